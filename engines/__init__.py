@@ -1,0 +1,1 @@
+"""What Lockstep measures. Engines know `harness.trace` and `harness.scenario`, nothing else of the harness."""

@@ -1,0 +1,187 @@
+"""The wait-for graph: which ranks can never move again. Pure; linear in ranks times communicators.
+
+A waiter may move if it is running, or if everybody that its wait still lacks may move. A rank may move if one of its
+waiters may. The least fixpoint of that rule leaves the stuck set: only something from outside (a library's timeout, a
+kill) can end those waits. docs/proof.md explains why that is a proof.
+
+The states given must have held together; making sure of that is the watchdog's work.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.trace.event import Need
+from harness.trace.state import RankState, Status, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A wait that cannot end, and the members that it lacks (global ranks)."""
+
+    rank: int
+    thread: int
+    wait: Wait
+    lacks: tuple[int, ...]
+
+
+class _Frontier:
+    """AND-waits on one communicator. What (comm, seq) lacks grows with seq, so one number says which may end:
+
+    the lowest count among members that cannot move (yet). Members are visited once, in order of their count.
+    """
+
+    __slots__ = ("at", "counts", "order", "waits")
+
+    def __init__(self, members: Sequence[int], entered: Mapping[int, int]) -> None:
+        self.counts = entered
+        self.order = sorted(members, key=entered.__getitem__)
+        self.at = 0
+        self.waits: list[tuple[int, int]] = []  # (seq, rank), highest seq first
+
+    def released(self, moves: set[int]) -> Iterable[int]:
+        """The ranks whose waits on this communicator may end now; each is given once."""
+        order, counts = self.order, self.counts
+        while self.at < len(order) and order[self.at] in moves:
+            self.at += 1
+        frontier = counts[order[self.at]] if self.at < len(order) else None
+        while self.waits and (frontier is None or self.waits[-1][0] <= frontier):
+            yield self.waits.pop()[1]
+
+
+def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> list[Stuck]:
+    """The waits that can never end, by rank. `members` gives the global ranks of each communicator key.
+
+    A rank without a state (it has not reported yet) counts as running.
+    """
+    moves = _start(states, members)
+    frontiers = _frontiers(states, members, moves)
+    watched: dict[int, list[_Frontier]] = defaultdict(list)
+    for frontier in frontiers.values():
+        for rank in frontier.order:
+            watched[rank].append(frontier)
+    single: dict[int, list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
+    work = list(moves)
+    for rank, state in states.items():
+        if rank in moves or state.status is not Status.RUNNING:
+            continue
+        for wait in state.waits():
+            if wait.need is Need.ALL:
+                continue
+            lacks = lacking(rank, wait, states, members)
+            if _free(wait, lacks, moves):
+                moves.add(rank)
+                work.append(rank)
+                break
+            for peer in lacks:
+                single[peer].append((rank, lacks))
+    for frontier in frontiers.values():
+        work.extend(_release(frontier, moves))
+    while work:
+        mover = work.pop()
+        for frontier in watched[mover]:
+            work.extend(_release(frontier, moves))
+        # One moving peer is enough for a point-to-point wait, be it for a named peer or for any.
+        for waiter, _ in single.pop(mover, ()):
+            if waiter not in moves:
+                moves.add(waiter)
+                work.append(waiter)
+    return [
+        Stuck(rank, thread, wait, lacking(rank, wait, states, members))
+        for rank, state in sorted(states.items())
+        if rank not in moves and state.status is Status.RUNNING
+        for thread, wait in sorted(state.waiters.items())
+        if wait is not None
+    ]
+
+
+def lacking(
+    rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]
+) -> tuple[int, ...]:
+    """The members that a wait still needs. Empty: it may end now."""
+    group = members[wait.comm]
+    match wait.need:
+        case Need.ALL:
+            return tuple(m for m in group if m != rank and _entered(states, m, wait.comm) < wait.seq)
+        case Need.ROOT:
+            return (wait.peer,) if _entered(states, wait.peer, wait.comm) < wait.seq else ()
+        case Need.NOBODY:
+            return ()
+        case Need.RECV:
+            senders = [m for m in group if m != rank] if wait.peer < 0 else [wait.peer]
+            return () if any(_may_have_sent(states, m, rank, wait) for m in senders) else tuple(senders)
+        case Need.SSEND:
+            return () if _may_receive(states, rank, wait) else (wait.peer,)
+
+
+def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> set[int]:
+    """Ranks that move without anybody's help: running ones, and those that nobody has heard of."""
+    moves = {
+        rank
+        for rank, state in states.items()
+        if state.status is Status.RUNNING and not (state.waiters and all(state.waiters.values()))
+    }
+    moves.update(rank for group in members.values() for rank in group if rank not in states)
+    return moves
+
+
+def _frontiers(
+    states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], moves: set[int]
+) -> dict[str, _Frontier]:
+    waits: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for rank, state in states.items():
+        if rank in moves or state.status is not Status.RUNNING:
+            continue
+        for wait in state.waits():
+            if wait.need is Need.ALL:
+                waits[wait.comm].append((wait.seq, rank))
+    found: dict[str, _Frontier] = {}
+    for comm, waiting in waits.items():
+        group = members[comm]
+        frontier = found[comm] = _Frontier(group, {m: _entered(states, m, comm) for m in group})
+        frontier.waits = sorted(waiting, reverse=True)
+    return found
+
+
+def _release(frontier: _Frontier, moves: set[int]) -> list[int]:
+    fresh: list[int] = []
+    for rank in frontier.released(moves):
+        if rank not in moves:
+            moves.add(rank)
+            fresh.append(rank)
+    return fresh
+
+
+def _free(wait: Wait, lacks: tuple[int, ...], moves: set[int]) -> bool:
+    return not lacks or any(peer in moves for peer in lacks)
+
+
+def _entered(states: Mapping[int, RankState], rank: int, comm: str) -> int:
+    state = states.get(rank)
+    return 0 if state is None else state.entered.get(comm, 0)
+
+
+def _may_have_sent(states: Mapping[int, RankState], peer: int, rank: int, wait: Wait) -> bool:
+    """Whether a send to `rank` that nobody has received yet may exist at `peer`. Tags that are wild are not matched."""
+    state = states.get(peer)
+    if state is None or state.blind:
+        return True
+    mine = states[rank].received
+    sent = {tag: n for (comm, to, tag), n in state.sent.items() if comm == wait.comm and to == rank}
+    wild = wait.tag < 0 or wait.peer < 0 or any(c == wait.comm and (f < 0 or t < 0) for c, f, t in mine)
+    if not wild:
+        return sent.get(wait.tag, 0) >= wait.seq
+    # With wildcards the order of matching is unknown: any send of a matching tag may be the one.
+    return bool(sent) if wait.tag < 0 else sent.get(wait.tag, 0) > 0
+
+
+def _may_receive(states: Mapping[int, RankState], rank: int, wait: Wait) -> bool:
+    state = states.get(wait.peer)
+    if state is None or state.blind:
+        return True
+    begun = state.received
+    if any(c == wait.comm and (f < 0 or t < 0) for c, f, t in begun):
+        return True
+    return begun.get((wait.comm, rank, wait.tag), 0) >= wait.seq

@@ -1,0 +1,167 @@
+"""The verdict of a case: outcome, cause, findings, blame, evidence. Plain data; `to_json` is the format on disk.
+
+The format is documented in docs/verdicts.md and versioned by `SCHEMA`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SCHEMA = "lockstep.verdict/1"
+
+
+class Outcome(str, enum.Enum):
+    """What happened to a case."""
+
+    SUCCESS = "success"
+    RAISE = "raise"
+    HANG = "hang"
+    CRASH = "crash"
+    SLOW = "slow"
+    INVALID = "invalid"
+
+
+class Cause(str, enum.Enum):
+    """Why, within an outcome; which causes belong to which outcome is in `CAUSES`."""
+
+    NONE = ""
+    ALL_RANKS = "all-ranks"
+    SOME_RANKS = "some-ranks"
+    DEADLOCK = "deadlock"
+    ORPHANED = "orphaned"
+    LIVELOCK = "livelock"
+    STALL = "stall"
+    SIGNAL = "signal"
+    ABORT = "abort"
+    OOM_KILL = "oom-kill"
+    DEVICE_ERROR = "device-error"
+    LAUNCH = "launch"
+    NODE_LOST = "node-lost"
+    SCENARIO = "scenario"
+    HARNESS = "harness"
+
+
+CAUSES: dict[Outcome, tuple[Cause, ...]] = {
+    Outcome.SUCCESS: (Cause.NONE,),
+    Outcome.RAISE: (Cause.ALL_RANKS, Cause.SOME_RANKS),
+    Outcome.HANG: (Cause.DEADLOCK, Cause.ORPHANED, Cause.LIVELOCK, Cause.STALL),
+    Outcome.CRASH: (Cause.SIGNAL, Cause.ABORT, Cause.OOM_KILL, Cause.DEVICE_ERROR),
+    Outcome.SLOW: (Cause.NONE,),
+    Outcome.INVALID: (Cause.LAUNCH, Cause.NODE_LOST, Cause.SCENARIO, Cause.HARNESS),
+}
+
+
+class FindingKind(str, enum.Enum):
+    """What rides on any outcome."""
+
+    MISPAIRED = "mispaired"
+    DIVERGENT_DECISION = "divergent-decision"
+    LEAK = "leak"
+    GRAPH_MISMATCH = "graph-mismatch"
+    WRONG_RESULT = "wrong-result"
+    EVIDENCE_LOST = "evidence-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding: a sentence for people, and its facts for programs."""
+
+    kind: FindingKind
+    text: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The ranks that caused it, and the decision, error or missing collective by which they did.
+
+    `by` is one of `decision`, `raised`, `died`, `returned`, `collective`, `running`. `phase`, `shape`, `choice` and
+    `detail` are those of the blamed ranks; `choices` maps each choice to the ranks that made it.
+    """
+
+    ranks: tuple[int, ...]
+    by: str
+    text: str
+    site: str = ""
+    phase: str = ""
+    shape: str = ""
+    choice: str = ""
+    detail: str = ""
+    choices: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLine:
+    """One wait of a stuck rank: where it waits and for whom."""
+
+    rank: int
+    comm: str
+    kind: str
+    op: str
+    seq: int
+    phase: str
+    shape: str
+    lacks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankEnd:
+    """How one rank ended, or stood when the verdict fell."""
+
+    rank: int
+    status: str  # running, blocked, raised, returned, aborted, dead
+    phase: str = ""
+    shape: str = ""
+    error_type: str = ""
+    error: str = ""
+    traceback: str = ""
+    exit_code: int | None = None  # of the process; negative: a signal
+    milestones: int = 0
+    events: int = 0
+    host: str = ""
+    pid: int = 0
+    result: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the harness says of one case."""
+
+    outcome: Outcome
+    cause: Cause = Cause.NONE
+    text: str = ""  # one or two sentences for people
+    proved: bool | None = None  # for a hang only
+    knot: tuple[WaitLine, ...] = ()
+    blame: Blame | None = None
+    findings: tuple[Finding, ...] = ()
+    signature: str = ""
+    ranks: tuple[RankEnd, ...] = ()
+    # seconds; None where it has no meaning
+    last_block_to_verdict_s: float | None = None
+    start_to_verdict_s: float | None = None
+    # counted by the watchdog
+    snapshots_judged: int = 0
+    candidates_refuted: int = 0
+    events: int = 0
+    events_lost: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-able data; enums become their words."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @staticmethod
+    def from_json(raw: dict[str, Any]) -> Verdict:
+        """The inverse of `to_json`. Raises ValueError on another schema."""
+        if raw.get("schema") != SCHEMA:
+            raise ValueError(f"verdict has schema {raw.get('schema')!r}, this lockstep reads {SCHEMA!r}")
+        data = {key: value for key, value in raw.items() if key in Verdict.__dataclass_fields__}
+        data["outcome"] = Outcome(data["outcome"])
+        data["cause"] = Cause(data["cause"])
+        data["knot"] = tuple(WaitLine(**{**w, "lacks": tuple(w["lacks"])}) for w in data["knot"])
+        blame = data["blame"]
+        data["blame"] = None if blame is None else Blame(**{**blame, "ranks": tuple(blame["ranks"])})
+        data["findings"] = tuple(Finding(FindingKind(f["kind"]), f["text"], f["facts"]) for f in data["findings"])
+        data["ranks"] = tuple(RankEnd(**r) for r in data["ranks"])
+        return Verdict(**data)

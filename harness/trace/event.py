@@ -1,0 +1,65 @@
+"""The event: one fixed-size record that a rank writes before and after anything that can block.
+
+A record is 64 bytes. `number` stands last and is written last, so that a reader in another process that finds the
+number it expects also finds the rest of the record.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import NamedTuple
+
+
+class Kind(enum.IntEnum):
+    """What a record says. The columns of `Record` mean something else for each kind."""
+
+    COMM = 1  # a communicator exists: comm = its id, a = string (JSON: kind, name, members, instance)
+    ENTER = 2  # a blocking operation begins: comm, seq, a = op string, b = need, c = peer or root, tag, size
+    EXIT = 3  # ... and has ended: comm, seq, a = op string
+    POST = 4  # a non-blocking operation was started: columns as ENTER
+    PHASE = 5  # the rank is now in phase a (string)
+    SHAPE = 6  # the rank now works on shape a (string)
+    DECISION = 7  # a = site, b = key, c = choice, size = detail (strings); seq = 1: the choice leaves the common path
+    MILESTONE = 8  # progress that counts: a = string
+    RAISED = 9  # the rank's program ended with an exception: a = type, b = message, c = traceback (strings)
+    RETURNED = 10  # the rank's program ended by itself
+    ABORT = 11  # the rank is about to end the job (MPI_Abort): a = code
+    WAITER = 12  # a thread that may communicate exists: a = string (its name)
+    WAITER_END = 13  # ... and is gone
+    RESULT = 14  # a = string (JSON): what the rank found out, for example its tokens
+
+
+class Need(enum.IntEnum):
+    """Whom a blocked operation needs before it can end. What may end early is never counted as a wait.
+
+    MPI lets a root leave a broadcast, and a non-root leave a gather, before anybody else has come; a proof must not
+    assume more than the operation guarantees.
+    """
+
+    ALL = 0  # every member: barrier, all-reduce, all-gather, all-to-all, reduce-scatter
+    ROOT = 1  # the root only: a non-root in broadcast or scatter
+    NOBODY = 2  # may end alone: the root of a broadcast, a non-root of a gather, a buffered send
+    RECV = 3  # one peer's matching send; peer -1: any member's
+    SSEND = 4  # one peer's matching receive (a send that surely waits)
+
+
+class Record(NamedTuple):
+    """One event as read back from a ring."""
+
+    time_ns: int  # CLOCK_MONOTONIC of the rank's host
+    kind: int
+    thread: int  # waiter id within the rank; 0 is the main thread
+    comm: int  # communicator id within the rank
+    seq: int  # number of the operation on that communicator, from 1; point-to-point: with that peer and tag
+    a: int
+    b: int
+    c: int
+    tag: int  # point-to-point tag; -1: any
+    size: int  # elements, -1 where sizes may rightly differ; see Kind for other uses
+    number: int  # 1, 2, 3 ... without gap
+
+
+# time kind thread comm seq a b c tag size (8 spare) number
+RECORD = struct.Struct("<QHHIQIIiiq8xQ")
+assert RECORD.size == 64, "readers and writers of every version rely on 64-byte records"

@@ -1,0 +1,36 @@
+"""Where everything lies in a ring: header, communicator table, breadcrumbs, strings, records. Offsets in bytes."""
+
+from __future__ import annotations
+
+import struct
+
+from harness.trace.event import RECORD
+
+MAGIC = b"LOCKSTEP"
+VERSION = 1
+RING_FD = "LOCKSTEP_RING_FD"  # environment: the inherited descriptor of this rank's ring
+
+DEFAULT_CAPACITY = 65_536  # events; a whole start-up
+STRING_BYTES = 1 << 20
+COMMS = 256
+BREADCRUMBS = 256
+
+HEADER = struct.Struct("<8sIiII")  # magic, version, rank, world, capacity
+PID = 64  # u64, written by the engine
+CLOCK = 72  # i64: CLOCK_REALTIME - CLOCK_MONOTONIC in ns, written by the engine
+STRINGS_USED = 80  # u64, bytes of the string region in use
+RELEASE = 128  # u64, written by the supervisor: 0 park, 1 finish
+ACKNOWLEDGED = 136  # u64, written by the supervisor: number of the last event that the watchdog has
+COMM_TABLE = 4096  # COMMS x u64: highest collective number entered, by communicator id
+BREADCRUMB_TABLE = COMM_TABLE + COMMS * 8  # BREADCRUMBS x u64
+STRINGS = BREADCRUMB_TABLE + BREADCRUMBS * 8
+RECORDS = STRINGS + STRING_BYTES
+
+U64 = struct.Struct("<Q")
+I64 = struct.Struct("<q")
+STRING_HEAD = struct.Struct("<I")
+
+
+def ring_bytes(capacity: int) -> int:
+    """The size in bytes of a ring that holds `capacity` events."""
+    return RECORDS + capacity * RECORD.size

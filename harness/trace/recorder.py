@@ -1,0 +1,258 @@
+"""The recorder: what an engine imports to write its events. Standard library only; about a microsecond an event.
+
+Every method is safe from any thread and never blocks: a record's number is taken atomically and the record is written
+by one call under the GIL. Without a ring (no supervisor) every method is the same and writes nowhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import mmap
+import os
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+
+from harness.trace import layout
+from harness.trace.event import RECORD, Kind, Need
+
+_pack = RECORD.pack_into
+_pack_u64 = layout.U64.pack_into
+_now = time.monotonic_ns
+_local = threading.local()
+MAX_STRING = 16_384
+FULL = "<string table full>"
+
+
+class Comm:
+    """A communicator as the recorder knows it: an id within the rank and the number of its last collective."""
+
+    __slots__ = ("id", "key", "members", "number", "p2p", "recorder")
+
+    def __init__(self, recorder: Recorder, ident: int, key: str, members: tuple[int, ...]) -> None:
+        self.recorder = recorder
+        self.id = ident
+        self.key = key
+        self.members = members
+        self.number = 0
+        self.p2p: dict[tuple[str, int, int], int] = {}
+
+
+class Wait:
+    """A blocking operation in progress: a context manager that writes EXIT when the operation has ended."""
+
+    __slots__ = ("comm", "op", "recorder", "seq")
+
+    def __init__(self, recorder: Recorder, comm: Comm, seq: int, op: int) -> None:
+        self.recorder = recorder
+        self.comm = comm
+        self.seq = seq
+        self.op = op
+
+    def __enter__(self) -> Wait:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        # An operation that raised has ended too: the rank runs again.
+        self.recorder.write(Kind.EXIT, self.comm.id, self.seq, self.op)
+
+
+class Recorder:
+    """Writes one rank's events. Use `attach()`; one recorder a process."""
+
+    def __init__(self, memory: mmap.mmap | bytearray, capacity: int, rank: int = -1) -> None:
+        self._memory = memory
+        self._capacity = capacity
+        self.rank = rank
+        self._numbers = itertools.count(1)
+        self._strings: dict[str, int] = {}
+        self._string_lock = threading.Lock()
+        self._string_used = 0
+        self._threads = itertools.count(0)
+        self._comms = itertools.count(0)
+        self._instances: dict[tuple[str, str, tuple[int, ...]], int] = {}
+        self.last = 0
+        self.string("")
+        self._thread()
+
+    @classmethod
+    def attach(cls, environ: Mapping[str, str] = os.environ) -> Recorder:
+        """The recorder on the ring that the supervisor handed down; one that writes to private memory without it.
+
+        Raises RuntimeError when the descriptor does not hold a ring of this version.
+        """
+        if layout.RING_FD not in environ:
+            return cls(bytearray(layout.ring_bytes(64)), 64)
+        fd = int(environ[layout.RING_FD])
+        memory = mmap.mmap(fd, os.fstat(fd).st_size)
+        magic, version, rank, _, capacity = layout.HEADER.unpack_from(memory, 0)
+        if magic != layout.MAGIC or version != layout.VERSION:
+            raise RuntimeError(
+                f"{layout.RING_FD}={fd} is not a version {layout.VERSION} event ring: run engine and supervisor of the "
+                "same lockstep version"
+            )
+        _pack_u64(memory, layout.PID, os.getpid())
+        layout.I64.pack_into(memory, layout.CLOCK, time.time_ns() - time.monotonic_ns())
+        return cls(memory, capacity, rank)
+
+    # --- what can block -------------------------------------------------------------------------------------------
+
+    def comm(self, kind: str, name: str, members: Sequence[int]) -> Comm:
+        """Announce a communicator: its library (`mpi`, `gloo`, `nccl` ...), its name, its members as global ranks.
+
+        Ranks that announce the same kind, name and members in the same order mean the same communicator.
+        """
+        group = (kind, name, tuple(members))
+        instance = self._instances[group] = self._instances.get(group, 0) + 1
+        ident = next(self._comms)
+        if ident >= layout.COMMS:
+            raise RuntimeError(f"more than {layout.COMMS} communicators in one rank")
+        text = json.dumps({"kind": kind, "name": name, "members": list(members), "instance": instance})
+        self.write(Kind.COMM, ident, 0, self.string(text))
+        return Comm(self, ident, f"{kind}:{name}", tuple(members))
+
+    def collective(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1) -> Wait:
+        """Enter a blocking collective; leave it with the returned context manager.
+
+        `size` is the number of elements where every member must pass the same, else -1. `root` is a rank in `comm`.
+        """
+        comm.number = seq = comm.number + 1
+        text = self.string(op)
+        self.write(Kind.ENTER, comm.id, seq, text, need, root, 0, size)
+        _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+        return Wait(self, comm, seq, text)
+
+    def post(self, comm: Comm, op: str, size: int = -1) -> int:
+        """A non-blocking collective was started; the number to `wait` for."""
+        comm.number = seq = comm.number + 1
+        self.write(Kind.POST, comm.id, seq, self.string(op), Need.ALL, -1, 0, size)
+        _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+        return seq
+
+    def wait(self, comm: Comm, seq: int, op: str) -> Wait:
+        """Block until the collective that `post` started has ended."""
+        text = self.string(op)
+        self.write(Kind.ENTER, comm.id, seq, text, Need.ALL, -1, 0, -1)
+        return Wait(self, comm, seq, text)
+
+    def send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, synchronous: bool = False) -> Wait:
+        """Enter a blocking send to `peer` (a rank in `comm`). Only a synchronous one is known to wait."""
+        return self._p2p(comm, "send", Need.SSEND if synchronous else Need.NOBODY, peer, tag, size)
+
+    def recv(self, comm: Comm, peer: int, tag: int = 0, size: int = -1) -> Wait:
+        """Enter a blocking receive from `peer` (a rank in `comm`, -1 for any)."""
+        return self._p2p(comm, "recv", Need.RECV, peer, tag, size)
+
+    def _p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, size: int) -> Wait:
+        key = (op, peer, tag)
+        comm.p2p[key] = seq = comm.p2p.get(key, 0) + 1
+        text = self.string(op)
+        self.write(Kind.ENTER, comm.id, seq, text, need, peer, tag, size)
+        return Wait(self, comm, seq, text)
+
+    # --- what explains --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """The rank is in phase `name` until the block ends; a phase that ends is a milestone."""
+        self.write(Kind.PHASE, 0, 0, self.string(name))
+        yield
+        self.milestone(name)
+        self.write(Kind.PHASE, 0, 0, self.string(""))
+
+    def shape(self, name: str) -> None:
+        """The rank now works on the shape `name`; the same text on every rank that means the same shape."""
+        self.write(Kind.SHAPE, 0, 0, self.string(name))
+
+    def decision(self, site: str, key: str, choice: str, detail: str = "", deviates: bool = False) -> None:
+        """Log a rank-local choice at program point `site` about `key`.
+
+        Choices are compared between ranks, details are not. `deviates`: this choice leaves the path that a rank with
+        enough of everything would take.
+        """
+        string = self.string
+        self.write(
+            Kind.DECISION, 0, int(deviates), string(site), string(key), string(choice), 0, string(detail)
+        )
+
+    def milestone(self, name: str) -> None:
+        """Progress that counts: a phase, a shape or a step is finished."""
+        self.write(Kind.MILESTONE, 0, 0, self.string(name))
+
+    def result(self, value: Mapping[str, object]) -> None:
+        """What the rank found out, as JSON; the watchdog puts it into the verdict."""
+        self.write(Kind.RESULT, 0, 0, self.string(json.dumps(value), MAX_STRING * 8))
+
+    # --- how it ends ----------------------------------------------------------------------------------------------
+
+    def raised(self, error: BaseException) -> None:
+        """The rank's program ended with an exception."""
+        text = "".join(traceback.format_exception(error))[-MAX_STRING:]
+        string = self.string
+        self.write(Kind.RAISED, 0, 0, string(type(error).__name__), string(str(error)), string(text))
+
+    def returned(self) -> None:
+        """The rank's program ended by itself."""
+        self.write(Kind.RETURNED, 0, 0)
+
+    def abort(self, code: int, patience_s: float = 2.0) -> None:
+        """The rank is about to end the job. Waits (boundedly) until the watchdog knows: the launcher kills everybody."""
+        self.write(Kind.ABORT, 0, 0, code & 0xFFFFFFFF)
+        deadline = time.monotonic() + patience_s
+        while self._word(layout.ACKNOWLEDGED) < self.last and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+    def park(self) -> None:
+        """Stay alive, sockets open, until the supervisor lets go; returns at once where there is none."""
+        while self.rank >= 0 and not self._word(layout.RELEASE):
+            time.sleep(0.02)
+
+    # --- the memory -----------------------------------------------------------------------------------------------
+
+    def write(
+        self, kind: int, comm: int, seq: int, a: int = 0, b: int = 0, c: int = 0, tag: int = 0, size: int = 0
+    ) -> None:
+        """Write one record."""
+        try:
+            thread = _local.thread
+        except AttributeError:
+            thread = self._thread()
+        number = self.last = next(self._numbers)
+        at = layout.RECORDS + (number - 1) % self._capacity * 64
+        _pack(self._memory, at, _now(), kind, thread, comm, seq, a, b, c, tag, size, number)
+
+    def string(self, text: str, limit: int = MAX_STRING) -> int:
+        """The id of a string in the table; strings repeat, so the table stays small."""
+        found = self._strings.get(text)
+        return self._intern(text, limit) if found is None else found
+
+    def _intern(self, text: str, limit: int) -> int:
+        with self._string_lock:
+            if text in self._strings:
+                return self._strings[text]
+            raw = text.encode("utf-8", "replace")[:limit]
+            head = layout.STRING_HEAD.size
+            room = layout.STRING_BYTES - self._string_used - head - 64  # 64: for FULL itself
+            if len(raw) > room:
+                text, raw = FULL, FULL.encode()
+                if FULL in self._strings:
+                    return self._strings[FULL]
+            at = layout.STRINGS + self._string_used
+            layout.STRING_HEAD.pack_into(self._memory, at, len(raw))
+            self._memory[at + head : at + head + len(raw)] = raw
+            self._string_used += head + len(raw)
+            ident = self._strings[text] = len(self._strings)
+            _pack_u64(self._memory, layout.STRINGS_USED, self._string_used)
+            return ident
+
+    def _thread(self) -> int:
+        _local.thread = ident = next(self._threads)
+        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name))
+        return ident
+
+    def _word(self, offset: int) -> int:
+        return int(layout.U64.unpack_from(self._memory, offset)[0])

@@ -1,0 +1,114 @@
+"""The ring as its owner sees it: anonymous shared memory, made and read by the supervisor, written by the engine.
+
+The memory has no name (memfd), so nothing can be left behind: it goes when the last process that holds it goes. It can
+be read while the engine holds the GIL, is stopped, or was killed.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+
+from harness.trace import layout
+from harness.trace.event import RECORD, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What is new since the last read: raw 64-byte records, new strings, and how many records were overwritten."""
+
+    records: bytes
+    strings: tuple[str, ...]
+    lost: int
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.strings or self.lost)
+
+
+class Ring:
+    """One rank's ring. The supervisor creates it before the engine starts; only the engine writes events."""
+
+    def __init__(self, rank: int, world: int, capacity: int = layout.DEFAULT_CAPACITY) -> None:
+        self.fd = os.memfd_create(f"lockstep-ring-{rank}")
+        os.ftruncate(self.fd, layout.ring_bytes(capacity))
+        os.set_inheritable(self.fd, True)
+        self.memory = mmap.mmap(self.fd, layout.ring_bytes(capacity))
+        layout.HEADER.pack_into(self.memory, 0, layout.MAGIC, layout.VERSION, rank, world, capacity)
+        self.capacity = capacity
+        self._next = 1  # number of the next record to read
+        self._strings_read = 0
+
+    def read(self) -> Delta:
+        """Everything written since the last call, in order. Never blocks, never waits for the writer."""
+        lost = self._skip_overwritten()
+        parts: list[bytes] = []
+        while (record := self._record(self._next)) is not None:
+            parts.append(record)
+            self._next += 1
+        # Strings are published before the records that name them, so they are read after.
+        return Delta(b"".join(parts), tuple(self._new_strings()), lost)
+
+    def entered(self, comm: int) -> int:
+        """Highest collective number that the engine entered on a communicator id; true even after an overrun."""
+        return int(layout.U64.unpack_from(self.memory, layout.COMM_TABLE + 8 * comm)[0])
+
+    def breadcrumb(self, slot: int) -> int:
+        """The device breadcrumb in `slot`."""
+        return int(layout.U64.unpack_from(self.memory, layout.BREADCRUMB_TABLE + 8 * slot)[0])
+
+    def clock_offset_ns(self) -> int:
+        """CLOCK_REALTIME - CLOCK_MONOTONIC on the engine's host; 0 before it attached."""
+        return int(layout.I64.unpack_from(self.memory, layout.CLOCK)[0])
+
+    def release(self) -> None:
+        """Let a parked engine go."""
+        layout.U64.pack_into(self.memory, layout.RELEASE, 1)
+
+    def acknowledge(self, number: int) -> None:
+        """Tell the engine that the watchdog has its events up to `number`."""
+        layout.U64.pack_into(self.memory, layout.ACKNOWLEDGED, number)
+
+    def close(self) -> None:
+        """Drop the mapping and the descriptor; the memory goes with the last holder."""
+        self.memory.close()
+        os.close(self.fd)
+
+    def _offset(self, number: int) -> int:
+        return layout.RECORDS + (number - 1) % self.capacity * RECORD.size
+
+    def _number_at(self, number: int) -> int:
+        end = self._offset(number) + RECORD.size
+        return int(layout.U64.unpack_from(self.memory, end - 8)[0])
+
+    def _record(self, number: int) -> bytes | None:
+        """The raw record, or None while it is not (or no longer) there. Checked on both sides of the copy."""
+        if self._number_at(number) != number:
+            return None
+        start = self._offset(number)
+        raw = self.memory[start : start + RECORD.size]
+        return raw if self._number_at(number) == number else None
+
+    def _skip_overwritten(self) -> int:
+        """Move past records that the writer has overtaken; how many were lost."""
+        first = self._next
+        while (found := self._number_at(self._next)) > self._next:
+            # A margin of an eighth, so that the writer does not overtake the reader again at once.
+            self._next = found - self.capacity + self.capacity // 8
+        return self._next - first
+
+    def _new_strings(self) -> list[str]:
+        used = int(layout.U64.unpack_from(self.memory, layout.STRINGS_USED)[0])
+        found: list[str] = []
+        while self._strings_read < used:
+            at = layout.STRINGS + self._strings_read
+            (size,) = layout.STRING_HEAD.unpack_from(self.memory, at)
+            at += layout.STRING_HEAD.size
+            found.append(self.memory[at : at + size].decode("utf-8", "replace"))
+            self._strings_read += layout.STRING_HEAD.size + size
+        return found
+
+
+def decode(records: bytes) -> list[Record]:
+    """Raw records as `Record`s."""
+    return [Record._make(fields) for fields in RECORD.iter_unpack(records)]

@@ -1,0 +1,180 @@
+"""A rank's state, folded from its events: what its waiters wait for and what it has entered. No clock, no I/O."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from harness.trace.event import Kind, Need, Record
+
+
+class Status(enum.Enum):
+    """How a rank's program stands. `DEAD` is set by the supervisor, which sees the process end."""
+
+    RUNNING = "running"
+    RAISED = "raised"
+    RETURNED = "returned"
+    ABORTED = "aborted"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class CommInfo:
+    """A communicator: `key` is the same on every member, `members` are global ranks in communicator order."""
+
+    key: str
+    kind: str
+    name: str
+    members: tuple[int, ...]
+
+    @staticmethod
+    def parse(text: str) -> CommInfo:
+        """From the JSON of a COMM event."""
+        raw = json.loads(text)
+        members = tuple(raw["members"])
+        digest = hashlib.sha256(",".join(map(str, members)).encode()).hexdigest()[:8]
+        return CommInfo(f"{raw['kind']}:{raw['name']}#{raw['instance']}@{digest}", raw["kind"], raw["name"], members)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One waiter blocked in one operation. `peer` is the global rank of the root or the peer, -1 for none or any."""
+
+    comm: str
+    seq: int
+    op: str
+    need: Need
+    peer: int
+    tag: int
+    since_ns: int
+    phase: str
+    shape: str
+
+
+@dataclass(slots=True)
+class RankState:
+    """Everything that the proof needs to know of a rank, as of event `number`."""
+
+    rank: int
+    number: int = 0
+    status: Status = Status.RUNNING
+    waiters: dict[int, Wait | None] = field(default_factory=dict)  # None: running
+    entered: dict[str, int] = field(default_factory=dict)  # communicator key -> highest collective entered
+    sent: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, to, tag) -> sends begun
+    received: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, from, tag) -> receives begun
+    comms: dict[int, CommInfo] = field(default_factory=dict)
+    phase: str = ""
+    shape: str = ""
+    milestones: int = 0
+    milestone_ns: int = 0
+    exits: int = 0  # operations that ended
+    last_ns: int = 0
+    lost: int = 0  # events overwritten before they were read
+    blind: bool = False  # point-to-point counts are incomplete after a loss
+
+    def apply(self, records: Iterable[Record], string: Callable[[int], str]) -> None:
+        """Fold new events in, in order. `string` gives the text of a string id."""
+        for record in records:
+            self.number = record.number
+            self.last_ns = record.time_ns
+            handler = _HANDLERS.get(record.kind)
+            if handler is not None:
+                handler(self, record, string)
+
+    def overrun(self, lost: int, entered: Callable[[int], int]) -> None:
+        """Events were overwritten unread: take the collective counts from the table, trust no waiter's last state."""
+        self.lost += lost
+        self.blind = True
+        for ident, info in self.comms.items():
+            self.entered[info.key] = max(self.entered.get(info.key, 0), entered(ident))
+        self.waiters = dict.fromkeys(self.waiters)
+
+    def waits(self) -> list[Wait]:
+        """The waits of blocked waiters."""
+        return [wait for wait in self.waiters.values() if wait is not None]
+
+
+String = Callable[[int], str]
+
+
+def _comm(state: RankState, record: Record, string: String) -> None:
+    info = CommInfo.parse(string(record.a))
+    state.comms[record.comm] = info
+    state.entered.setdefault(info.key, 0)
+
+
+def _enter(state: RankState, record: Record, string: String) -> None:
+    info = state.comms.get(record.comm)
+    if info is None:  # its COMM event was overwritten: the rank counts as running
+        state.waiters[record.thread] = None
+        return
+    op, need = string(record.a), Need(record.b)
+    peer = info.members[record.c] if record.c >= 0 else -1
+    if op == "send":
+        state.sent[info.key, peer, record.tag] = record.seq
+    elif op == "recv":
+        state.received[info.key, peer, record.tag] = record.seq
+    else:
+        state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
+    if record.kind == Kind.ENTER:
+        state.waiters[record.thread] = Wait(
+            info.key, record.seq, op, need, peer, record.tag, record.time_ns, state.phase, state.shape
+        )
+
+
+def _exit(state: RankState, record: Record, string: String) -> None:
+    state.waiters[record.thread] = None
+    state.exits += 1
+
+
+def _phase(state: RankState, record: Record, string: String) -> None:
+    state.phase = string(record.a)
+    state.shape = ""
+
+
+def _shape(state: RankState, record: Record, string: String) -> None:
+    state.shape = string(record.a)
+
+
+def _milestone(state: RankState, record: Record, string: String) -> None:
+    state.milestones += 1
+    state.milestone_ns = record.time_ns
+
+
+def _waiter(state: RankState, record: Record, string: String) -> None:
+    state.waiters[record.thread] = None
+
+
+def _waiter_end(state: RankState, record: Record, string: String) -> None:
+    state.waiters.pop(record.thread, None)
+
+
+def _raised(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.RAISED
+
+
+def _returned(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.RETURNED
+
+
+def _abort(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.ABORTED
+
+
+_HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
+    Kind.COMM: _comm,
+    Kind.ENTER: _enter,
+    Kind.POST: _enter,
+    Kind.EXIT: _exit,
+    Kind.PHASE: _phase,
+    Kind.SHAPE: _shape,
+    Kind.MILESTONE: _milestone,
+    Kind.WAITER: _waiter,
+    Kind.WAITER_END: _waiter_end,
+    Kind.RAISED: _raised,
+    Kind.RETURNED: _returned,
+    Kind.ABORT: _abort,
+}
