@@ -27,6 +27,7 @@ class Kind(enum.IntEnum):
     ABORT = 11  # the rank is about to end the job (MPI_Abort): a = code
     WAITER = 12  # a thread that may communicate exists: a = string (its name)
     WAITER_END = 13  # ... and is gone
+    PARKED = 15  # the rank has raised or returned and stays alive, sockets open, until it is released
     RESULT = 14  # a = string (JSON): what the rank found out, for example its tokens
 
 

@@ -208,6 +208,7 @@ class Recorder:
 
     def park(self) -> None:
         """Stay alive, sockets open, until the supervisor lets go; returns at once where there is none."""
+        self.write(Kind.PARKED, 0, 0)
         while self.rank >= 0 and not self._word(layout.RELEASE):
             time.sleep(0.02)
 

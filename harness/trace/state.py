@@ -72,6 +72,7 @@ class RankState:
     milestone_ns: int = 0
     exits: int = 0  # operations that ended
     last_ns: int = 0
+    parked: bool = False  # ended, but its process and its sockets stay
     lost: int = 0  # events overwritten before they were read
     blind: bool = False  # point-to-point counts are incomplete after a loss
 
@@ -164,6 +165,10 @@ def _abort(state: RankState, record: Record, string: String) -> None:
     state.status = Status.ABORTED
 
 
+def _parked(state: RankState, record: Record, string: String) -> None:
+    state.parked = True
+
+
 _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.COMM: _comm,
     Kind.ENTER: _enter,
@@ -177,4 +182,5 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.RAISED: _raised,
     Kind.RETURNED: _returned,
     Kind.ABORT: _abort,
+    Kind.PARKED: _parked,
 }

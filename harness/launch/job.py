@@ -1,0 +1,63 @@
+"""One launched job: the launcher's process, its private temporary folder, its output, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.launch.launcher import LaunchError, Launcher
+
+# One thread a rank: N ranks share this host's cores. Loopback: the ranks of one host need no other interface.
+LOCAL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+
+
+class Job:
+    """N processes started by an MPI launcher. `end()` is safe to call at any time and leaves nothing behind."""
+
+    def __init__(
+        self, launcher: Launcher, ranks: int, argv: list[str], environment: Mapping[str, str], log: Path
+    ) -> None:
+        # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
+        self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
+        self.log = log
+        env = {**os.environ, **LOCAL_ENVIRONMENT, **launcher.environment, **environment}
+        env |= {"TMPDIR": str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
+        try:
+            with log.open("wb") as output:
+                self.process = subprocess.Popen(
+                    launcher.command(ranks, argv),
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C reaches the head only; it ends the job in order
+                )
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise LaunchError(f"cannot start {launcher.program}: {error}") from error
+
+    def exit_code(self) -> int | None:
+        """The launcher's exit status; None while it runs. Never a verdict."""
+        return self.process.poll()
+
+    def tail(self, lines: int = 12) -> str:
+        """The end of the launcher's output."""
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def end(self, patience_s: float = 5.0) -> None:
+        """Wait for the launcher, then kill it, then remove its folder."""
+        try:
+            self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,89 @@
+"""The MPI launchers: how N supervisors are started. A dict of them is enough."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class LaunchError(RuntimeError):
+    """No launcher can be used; the message says which were looked for and what to do."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """One kind of `mpiexec`: its arguments for N ranks on this host, and what its environment needs."""
+
+    name: str
+    program: str
+    version: str
+    arguments: Callable[[int], list[str]]
+    environment: dict[str, str]
+
+    def command(self, ranks: int, argv: list[str]) -> list[str]:
+        """The command line that starts `argv` on every rank."""
+        return [self.program, *self.arguments(ranks), *argv]
+
+
+def _hydra_arguments(ranks: int) -> list[str]:
+    # fork: this host only, no ssh. -prepend-rank is not wanted: ranks' output goes to their own logs.
+    return ["-launcher", "fork", "-n", str(ranks)]
+
+
+def _prrte_arguments(ranks: int) -> list[str]:
+    return ["--host", f"localhost:{ranks}", "--bind-to", "none", "-n", str(ranks)]
+
+
+ROOT_MAY = {
+    f"{prefix}_ALLOW_RUN_AS_ROOT{suffix}": "1" for prefix in ("OMPI", "PRTE") for suffix in ("", "_CONFIRM")
+}
+PRRTE_ENVIRONMENT = {
+    # More ranks than cores is the normal case here; without this they spin against each other.
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+
+
+def identify(program: str) -> Launcher | None:
+    """What kind of launcher a program is, by its `--version`; None if it is none that we know."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    text = done.stdout + done.stderr
+    if "HYDRA" in text:
+        version = next((line.split()[-1] for line in text.splitlines() if "Version:" in line), "?")
+        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, {})
+    if "Open MPI" in text or "PRRTE" in text.upper():
+        as_root = ROOT_MAY if os.geteuid() == 0 else {}
+        return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, {**PRRTE_ENVIRONMENT, **as_root})
+    return None
+
+
+def candidates() -> list[str]:
+    """Programs to look at, best first: beside this Python (a wheel's), then on PATH."""
+    beside = Path(sys.executable).parent
+    found = [str(beside / name) for name in ("mpiexec", "mpirun") if (beside / name).exists()]
+    found += [path for name in ("mpiexec", "mpirun") if (path := shutil.which(name)) is not None]
+    return list(dict.fromkeys(found))
+
+
+def find(wanted: str = "auto") -> Launcher:
+    """The launcher to use: `auto`, `hydra` or `prrte`. Raises LaunchError when there is none."""
+    seen: list[str] = []
+    for program in candidates():
+        launcher = identify(program)
+        seen.append(f"{program} ({launcher.name if launcher else 'unknown'})")
+        if launcher is not None and wanted in ("auto", launcher.name):
+            return launcher
+    raise LaunchError(
+        f"no {'MPI' if wanted == 'auto' else wanted} launcher found (looked at: {', '.join(seen) or 'nothing on PATH'}); "
+        "install one with `pip install mpich` or load your cluster's MPI module"
+    )

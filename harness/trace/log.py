@@ -1,0 +1,195 @@
+"""The event log: a rank's events on disk, appended as they are read from the ring. Standard library only.
+
+A log is a header and then frames. A frame holds what one read of the ring brought: new strings, raw 64-byte records
+and how many records were overwritten before. It stands there whole or not at all: its size and checksum come first, so
+that a reader stops at a tail that was torn by a kill or a full disk.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from harness.trace.event import RECORD, Kind, Need, Record
+from harness.trace.state import CommInfo
+
+MAGIC = b"LOCKLOG\n"
+VERSION = 1
+HEADER = struct.Struct("<8sIiq")  # magic, version, rank, CLOCK_REALTIME - CLOCK_MONOTONIC in ns (0: not known)
+FRAME = struct.Struct("<II")  # bytes of the body, crc32 of the body
+BODY = struct.Struct("<QI")  # records lost before this frame, number of strings; then strings, then records
+STRING_HEAD = struct.Struct("<I")
+WAITS = (Kind.ENTER, Kind.EXIT, Kind.POST)
+
+
+class LogHeader(NamedTuple):
+    """Whose log it is, and what to add to its times to get wall-clock time."""
+
+    version: int
+    rank: int
+    clock_offset_ns: int
+
+
+class EventLogWriter:
+    """Writes one rank's log. A log that already stands at `path` is replaced."""
+
+    def __init__(self, path: Path, rank: int, clock_offset_ns: int = 0) -> None:
+        # Unbuffered: what was appended survives a SIGKILL of this process.
+        self._file = path.open("wb", buffering=0)
+        self._rank = rank
+        _write(self._file.fileno(), HEADER.pack(MAGIC, VERSION, rank, clock_offset_ns))
+
+    def append(self, records: bytes, strings: tuple[str, ...] = (), lost: int = 0) -> None:
+        """Append what one read of the ring brought."""
+        if len(records) % RECORD.size:
+            raise ValueError(f"{len(records)} bytes are no whole number of {RECORD.size}-byte records")
+        if not (records or strings or lost):
+            return
+        parts = [BODY.pack(lost, len(strings))]
+        for text in strings:
+            raw = text.encode("utf-8", "replace")
+            parts += (STRING_HEAD.pack(len(raw)), raw)
+        body = b"".join((*parts, records))
+        _write(self._file.fileno(), FRAME.pack(len(body), zlib.crc32(body)) + body)
+
+    def clock(self, offset_ns: int) -> None:
+        """Set the clock offset, which is known only when the engine has attached to its ring."""
+        os.pwrite(self._file.fileno(), HEADER.pack(MAGIC, VERSION, self._rank, offset_ns), 0)
+
+    def close(self) -> None:
+        """Close the file; safe to call again."""
+        self._file.close()
+
+    def __enter__(self) -> EventLogWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def read_header(path: Path) -> LogHeader | None:
+    """The header; None when the writer was killed before it was written. ValueError when it is no event log."""
+    with path.open("rb") as file:
+        return _header(path, file.read(HEADER.size))
+
+
+def read_log(path: Path) -> tuple[bytes, list[str], int]:
+    """All records, the string table and the number of lost records. A torn tail ends the log; it is no error."""
+    raw = path.read_bytes()
+    records: list[bytes] = []
+    strings: list[str] = []
+    lost = 0
+    if _header(path, raw[: HEADER.size]) is None:
+        return b"", strings, lost
+    for body in _bodies(memoryview(raw)):
+        missed, count = BODY.unpack_from(body, 0)
+        at = BODY.size
+        for _ in range(count):
+            (size,) = STRING_HEAD.unpack_from(body, at)
+            at += STRING_HEAD.size
+            strings.append(str(body[at : at + size], "utf-8", "replace"))
+            at += size
+        records.append(bytes(body[at:]))
+        lost += missed
+    return b"".join(records), strings, lost
+
+
+def describe(path: Path) -> Iterator[dict[str, object]]:
+    """The events of a log for people and data frames, one flat dict each, in order.
+
+    `time_s` counts from the first event. `comm` is the communicator's key, as in a verdict's knot; `peer` is a global
+    rank. What an event does not have is None.
+    """
+    records, strings, _ = read_log(path)
+
+    def string(ident: int) -> str:
+        return strings[ident] if ident < len(strings) else "<string lost>"
+
+    comms: dict[int, CommInfo] = {}
+    phase = shape = ""
+    first_ns: int | None = None
+    for fields in RECORD.iter_unpack(records):
+        record = Record._make(fields)
+        first_ns = record.time_ns if first_ns is None else first_ns
+        if record.kind == Kind.COMM:
+            comms[record.comm] = CommInfo.parse(string(record.a))
+        elif record.kind == Kind.PHASE:
+            phase, shape = string(record.a), ""
+        elif record.kind == Kind.SHAPE:
+            shape = string(record.a)
+        info = comms.get(record.comm)
+        waits = record.kind in WAITS
+        enters = waits and record.kind != Kind.EXIT
+        yield {
+            "number": record.number,
+            "time_s": (record.time_ns - first_ns) / 1e9,
+            "kind": _word(record.kind),
+            "thread": record.thread,
+            "phase": phase,
+            "shape": shape,
+            "comm": info.key if info and (waits or record.kind == Kind.COMM) else None,
+            "op": string(record.a) if waits else None,
+            "seq": record.seq if waits else None,
+            "need": Need(record.b).name.lower() if enters else None,
+            "peer": info.members[record.c] if enters and info and record.c >= 0 else None,
+            "tag": record.tag if enters else None,
+            "size": record.size if enters else None,
+            "text": _text(record, string, info),
+        }
+
+
+def _text(record: Record, string: Callable[[int], str], info: CommInfo | None) -> str | None:
+    """What an event says beyond its columns."""
+    if record.kind == Kind.DECISION:
+        detail = f" ({string(record.size)})" if string(record.size) else ""
+        return f"{string(record.a)} {string(record.b)}: {string(record.c)}{detail}" + ", deviates" * bool(record.seq)
+    if record.kind == Kind.RAISED:
+        return f"{string(record.a)}: {string(record.b)}"
+    if record.kind == Kind.COMM and info:
+        return "members " + ",".join(map(str, info.members))
+    if record.kind == Kind.ABORT:
+        return f"code {record.a}"
+    if record.kind in (Kind.PHASE, Kind.SHAPE, Kind.MILESTONE, Kind.WAITER, Kind.RESULT):
+        return string(record.a)
+    return None
+
+
+def _word(kind: int) -> str:
+    """The event kind in lower case; its number when this version does not know it."""
+    return Kind(kind).name.lower() if kind in Kind._value2member_map_ else str(kind)
+
+
+def _header(path: Path, raw: bytes) -> LogHeader | None:
+    if len(raw) < HEADER.size:
+        if not (MAGIC.startswith(raw) or raw.startswith(MAGIC)):
+            raise ValueError(f"{path} is no event log")
+        return None
+    magic, version, rank, offset = HEADER.unpack(raw)
+    if magic != MAGIC:
+        raise ValueError(f"{path} is no event log")
+    if version != VERSION:
+        raise ValueError(f"{path} is an event log of version {version}, this lockstep reads version {VERSION}")
+    return LogHeader(version, rank, offset)
+
+
+def _bodies(raw: memoryview) -> Iterator[memoryview]:
+    at = HEADER.size
+    while at + FRAME.size <= len(raw):
+        size, checksum = FRAME.unpack_from(raw, at)
+        body = raw[at + FRAME.size : at + FRAME.size + size]
+        if len(body) < size or size < BODY.size or zlib.crc32(body) != checksum:
+            return
+        yield body
+        at += FRAME.size + size
+
+
+def _write(fd: int, raw: bytes) -> None:
+    """All of it: one write may be short on a full disk or a signal."""
+    rest = memoryview(raw)
+    while rest:
+        rest = rest[os.write(fd, rest) :]

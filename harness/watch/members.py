@@ -1,0 +1,92 @@
+"""The watchdog's picture of all ranks, kept up to date from the supervisors' messages. No sockets, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.trace.ring import decode
+from harness.trace.state import RankState, Status
+
+
+@dataclass(slots=True)
+class Member:
+    """One rank as the watchdog sees it."""
+
+    state: RankState
+    host: str = ""
+    pid: int = 0
+    supervisor: int = 0
+    exit_code: int | None = None  # of the engine's process; negative: the signal that ended it
+    ended_s: float = 0.0
+    clock_ns: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC of its host
+    records: bytearray = field(default_factory=bytearray)
+    strings: list[str] = field(default_factory=list)
+    heard_s: float = 0.0
+    shm: set[str] = field(default_factory=set)
+    said_bye: bool = False
+    confirmed: int = -1  # epoch of the last confirmation
+
+    def text(self, ident: int) -> str:
+        """The string with this id; a mark when it was lost."""
+        return self.strings[ident] if ident < len(self.strings) else f"<string {ident}>"
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Fold a `delta` in."""
+        self.strings += message["strings"]
+        if message["clock"]:
+            self.clock_ns = message["clock"]
+        if message["lost"]:
+            self.state.overrun(message["lost"], message["entered"].__getitem__)
+        self.records += message["records"]
+        self.state.apply(decode(message["records"]), self.text)
+
+    def end(self, code: int, now_s: float) -> None:
+        """The engine's process has ended. What its program had reached before (raised, returned) stays true."""
+        self.exit_code = code
+        self.ended_s = now_s
+        if self.state.status is Status.RUNNING:
+            self.state.status = Status.DEAD
+        self.state.waiters.clear()
+
+
+class Members:
+    """All ranks of a case, and the communicators that they have announced."""
+
+    def __init__(self, world: int) -> None:
+        self.world = world
+        self.by_rank: dict[int, Member] = {}
+        self.comms: dict[str, tuple[int, ...]] = {}
+        self.kinds: dict[str, tuple[str, str]] = {}  # key -> kind, name
+
+    def __getitem__(self, rank: int) -> Member:
+        return self.by_rank[rank]
+
+    def __iter__(self) -> Any:  # noqa: ANN401
+        return iter(self.by_rank.items())
+
+    def join(self, rank: int, host: str, pid: int, supervisor: int) -> None:
+        """A supervisor said hello."""
+        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor)
+
+    def complete(self) -> bool:
+        """Whether all supervisors have said hello."""
+        return len(self.by_rank) == self.world
+
+    def take(self, rank: int, message: dict[str, Any]) -> None:
+        """A `delta` of a rank."""
+        member = self.by_rank[rank]
+        known = len(member.state.comms)
+        member.take(message)
+        if len(member.state.comms) != known:
+            for info in member.state.comms.values():
+                self.comms[info.key] = info.members
+                self.kinds[info.key] = (info.kind, info.name)
+
+    def states(self) -> dict[int, RankState]:
+        """The state of each rank that has reported."""
+        return {rank: member.state for rank, member in self.by_rank.items()}
+
+    def settled(self) -> bool:
+        """Whether no rank runs any more: each has raised, returned, aborted or died."""
+        return self.complete() and all(m.state.status is not Status.RUNNING for m in self.by_rank.values())

@@ -1,0 +1,39 @@
+"""What a supervisor is told at its start, in one variable of its environment. Standard library only: it is on the
+path to the engine's start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PLAN = "LOCKSTEP_PLAN"  # environment of a supervisor; not handed on to the engine, since it holds the keys
+TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the watchdog is, the keys of this run, and what to start."""
+
+    endpoint: str
+    server_key: str
+    public_key: str
+    secret_key: str
+    argv: tuple[str, ...]
+    spec: dict[str, Any]
+    world: int
+    capacity: int
+
+    def environment(self) -> dict[str, str]:
+        """The variable that carries the plan."""
+        return {PLAN: json.dumps(asdict(self))}
+
+
+def read_plan(environ: Mapping[str, str]) -> Plan:
+    """The plan of this supervisor. Raises SystemExit when it was not started by a watchdog."""
+    if PLAN not in environ:
+        raise SystemExit(f"{PLAN} is not set: supervisors are started by `lockstep run`, through the MPI launcher")
+    raw = json.loads(environ[PLAN])
+    raw["argv"] = tuple(raw["argv"])
+    return Plan(**raw)

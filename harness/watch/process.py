@@ -1,0 +1,132 @@
+"""Linux processes: start one that dies with its parent, find and end everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PTRACER = 0x59616D61
+SHM = "/dev/shm/"
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent dies, so that they can be found and ended."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _dies_with(parent: int) -> Callable[[], None]:
+    """What a child runs between fork and exec: only C calls, since other threads may hold Python's locks."""
+
+    def prepare() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _libc.prctl(_PR_SET_PTRACER, parent, 0, 0, 0)  # where Yama guards ptrace: the parent's py-spy may look
+        if os.getppid() != parent:
+            os._exit(127)
+
+    return prepare
+
+
+def start_engine(argv: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a rank's engine in a session of its own; it inherits the launcher's PMI descriptors and dies with us."""
+    return subprocess.Popen(
+        argv,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        close_fds=False,
+        start_new_session=True,
+        preexec_fn=_dies_with(os.getpid()),
+    )
+
+
+def descendants(root: int) -> list[int]:
+    """All processes below `root`, children before grandchildren."""
+    found: list[int] = []
+    work = [root]
+    while work:
+        pid = work.pop(0)
+        children: list[int] = []
+        for task in _listed(Path(f"/proc/{pid}/task")):
+            with contextlib.suppress(OSError):
+                children += map(int, (task / "children").read_text().split())
+        found += children
+        work += children
+    return found
+
+
+def end_all(pids: Iterable[int]) -> None:
+    """SIGKILL; a process that is already gone is no error."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def end_tree(root: int) -> None:
+    """SIGKILL a process and everything below it. It is stopped first, so that it cannot start more meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(root, signal.SIGSTOP)
+    end_all([*descendants(root), root])
+
+
+def with_variable(name: str, value: str) -> list[int]:
+    """The processes of this host whose environment holds NAME=VALUE, this one excepted."""
+    wanted = f"{name}={value}".encode()
+    found: list[int] = []
+    for entry in _listed(Path("/proc")):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if wanted in (entry / "environ").read_bytes().split(b"\0") and not _is_zombie(entry):
+                found.append(int(entry.name))
+    return found
+
+
+def shared_memory(pid: int) -> set[str]:
+    """The files in /dev/shm that a process maps."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        paths = {line[line.index(SHM) :] for line in lines if SHM in line}
+        return {path for path in paths if not path.endswith("(deleted)")}
+    return set()
+
+
+def remove_shared_memory(paths: Iterable[str]) -> list[str]:
+    """Unlink files that killed ranks left in /dev/shm; the ones that were there."""
+    removed: list[str] = []
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            Path(path).unlink()
+            removed.append(path)
+    return removed
+
+
+def wait_until(done: Callable[[], bool], timeout_s: float, step_s: float = 0.02) -> bool:
+    """Poll until `done()`; False when it is still not so after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(step_s)
+    return True
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _is_zombie(entry: Path) -> bool:
+    return (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"

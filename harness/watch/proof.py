@@ -1,0 +1,84 @@
+"""The double-checked snapshot: a candidate knot becomes a proof only if none of its ranks moved while it was checked.
+
+The states of different ranks are read at different times. They held together if every rank of the knot, asked again
+after the last of those reads, has still written no event since. Ranks outside the knot may move as they like: the
+knot's waits do not depend on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.judge.graph import Stuck, stuck
+from harness.trace.state import Status
+from harness.watch.members import Members
+
+SETTLE_S = 1.0  # how long others may still join a proved knot; also what a death is given to wake its peers
+
+
+@dataclass(slots=True)
+class Proof:
+    """Turns the stream of states into a proved knot."""
+
+    members: Members
+    epoch: int = 0
+    candidate: list[Stuck] = field(default_factory=list)
+    numbers: dict[int, int] = field(default_factory=dict)  # event counters of the candidate's ranks
+    first_proved_s: float | None = None
+    judged: int = 0  # snapshots judged
+    judged_moving: int = 0  # ... while some rank was alive and moving
+    refuted: int = 0  # candidates that did not hold
+
+    def look(self) -> list[int]:
+        """Judge the present states. The ranks to ask again, in epoch `self.epoch`; none: there is no knot."""
+        states = self.members.states()
+        self.judged += 1
+        self.judged_moving += any(
+            s.status is Status.RUNNING and (not s.waiters or not all(s.waiters.values())) for s in states.values()
+        )
+        self.candidate = stuck(states, self.members.comms)
+        self.numbers = {s.rank: states[s.rank].number for s in self.candidate}
+        self.epoch += 1
+        return list(self.numbers)
+
+    def pending(self) -> bool:
+        """Whether a candidate awaits confirmation."""
+        return bool(self.candidate)
+
+    def refute(self) -> None:
+        """The candidate did not hold."""
+        self.refuted += 1
+        self.candidate = []
+        self.first_proved_s = None
+
+    def confirm(self, now_s: float) -> list[Stuck] | None:
+        """The proved knot; None while answers are missing, after a refutation, or while others may still join."""
+        if not self.candidate:
+            return None
+        for rank, number in self.numbers.items():
+            member = self.members[rank]
+            if member.state.number != number or member.state.status is not Status.RUNNING:
+                self.refute()
+                return None
+        if any(self.members[rank].confirmed != self.epoch for rank in self.numbers):
+            return None
+        if self._may_still_wake(now_s):
+            return None
+        if self.first_proved_s is None:
+            self.first_proved_s = now_s
+        return self.candidate
+
+    def _may_still_wake(self, now_s: float) -> bool:
+        """Whether a rank has ended so recently that its closing sockets may yet wake those that wait for it."""
+        return any(
+            member.state.status is not Status.RUNNING
+            and not (member.state.parked and member.exit_code is None)
+            and (member.exit_code is None or now_s - member.ended_s < SETTLE_S)
+            for _, member in self.members
+        )
+
+    def quiet(self) -> bool:
+        """Whether every rank is in the knot or has ended: nobody can join it any more."""
+        return self.members.complete() and all(
+            rank in self.numbers or member.state.status is not Status.RUNNING for rank, member in self.members
+        )

@@ -1,0 +1,164 @@
+"""The supervisor: what the MPI launcher starts for each rank. It starts the engine as its child and outlives it.
+
+It forwards the engine's events and output to the watchdog, answers its questions, and ends the engine. It holds back
+the engine's end from the launcher, which would otherwise kill the peers. It decides nothing. It imports neither torch
+nor MPI, and starts the engine before it imports anything slow.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from typing import Any
+
+from harness.trace import layout
+from harness.trace.ring import Ring
+from harness.watch import process
+
+POLL_MS = 10
+RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+SHM_SCAN_S = 0.25
+
+
+def rank_of(environ: dict[str, str]) -> int:
+    """The rank that the launcher gave to this process. Raises SystemExit when there is none."""
+    for name in RANK_VARIABLES:
+        if name in environ:
+            return int(environ[name])
+    raise SystemExit(f"no rank in the environment (looked for {', '.join(RANK_VARIABLES)}): start this with an MPI launcher")
+
+
+class Supervisor:
+    """One rank's supervisor."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        from harness.watch.plan import read_plan
+
+        self.plan = read_plan(environ)
+        self.rank = rank_of(environ)
+        self.ring = Ring(self.rank, self.plan.world, self.plan.capacity)
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115: lives as long as the supervisor
+        self.output_sent = 0
+        self.shm: set[str] = set()
+        self.next_scan = 0.0
+        self.ended = False
+        process.adopt_orphans()
+        self.child = process.start_engine(self.plan.argv, self._engine_environment(environ), self.output)
+
+    def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
+        import json
+
+        from harness.watch.plan import PLAN
+
+        env = {name: value for name, value in environ.items() if name != PLAN}  # the keys stay here
+        env[layout.RING_FD] = str(self.ring.fd)
+        env["LOCKSTEP_SPEC"] = json.dumps(self.plan.spec)
+        env["LOCKSTEP_RANK"] = str(self.rank)
+        env["LOCKSTEP_WORLD"] = str(self.plan.world)
+        env["PYTHONUNBUFFERED"] = "1"
+        return env
+
+    def run(self) -> None:
+        """Serve the watchdog until it says `end`, or is gone."""
+        from harness.watch.line import Line
+
+        line = Line(self.plan)
+        line.send("hello", rank=self.rank, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
+        while True:
+            self.forward(line)
+            for message in line.receive(POLL_MS):
+                if not self.answer(line, message):
+                    return
+            if line.lost():
+                print("lockstep supervisor: the watchdog is gone; ending the engine", file=sys.stderr, flush=True)
+                return
+
+    def forward(self, line: Any) -> None:  # noqa: ANN401: Line is imported late
+        """Send what is new: events, output, the engine's end."""
+        # Whether the engine has ended is asked before its ring is read, so that nothing it wrote comes after its end.
+        code = None if self.ended else self.child.poll()
+        delta = self.ring.read()
+        if delta:
+            entered = [self.ring.entered(i) for i in range(layout.COMMS)] if delta.lost else []
+            line.send(
+                "delta",
+                records=delta.records,
+                strings=list(delta.strings),
+                lost=delta.lost,
+                entered=entered,
+                clock=self.ring.clock_offset_ns(),
+            )
+        size = os.fstat(self.output.fileno()).st_size
+        while self.output_sent < size:
+            chunk = os.pread(self.output.fileno(), 1 << 20, self.output_sent)
+            self.output_sent += len(chunk)
+            line.send("output", data=chunk)
+        if code is not None:
+            self.ended = True
+            line.send("ended", code=code)
+        if time.monotonic() >= self.next_scan:
+            self.next_scan = time.monotonic() + SHM_SCAN_S
+            self._scan(line)
+
+    def answer(self, line: Any, message: dict[str, Any]) -> bool:  # noqa: ANN401
+        """Do what the watchdog asks; False when it was the last."""
+        kind = message["type"]
+        if kind == "confirm":
+            # Read again now: had the rank moved since the candidate, its event comes before this answer.
+            self.forward(line)
+            line.send("confirmed", epoch=message["epoch"], alive=self.child.poll() is None)
+        elif kind == "acknowledge":
+            self.ring.acknowledge(message["number"])
+        elif kind == "stacks":
+            from harness.watch.stacks import stacks
+
+            text, error = stacks(self.child.pid) if self.child.poll() is None else ("", "the process has ended")
+            line.send("stacks", text=text, error=error)
+        elif kind == "release":
+            self.ring.release()
+        elif kind == "end":
+            self.close()
+            self.forward(line)
+            line.send("bye", shm=sorted(self.shm))
+            line.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the engine and all that it started; remove the shared memory that it left."""
+        self.shm |= process.shared_memory(self.child.pid)
+        process.end_tree(self.child.pid)
+        self.child.wait()
+        process.end_all(process.descendants(os.getpid()))
+        process.remove_shared_memory(self.shm)
+
+    def _scan(self, line: Any) -> None:  # noqa: ANN401
+        found = process.shared_memory(self.child.pid) - self.shm
+        if found:
+            self.shm |= found
+            line.send("shm", paths=sorted(found))
+
+
+def main() -> None:
+    """Entry of `python -m harness.watch.supervisor`, started by the MPI launcher."""
+    supervisor = Supervisor(dict(os.environ))
+
+    def stop(signum: int, frame: object) -> None:
+        supervisor.close()
+        os._exit(128 + signum)
+
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, stop)
+    try:
+        supervisor.run()
+    finally:
+        supervisor.close()
+    # The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""What supervisors and watchdog say to each other: msgpack maps over ZeroMQ, encrypted and authenticated by CURVE.
+
+Every message is a map with `type`. From a supervisor: hello, delta, output, ended, shm, confirmed, stacks, beat, bye.
+From the watchdog: confirm, acknowledge, stacks, release, end, beat.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+BEAT_S = 1.0
+SILENCE_S = 30.0  # a peer that says nothing for so long is lost
+
+
+def encode(kind: str, **fields: Any) -> bytes:  # noqa: ANN401
+    """One message."""
+    return bytes(msgpack.packb({"type": kind, **fields}))
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """The inverse of `encode`."""
+    message: dict[str, Any] = msgpack.unpackb(raw, strict_map_key=False)
+    return message
