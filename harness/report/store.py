@@ -1,0 +1,205 @@
+"""The folder of a run: made at its start, filled case by case. reports/README.md says what lies in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.judge.verdict import Verdict
+from harness.report import files, junit, markdown
+from harness.report.line import Line, judged, not_judged
+
+if TYPE_CHECKING:
+    from harness.scenario.case import Case
+
+SCHEMA = "lockstep.run/1"
+ROOT = Path("reports/runs")
+SLUG_CHARACTERS = 100
+
+
+class RunStore:
+    """One run on disk. `create` starts it, `open` reads it back; everything else is in the files."""
+
+    def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
+        self.path = path
+        self.run = run
+        self.id: str = run["run"]
+        self._plan: dict[str, dict[str, Any]] = {entry["id"]: entry for entry in run["plan"]}
+        self._lines = {entry["id"]: _read_line(path, entry) for entry in run["plan"]}
+
+    @classmethod
+    def create(
+        cls,
+        root: Path,
+        run_id: str | None,
+        argv: Sequence[str],
+        environment: Mapping[str, Any],
+        cases: Sequence[Case],
+    ) -> RunStore:
+        """Make the folder of a new run below `root` and point `latest` at it. Without a run id a new one is taken.
+
+        Raises FileExistsError when the run exists and ValueError when two cases have one id.
+        """
+        twice = [ident for ident, count in Counter(case.id for case in cases).items() if count > 1]
+        if twice:
+            raise ValueError(f"case ids are not unique in this run: {', '.join(twice)}")
+        path = root / run_id if run_id else _fresh(root)
+        if run_id:
+            path.mkdir(parents=True)
+        (path / "cases").mkdir()
+        run = {
+            "schema": SCHEMA,
+            "run": path.name,
+            "argv": list(argv),
+            "started": _now(),
+            "environment": dict(environment),
+            "plan": [
+                {"id": c.id, "scenario": c.scenario, "path": c.path, "slug": slug(c.id), "ranks": c.ranks}
+                for c in cases
+            ],
+        }
+        files.replace_json(path / "run.json", run)
+        _point(root / "latest", path.name)
+        store = cls(path, run)
+        files.replace(path / "cases.jsonl", "")
+        store.write_reports()
+        return store
+
+    @classmethod
+    def open(cls, path: Path) -> RunStore:
+        """Read a run back, with the verdicts it has. Raises ValueError when `path` holds no run of this version."""
+        path = path.resolve()  # `latest` may move on
+        try:
+            run = json.loads((path / "run.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path}: not the folder of a run: {error}") from error
+        if not isinstance(run, dict) or run.get("schema") != SCHEMA:
+            raise ValueError(f"{path}/run.json: schema is not {SCHEMA!r}, which this lockstep reads")
+        return cls(path, run)
+
+    @property
+    def lines(self) -> list[Line]:
+        """What the reports say, one line a planned case, in the order of the plan."""
+        return list(self._lines.values())
+
+    def case_dir(self, case: Case) -> Path:
+        """The folder of a case for its evidence, with its case.json; made on the first call."""
+        folder = self.path / "cases" / slug(case.id)
+        if not (folder / "case.json").exists():
+            folder.mkdir(exist_ok=True)
+            files.replace_json(folder / "case.json", asdict(case))
+        return folder
+
+    def record(
+        self, case: Case, verdict: Verdict, ok: bool, differences: Sequence[str], rerun: str, seconds: float
+    ) -> Line:
+        """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
+
+        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again.
+        """
+        folder = self.case_dir(case)
+        raw = {
+            **verdict.to_json(),
+            "case": case.id,
+            "run": self.id,
+            "expected": {"ok": ok, "differences": list(differences)},
+            "rerun": rerun,
+            "evidence": _evidence(folder),
+            "environment": self.run["environment"],
+            "seconds": seconds,
+            "recorded": _now(),
+        }
+        raw = json.loads(json.dumps(raw))  # as a reader will see it
+        with files.locked(self.path / "run.json"):
+            files.replace_json(folder / "verdict.json", raw)
+            line = self._lines[case.id] = judged(self._plan[case.id], raw)
+            self._append(line)
+        self.write_reports()
+        return line
+
+    def repair(self) -> None:
+        """Make cases.jsonl agree with the verdict files: a kill can tear its last line or leave it out."""
+        with files.locked(self.path / "run.json"):
+            self._lines = {ident: _read_line(self.path, entry) for ident, entry in self._plan.items()}
+            self._rewrite()
+
+    def write_reports(self) -> None:
+        """Write junit.xml and summary.md anew."""
+        files.replace(self.path / "junit.xml", junit.render(self.run, self.lines))
+        files.replace(self.path / "summary.md", markdown.render(self.run, self.lines))
+
+    def _append(self, line: Line) -> None:
+        path = self.path / "cases.jsonl"
+        if files.torn(path):  # the run that this one continues was killed
+            self._rewrite()
+        else:
+            files.append_line(path, line.flat())
+
+    def _rewrite(self) -> None:
+        done = sorted((line for line in self.lines if line.judged), key=lambda line: line.recorded)
+        files.replace(self.path / "cases.jsonl", "".join(json.dumps(line.flat()) + "\n" for line in done))
+
+
+def new_run_id() -> str:
+    """A run id: sorts by time; two of one second differ in their last part."""
+    return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+
+
+def slug(case_id: str) -> str:
+    """A folder name for a case: readable, safe on every file system, and another one for every id."""
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", case_id)[:SLUG_CHARACTERS].strip("-.")
+    if plain == case_id:
+        return plain
+    return f"{plain}-{hashlib.sha256(case_id.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}".lstrip("-")
+
+
+def _read_line(run: Path, entry: Mapping[str, Any]) -> Line:
+    """The line of a planned case from its verdict file, if there is a good one."""
+    path = run / "cases" / entry["slug"] / "verdict.json"
+    try:
+        raw = json.loads(path.read_bytes())
+        Verdict.from_json(raw)
+        return judged(entry, raw)
+    except FileNotFoundError:
+        return not_judged(entry)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return not_judged(entry, f"verdict.json cannot be read: {error}")
+
+
+def _fresh(root: Path) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = root / new_run_id()
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue  # another run took this id in the same second
+        return path
+
+
+def _evidence(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "verdict.json" and not path.name.startswith(".")
+    )
+
+
+def _point(link: Path, name: str) -> None:
+    """Turn a symlink atomically."""
+    fresh = link.with_name(f".latest-{os.getpid()}-{secrets.token_hex(4)}")
+    fresh.symlink_to(name)
+    fresh.replace(link)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
