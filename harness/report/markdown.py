@@ -18,7 +18,7 @@ def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYT
     """The report of a run as Markdown of less than `limit` bytes."""
     head = f"# Run {run['run']}\n\n{counts(lines)}\n\n"
     wrong = [line for line in lines if line.standing != "expected"]
-    # Worst first where not all can stay: the table shrinks to the rest only after the details have their half.
+    # The details have half of the room; the table, which says the least about the most cases, has what they leave.
     room = limit - len(head.encode()) - len(HEAD) - 2 * _NOTE_BYTES
     details, kept = _fit(map(_details, wrong), room // 2)
     if kept < len(wrong):
@@ -54,11 +54,11 @@ def _row(line: Line) -> str:
     blame = f"{line.blame_ranks}: {line.blame_words}" if line.blame_ranks else "-"
     time = "-" if line.start_to_verdict_s is None else f"{line.start_to_verdict_s:.1f} s"
     standing = {"expected": "yes", "unexpected": "**NO**", "invalid": "**not judged**"}[line.standing]
-    return f"| {_cell(line.case)} | {_cell(line.words)} | {standing} | {_cell(blame)} | {time} |\n"
+    return f"| {_name(line.case)} | {_cell(line.words)} | {standing} | {_cell(blame)} | {time} |\n"
 
 
 def _details(line: Line) -> str:
-    parts = [f"### {_plain(line.case)}\n", f"{_plain(line.words)}. {_plain(line.text)}\n"]
+    parts = [f"### {_name(line.case)}\n", f"{_plain(line.words)}. {_plain(line.text)}\n"]
     if line.differences:
         parts.append(f"Differs from what was expected: {_plain(line.differences)}\n")
     if line.blame_text:
@@ -83,8 +83,13 @@ def _cell(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: names of cases have brackets and underscores, tracebacks have anything."""
-    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", _clip(" ".join(text.split(" ")).strip()))
+    """Text that Markdown shows as it is, whatever an error message holds."""
+    return re.sub(r"([\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w))", r"\\\1", _clip(text.strip()))
+
+
+def _name(text: str) -> str:
+    """A case's name as code: it has brackets and underscores, and is there to be copied."""
+    return _cell(text) if re.search(r"[`\\|\n]", text) else f"`{text}`"
 
 
 def _clip(text: str) -> str:

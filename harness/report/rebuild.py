@@ -23,7 +23,6 @@ def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None)
         raise ValueError(f"report format {format!r} is unknown; there are {', '.join(FORMATS)}")
     store = RunStore.open(run_dir)
     store.repair()
-    store.write_reports()
     if format is not None:
         (out or sys.stdout).write(FORMATS[format](store.run, store.lines))
     return store.lines

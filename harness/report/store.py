@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
-import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.judge.verdict import Verdict
-from harness.report import files, junit, markdown
+from harness.report import files, junit, markdown, names
 from harness.report.line import Line, judged, not_judged
 
 if TYPE_CHECKING:
@@ -23,7 +18,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "lockstep.run/1"
 ROOT = Path("reports/runs")
-SLUG_CHARACTERS = 100
 
 
 class RunStore:
@@ -52,7 +46,7 @@ class RunStore:
         twice = [ident for ident, count in Counter(case.id for case in cases).items() if count > 1]
         if twice:
             raise ValueError(f"case ids are not unique in this run: {', '.join(twice)}")
-        path = root / run_id if run_id else _fresh(root)
+        path = root / run_id if run_id else names.new_folder(root)
         if run_id:
             path.mkdir(parents=True)
         (path / "cases").mkdir()
@@ -60,18 +54,17 @@ class RunStore:
             "schema": SCHEMA,
             "run": path.name,
             "argv": list(argv),
-            "started": _now(),
+            "started": names.now(),
             "environment": dict(environment),
             "plan": [
-                {"id": c.id, "scenario": c.scenario, "path": c.path, "slug": slug(c.id), "ranks": c.ranks}
+                {"id": c.id, "scenario": c.scenario, "path": c.path, "slug": names.slug(c.id), "ranks": c.ranks}
                 for c in cases
             ],
         }
         files.replace_json(path / "run.json", run)
-        _point(root / "latest", path.name)
+        names.point(root / "latest", path.name)
         store = cls(path, run)
-        files.replace(path / "cases.jsonl", "")
-        store.write_reports()
+        store.repair()
         return store
 
     @classmethod
@@ -93,7 +86,7 @@ class RunStore:
 
     def case_dir(self, case: Case) -> Path:
         """The folder of a case for its evidence, with its case.json; made on the first call."""
-        folder = self.path / "cases" / slug(case.id)
+        folder = self.path / "cases" / names.slug(case.id)
         if not (folder / "case.json").exists():
             folder.mkdir(exist_ok=True)
             files.replace_json(folder / "case.json", asdict(case))
@@ -116,24 +109,24 @@ class RunStore:
             "evidence": _evidence(folder),
             "environment": self.run["environment"],
             "seconds": seconds,
-            "recorded": _now(),
+            "recorded": names.now(),
         }
         raw = json.loads(json.dumps(raw))  # as a reader will see it
         with files.locked(self.path / "run.json"):
             files.replace_json(folder / "verdict.json", raw)
             line = self._lines[case.id] = judged(self._plan[case.id], raw)
             self._append(line)
-        self.write_reports()
+            self._write_reports()
         return line
 
     def repair(self) -> None:
-        """Make cases.jsonl agree with the verdict files: a kill can tear its last line or leave it out."""
+        """Read the verdict files again and make everything else agree with them, after a kill at any moment."""
         with files.locked(self.path / "run.json"):
             self._lines = {ident: _read_line(self.path, entry) for ident, entry in self._plan.items()}
             self._rewrite()
+            self._write_reports()
 
-    def write_reports(self) -> None:
-        """Write junit.xml and summary.md anew."""
+    def _write_reports(self) -> None:
         files.replace(self.path / "junit.xml", junit.render(self.run, self.lines))
         files.replace(self.path / "summary.md", markdown.render(self.run, self.lines))
 
@@ -149,19 +142,6 @@ class RunStore:
         files.replace(self.path / "cases.jsonl", "".join(json.dumps(line.flat()) + "\n" for line in done))
 
 
-def new_run_id() -> str:
-    """A run id: sorts by time; two of one second differ in their last part."""
-    return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
-
-
-def slug(case_id: str) -> str:
-    """A folder name for a case: readable, safe on every file system, and another one for every id."""
-    plain = re.sub(r"[^A-Za-z0-9._]+", "-", case_id)[:SLUG_CHARACTERS].strip("-.")
-    if plain == case_id:
-        return plain
-    return f"{plain}-{hashlib.sha256(case_id.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}".lstrip("-")
-
-
 def _read_line(run: Path, entry: Mapping[str, Any]) -> Line:
     """The line of a planned case from its verdict file, if there is a good one."""
     path = run / "cases" / entry["slug"] / "verdict.json"
@@ -175,31 +155,9 @@ def _read_line(run: Path, entry: Mapping[str, Any]) -> Line:
         return not_judged(entry, f"verdict.json cannot be read: {error}")
 
 
-def _fresh(root: Path) -> Path:
-    root.mkdir(parents=True, exist_ok=True)
-    while True:
-        path = root / new_run_id()
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue  # another run took this id in the same second
-        return path
-
-
 def _evidence(folder: Path) -> list[str]:
     return sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_file() and path.name != "verdict.json" and not path.name.startswith(".")
     )
-
-
-def _point(link: Path, name: str) -> None:
-    """Turn a symlink atomically."""
-    fresh = link.with_name(f".latest-{os.getpid()}-{secrets.token_hex(4)}")
-    fresh.symlink_to(name)
-    fresh.replace(link)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds")

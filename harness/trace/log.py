@@ -20,7 +20,7 @@ from harness.trace.state import CommInfo
 
 MAGIC = b"LOCKLOG\n"
 VERSION = 1
-HEADER = struct.Struct("<8sIiq")  # magic, version, rank, CLOCK_REALTIME - CLOCK_MONOTONIC in ns (0: not known)
+HEADER = struct.Struct("<8sIiIq")  # magic, version, rank, world, CLOCK_REALTIME - CLOCK_MONOTONIC in ns (0: not known)
 FRAME = struct.Struct("<II")  # bytes of the body, crc32 of the body
 BODY = struct.Struct("<QI")  # records lost before this frame, number of strings; then strings, then records
 STRING_HEAD = struct.Struct("<I")
@@ -32,17 +32,18 @@ class LogHeader(NamedTuple):
 
     version: int
     rank: int
+    world: int
     clock_offset_ns: int
 
 
 class EventLogWriter:
     """Writes one rank's log. A log that already stands at `path` is replaced."""
 
-    def __init__(self, path: Path, rank: int, clock_offset_ns: int = 0) -> None:
+    def __init__(self, path: Path, rank: int, world: int = 0, clock_offset_ns: int = 0) -> None:
         # Unbuffered: what was appended survives a SIGKILL of this process.
         self._file = path.open("wb", buffering=0)
-        self._rank = rank
-        _write(self._file.fileno(), HEADER.pack(MAGIC, VERSION, rank, clock_offset_ns))
+        self._rank, self._world = rank, world
+        _write(self._file.fileno(), HEADER.pack(MAGIC, VERSION, rank, world, clock_offset_ns))
 
     def append(self, records: bytes, strings: tuple[str, ...] = (), lost: int = 0) -> None:
         """Append what one read of the ring brought."""
@@ -59,7 +60,7 @@ class EventLogWriter:
 
     def clock(self, offset_ns: int) -> None:
         """Set the clock offset, which is known only when the engine has attached to its ring."""
-        os.pwrite(self._file.fileno(), HEADER.pack(MAGIC, VERSION, self._rank, offset_ns), 0)
+        os.pwrite(self._file.fileno(), HEADER.pack(MAGIC, VERSION, self._rank, self._world, offset_ns), 0)
 
     def close(self) -> None:
         """Close the file; safe to call again."""
@@ -169,12 +170,12 @@ def _header(path: Path, raw: bytes) -> LogHeader | None:
         if not (MAGIC.startswith(raw) or raw.startswith(MAGIC)):
             raise ValueError(f"{path} is no event log")
         return None
-    magic, version, rank, offset = HEADER.unpack(raw)
+    magic, version, rank, world, offset = HEADER.unpack(raw)
     if magic != MAGIC:
         raise ValueError(f"{path} is no event log")
     if version != VERSION:
         raise ValueError(f"{path} is an event log of version {version}, this lockstep reads version {VERSION}")
-    return LogHeader(version, rank, offset)
+    return LogHeader(version, rank, world, offset)
 
 
 def _bodies(raw: memoryview) -> Iterator[memoryview]:

@@ -1,0 +1,50 @@
+"""Names of runs and of the folders of their cases."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from datetime import datetime, timezone
+from pathlib import Path
+
+SLUG_CHARACTERS = 100
+
+
+def now() -> str:
+    """The time as files hold it: ISO, UTC, sorts as text."""
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def new_run_id() -> str:
+    """A run id: sorts by time; two of one second differ in their last part."""
+    return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+
+
+def new_folder(root: Path) -> Path:
+    """Make a folder for a new run, which no other run has."""
+    root.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = root / new_run_id()
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue  # another run took this id in the same second
+        return path
+
+
+def slug(case_id: str) -> str:
+    """A folder name for a case: readable, safe on every file system, and another one for every id."""
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", case_id)[:SLUG_CHARACTERS].strip("-.")
+    if plain == case_id:
+        return plain
+    digest = hashlib.sha256(case_id.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{plain}-{digest}".lstrip("-")
+
+
+def point(link: Path, name: str) -> None:
+    """Turn a symlink to another name, atomically."""
+    fresh = link.with_name(f".{link.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    fresh.symlink_to(name)
+    fresh.replace(link)
