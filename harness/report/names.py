@@ -37,7 +37,7 @@ def new_folder(root: Path) -> Path:
 def slug(case_id: str) -> str:
     """A folder name for a case: readable, safe on every file system, and another one for every id."""
     plain = re.sub(r"[^A-Za-z0-9._]+", "-", case_id)[:SLUG_CHARACTERS].strip("-.")
-    if plain == case_id:
+    if plain and plain == case_id:
         return plain
     digest = hashlib.sha256(case_id.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     return f"{plain}-{digest}".lstrip("-")

@@ -85,11 +85,10 @@ class RunStore:
         return list(self._lines.values())
 
     def case_dir(self, case: Case) -> Path:
-        """The folder of a case for its evidence, with its case.json; made on the first call."""
+        """The folder of a case for its evidence, with its case.json."""
         folder = self.path / "cases" / names.slug(case.id)
-        if not (folder / "case.json").exists():
-            folder.mkdir(exist_ok=True)
-            files.replace_json(folder / "case.json", asdict(case))
+        folder.mkdir(exist_ok=True)
+        files.replace_json(folder / "case.json", asdict(case))
         return folder
 
     def record(

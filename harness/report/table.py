@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -14,7 +15,7 @@ from rich.text import Text
 from harness.report.line import Line
 from harness.report.markdown import counts
 
-PLAIN_WIDTH = 140
+PLAIN_WIDTH = 160
 STANDING = {
     "expected": ("ok", "green"),
     "unexpected": ("NOT AS EXPECTED", "bold red"),
@@ -24,17 +25,22 @@ STANDING = {
 
 def show(lines: Sequence[Line], file: TextIO | None = None) -> None:
     """Print the table and how many cases were as expected. Default: stderr, as everything for people."""
-    console = _console(sys.stderr if file is None else file)
+    file = sys.stderr if file is None else file
+    if file.isatty():
+        _print(lines, Console(file=file, highlight=False))
+        return
+    # Nothing from the environment, no colour, no padding at the ends: a log looks the same whoever writes it.
+    text = io.StringIO()
+    _print(lines, Console(file=text, width=PLAIN_WIDTH, color_system=None, force_terminal=False, _environ={}))
+    plain = "".join(f"{row.rstrip()}\n" for row in text.getvalue().splitlines())
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    file.write(plain.encode(encoding, "replace").decode(encoding))
+
+
+def _print(lines: Sequence[Line], console: Console) -> None:
     console.print(_table(lines))
     bad = next((line for line in lines if line.standing != "expected"), None)
     console.print(Text(counts(lines), style=STANDING[bad.standing][1] if bad else "green"))
-
-
-def _console(file: TextIO) -> Console:
-    if file.isatty():
-        return Console(file=file, highlight=False)
-    # Nothing from the environment: a log looks the same whoever writes it.
-    return Console(file=file, width=PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False, _environ={})
 
 
 def _table(lines: Sequence[Line]) -> Table:
@@ -45,7 +51,7 @@ def _table(lines: Sequence[Line]) -> Table:
     table.add_column("cause", overflow="fold", min_width=10)
     table.add_column("blame", overflow="fold", ratio=5, min_width=16)
     table.add_column("verdict after", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold", min_width=4)
+    table.add_column("", no_wrap=True)
     for line in lines:
         word, style = STANDING[line.standing]
         # Text, not markup: a case's name has brackets.

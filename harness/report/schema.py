@@ -1,0 +1,53 @@
+"""The format of verdict.json, as JSON Schema and as a check. docs/verdicts.md says what the fields mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter
+
+from harness.judge.verdict import SCHEMA, Verdict
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Whether the verdict is the one that the scenario expects; if not, in what it differs."""
+
+    ok: bool
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictFile(Verdict):
+    """verdict.json: the verdict, and what the run adds to it."""
+
+    # A file has every field, and no other.
+    __pydantic_config__ = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+
+    schema: Literal["lockstep.verdict/1"]
+    case: str
+    run: str
+    expected: Expected
+    rerun: str
+    evidence: tuple[str, ...]
+    environment: dict[str, Any]
+    seconds: float
+    recorded: str
+
+
+_FILE = TypeAdapter(VerdictFile)
+
+
+def verdict_schema() -> dict[str, Any]:
+    """The JSON Schema of verdict.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA,
+        **_FILE.json_schema(mode="serialization"),
+    }
+
+
+def read_verdict(raw: str | bytes) -> VerdictFile:
+    """Check and read the text of a verdict.json. Raises pydantic's ValidationError, which is a ValueError."""
+    return _FILE.validate_json(raw, strict=True)
