@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.verdict import Verdict
+from harness.report.files import locked
 from harness.report.frame import cases_frame
 from harness.report.names import new_run_id, slug
 from harness.report.store import RunStore
@@ -98,6 +100,29 @@ def test_cases_recorded_at_once(tmp_path: Path) -> None:
         thread.join()
     assert sorted(cases_frame(run.path).case) == sorted(names)
     assert "12 as expected" in (run.path / "summary.md").read_text()
+
+
+def test_records_and_rebuilds_take_turns(tmp_path: Path) -> None:
+    """While a rebuild holds the run, a case that ends is recorded after it, not in between."""
+    run = store(tmp_path)
+    recorder = threading.Thread(target=run.record, args=(case(NAMES[0]), success(), True, [], "again", 1.0))
+    with locked(run.path / "run.json"):
+        recorder.start()
+        recorder.join(0.5)
+        assert recorder.is_alive()
+        assert cases_frame(run.path).empty
+    recorder.join()
+    assert list(cases_frame(run.path).case) == [NAMES[0]]
+
+
+def test_readme_names_every_column(tmp_path: Path) -> None:
+    """reports/README.md lists the columns of cases.jsonl, in order and no other."""
+    page = (Path(__file__).parents[2] / "reports/README.md").read_text()
+    section = page.split("\n## Columns of cases.jsonl\n", 1)[1].split("\n## ", 1)[0]
+    run = store(tmp_path)
+    columns = list(run.record(case(NAMES[0]), hang(), True, [], "again", 1.0).flat())
+    rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    assert [name for row in rows for name in re.findall("`([^`]+)`", row)] == columns
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
