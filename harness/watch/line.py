@@ -63,5 +63,6 @@ class Line:
     def close(self) -> None:
         """Send what is queued (for at most two seconds) and close."""
         self._socket.disable_monitor()
+        self._monitor.close()
         self._socket.close()
         self._context.term()

@@ -23,7 +23,7 @@ class Member:
     records: bytearray = field(default_factory=bytearray)
     strings: list[str] = field(default_factory=list)
     heard_s: float = 0.0
-    shm: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)  # files that this rank leaves behind when it is killed
     said_bye: bool = False
     confirmed: int = -1  # epoch of the last confirmation
 

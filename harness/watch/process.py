@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,6 +18,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PTRACER = 0x59616D61
 SHM = "/dev/shm/"
+MPI_SHARED_MEMORY = ("mpich_shm_", "sm_segment.", "vader_segment.", "osc_sm")  # MPICH; Open MPI
 
 
 def adopt_orphans() -> None:
@@ -101,14 +103,38 @@ def shared_memory(pid: int) -> set[str]:
     return set()
 
 
-def remove_shared_memory(paths: Iterable[str]) -> list[str]:
-    """Unlink files that killed ranks left in /dev/shm; the ones that were there."""
+def shared_memory_files() -> set[str]:
+    """The files in /dev/shm that belong to this user and that MPI libraries make."""
+    return {
+        str(path)
+        for path in _listed(Path(SHM))
+        if path.name.startswith(MPI_SHARED_MEMORY) and _is_mine(path)
+    }
+
+
+def unmapped(paths: set[str]) -> set[str]:
+    """Those of `paths` that no process maps any more."""
+    mapped: set[str] = set()
+    for entry in _listed(Path("/proc")) if paths else ():
+        if entry.name.isdigit():
+            mapped |= shared_memory(int(entry.name))
+    return paths - mapped
+
+
+def remove_files(paths: Iterable[str]) -> list[str]:
+    """Unlink files that killed ranks left behind; the ones that were there."""
     removed: list[str] = []
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             Path(path).unlink()
             removed.append(path)
     return removed
+
+
+def remove_job_folder(folder: str) -> None:
+    """Remove the private temporary folder of a job; nothing else that TMPDIR may name."""
+    if Path(folder).name.startswith("lockstep-"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_until(done: Callable[[], bool], timeout_s: float, step_s: float = 0.02) -> bool:
@@ -126,6 +152,13 @@ def _listed(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError:
         return []
+
+
+def _is_mine(path: Path) -> bool:
+    try:
+        return path.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _is_zombie(entry: Path) -> bool:

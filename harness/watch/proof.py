@@ -28,6 +28,7 @@ class Proof:
     judged: int = 0  # snapshots judged
     judged_moving: int = 0  # ... while some rank was alive and moving
     refuted: int = 0  # candidates that did not hold
+    proved: int = 0  # candidates that did
 
     def look(self) -> list[int]:
         """Judge the present states. The ranks to ask again, in epoch `self.epoch`; none: there is no knot."""
@@ -66,6 +67,7 @@ class Proof:
             return None
         if self.first_proved_s is None:
             self.first_proved_s = now_s
+            self.proved += 1
         return self.candidate
 
     def _may_still_wake(self, now_s: float) -> bool:

@@ -42,7 +42,8 @@ class Supervisor:
         self.ring = Ring(self.rank, self.plan.world, self.plan.capacity)
         self.output = tempfile.TemporaryFile()  # noqa: SIM115: lives as long as the supervisor
         self.output_sent = 0
-        self.shm: set[str] = set()
+        # Files that a killed job leaves: Hydra's description of the host, the ranks' shared memory.
+        self.left = {path for path in (environ.get("HWLOC_XMLFILE", ""),) if "/hydra_hwloc_xmlfile_" in path}
         self.next_scan = 0.0
         self.ended = False
         process.adopt_orphans()
@@ -67,6 +68,7 @@ class Supervisor:
 
         line = Line(self.plan)
         line.send("hello", rank=self.rank, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
+        line.send("left", paths=sorted(self.left))
         while True:
             self.forward(line)
             for message in line.receive(POLL_MS):
@@ -74,6 +76,8 @@ class Supervisor:
                     return
             if line.lost():
                 print("lockstep supervisor: the watchdog is gone; ending the engine", file=sys.stderr, flush=True)
+                self.close()
+                process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
                 return
 
     def forward(self, line: Any) -> None:  # noqa: ANN401: Line is imported late
@@ -122,24 +126,24 @@ class Supervisor:
         elif kind == "end":
             self.close()
             self.forward(line)
-            line.send("bye", shm=sorted(self.shm))
+            line.send("bye")
             line.close()
             return False
         return True
 
     def close(self) -> None:
         """End the engine and all that it started; remove the shared memory that it left."""
-        self.shm |= process.shared_memory(self.child.pid)
+        self.left |= process.shared_memory(self.child.pid)
         process.end_tree(self.child.pid)
         self.child.wait()
         process.end_all(process.descendants(os.getpid()))
-        process.remove_shared_memory(self.shm)
+        process.remove_files(self.left)
 
     def _scan(self, line: Any) -> None:  # noqa: ANN401
-        found = process.shared_memory(self.child.pid) - self.shm
+        found = process.shared_memory(self.child.pid) - self.left
         if found:
-            self.shm |= found
-            line.send("shm", paths=sorted(found))
+            self.left |= found
+            line.send("left", paths=sorted(found))
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What supervisors and watchdog say to each other: msgpack maps over ZeroMQ, encrypted and authenticated by CURVE.
 
-Every message is a map with `type`. From a supervisor: hello, delta, output, ended, shm, confirmed, stacks, beat, bye.
+Every message is a map with `type`. From a supervisor: hello, delta, output, ended, left, confirmed, stacks, beat, bye.
 From the watchdog: confirm, acknowledge, stacks, release, end, beat.
 """
 

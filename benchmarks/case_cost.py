@@ -1,0 +1,70 @@
+"""What a case costs beyond its engine's work: a 4-rank case against bare mpiexec, both importing torch and meeting once.
+
+Interleaved, as a ratio; and the CPU time that a supervisor takes to start.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.judge.verdict import Outcome
+from harness.launch.launcher import find
+from tests.watch.launch import judge
+
+RANKS = 4
+ROUNDS = 7
+BARE = "import torch; from mpi4py import MPI; MPI.COMM_WORLD.Barrier()"
+SUPERVISOR = """
+import time
+from harness.trace.ring import Ring
+import harness.watch.supervisor, harness.watch.line, harness.watch.stacks
+import zmq
+ring = Ring(0, 4)
+socket = zmq.Context().socket(zmq.DEALER)
+print(time.process_time())
+import os
+os._exit(0)
+"""
+
+
+def measure() -> dict[str, float]:
+    """Seconds (medians), their ratio, and CPU milliseconds of a supervisor's start."""
+    bare, case = [], []
+    for _ in range(ROUNDS):
+        bare.append(_timed(_bare))
+        case.append(_timed(_case))
+    starts = [float(subprocess.check_output([sys.executable, "-c", SUPERVISOR])) for _ in range(ROUNDS)]
+    return {
+        "bare mpiexec s": statistics.median(bare),
+        "case s": statistics.median(case),
+        "ratio": statistics.median(case) / statistics.median(bare),
+        "supervisor start, CPU ms": statistics.median(starts) * 1e3,
+    }
+
+
+def _timed(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _bare() -> None:
+    subprocess.run(find().command(RANKS, [sys.executable, "-c", BARE]), check=True)
+
+
+def _case() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        verdict = judge("torch_barrier", RANKS, Path(folder))
+    if verdict.outcome is not Outcome.SUCCESS:
+        raise RuntimeError(verdict.text)
+
+
+if __name__ == "__main__":
+    for name, value in measure().items():
+        print(f"{name}: {value:.2f}")

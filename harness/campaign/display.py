@@ -1,0 +1,70 @@
+"""A run as people watch it: one progress bar on a terminal, one line a case elsewhere. All on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from harness.report.line import Line
+from harness.scenario.case import Case
+from harness.watch.members import Members
+
+REFRESH_S = 0.2
+
+
+class Bar:
+    """For a terminal: cases done of all, and what the ranks of the present one are doing."""
+
+    def __init__(self, total: int, quiet: bool = False) -> None:
+        console = Console(stderr=True)
+        self._terminal = console.is_terminal and not quiet
+        self._quiet = quiet
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[now]}", markup=False),
+            console=console,
+            disable=not self._terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("cases", total=total, now="")
+        self._shown_s = 0.0
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def begin(self, case: Case) -> None:
+        """A case is being launched."""
+        self._progress.update(self._task, now=f"{case.id}: starting {case.ranks} ranks")
+
+    def tick(self, case: Case, members: Members) -> None:
+        """Show where the slowest rank is."""
+        now = time.monotonic()
+        if not self._terminal or now - self._shown_s < REFRESH_S:
+            return
+        self._shown_s = now
+        states = members.states().values()
+        phases = sorted({state.phase for state in states if state.phase}) or ["starting"]
+        self._progress.update(self._task, now=f"{case.id}: {', '.join(phases)}")
+
+    def end(self, case: Case, line: Line) -> None:
+        """One line for a judged case."""
+        self._progress.advance(self._task)
+        if self._quiet:
+            return
+        mark = "ok" if line.ok else "NOT AS EXPECTED"
+        text = f"{mark:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
+        if self._terminal:
+            self._progress.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)

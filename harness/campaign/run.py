@@ -1,0 +1,76 @@
+"""A run of many cases, one after the other: launch, judge, compare with the expectation, write down."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.judge.verdict import Cause, Outcome, Verdict
+from harness.launch.launcher import Launcher
+from harness.report.line import Line
+from harness.report.store import RunStore
+from harness.scenario.case import Case
+from harness.scenario.engine import find_engine
+from harness.scenario.expectation import differences
+from harness.watch.members import Members
+from harness.watch.watchdog import Watchdog
+
+EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED = 0, 1, 3
+
+
+class Display(Protocol):
+    """What shows a run while it goes on."""
+
+    def begin(self, case: Case) -> None:
+        """A case is being launched."""
+
+    def tick(self, case: Case, members: Members) -> None:
+        """Its ranks have moved."""
+
+    def end(self, case: Case, line: Line) -> None:
+        """It has been judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Runs cases into a store."""
+
+    store: RunStore
+    launcher: Launcher
+    display: Display
+
+    def all(self, cases: Sequence[Case]) -> int:
+        """Run every case; the exit code of the run (design: 0 as expected, 1 not, 3 nothing could be judged)."""
+        lines = [self.one(case) for case in cases]
+        if lines and all(line.outcome == Outcome.INVALID.value for line in lines):
+            return EXIT_NOTHING_JUDGED
+        return EXIT_AS_EXPECTED if all(line.ok for line in lines) else EXIT_UNEXPECTED
+
+    def one(self, case: Case) -> Line:
+        """Run one case. What goes wrong in the harness is a verdict too: `invalid`."""
+        self.display.begin(case)
+        folder = self.store.case_dir(case)
+        started = time.monotonic()
+        watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder)
+        watchdog.on_tick = lambda members: self.display.tick(case, members)
+        verdict = self._watch(watchdog)
+        differs = differences(case.expect, verdict.to_json())
+        seconds = time.monotonic() - started
+        line = self.store.record(case, verdict, not differs, differs, rerun_command(case, self.launcher), seconds)
+        self.display.end(case, line)
+        return line
+
+    def _watch(self, watchdog: Watchdog) -> Verdict:
+        try:
+            return watchdog.watch()
+        except Exception as error:  # the harness failed, the case was not judged
+            return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
+
+
+def rerun_command(case: Case, launcher: Launcher) -> str:
+    """The exact command that runs this case again, from the same folder."""
+    words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name]
+    return " ".join(shlex.quote(word) for word in words)

@@ -1,0 +1,9 @@
+"""One file a command: `add` declares it, and the function it names does it by calling the rooms below."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]

