@@ -97,8 +97,9 @@ class WaitLine:
     """One wait of a stuck rank: where it waits and for whom."""
 
     rank: int
-    comm: str
-    kind: str
+    comm: str  # key, the same on every member
+    kind: str  # of the communicator: mpi, gloo, nccl ...
+    name: str  # of the communicator: world, tp ...
     op: str
     seq: int
     phase: str

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.judge.decide import decide
 from harness.judge.graph import Stuck
+from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.job import Job
 from harness.launch.launcher import LaunchError, Launcher
@@ -150,7 +151,7 @@ class Watchdog:
     def _lost(self, job: Job, now: float) -> Verdict | None:
         """The job ended, or part of it fell silent, before it could be judged."""
         if job.exit_code() is not None:
-            if self._aborting():
+            if any(m.state.status is Status.ABORTED for _, m in self.members):
                 # The launcher answers MPI_Abort by killing the supervisors too: the engines died with them.
                 for _, member in self.members:
                     if member.exit_code is None:
@@ -174,12 +175,12 @@ class Watchdog:
         if self.proof.first_proved_s is not None:
             return None
         if self.progress.livelock(states, now, limits.livelock_s):
-            return self._verdict([], now, limit="livelock")
+            return self._verdict([], now, limit=Limit.LIVELOCK)
         if now - self.started_s > limits.deadline_s:
-            return self._verdict([], now, limit="deadline")
+            return self._verdict([], now, limit=Limit.DEADLINE)
         return None
 
-    def _verdict(self, knot: list[Stuck], now: float, limit: str | None = None) -> Verdict:
+    def _verdict(self, knot: list[Stuck], now: float, limit: Limit | None = None) -> Verdict:
         advancing = self.progress.advancing(now, self.case.limits.livelock_s)
         return decide(picture(self.members, self.proof, knot, limit, advancing, self.started_s, now))
 

@@ -1,0 +1,118 @@
+"""Whom to blame: the rank and the decision that caused it, not the minority and not the victims. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.judge import words
+from harness.judge.divergence import Split, first_mismatch, first_split, most_repeated_veto, parting
+from harness.judge.picture import Picture
+from harness.judge.verdict import Blame, Cause, Outcome
+from harness.trace.state import Status
+
+
+def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
+    """The blame for a verdict; None for a success and where nothing stands out."""
+    if cause is Cause.DEADLOCK:
+        return _parted(picture) or _missing(picture)
+    if cause is Cause.ORPHANED:
+        return _parted(picture) or _ended(picture, _lacked(picture))
+    if cause is Cause.LIVELOCK:
+        veto = most_repeated_veto(picture.histories)
+        return _by_decision(veto) if veto else None
+    if cause is Cause.STALL or outcome is Outcome.SLOW:
+        return _running(picture)
+    if outcome is Outcome.RAISE:
+        split = first_split(picture.histories)
+        return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
+    if outcome is Outcome.CRASH:
+        return _ended(picture, [r for r, s in picture.states.items() if s.status in (Status.DEAD, Status.ABORTED)])
+    return None
+
+
+def _parted(picture: Picture) -> Blame | None:
+    """By the decision that parted ranks which now wait for each other."""
+    pairs = [(stuck.rank, peer) for stuck in picture.knot for peer in stuck.lacks]
+    split = parting(picture.histories, pairs)
+    return _by_decision(split) if split else None
+
+
+def _by_decision(split: Split) -> Blame:
+    ranks = split.deviating or _smallest(split)
+    choice = next((choice for choice, made in split.choices.items() if ranks[0] in made), "")
+    detail = split.details.get(ranks[0], "")
+    return Blame(
+        ranks=ranks,
+        by="decision",
+        text=words.decision_text(split, ranks, choice, detail),
+        site=split.site,
+        phase=split.phase,
+        shape=split.key,
+        choice=choice,
+        detail=detail,
+        choices=split.choices,
+    )
+
+
+def _smallest(split: Split) -> tuple[int, ...]:
+    """No choice is marked as leaving the common path: name the fewest, and let the text give all choices."""
+    return tuple(min(split.choices.values(), key=lambda ranks: (len(ranks), ranks)))
+
+
+def _missing(picture: Picture) -> Blame | None:
+    """No decision was logged: by the first collective that ranks of the knot do not share."""
+    best: tuple[int, int, int] | None = None
+    for stuck in picture.knot:
+        for peer in stuck.lacks:
+            if peer not in picture.histories:
+                continue
+            place = first_mismatch(picture.histories[stuck.rank], picture.histories[peer])
+            if place is not None and (best is None or place[0] < best[0]):
+                best = (place[0], stuck.rank, peer)
+    if best is None:
+        return None
+    at, rank, peer = best
+    entry = next((e for e in picture.histories[rank].entries if e.at >= at), None)
+    state = picture.states[peer]
+    text = words.missing_text(peer, rank, entry)
+    site = f"{entry.phase}.{entry.op}" if entry else ""
+    return Blame((peer,), "collective", text, site=site, phase=state.phase, shape=state.shape)
+
+
+def _lacked(picture: Picture) -> list[int]:
+    return [
+        peer
+        for stuck in picture.knot
+        for peer in stuck.lacks
+        if picture.states[peer].status is not Status.RUNNING
+    ]
+
+
+def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
+    """By the rank that ended first: an error before a death before a return."""
+    order = {Status.RAISED: 0, Status.ABORTED: 0, Status.DEAD: 1, Status.RETURNED: 2}
+    ended = [rank for rank in ranks if picture.states[rank].status in order]
+    if not ended:
+        return None
+    first = min(ended, key=lambda r: (order[picture.states[r].status], picture.histories[r].ended_ns, r))
+    state, history, process = picture.states[first], picture.histories[first], picture.processes[first]
+    by = {Status.RAISED: "raised", Status.RETURNED: "returned"}.get(state.status, "died")
+    same = sorted({rank for rank in ended if picture.states[rank].status is state.status}) if by == "raised" else [first]
+    if picture.knot:
+        same = [first]
+    text = words.ended_text(first, state, history, process.exit_code)
+    detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""
+    return Blame(tuple(same), by, text, phase=state.phase, shape=state.shape, choice=by, detail=detail)
+
+
+def _running(picture: Picture) -> Blame | None:
+    """By the ranks that are in no known wait: everybody else waits for them."""
+    busy = tuple(
+        rank
+        for rank, state in sorted(picture.states.items())
+        if state.status is Status.RUNNING and not (state.waiters and all(state.waiters.values()))
+    )
+    if not busy:
+        return None
+    state = picture.states[busy[0]]
+    return Blame(busy, "running", words.running_text(busy, state), phase=state.phase, shape=state.shape)

@@ -1,0 +1,126 @@
+"""The verdict table: from what is known of a case to its verdict. Pure."""
+
+from __future__ import annotations
+
+from harness.judge import words
+from harness.judge.blame import blame
+from harness.judge.findings import findings
+from harness.judge.picture import Limit, Picture
+from harness.judge.signature import signature
+from harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine
+from harness.trace.state import Status
+
+SIGABRT = -6
+
+
+def decide(picture: Picture) -> Verdict:
+    """The verdict of a case whose ranks have all ended, are knotted, or have run into a limit."""
+    outcome, cause = classify(picture)
+    ends = rank_ends(picture)
+    knot = wait_lines(picture)
+    blamed = blame(picture, outcome, cause)
+    return Verdict(
+        outcome=outcome,
+        cause=cause,
+        text=words.verdict_text(outcome, cause, knot, blamed, ends),
+        proved=bool(picture.knot) if outcome is Outcome.HANG else None,
+        knot=knot,
+        blame=blamed,
+        findings=findings(picture),
+        signature=signature(outcome, cause, knot, blamed, ends),
+        ranks=ends,
+        last_block_to_verdict_s=picture.last_block_to_verdict_s if picture.knot else None,
+        start_to_verdict_s=picture.start_to_verdict_s,
+        snapshots_judged=picture.snapshots_judged,
+        candidates_refuted=picture.candidates_refuted,
+        events=sum(state.number for state in picture.states.values()),
+        events_lost=sum(state.lost for state in picture.states.values()),
+    )
+
+
+def classify(picture: Picture) -> tuple[Outcome, Cause]:
+    """Outcome and cause."""
+    if picture.knot:
+        return Outcome.HANG, Cause.ORPHANED if ended_in_knot(picture) else Cause.DEADLOCK
+    if picture.limit is Limit.LIVELOCK:
+        return Outcome.HANG, Cause.LIVELOCK
+    if picture.limit is Limit.DEADLINE:
+        return (Outcome.SLOW, Cause.NONE) if picture.advancing else (Outcome.HANG, Cause.STALL)
+    first = first_death(picture)
+    if first is not None:
+        return Outcome.CRASH, death_cause(picture, first)
+    statuses = [state.status for state in picture.states.values()]
+    if Status.RAISED in statuses:
+        every = all(status is Status.RAISED for status in statuses)
+        return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
+    return Outcome.SUCCESS, Cause.NONE
+
+
+def ended_in_knot(picture: Picture) -> tuple[int, ...]:
+    """The ranks that somebody in the knot waits for and that have ended."""
+    lacked = {peer for stuck in picture.knot for peer in stuck.lacks}
+    return tuple(sorted(r for r in lacked if picture.states[r].status is not Status.RUNNING))
+
+
+def first_death(picture: Picture) -> int | None:
+    """The rank that aborted, or else the one whose process died first; None when all ended by themselves."""
+    for rank, state in sorted(picture.states.items()):
+        if state.status is Status.ABORTED:
+            return rank
+    dead = [rank for rank, state in picture.states.items() if state.status is Status.DEAD]
+    return min(dead, key=lambda rank: (picture.processes[rank].ended_s, rank), default=None)
+
+
+def death_cause(picture: Picture, rank: int) -> Cause:
+    """Why a rank's process died."""
+    process = picture.processes[rank]
+    if process.oom_killed:
+        return Cause.OOM_KILL
+    code = process.exit_code
+    by_itself = code is None or code >= 0 or code == SIGABRT
+    return Cause.ABORT if by_itself or picture.states[rank].status is Status.ABORTED else Cause.SIGNAL
+
+
+def wait_lines(picture: Picture) -> tuple[WaitLine, ...]:
+    """The knot in plain data."""
+    return tuple(
+        WaitLine(
+            rank=stuck.rank,
+            comm=stuck.wait.comm,
+            kind=picture.comms[stuck.wait.comm][0],
+            name=picture.comms[stuck.wait.comm][1],
+            op=stuck.wait.op,
+            seq=stuck.wait.seq,
+            phase=stuck.wait.phase,
+            shape=stuck.wait.shape,
+            lacks=stuck.lacks,
+        )
+        for stuck in picture.knot
+    )
+
+
+def rank_ends(picture: Picture) -> tuple[RankEnd, ...]:
+    """How each rank stood."""
+    found: list[RankEnd] = []
+    for rank, state in sorted(picture.states.items()):
+        history, process = picture.histories[rank], picture.processes[rank]
+        error = history.error or ("", "", "")
+        blocked = state.status is Status.RUNNING and bool(state.waiters) and all(state.waiters.values())
+        found.append(
+            RankEnd(
+                rank=rank,
+                status="blocked" if blocked else state.status.value,
+                phase=state.phase,
+                shape=state.shape,
+                error_type=error[0],
+                error=error[1],
+                traceback=error[2],
+                exit_code=process.exit_code,
+                milestones=state.milestones,
+                events=state.number,
+                host=process.host,
+                pid=process.pid,
+                result=history.result,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,185 @@
+"""Where ranks parted: the first differing decision that leads into a knot, and collectives met by unequal callers. Pure.
+
+Ranks may differ in many decisions that do no harm. The one to blame is the last on which two ranks differ before their
+collectives stop matching; what follows (mis-paired collectives that complete, a block phases later on another
+communicator) is its consequence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.judge.history import Decision, Entry, History
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A decision on which ranks differ: its site and key, and which ranks made which choice."""
+
+    site: str
+    key: str
+    phase: str
+    choices: dict[str, list[int]]
+    details: dict[int, str]
+    deviating: tuple[int, ...]
+    order: int  # its place among the decisions of the first deviating rank
+
+
+@dataclass(frozen=True, slots=True)
+class Mispair:
+    """The first collective of a communicator that its members entered with different tokens or sizes."""
+
+    comm: str
+    seq: int
+    entries: dict[int, Entry]
+
+
+def index(history: History) -> dict[tuple[str, str, int], Decision]:
+    """A rank's decisions by site, key and occurrence."""
+    seen: dict[tuple[str, str], int] = defaultdict(int)
+    found: dict[tuple[str, str, int], Decision] = {}
+    for decision in history.decisions:
+        pair = (decision.site, decision.key)
+        found[(*pair, seen[pair])] = decision
+        seen[pair] += 1
+    return found
+
+
+def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
+    """Places in the events of `a` and `b` where their collectives stop matching; None if they match throughout.
+
+    Only communicators that both belong to count, each compared by its own sequence; the earliest mismatch wins.
+    """
+    shared = {key for key, info in a.comms.items() if b.rank in info.members} & set(b.comms)
+    mine, other = _by_comm(a, shared), _by_comm(b, shared)
+    end_a, end_b = _end(a), _end(b)
+    best: tuple[int, int] | None = None
+    for comm in shared:
+        for number in range(max(len(mine[comm]), len(other[comm]))):
+            x = mine[comm][number] if number < len(mine[comm]) else None
+            y = other[comm][number] if number < len(other[comm]) else None
+            if x is not None and y is not None and x.token == y.token:
+                continue
+            place = (x.at if x else end_a, y.at if y else end_b)
+            if best is None or min(place) < min(best):
+                best = place
+            break
+    return best
+
+
+def split_before(a: History, b: History) -> tuple[str, str, int] | None:
+    """The decision (site, key, occurrence) that parted two ranks: the last on which they differ before the mismatch.
+
+    Between the last matching collective and the mismatch there may be several; the first of them counts, since the
+    others follow from it. When there is none, the nearest earlier one counts.
+    """
+    place = first_mismatch(a, b)
+    if place is None:
+        return None
+    by_a, by_b = index(a), index(b)
+    last_match = max((e.at for e in a.entries if e.at < place[0]), default=-1)
+    differing = [
+        (decision.at, name)
+        for name, decision in by_a.items()
+        if name in by_b and by_b[name].choice != decision.choice and decision.at < place[0] and by_b[name].at < place[1]
+    ]
+    after = [name for at, name in differing if at > last_match]
+    if after:
+        return after[0]
+    return differing[-1][1] if differing else None
+
+
+def parting(histories: Mapping[int, History], pairs: Iterable[tuple[int, int]]) -> Split | None:
+    """The decision that parted the ranks, over all `pairs` that wait for each other: the earliest in program order."""
+    found: dict[tuple[str, str, int], int] = {}
+    seen: set[tuple[int, int]] = set()
+    for one, two in pairs:
+        pair = (min(one, two), max(one, two))
+        if pair in seen or one not in histories or two not in histories:
+            continue
+        seen.add(pair)
+        name = split_before(histories[pair[0]], histories[pair[1]])
+        if name is not None and name not in found:
+            found[name] = index(histories[pair[0]])[name].at
+    if not found:
+        return None
+    return split(histories, min(found, key=lambda name: (found[name], name)))
+
+
+def split(histories: Mapping[int, History], name: tuple[str, str, int]) -> Split:
+    """How all ranks chose at one decision."""
+    made = {rank: index(history).get(name) for rank, history in sorted(histories.items())}
+    choices: dict[str, list[int]] = defaultdict(list)
+    for rank, decision in made.items():
+        if decision is not None:
+            choices[decision.choice].append(rank)
+    taken = {rank: decision for rank, decision in made.items() if decision is not None}
+    deviating = tuple(rank for rank, decision in taken.items() if decision.deviates)
+    first = taken[deviating[0] if deviating else min(taken)]
+    details = {rank: decision.detail for rank, decision in taken.items()}
+    return Split(name[0], name[1], first.phase, dict(choices), details, deviating, first.at)
+
+
+def first_split(histories: Mapping[int, History]) -> Split | None:
+    """The first decision on which any ranks differ, harmless or not."""
+    indices = {rank: index(history) for rank, history in histories.items()}
+    best: tuple[int, tuple[str, str, int]] | None = None
+    chosen: dict[tuple[str, str, int], str] = {}
+    for found in indices.values():
+        for name, decision in found.items():
+            if chosen.setdefault(name, decision.choice) != decision.choice and (best is None or decision.at < best[0]):
+                best = (decision.at, name)
+    return None if best is None else split(histories, best[1])
+
+
+def most_repeated_veto(histories: Mapping[int, History], tail: int = 200) -> Split | None:
+    """For a livelock: the site whose deviating choice recurs most in the last decisions of any rank."""
+    count: dict[tuple[str, int], int] = defaultdict(int)
+    last: dict[tuple[str, int], Decision] = {}
+    for rank, history in histories.items():
+        for decision in history.decisions[-tail:]:
+            if decision.deviates:
+                count[decision.site, rank] += 1
+                last[decision.site, rank] = decision
+    if not count:
+        return None
+    site, rank = max(count, key=lambda key: (count[key], key))
+    decision = last[site, rank]
+    ranks = tuple(sorted(r for s, r in count if s == site))
+    details = {r: last[s, r].detail for s, r in count if s == site}
+    return Split(site, decision.key, decision.phase, {decision.choice: list(ranks)}, details, ranks, decision.at)
+
+
+def mispaired(histories: Mapping[int, History]) -> list[Mispair]:
+    """For each communicator the first collective that its members entered with another operation, phase, shape or size."""
+    entered: dict[str, dict[int, dict[int, Entry]]] = defaultdict(lambda: defaultdict(dict))
+    for rank, history in histories.items():
+        for entry in history.entries:
+            # A wait for a posted collective names the same number again; the first entry counts.
+            entered[entry.comm][entry.seq].setdefault(rank, entry)
+    found: list[Mispair] = []
+    for comm, by_seq in sorted(entered.items()):
+        for seq in sorted(by_seq):
+            entries = by_seq[seq]
+            sizes = {entry.size for entry in entries.values() if entry.size >= 0}
+            if len({entry.token for entry in entries.values()}) > 1 or len(sizes) > 1:
+                found.append(Mispair(comm, seq, entries))
+                break
+    return found
+
+
+def _by_comm(history: History, comms: Collection[str]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {comm: [] for comm in comms}
+    for entry in history.entries:
+        if entry.comm in found and (not found[entry.comm] or found[entry.comm][-1].seq < entry.seq):
+            found[entry.comm].append(entry)
+    return found
+
+
+def _end(history: History) -> int:
+    """A place after everything that the rank did."""
+    last_entry = history.entries[-1].at if history.entries else 0
+    last_decision = history.decisions[-1].at if history.decisions else 0
+    return max(last_entry, last_decision, history.ended_at or 0) + 1

@@ -1,0 +1,68 @@
+"""Findings: what rides on any outcome, success included. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from harness.judge import words
+from harness.judge.divergence import first_split, mispaired
+from harness.judge.picture import Picture
+from harness.judge.verdict import Finding, FindingKind
+
+
+def findings(picture: Picture) -> tuple[Finding, ...]:
+    """All findings of a case, in a fixed order."""
+    return (*_mispaired(picture), *_divergent(picture), *_wrong(picture), *_lost(picture))
+
+
+def _mispaired(picture: Picture) -> list[Finding]:
+    found: list[Finding] = []
+    for mispair in mispaired(picture.histories):
+        kind, name = picture.comms.get(mispair.comm, ("", mispair.comm))
+        groups: dict[str, list[int]] = defaultdict(list)
+        for rank, entry in sorted(mispair.entries.items()):
+            groups[words.entry_words(entry)].append(rank)
+        text = f"collective {mispair.seq} of {kind} {name} was entered as " + "; ".join(
+            f"{what} by {words.ranks_text(ranks)}" for what, ranks in groups.items()
+        )
+        found.append(Finding(FindingKind.MISPAIRED, text, {"comm": mispair.comm, "seq": mispair.seq, "as": dict(groups)}))
+    return found
+
+
+def _divergent(picture: Picture) -> list[Finding]:
+    split = first_split(picture.histories)
+    if split is None:
+        return []
+    facts: dict[str, Any] = {"site": split.site, "key": split.key, "choices": split.choices}
+    facts["details"] = {str(rank): detail for rank, detail in split.details.items() if detail}
+    choices = "; ".join(f"{choice} on {words.ranks_text(ranks)}" for choice, ranks in split.choices.items())
+    return [Finding(FindingKind.DIVERGENT_DECISION, f"{split.site} {split.key}: {choices}", facts)]
+
+
+def _wrong(picture: Picture) -> list[Finding]:
+    """Checks that a rank reports as false, and requests to which ranks give different tokens."""
+    found: list[Finding] = []
+    tokens: dict[str, dict[int, Any]] = defaultdict(dict)
+    for rank, history in sorted(picture.histories.items()):
+        result = history.result or {}
+        failed = sorted(name for name, good in result.get("checks", {}).items() if good is False)
+        if failed:
+            text = f"rank {rank} reports that these checks failed: {', '.join(failed)}"
+            found.append(Finding(FindingKind.WRONG_RESULT, text, {"rank": rank, "checks": failed}))
+        for request, value in result.get("tokens", {}).items():
+            tokens[request][rank] = value
+    for request, by_rank in sorted(tokens.items()):
+        if len({str(value) for value in by_rank.values()}) > 1:
+            facts = {"request": request, "tokens": {str(rank): value for rank, value in by_rank.items()}}
+            text = f"ranks {sorted(by_rank)} give different tokens for request {request}"
+            found.append(Finding(FindingKind.WRONG_RESULT, text, facts))
+    return found
+
+
+def _lost(picture: Picture) -> list[Finding]:
+    lost = {rank: state.lost for rank, state in picture.states.items() if state.lost}
+    if not lost:
+        return []
+    text = "events were overwritten before they were read: " + ", ".join(f"{n} of rank {r}" for r, n in lost.items())
+    return [Finding(FindingKind.EVIDENCE_LOST, text, {"lost": {str(rank): n for rank, n in lost.items()}})]

@@ -1,0 +1,102 @@
+"""A rank's history: the decisions it logged and the collectives it entered, in program order. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.trace.event import RECORD, Kind, Need, Record
+from harness.trace.state import CommInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A logged rank-local choice. `at` is its place in the rank's events."""
+
+    at: int
+    site: str
+    key: str
+    choice: str
+    detail: str
+    deviates: bool
+    phase: str
+    shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A collective as one rank entered it."""
+
+    at: int
+    comm: str
+    seq: int
+    op: str
+    phase: str
+    shape: str
+    size: int
+
+    @property
+    def token(self) -> tuple[str, str, str]:
+        """What must be the same on every member that enters this collective."""
+        return (self.op, self.phase, self.shape)
+
+
+@dataclass(slots=True)
+class History:
+    """All that a rank's events tell beyond its present state."""
+
+    rank: int
+    decisions: list[Decision] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    comms: dict[str, CommInfo] = field(default_factory=dict)
+    ended_at: int | None = None  # place of the event by which the program ended
+    ended_ns: int = 0
+    error: tuple[str, str, str] | None = None  # type, message, traceback
+    abort_code: int | None = None
+    result: dict[str, Any] | None = None
+
+    @staticmethod
+    def read(rank: int, records: bytes | bytearray, strings: Sequence[str]) -> History:
+        """From raw records and the rank's string table."""
+        history = History(rank)
+        comms: dict[int, CommInfo] = {}
+        phase = shape = ""
+
+        def text(ident: int) -> str:
+            return strings[ident] if ident < len(strings) else f"<string {ident}>"
+
+        for at, fields in enumerate(RECORD.iter_unpack(records)):
+            kind = fields[1]
+            if kind in (Kind.ENTER, Kind.POST):
+                record = Record._make(fields)
+                info = comms.get(record.comm)
+                if info is not None and record.b not in (Need.RECV, Need.SSEND) and text(record.a) != "send":
+                    op = text(record.a)
+                    history.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size))
+            elif kind == Kind.SHAPE:
+                shape = text(fields[5])
+            elif kind == Kind.PHASE:
+                phase, shape = text(fields[5]), ""
+            elif kind == Kind.DECISION:
+                record = Record._make(fields)
+                history.decisions.append(
+                    Decision(
+                        at, text(record.a), text(record.b), text(record.c), text(record.size), bool(record.seq),
+                        phase, shape,
+                    )
+                )  # fmt: skip
+            elif kind == Kind.COMM:
+                info = comms[fields[3]] = CommInfo.parse(text(fields[5]))
+                history.comms[info.key] = info
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT):
+                record = Record._make(fields)
+                history.ended_at, history.ended_ns = at, record.time_ns
+                if kind == Kind.RAISED:
+                    history.error = (text(record.a), text(record.b), text(record.c))
+                elif kind == Kind.ABORT:
+                    history.abort_code = record.a
+            elif kind == Kind.RESULT:
+                history.result = json.loads(text(fields[5]))
+        return history

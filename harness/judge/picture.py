@@ -1,0 +1,46 @@
+"""All that is known of a case at the moment of its verdict. Plain data that the watchdog fills in."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.judge.graph import Stuck
+from harness.judge.history import History
+from harness.trace.state import RankState
+
+
+class Limit(enum.Enum):
+    """The limit of time that was reached where no proof was found."""
+
+    DEADLINE = "deadline"
+    LIVELOCK = "livelock"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One rank's engine process: where it ran and how it ended (negative: by that signal; None: alive)."""
+
+    host: str
+    pid: int
+    exit_code: int | None
+    ended_s: float = 0.0  # on the watchdog's clock
+    oom_killed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What `decide` judges. `knot` is confirmed; `advancing`: a milestone was reached within the last window."""
+
+    states: Mapping[int, RankState]
+    histories: Mapping[int, History]
+    processes: Mapping[int, Process]
+    comms: Mapping[str, tuple[str, str]]  # key -> kind, name
+    knot: Sequence[Stuck]
+    limit: Limit | None
+    advancing: bool
+    last_block_to_verdict_s: float | None
+    start_to_verdict_s: float
+    snapshots_judged: int
+    candidates_refuted: int

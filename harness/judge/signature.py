@@ -1,0 +1,31 @@
+"""The signature: a stable hash of what went wrong and where, for bisection and baselines. Pure.
+
+Ranks, hosts, counts, times and shapes are left out: the same fault at 4 and at 8 ranks has one signature, another fault
+at the same place has another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
+
+
+def signature(
+    outcome: Outcome, cause: Cause, knot: Iterable[WaitLine], blame: Blame | None, ends: Iterable[RankEnd]
+) -> str:
+    """12 hex digits; empty for a success, which has nothing to compare."""
+    if outcome is Outcome.SUCCESS:
+        return ""
+    shape = {
+        "outcome": outcome.value,
+        "cause": cause.value,
+        "waits": sorted({(line.phase, line.op, line.kind, line.name) for line in knot}),
+        "by": blame.by if blame else "",
+        "site": blame.site if blame else "",
+        "phase": blame.phase if blame else "",
+        "errors": sorted({end.error_type for end in ends if end.error_type}),
+    }
+    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:12]

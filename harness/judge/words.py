@@ -1,0 +1,111 @@
+"""Sentences of a verdict, for a person with a hung node. Pure."""
+
+from __future__ import annotations
+
+import signal
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from harness.judge.divergence import Split
+from harness.judge.history import Entry, History
+from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
+from harness.trace.state import RankState, Status
+
+
+def ranks_text(ranks: Iterable[int]) -> str:
+    """`rank 3`, `ranks 0-2,5`."""
+    spans: list[list[int]] = []
+    for rank in sorted(set(ranks)):
+        if spans and rank == spans[-1][-1] + 1:
+            spans[-1][1:] = [rank]
+        else:
+            spans.append([rank])
+    listed = ",".join("-".join(map(str, span)) for span in spans)
+    return f"rank{'' if len(spans) == 1 and len(spans[0]) == 1 else 's'} {listed}"
+
+
+def entry_words(entry: Entry) -> str:
+    """A collective as one rank entered it."""
+    place = " ".join(filter(None, (entry.phase, entry.shape)))
+    size = f" of {entry.size}" if entry.size >= 0 else ""
+    return f"{entry.op}{size}" + (f" ({place})" if place else "")
+
+
+def decision_text(split: Split, ranks: Sequence[int], choice: str, detail: str) -> str:
+    """Who chose what, against whom."""
+    others = "; ".join(f"{ranks_text(made)} chose {other}" for other, made in split.choices.items() if other != choice)
+    figures = f" ({detail})" if detail else ""
+    place = split.site if split.site.startswith(split.phase) else f"{split.phase} {split.site}"
+    who = ranks_text(ranks)
+    return f"{who[0].upper()}{who[1:]} chose {choice} at {place} {split.key}{figures}" + (f"; {others}" if others else "")
+
+
+def missing_text(peer: int, rank: int, entry: Entry | None) -> str:
+    """A rank that never entered what another waits in."""
+    what = entry_words(entry) if entry else "its next collective"
+    return f"Rank {peer} does not enter what rank {rank} entered: {what}"
+
+
+def ended_text(rank: int, state: RankState, history: History, exit_code: int | None) -> str:
+    """How a rank ended."""
+    place = " ".join(filter(None, (state.phase, state.shape)))
+    where = f" in {place}" if place else ""
+    if state.status is Status.RAISED and history.error:
+        return f"Rank {rank} raised {history.error[0]}{where}: {history.error[1]}"
+    if state.status is Status.ABORTED:
+        return f"Rank {rank} called abort with code {history.abort_code}{where}"
+    if state.status is Status.RETURNED:
+        return f"Rank {rank} returned"
+    return f"Rank {rank} died{where}: {death_words(exit_code)}"
+
+
+def death_words(code: int | None) -> str:
+    """An exit status in words."""
+    if code is None:
+        return "its process is gone"
+    return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def running_text(ranks: Sequence[int], state: RankState) -> str:
+    """Ranks that are in no known wait."""
+    place = " ".join(filter(None, (state.phase, state.shape))) or "no phase"
+    who = ranks_text(ranks)
+    return f"{who[0].upper()}{who[1:]} entered no wait and reached no milestone (in {place})"
+
+
+def knot_text(knot: Sequence[WaitLine]) -> str:
+    """Who waits where for whom, ranks in the same wait together."""
+    groups: dict[tuple[str, str, str, int, str, tuple[int, ...]], list[int]] = defaultdict(list)
+    for line in knot:
+        # Ranks in the same collective lack one another in no case; what they lack together is the same.
+        groups[line.kind, line.name, line.op, line.seq, line.phase, line.lacks].append(line.rank)
+    parts: list[str] = []
+    for (kind, name, op, seq, phase, lacks), ranks in groups.items():
+        where = f" ({phase})" if phase else ""
+        verb = "waits" if len(ranks) == 1 else "wait"
+        parts.append(f"{ranks_text(ranks)} {verb} in {kind} {name} {op} #{seq}{where} for {ranks_text(lacks)}")
+    return "; ".join(parts)
+
+
+def verdict_text(
+    outcome: Outcome, cause: Cause, knot: Sequence[WaitLine], blame: Blame | None, ends: Sequence[RankEnd]
+) -> str:
+    """The verdict in one or two sentences."""
+    why = f"{blame.text}." if blame else ""
+    if knot:
+        now = knot_text(knot)
+        return f"{why} Now {now}.".strip()
+    if outcome is Outcome.SUCCESS:
+        return f"All {len(ends)} ranks finished every phase."
+    if outcome is Outcome.RAISE:
+        raised = [end for end in ends if end.status == "raised"]
+        first = raised[0]
+        what = f"{ranks_text(end.rank for end in raised)} raised {first.error_type}: {first.error}"
+        return f"{what[0].upper()}{what[1:]}. {why}".strip() if blame and blame.by == "decision" else f"{what}."
+    if outcome is Outcome.SLOW:
+        return "The deadline was reached while milestones still advanced."
+    if cause is Cause.LIVELOCK:
+        return f"Collectives complete, but no milestone is reached. {why}".strip()
+    if cause is Cause.STALL:
+        return f"No rank advances, and nothing proves a deadlock. {why}".strip()
+    return why

@@ -1,0 +1,53 @@
+"""The case: one point of a scenario's matrix, one launch of N ranks. Plain data; standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds. Only what no proof reaches is judged by them."""
+
+    deadline_s: float = 120.0  # since the launch; then `slow` or `stall`
+    livelock_s: float = 60.0  # without a milestone while collectives complete
+    launch_s: float = 60.0  # until every supervisor has reported
+    teardown_s: float = 10.0  # for ranks to finish in order
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a case's verdict should be. None: not said. Engines never see it."""
+
+    outcome: str
+    cause: str | None = None
+    proved: bool | None = None
+    blame: tuple[int, ...] | None = None
+    error: str | None = None  # exception type on every rank that raised
+    decision: dict[str, Any] | None = None  # phase, shape, choice, detail of the blame
+    skipped: dict[str, list[int]] | None = None  # phase -> batch sizes that no rank captured
+    findings: tuple[str, ...] | None = None  # must be there
+    absent_findings: tuple[str, ...] | None = None  # must not be there
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One launch: what the ranks get (`spec`), how long it may take, and what is expected."""
+
+    id: str
+    scenario: str
+    path: str
+    source: str
+    summary: str
+    tags: tuple[str, ...]
+    engine: str
+    ranks: int
+    point: dict[str, Any]
+    spec: dict[str, Any]
+    expect: Expectation
+    limits: Limits = field(default_factory=Limits)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return asdict(self)
