@@ -1,0 +1,59 @@
+"""The minimal engine as the harness sees it: schema, presets, impossible settings, command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from engines.minimal.schema import PHASES, PRESETS, Config, Guards
+
+Path = tuple[str | int, ...]
+
+
+class MinimalEngine:
+    """Entry point `minimal`."""
+
+    name = "minimal"
+    Config = Config
+    Guards = Guards
+
+    def resolve(self, guards: Mapping[str, Any]) -> dict[str, Any]:
+        """Each phase's guard and which phases exist: the preset's, refined by the phases named beside it."""
+        preset = PRESETS[guards["preset"]]
+        named = {phase: guards[phase] for phase in PHASES if guards.get(phase) is not None}
+        chosen = {**preset, **named}
+        return {
+            "guards": {phase: chosen.get(phase, "none") for phase in PHASES},
+            "warmup": {phase: phase in chosen for phase in PHASES},
+        }
+
+    def check(self, spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
+        """Settings that cannot be."""
+        config, parallel = spec["config"], spec["parallel"]
+        found: list[tuple[Path, str]] = []
+        graphs = config["cuda_graph_config"] or {}
+        for number, size in enumerate(graphs.get("batch_sizes") or ()):
+            if size > config["max_batch_size"]:
+                path: Path = ("config", "cuda_graph_config", "batch_sizes", number)
+                found.append((path, f"{size} is above max_batch_size {config['max_batch_size']}; lower it or raise that"))
+        if EXPERTS % parallel["ep"]:
+            found.append((("parallel", "ep"), f"the model's {EXPERTS} experts cannot be dealt to {parallel['ep']} ranks"))
+        if not parallel["attention_dp"] and HEADS % parallel["tp"]:
+            text = f"the model's {HEADS} attention heads cannot be dealt to {parallel['tp']} ranks; use attention_dp"
+            found.append((("parallel", "tp"), text))
+        if parallel["pp"] != 1:
+            found.append((("parallel", "pp"), "the minimal engine has no pipeline parallelism yet; use pp: 1"))
+        prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
+        if prompt + new > config["max_seq_len"]:
+            found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
+        return found
+
+    def command(self, spec: Mapping[str, Any]) -> list[str]:
+        """One rank: everything it needs comes in its environment."""
+        return [sys.executable, "-m", "engines.minimal"]
+
+
+EXPERTS = 8  # of engines.minimal.model, which the harness does not import: it needs torch
+HEADS = 8
+ENGINE = MinimalEngine()

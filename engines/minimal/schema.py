@@ -1,0 +1,128 @@
+"""The sections `config` and `guards` of a scenario for the minimal engine: TensorRT-LLM's own keys, and upstream states.
+
+Read by the harness only; ranks get the result as plain JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+Guard = Literal["none", "assert", "agree", "sync-skip"]
+PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")
+
+# Which phases an upstream state has, and how each is guarded. Sources: the pull requests named.
+PRESETS: dict[str, dict[str, Guard]] = {
+    # Before NVIDIA/TensorRT-LLM#14126 every rank decided alone.
+    "trtllm-before-14126": {
+        "general": "none", "autotuner": "none", "generation_capture": "none", "prefill_capture": "none",
+        "memory_pool": "none",
+    },
+    # #14126 asserts where warm-up requests are made; graph capture has its own path and was left out.
+    "trtllm-14126": {
+        "general": "assert", "autotuner": "assert", "generation_capture": "none", "prefill_capture": "none",
+        "memory_pool": "assert",
+    },
+    # #14986 proposed the same for generation graphs.
+    "trtllm-14986": {
+        "general": "assert", "autotuner": "assert", "generation_capture": "assert", "prefill_capture": "none",
+        "memory_pool": "assert",
+    },
+    # After #17667 and its follow-up: agreement over the world; generation graphs still unguarded.
+    "trtllm-main": {
+        "attention": "agree", "general": "agree", "autotuner": "agree", "generation_capture": "none",
+        "prefill_capture": "assert", "memory_pool": "agree",
+    },
+}  # fmt: skip
+
+# Keys of TensorRT-LLM that change nothing here. They are refused with a word, not silently ignored.
+NOT_MODELLED = (
+    "attn_backend", "backend", "batching_type", "build_config", "cache_transceiver_config", "disable_overlap_scheduler",
+    "dtype", "enable_chunked_prefill", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
+    "max_input_len", "model", "moe_config", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
+    "scheduler_config", "stream_interval", "tokenizer", "trust_remote_code", "use_cuda_graph",
+)  # fmt: skip
+ELSEWHERE = {
+    "tensor_parallel_size": "parallel.tp",
+    "pipeline_parallel_size": "parallel.pp",
+    "moe_expert_parallel_size": "parallel.ep",
+    "enable_attention_dp": "parallel.attention_dp",
+}
+
+
+class Section(BaseModel):
+    """Strict: no unknown key, no conversion between types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class KvCacheConfig(Section):
+    """`kv_cache_config`."""
+
+    tokens_per_block: PositiveInt = Field(32, description="tokens that one KV block holds")
+    free_gpu_memory_fraction: float = Field(0.9, gt=0, lt=1, description="share of free memory for `kv_capacity.fraction`")
+    max_tokens: PositiveInt | None = Field(None, description="upper limit of the pool, in tokens")
+
+
+class CudaGraphConfig(Section):
+    """`cuda_graph_config`."""
+
+    batch_sizes: list[PositiveInt] | None = Field(None, description="sizes to capture; default: powers of two")
+    max_batch_size: PositiveInt | None = Field(None, description="largest size to capture")
+    enable_padding: bool = Field(False, description="pad a batch up to the next captured size")
+
+
+class SpeculativeConfig(Section):
+    """`speculative_config`: multi-token prediction."""
+
+    decoding_type: Literal["MTP"]
+    num_nextn_predict_layers: PositiveInt = Field(1, description="draft tokens a step")
+    max_concurrency: PositiveInt | None = Field(None, description="drafts are off above it: graphs of draft length 0 too")
+
+
+class TorchCompileConfig(Section):
+    """`torch_compile_config`: prefill (piecewise) graphs."""
+
+    enable_piecewise_cuda_graph: bool = False
+    capture_num_tokens: list[PositiveInt] | None = Field(None, description="token counts to capture")
+
+
+class Config(Section):
+    """The engine's settings, with TensorRT-LLM's names."""
+
+    max_batch_size: PositiveInt = Field(8, description="requests in a batch, on each rank under attention DP")
+    max_seq_len: PositiveInt = Field(256, description="tokens of a request, prompt and output")
+    max_num_tokens: PositiveInt = Field(512, description="tokens in a batch")
+    max_beam_width: Literal[1] = 1
+    kv_cache_config: KvCacheConfig = KvCacheConfig()
+    cuda_graph_config: CudaGraphConfig | None = None
+    speculative_config: SpeculativeConfig | None = None
+    guided_decoding_backend: Literal["xgrammar", "llguidance"] | None = Field(
+        None, description="a guided decoder; as upstream it turns the general warm-up off"
+    )
+    enable_autotuner: bool = True
+    torch_compile_config: TorchCompileConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_elsewhere(cls, raw: Any) -> Any:  # noqa: ANN401
+        """Say of upstream's keys why they are refused, instead of `unknown`."""
+        for key in raw if isinstance(raw, dict) else ():
+            if key in ELSEWHERE:
+                raise ValueError(f"{key}: belongs to the scenario's `{ELSEWHERE[key]}`")
+            if key in NOT_MODELLED:
+                raise ValueError(f"{key}: a TensorRT-LLM key that the minimal engine does not model; remove it")
+        return raw
+
+
+class Guards(Section):
+    """What each phase does when ranks disagree; `preset` names an upstream state, phases beside it refine it."""
+
+    preset: Literal["trtllm-before-14126", "trtllm-14126", "trtllm-14986", "trtllm-main"] = "trtllm-main"
+    attention: Guard | None = None
+    general: Guard | None = None
+    autotuner: Guard | None = None
+    generation_capture: Guard | None = None
+    prefill_capture: Guard | None = None
+    memory_pool: Guard | None = None

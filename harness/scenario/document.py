@@ -1,0 +1,88 @@
+"""A YAML file as plain data, with the place of every key and value. PyYAML reads; nothing is executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.scenario.errors import Problem
+
+Keys = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Document:
+    """A file's data. `places` maps each path to line and column (from 1) of its key, or of the value in a list."""
+
+    file: str
+    data: Any = None
+    places: dict[Keys, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Keys, tuple[int, int]] = field(default_factory=dict)  # of the value itself
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: Keys, what: str, advice: str = "", at_value: bool = False) -> Problem:
+        """A problem at a path; where the path does not exist, at the nearest thing above that does."""
+        known = path
+        while known and known not in self.places:
+            known = known[:-1]
+        places = self.values if at_value and known == path else self.places
+        line, column = places.get(known, (1, 1))
+        return Problem(self.file, line, column, dotted(path), what, advice)
+
+
+def dotted(path: Keys) -> str:
+    """`expect[1].when`: a path as people write it."""
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
+    return text
+
+
+def read(path: Path) -> Document:
+    """Read a file. What is wrong with its YAML is in `problems`."""
+    document = Document(str(path))
+    try:
+        text = path.read_text("utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        document.problems.append(Problem(str(path), 1, 1, "", f"cannot be read: {error}"))
+        return document
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = " ".join(filter(None, (error.context, error.problem)))
+        document.problems.append(Problem(str(path), line, column, "", f"not valid YAML: {what}"))
+        return document
+    if not isinstance(root, yaml.MappingNode):
+        document.problems.append(Problem(str(path), 1, 1, "", "a scenario is a mapping of keys", "see docs/scenarios.md"))
+        return document
+    document.data = _build(document, root, (), yaml.SafeLoader(""))
+    return document
+
+
+def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoader) -> Any:  # noqa: ANN401
+    document.values[path] = _place(node)
+    document.places.setdefault(path, _place(node))
+    if isinstance(node, yaml.MappingNode):
+        found: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            below = (*path, key)
+            if key in found:
+                line, column = _place(key_node)
+                document.problems.append(
+                    Problem(document.file, line, column, dotted(below), "the key stands here twice", "remove one")
+                )
+            document.places[below] = _place(key_node)
+            found[key] = _build(document, value_node, below, loader)
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(document, item, (*path, number), loader) for number, item in enumerate(node.value)]
+    return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+
+
+def _place(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1

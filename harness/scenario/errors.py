@@ -1,0 +1,46 @@
+"""What can be wrong with a scenario.
+
+    ScenarioError          exit code 2
+    ├── FileErrors         all the problems of the files at once, each with its place
+    └── UnknownEngine      an engine that is not installed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in a file: where it is, what is wrong, what to do."""
+
+    file: str
+    line: int  # from 1
+    column: int  # from 1
+    path: str  # dotted, from the top of the document
+    what: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}"
+        path = f" {self.path}:" if self.path else ""
+        return f"{place}:{path} {self.what}" + (f"; {self.advice}" if self.advice else "")
+
+
+class ScenarioError(Exception):
+    """Something that a scenario's author must change. Nothing was launched."""
+
+    exit_code = 2
+
+
+class FileErrors(ScenarioError):
+    """Every problem of the given files."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnknownEngine(ScenarioError):
+    """No installed engine has this name."""

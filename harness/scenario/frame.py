@@ -1,0 +1,144 @@
+"""The frame of a scenario file, as pydantic models: strict, no unknown key. The sections `config` and `guards` belong to
+the engine that the file names."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+Positive = Field(gt=0)
+
+
+class Section(BaseModel):
+    """Strict: no unknown key, no conversion between types (but a whole number may stand for a float)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Parallel(Section):
+    """`parallel`: how the model is dealt to ranks."""
+
+    tp: PositiveInt = Field(1, description="tensor-parallel ranks of a pipeline stage")
+    pp: PositiveInt = Field(1, description="pipeline stages")
+    ep: PositiveInt | None = Field(None, description="expert-parallel ranks; default: tp")
+    attention_dp: bool = Field(False, description="every rank has its own requests and its own KV capacity")
+
+
+class PerRank(Section):
+    """A value for most ranks, and others for some."""
+
+    default: float
+    ranks: dict[int, float] = Field(default_factory=dict)
+
+
+Amount = float | list[float] | PerRank
+
+
+class KvCapacity(Section):
+    """`kv_capacity`: one of its keys; a number for all ranks, a list, or {default, ranks}."""
+
+    blocks: Amount | None = Field(None, description="KV blocks")
+    bytes: Amount | None = Field(None, description="bytes of the KV pool")
+    fraction: Amount | None = Field(None, description="share of the memory that is free")
+    ballast_bytes: Amount | None = Field(None, description="memory that is really taken before the pool is sized")
+
+    @model_validator(mode="after")
+    def _one(self) -> KvCapacity:
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"give exactly one of {', '.join(type(self).model_fields)}")
+        return self
+
+
+class Workload(Section):
+    """`workload`: what is decoded after the warm-up."""
+
+    requests: NonNegativeInt = Field(4, description="requests in all; dealt to the ranks under attention DP")
+    prompt_tokens: PositiveInt = 6
+    new_tokens: PositiveInt = 8
+    seed: int = 0
+
+
+FaultKind = Literal["delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "exhaust"]
+
+
+class Fault(Section):
+    """One entry of `faults`: what happens to one rank, and where."""
+
+    kind: FaultKind
+    rank: NonNegativeInt
+    phase: str
+    shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
+    seconds: float | None = Field(None, gt=0, description="of delay, stop and gil")
+    code: int | None = Field(None, description="of exit and abort")
+    leave: NonNegativeInt | None = Field(None, description="of exhaust: free KV blocks to leave")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Fault:
+        if (self.kind in ("delay", "stop", "gil")) != (self.seconds is not None):
+            raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
+        return self
+
+
+class LimitsSection(Section):
+    """`limits`, in seconds."""
+
+    deadline_s: float = Field(120.0, gt=0)
+    livelock_s: float = Field(60.0, gt=0)
+    launch_s: float = Field(60.0, gt=0)
+    teardown_s: float = Field(10.0, gt=0)
+
+
+class DecisionSection(Section):
+    """`decision` of an expectation: compared with the verdict's blame."""
+
+    phase: str | None = None
+    site: str | None = None
+    shape: str | None = Field(None, description="words that the shape must hold")
+    choice: str | None = None
+    detail: dict[str, int | str] | None = Field(None, description="figures that must be equal")
+
+
+OutcomeWord = Literal["success", "raise", "hang", "crash", "slow", "invalid"]
+CauseWord = Literal[
+    "all-ranks", "some-ranks", "deadlock", "orphaned", "livelock", "stall", "signal", "abort", "oom-kill",
+    "device-error", "launch", "node-lost", "scenario", "harness",
+]  # fmt: skip
+FindingWord = Literal[
+    "mispaired", "divergent-decision", "leak", "graph-mismatch", "wrong-result", "evidence-lost"
+]  # fmt: skip
+
+
+class ExpectSection(Section):
+    """One entry of `expect`. `when` names matrix keys; the entry with the most of them that fits a point wins."""
+
+    when: dict[str, Any] = Field(default_factory=dict)
+    outcome: OutcomeWord
+    cause: CauseWord | None = None
+    proved: bool | None = None
+    blame: list[NonNegativeInt] | None = None
+    error: str | None = Field(None, description="exception type of the ranks that raised")
+    decision: DecisionSection | None = None
+    skipped: dict[str, list[int]] | None = Field(None, description="phase -> batch sizes that no rank captured")
+    findings: list[FindingWord] | None = None
+    absent_findings: list[FindingWord] | None = None
+
+
+class Frame(Section):
+    """A scenario file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="unique among all scenarios")
+    source: str = Field(min_length=1, description="where the case was reported")
+    summary: str = Field(min_length=1, description="one or two sentences")
+    tags: list[str] = Field(default_factory=list)
+    engine: str = "minimal"
+    parallel: Parallel = Parallel()
+    config: dict[str, Any] = Field(default_factory=dict, description="the engine's own settings")
+    kv_capacity: KvCapacity
+    guards: dict[str, Any] = Field(default_factory=dict, description="the engine's guards")
+    workload: Workload = Workload()
+    faults: list[Fault] = Field(default_factory=list)
+    on_error: Literal["park", "exit"] = Field("park", description="what a rank does after an exception")
+    limits: LimitsSection = LimitsSection()
+    matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
+    expect: list[ExpectSection] = Field(min_length=1)

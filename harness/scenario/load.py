@@ -1,0 +1,248 @@
+"""From scenario files to cases. Every mistake of every file is reported at once; nothing is launched meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.scenario.case import Case, Expectation, Limits
+from harness.scenario.document import Document, Keys, read
+from harness.scenario.engine import Engine, find_engine
+from harness.scenario.errors import FileErrors, Problem, ScenarioError, UnknownEngine
+from harness.scenario.frame import ExpectSection, Frame, KvCapacity, PerRank
+from harness.scenario.matrix import case_id, matching, points, substitute
+from harness.scenario.validate import validate
+
+ROOT = Path("scenarios")
+PHASES = (
+    "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",
+)  # fmt: skip
+
+
+def discover(names: Iterable[str | Path]) -> list[Path]:
+    """The files that are meant: a file, a folder with all below it, or the name of a scenario under `scenarios/`."""
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            below = sorted(path.rglob("*.yaml"))
+            if not below:
+                raise ScenarioError(f"{path}: no scenario (*.yaml) in this folder")
+            found += below
+        elif path.is_file():
+            found.append(path)
+        else:
+            named = sorted(ROOT.rglob(f"{name}.yaml"))
+            if not named:
+                raise ScenarioError(f"{name}: no such file, folder or scenario; `lockstep list` shows what there is")
+            found += named
+    return list(dict.fromkeys(found))
+
+
+def load_all(names: Iterable[str | Path], overrides: Mapping[str, Any] | None = None) -> list[Case]:
+    """The cases of all files. Raises FileErrors with the problems of all of them."""
+    cases: list[Case] = []
+    problems: list[Problem] = []
+    first: dict[str, str] = {}
+    for path in discover(names):
+        try:
+            loaded = load(path, overrides)
+        except FileErrors as error:
+            problems += error.problems
+            continue
+        name = loaded[0].scenario
+        if name in first:
+            problems.append(Problem(str(path), 1, 1, "name", f"{name} is also the name of {first[name]}", "change one"))
+        first[name] = str(path)
+        cases += loaded
+    if problems:
+        raise FileErrors(problems)
+    return cases
+
+
+def load(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Case]:
+    """The cases of one file, in the order of its matrix. `overrides` sets dotted keys before anything is checked.
+
+    Raises FileErrors.
+    """
+    document = read(path)
+    if document.problems:
+        raise FileErrors(document.problems)
+    return _Loader(document, substitute(document.data, overrides or {})).cases()
+
+
+class _Loader:
+    """Turns one document into cases, gathering problems on the way."""
+
+    def __init__(self, document: Document, data: dict[str, Any]) -> None:
+        self.document = document
+        self.data = data
+        self.problems: list[Problem] = []
+
+    def cases(self) -> list[Case]:
+        matrix = self.data.get("matrix") or {}
+        # The matrix may give what the file leaves out: the first value of each key stands in while the frame is checked.
+        first = {k: v[0] for k, v in matrix.items() if isinstance(v, list) and v} if isinstance(matrix, dict) else {}
+        frame, problems = validate(Frame, substitute(self.data, first), self.document)
+        self.problems += problems
+        if frame is None:
+            raise FileErrors(self.problems)
+        self._check_matrix(frame)
+        try:
+            engine = find_engine(frame.engine)
+        except UnknownEngine as error:
+            self.problems.append(self.document.problem(("engine",), *str(error).split("; ", 1), at_value=True))
+            raise FileErrors(self.problems) from error
+        self._check_expectations(frame)
+        cases = [case for point in points(frame.matrix) if (case := self._case(frame, engine, point)) is not None]
+        if self.problems:
+            raise FileErrors(self.problems)
+        return cases
+
+    def _check_matrix(self, frame: Frame) -> None:
+        for key, values in frame.matrix.items():
+            if not values:
+                self.problems.append(self.document.problem(("matrix", key), "has no values", "add some or remove the key"))
+            top = key.split(".")[0]
+            if top not in Frame.model_fields or top in ("name", "matrix", "expect", "engine"):
+                self.problems.append(self.document.problem(("matrix", key), f"names nothing that can vary: {top}"))
+
+    def _check_expectations(self, frame: Frame) -> None:
+        for number, expect in enumerate(frame.expect):
+            for key, value in expect.when.items():
+                path: Keys = ("expect", number, "when", key)
+                if key not in frame.matrix:
+                    known = ", ".join(frame.matrix) or "no key"
+                    self.problems.append(self.document.problem(path, "is not a key of the matrix", f"it has {known}"))
+                elif value not in frame.matrix[key]:
+                    text = f"{value!r} is not a value of matrix key {key}"
+                    self.problems.append(self.document.problem(path, text, f"it has {frame.matrix[key]}", at_value=True))
+
+    def _case(self, frame: Frame, engine: Engine, point: dict[str, int]) -> Case | None:
+        """One case; None when it has problems, which are noted."""
+        values = {key: frame.matrix[key][number] for key, number in point.items()}
+        data = substitute(self.data, values)
+
+        def place(path: Keys) -> Keys:
+            """A path below a substituted key is in the matrix of the file."""
+            for key, number in point.items():
+                keys = tuple(key.split("."))
+                if path[: len(keys)] == keys:
+                    return ("matrix", key, number, *path[len(keys) :])
+            return path
+
+        ident = case_id(frame.name, frame.matrix, point)
+        here, problems = validate(Frame, data, self.document, (), place)
+        config, more = validate(engine.Config, data.get("config", {}), self.document, ("config",), place)
+        guards, most = validate(engine.Guards, data.get("guards", {}), self.document, ("guards",), place)
+        problems += more + most
+        expect = self._expectation(frame, values, ident)
+        if here is not None and config is not None and guards is not None:
+            ranks = here.parallel.tp * here.parallel.pp
+            problems += [
+                self.document.problem(place(path), *text.split("; ", 1), at_value=True)
+                for path, text in self._impossible(here, ranks)
+            ]
+            if not problems:
+                spec = _spec(here, engine, config.model_dump(), guards.model_dump(), ranks)
+                problems += [
+                    self.document.problem(place(path), *text.split("; ", 1), at_value=True)
+                    for path, text in engine.check(spec)
+                ]
+        self.problems += problems
+        if problems or expect is None or here is None:
+            return None
+        return Case(
+            id=ident,
+            scenario=frame.name,
+            path=self.document.file,
+            source=frame.source,
+            summary=frame.summary,
+            tags=tuple(frame.tags),
+            engine=frame.engine,
+            ranks=ranks,
+            point=values,
+            spec=spec,
+            expect=_plain(expect),
+            limits=Limits(**here.limits.model_dump()),
+        )
+
+    def _expectation(self, frame: Frame, values: Mapping[str, Any], ident: str) -> ExpectSection | None:
+        fitting = matching([expect.when for expect in frame.expect], values)
+        if len(fitting) == 1:
+            return frame.expect[fitting[0]]
+        if not fitting:
+            self.problems.append(self.document.problem(("expect",), f"no entry fits {ident}", "add one, or one without when"))
+        else:
+            text = f"fits {ident} as well as entry {fitting[0]} does"
+            path = ("expect", fitting[1])
+            self.problems.append(self.document.problem(path, text, "name one more matrix key in its when"))
+        return None
+
+    def _impossible(self, frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
+        """What pydantic cannot see: numbers that do not fit each other."""
+        found: list[tuple[Keys, str]] = []
+        ep = frame.parallel.ep
+        if ep is not None and ep not in (1, frame.parallel.tp):
+            found.append((("parallel", "ep"), f"{ep} is neither 1 nor tp ({frame.parallel.tp}); use one of them"))
+        unit, amount = _capacity(frame.kv_capacity)
+        if isinstance(amount, list) and len(amount) != ranks:
+            found.append((("kv_capacity", unit), f"has {len(amount)} values for {ranks} ranks; give one for each"))
+        if isinstance(amount, PerRank):
+            found += [
+                (("kv_capacity", unit, "ranks", rank), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
+                for rank in amount.ranks
+                if not 0 <= rank < ranks
+            ]
+        for number, fault in enumerate(frame.faults):
+            if fault.rank >= ranks:
+                text = f"there is no rank {fault.rank}; ranks are 0 to {ranks - 1}"
+                found.append((("faults", number, "rank"), text))
+            if fault.phase not in PHASES:
+                found.append((("faults", number, "phase"), f"unknown phase {fault.phase!r}; there are {', '.join(PHASES)}"))
+        for number, expect in enumerate(frame.expect):
+            found += [
+                (("expect", number, "blame"), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
+                for rank in expect.blame or ()
+                if rank >= ranks
+            ]
+        return found
+
+
+def _capacity(section: KvCapacity) -> tuple[str, float | list[float] | PerRank]:
+    (unit,) = section.model_fields_set
+    amount: float | list[float] | PerRank = getattr(section, unit)
+    return unit, amount
+
+
+def _per_rank(amount: float | list[float] | PerRank, ranks: int) -> list[float]:
+    if isinstance(amount, PerRank):
+        return [amount.ranks.get(rank, amount.default) for rank in range(ranks)]
+    return list(amount) if isinstance(amount, list) else [amount] * ranks
+
+
+def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str, Any], ranks: int) -> dict[str, Any]:
+    """All that the ranks get; expectations are no part of it."""
+    unit, amount = _capacity(frame.kv_capacity)
+    per_rank: Sequence[float] = _per_rank(amount, ranks)
+    if unit != "fraction":
+        per_rank = [int(value) for value in per_rank]
+    return {
+        "parallel": {**frame.parallel.model_dump(), "ep": frame.parallel.ep or frame.parallel.tp},
+        "config": config,
+        "kv_capacity": {"unit": unit, "per_rank": per_rank},
+        **engine.resolve(guards),
+        "workload": frame.workload.model_dump(),
+        "faults": [fault.model_dump() for fault in frame.faults],
+        "on_error": frame.on_error,
+        "device": "cpu",
+    }
+
+
+def _plain(section: ExpectSection) -> Expectation:
+    raw = section.model_dump(exclude={"when"}, exclude_none=True)
+    for name in ("blame", "findings", "absent_findings"):
+        if name in raw:
+            raw[name] = tuple(raw[name])
+    return Expectation(**raw)

@@ -1,0 +1,98 @@
+"""Pydantic's complaints in this product's words: where in the file, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from harness.scenario.document import Document, Keys
+from harness.scenario.errors import Problem
+
+Model = TypeVar("Model", bound=BaseModel)
+Place = Callable[[Keys], Keys]  # from a path in the substituted data to the path in the file
+
+
+def validate(
+    model: type[Model], data: Any, document: Document, base: Keys = (), place: Place = lambda path: path  # noqa: ANN401
+) -> tuple[Model | None, list[Problem]]:
+    """The validated section, or all that is wrong with it. `base` is the section's path in the file."""
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        found: list[Problem] = []
+        for detail in error.errors(include_url=False):
+            path = _inside(detail["loc"], data)
+            found.append(_problem(model, detail, path, document, base, place))
+        return None, _unique(found)
+
+
+def _problem(
+    model: type[BaseModel], detail: Mapping[str, Any], path: Keys, document: Document, base: Keys, place: Place
+) -> Problem:
+    kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(str(path[-1]), _fields(model, path[:-1]), n=1)
+        allowed = ", ".join(sorted(_fields(model, path[:-1])))
+        advice = f"did you mean {close[0]}?" if close else f"allowed are: {allowed}"
+        return document.problem(place((*base, *path)), "unknown key", advice)
+    if kind == "missing":
+        return document.problem(place((*base, *detail["loc"])), "is missing", "add it")
+    if kind == "value_error" and message.partition(":")[0] in _keys(detail["input"]):
+        key, _, message = message.partition(": ")
+        what, _, advice = message.partition("; ")
+        return document.problem(place((*base, *path, key)), what, advice)
+    what, _, advice = message.partition("; ")
+    got = f", got {detail['input']!r}" if isinstance(detail["input"], (str, int, float, bool, type(None))) else ""
+    return document.problem(place((*base, *path)), what[0].lower() + what[1:] + got, advice, at_value=True)
+
+
+def _inside(loc: Keys, data: Any) -> Keys:  # noqa: ANN401
+    """The part of pydantic's location that is a path in the data; it also names union members and the like."""
+    path: list[str | int] = []
+    here = data
+    for number, key in enumerate(loc):
+        if isinstance(here, dict) and key in here:
+            here = here[key]
+        elif isinstance(here, list) and isinstance(key, int) and key < len(here):
+            here = here[key]
+        elif isinstance(here, dict) and number == len(loc) - 1:
+            path.append(key)
+            break
+        else:
+            continue
+        path.append(key)
+    return tuple(path)
+
+
+def _fields(model: type[BaseModel], path: Keys) -> list[str]:
+    """The keys that are allowed at a path of a model."""
+    models = [model]
+    for key in path:
+        if isinstance(key, int):
+            continue
+        models = [m for parent in models if key in parent.model_fields for m in _models(parent.model_fields[key].annotation)]
+    return [name for found in models for name in found.model_fields]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Union, types.UnionType, list, dict):
+        for inner in get_args(annotation):
+            yield from _models(inner)
+
+
+def _keys(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return tuple(map(str, value)) if isinstance(value, dict) else ()
+
+
+def _unique(problems: list[Problem]) -> list[Problem]:
+    """One problem a place: a union complains once for each of its members."""
+    found: dict[tuple[int, int, str], Problem] = {}
+    for problem in problems:
+        found.setdefault((problem.line, problem.column, problem.path), problem)
+    return list(found.values())
