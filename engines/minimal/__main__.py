@@ -1,0 +1,36 @@
+"""One rank's process: `python -m engines.minimal`, started by a supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from engines.minimal.comm_mpi import finalize
+from engines.minimal.faults import LeaveEarly
+from engines.minimal.rank import Rank
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+
+def main() -> None:
+    """Run the rank; record how it ends; stay, with sockets open, until it is released."""
+    recorder = Recorder.attach()
+    settings = Settings.from_environment()
+    try:
+        recorder.result(Rank(settings, recorder).run())
+    except LeaveEarly:
+        print("left early", file=sys.stderr, flush=True)
+    except Exception as error:
+        traceback.print_exc()
+        recorder.raised(error)
+        if settings.on_error == "park":
+            recorder.park()
+        os._exit(1)
+    recorder.returned()
+    recorder.park()
+    finalize()
+
+
+if __name__ == "__main__":
+    main()

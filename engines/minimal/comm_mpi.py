@@ -1,0 +1,60 @@
+"""The control plane: mpi4py communicators, every blocking call an event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mpi4py
+
+mpi4py.rc.initialize = False  # MPI_Init is an event of ours
+mpi4py.rc.finalize = False
+
+from mpi4py import MPI  # noqa: E402
+
+from harness.trace import Comm, Recorder  # noqa: E402
+
+
+class MpiCommunicator:
+    """A blocking host communicator over MPI; values travel pickled, as in TensorRT-LLM's `MPIDist`."""
+
+    def __init__(self, recorder: Recorder, mpi: Any, comm: Comm) -> None:  # noqa: ANN401: mpi4py has no types
+        self.mpi = mpi
+        self.rank: int = mpi.Get_rank()
+        self.size: int = mpi.Get_size()
+        self._recorder = recorder
+        self._comm = comm
+
+    @classmethod
+    def world(cls, recorder: Recorder, size: int) -> MpiCommunicator:
+        """Initialise MPI. The world is announced before, so that a rank that never comes here is seen to be missing."""
+        comm = recorder.comm("mpi", "world", range(size))
+        with recorder.collective(comm, "init"):
+            MPI.Init()
+        return cls(recorder, MPI.COMM_WORLD, comm)
+
+    def split(self, name: str, members: Sequence[int]) -> MpiCommunicator:
+        """The communicator of `members` (ranks of this one), to which this rank belongs. All ranks must call it."""
+        with self._recorder.collective(self._comm, "comm_split"):
+            mpi = self.mpi.Split(min(members), self.rank)
+        return MpiCommunicator(self._recorder, mpi, self._recorder.comm("mpi", name, members))
+
+    def allgather(self, value: object) -> list[Any]:
+        """Every member's value, by rank."""
+        with self._recorder.collective(self._comm, "allgather"):
+            found: list[Any] = self.mpi.allgather(value)
+        return found
+
+    def barrier(self) -> None:
+        """Wait for every member."""
+        with self._recorder.collective(self._comm, "barrier"):
+            self.mpi.Barrier()
+
+    def abort(self, code: int) -> None:
+        """End the job at once."""
+        self.mpi.Abort(code)
+
+
+def finalize() -> None:
+    """End MPI in order."""
+    MPI.Finalize()

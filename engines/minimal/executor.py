@@ -1,0 +1,145 @@
+"""The executor after the warm-up: schedules requests, decodes them with the captured graphs, checks those against eager."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engines.minimal.batch import Batch, Row
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.faults import Faults
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.protocols import Communicator
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+VOCABULARY = 128
+
+
+@dataclass(slots=True)
+class Request:
+    """A prompt and what was decoded of it. `computed` tokens have their keys and values in the pool."""
+
+    ident: int
+    prompt: list[int]
+    limit: int
+    output: list[int] = field(default_factory=list)
+    drafts: list[int] = field(default_factory=list)
+    computed: int = 0
+    blocks: list[int] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its tokens are decoded."""
+        return len(self.output) >= self.limit
+
+    def row(self) -> Row:
+        """Its tokens for the next forward: the whole prompt, or the last token and the drafts after it."""
+        if not self.output:
+            return Row(list(self.prompt), 0, self.blocks, False)
+        return Row([self.output[-1], *self.drafts], self.computed, self.blocks, True)
+
+    def accept(self, next_tokens: Sequence[int], drafts: Sequence[Sequence[int]]) -> None:
+        """Take what a forward gave for this row: the token, and every draft that turned out right."""
+        if not self.output:
+            self.computed = len(self.prompt)
+            taken = len(next_tokens) - 1
+            self.output.append(next_tokens[taken])
+        else:
+            taken = 0
+            while taken < len(self.drafts) and self.drafts[taken] == next_tokens[taken]:
+                taken += 1
+            self.output += next_tokens[: taken + 1]
+            self.computed += taken + 1
+        self.output = self.output[: self.limit]
+        self.drafts = list(drafts[taken])
+
+
+@dataclass(slots=True)
+class Executor:
+    """Decodes this rank's requests to the end, in step with its peers."""
+
+    settings: Settings
+    engine: ModelEngine
+    manager: BlockManager
+    tp: Communicator
+    recorder: Recorder
+    faults: Faults
+    equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
+
+    def run(self) -> dict[str, list[int]]:
+        """The tokens of each request by its id."""
+        waiting = self._requests()
+        active: list[Request] = []
+        done: dict[str, list[int]] = {}
+        number = 0
+        while not self._all_done(len(waiting) + len(active)):
+            number += 1
+            self.recorder.shape(f"step={number}")
+            self.faults.at("decode", f"step={number}")
+            self._admit(waiting, active)
+            if not self._can_queue(number, waiting, active):
+                continue
+            self._step(active)
+            for request in [request for request in active if request.finished]:
+                active.remove(request)
+                self.manager.free(request.blocks)
+                done[str(request.ident)] = request.output
+            self.recorder.milestone(f"step={number}")
+        return done
+
+    def _requests(self) -> list[Request]:
+        """This rank's share: dealt round robin under attention DP, all of them otherwise."""
+        chance = random.Random(self.settings.seed)
+        found: list[Request] = []
+        for ident in range(self.settings.requests):
+            prompt = [chance.randrange(VOCABULARY) for _ in range(self.settings.prompt_tokens)]
+            if not self.settings.parallel.attention_dp or ident % self.tp.size == self.tp.rank:
+                found.append(Request(ident, prompt, self.settings.new_tokens))
+        return found
+
+    def _all_done(self, left: int) -> bool:
+        if not self.settings.parallel.attention_dp:
+            return left == 0
+        return not any(self.tp.allgather(left))
+
+    def _admit(self, waiting: list[Request], active: list[Request]) -> None:
+        """Start requests while there is room for all their tokens."""
+        while waiting and len(active) < self.settings.max_batch_size:
+            blocks = self.manager.allocate(self._tokens(waiting[0]))
+            if blocks is None:
+                return
+            request = waiting.pop(0)
+            request.blocks = blocks
+            active.append(request)
+
+    def _tokens(self, request: Request) -> int:
+        return len(request.prompt) + request.limit + self.settings.draft_len
+
+    def _can_queue(self, number: int, waiting: list[Request], active: list[Request]) -> bool:
+        """Upstream's `_can_queue`: a step runs only if every rank has a batch; a rank without requests makes a dummy."""
+        idle = not waiting and not active
+        has_batch = bool(active) or idle
+        if not self.settings.parallel.attention_dp:
+            return has_batch
+        needed = self.manager.needed(self._tokens(waiting[0])) if waiting else 0
+        detail = f"free_blocks={self.manager.free_blocks} needed_blocks={needed}"
+        choice = "queue" if has_batch else "wait"
+        self.recorder.decision("decode.can_queue", f"step={number}", choice, detail, deviates=not has_batch)
+        return all(self.tp.allgather(len(active) + idle))
+
+    def _step(self, active: list[Request]) -> None:
+        rows = [request.row() for request in active]
+        if not rows:  # a dummy, so that the peers find this rank in their collectives
+            rows = [Row([0] * (1 + self.settings.draft_len), 0, [self.engine.scratch_block], True)]
+        output = self.engine.forward(Batch(rows))
+        if self.engine.graph_used:
+            again = self.engine.forward(Batch(rows), graphs=False)
+            self.equal &= again == output
+        at = 0
+        for request, row in zip(active, rows, strict=False):
+            end = at + len(row.tokens)
+            request.accept(output.next_tokens[at:end], output.drafts[at:end])
+            at = end
+

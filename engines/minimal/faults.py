@@ -1,0 +1,90 @@
+"""Faults: what a scenario does to one rank at a phase or a shape. Real ones; nothing here knows what comes of them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.settings import Fault
+from harness.trace import Recorder
+
+
+class LeaveEarly(BaseException):
+    """The rank's program ends here, without an error. No `except Exception` may swallow it."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults of this rank, each of which happens once."""
+
+    rank: int
+    faults: tuple[Fault, ...]
+    recorder: Recorder
+    abort: Callable[[int], None]  # MPI_Abort
+    manager: BlockManager | None = None
+    done: set[int] = field(default_factory=set)
+
+    def at(self, phase: str, shape: str | None = None) -> None:
+        """Called when a phase begins (no shape) and before each shape: do what is due here."""
+        for number, fault in enumerate(self.faults):
+            if fault.rank == self.rank and number not in self.done and fault.phase == phase and _fits(fault, shape):
+                self.done.add(number)
+                self._do(fault)
+
+    def _do(self, fault: Fault) -> None:
+        seconds = fault.seconds or 0.0
+        match fault.kind:
+            case "delay":
+                _compile_for(seconds)
+            case "stop":
+                _stop_for(seconds)
+            case "raise":
+                raise RuntimeError(f"fault injected on rank {self.rank} at {fault.phase}")
+            case "exit":
+                os._exit(1 if fault.code is None else fault.code)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "segv":
+                ctypes.string_at(0)
+            case "abort":
+                self.recorder.abort(fault.code or 1)
+                self.abort(fault.code or 1)
+            case "return":
+                raise LeaveEarly
+            case "spin":
+                while True:
+                    pass
+            case "gil":
+                ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+            case "exhaust":
+                if self.manager is not None:
+                    self.manager.take_all_but(fault.leave or 0)
+
+
+def _fits(fault: Fault, shape: str | None) -> bool:
+    if fault.shape is None or shape is None:
+        return fault.shape is None and shape is None
+    return set(fault.shape.split()) <= set(shape.split())
+
+
+def _compile_for(seconds: float) -> None:
+    """Keep the core busy with what a slow start really does: compiling."""
+    until = time.monotonic() + seconds
+    source = "\n".join(f"def f{n}(x):\n    return [x * {n} + y for y in range({n})]" for n in range(200))
+    while time.monotonic() < until:
+        compile(source, "<delay>", "exec")
+
+
+def _stop_for(seconds: float) -> None:
+    """Let somebody else stop this process, and continue it after `seconds`."""
+    pid = os.getpid()
+    code = f"import os, signal, time; os.kill({pid}, signal.SIGSTOP); time.sleep({seconds}); os.kill({pid}, signal.SIGCONT)"
+    subprocess.Popen([sys.executable, "-S", "-c", code], start_new_session=True)
+    time.sleep(0.5)  # not to run on before the signal has come; the stop itself may outlast this

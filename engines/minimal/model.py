@@ -1,0 +1,148 @@
+"""The model: a small mixture-of-experts decoder with paged attention and multi-token prediction. Float32, seeded weights.
+
+Under attention DP every rank has all heads and its own tokens; tokens go to the experts' ranks and come back by
+all-to-all. Otherwise heads and experts are dealt to the ranks, and their parts are summed by all-reduce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, rms_norm
+
+VOCABULARY = 128
+HIDDEN = 64
+LAYERS = 2
+HEADS = 8
+HEAD_DIM = HIDDEN // HEADS
+EXPERTS = 8
+EXPERT_HIDDEN = 64
+TOP_K = 2
+MAX_POSITIONS = 4096
+TEMPERATURE = 0.7
+
+AllReduce = Callable[[Tensor], None]
+AllToAll = Callable[[Tensor, Tensor, Sequence[int], Sequence[int]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """This rank's part: heads `[first_head, last_head)` and experts `[first_expert, last_expert)`."""
+
+    first_head: int
+    last_head: int
+    first_expert: int
+    last_expert: int
+    attention_dp: bool
+    ep_rank: int
+    ep_size: int
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of this rank."""
+        return self.last_head - self.first_head
+
+
+def shard(rank: int, tp: int, ep: int, attention_dp: bool) -> Shard:
+    """The part of tensor-parallel rank `rank`."""
+    heads = HEADS if attention_dp else HEADS // tp
+    first = 0 if attention_dp else rank * heads
+    experts, ep_rank = EXPERTS // ep, rank % ep
+    return Shard(first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep)
+
+
+class Model:
+    """Weights of one rank, and the forward over static tensors."""
+
+    def __init__(self, part: Shard, draft_len: int, seed: int, all_reduce: AllReduce, all_to_all: AllToAll) -> None:
+        """All ranks draw the same weights and keep their part, so that every mapping is the same model."""
+        generator = torch.Generator().manual_seed(seed)
+
+        def draw(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator) / shape[-2] ** 0.5
+
+        self.part, self.all_reduce, self.all_to_all = part, all_reduce, all_to_all
+        heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
+        experts = slice(part.first_expert, part.last_expert)
+        self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
+        self.position = draw(MAX_POSITIONS, HIDDEN) * MAX_POSITIONS**0.5
+        self.query = [draw(HIDDEN, HIDDEN)[:, heads].contiguous() for _ in range(LAYERS)]
+        self.key = [draw(HIDDEN, HIDDEN)[:, heads].contiguous() for _ in range(LAYERS)]
+        self.value = [draw(HIDDEN, HIDDEN)[:, heads].contiguous() for _ in range(LAYERS)]
+        self.out = [draw(HIDDEN, HIDDEN)[heads].contiguous() for _ in range(LAYERS)]
+        self.router = [draw(HIDDEN, EXPERTS) for _ in range(LAYERS)]
+        self.up = [draw(EXPERTS, HIDDEN, EXPERT_HIDDEN)[experts].contiguous() for _ in range(LAYERS)]
+        self.down = [draw(EXPERTS, EXPERT_HIDDEN, HIDDEN)[experts].contiguous() for _ in range(LAYERS)]
+        self.unembedding = draw(HIDDEN, VOCABULARY)
+        self.draft_heads = draw(max(draft_len, 1), HIDDEN, VOCABULARY)[:draft_len]
+        # Noise by position: advanced sampling gives the same tokens on every mapping too.
+        self.noise = -torch.log(-torch.log(torch.rand(MAX_POSITIONS, VOCABULARY, generator=generator)))
+
+    def forward(
+        self,
+        pool: Tensor,
+        tokens: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        context: Tensor,
+        visible: Tensor,
+        counts: Sequence[int],
+        sampling: str,
+    ) -> tuple[Tensor, Tensor]:
+        """Next token [T] and drafts [T, draft_len] of T tokens.
+
+        `context` [T, S] holds the pool slots that a token may attend to, `visible` [T, S] which of them it sees.
+        """
+        x = self.embedding[tokens] + self.position[positions]
+        for layer in range(LAYERS):
+            x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
+            x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts)
+        x = rms_norm(x, (HIDDEN,))
+        logits = x @ self.unembedding
+        if sampling == "advanced":
+            logits = logits / TEMPERATURE + self.noise[positions]
+        drafts = torch.einsum("th,dhv->tdv", x, self.draft_heads)
+        return logits.argmax(-1), drafts.argmax(-1)
+
+    def _attention(
+        self, layer: int, x: Tensor, pool: Tensor, slots: Tensor, context: Tensor, visible: Tensor
+    ) -> Tensor:
+        heads = self.part.heads
+        query = (x @ self.query[layer]).view(-1, heads, HEAD_DIM)
+        pool[layer, 0].index_copy_(0, slots, (x @ self.key[layer]).view(-1, heads, HEAD_DIM))
+        pool[layer, 1].index_copy_(0, slots, (x @ self.value[layer]).view(-1, heads, HEAD_DIM))
+        key, value = pool[layer, 0][context], pool[layer, 1][context]
+        scores = torch.einsum("thd,tshd->ths", query, key) / HEAD_DIM**0.5
+        scores = scores.masked_fill(~visible[:, None, :], float("-inf"))
+        mixed = torch.einsum("ths,tshd->thd", scores.softmax(-1), value).reshape(-1, heads * HEAD_DIM)
+        result = mixed @ self.out[layer]
+        if not self.part.attention_dp:
+            self.all_reduce(result)
+        return result
+
+    def _experts(self, layer: int, x: Tensor, counts: Sequence[int]) -> Tensor:
+        weights = (x @ self.router[layer]).softmax(-1)
+        chosen = weights.topk(TOP_K).indices
+        gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
+        if not self.part.attention_dp:
+            result = self._local_experts(layer, x, gates)
+            self.all_reduce(result)
+            return result
+        # Dispatch: every token with its gates to every rank with experts. Combine: the parts come back and are summed.
+        size, own = self.part.ep_size, x.shape[0]
+        outgoing = torch.cat([x, gates], -1).repeat(size, 1)
+        incoming = outgoing.new_empty(sum(counts), HIDDEN + EXPERTS)
+        self.all_to_all(incoming, outgoing, [own] * size, counts)
+        part = self._local_experts(layer, incoming[:, :HIDDEN], incoming[:, HIDDEN:])
+        returned = part.new_empty(size * own, HIDDEN)
+        self.all_to_all(returned, part, counts, [own] * size)
+        return returned.view(size, own, HIDDEN).sum(0)
+
+    def _local_experts(self, layer: int, x: Tensor, gates: Tensor) -> Tensor:
+        inner = relu(torch.einsum("th,ehk->tek", x, self.up[layer]))
+        outer = torch.einsum("tek,ekh->teh", inner, self.down[layer])
+        own = gates[:, self.part.first_expert : self.part.last_expert]
+        return torch.einsum("teh,te->th", outer, own)

@@ -1,0 +1,118 @@
+"""One forward: the host collectives that every rank takes part in, the choice between graph and eager, the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engines.minimal.batch import Batch, Row
+from engines.minimal.protocols import Communicator, Device, Graph, Step, StepOutput
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+WARMUP_STEPS = 2
+Key = tuple[str, int, str]  # kind, tokens, sampling
+
+
+@dataclass(slots=True)
+class ModelEngine:
+    """Runs batches, captures and replays graphs. Mirrors the order of host collectives of TensorRT-LLM's engine."""
+
+    settings: Settings
+    tp: Communicator
+    device: Device
+    recorder: Recorder
+    scratch_block: int  # padding tokens write here
+    graphs: dict[Key, Graph] = field(default_factory=dict)
+    capturing: bool = False
+    graph_used: bool = False  # by the last forward
+    replays: int = 0
+
+    def forward(self, batch: Batch, sampling: str = "greedy", graphs: bool = True) -> StepOutput:
+        """Run a batch. Under attention DP every rank must call this together; rows may differ in number and length.
+
+        Returns the output of the batch's own tokens, padding removed.
+        """
+        own = batch.num_tokens
+        can_graph = graphs and bool(self.settings.graph_sizes) and batch.generation_only
+        if self.settings.parallel.attention_dp:
+            batch = self._padded(batch, can_graph)
+            can_graph = self._all_graph(batch, can_graph)
+            counts = tuple(int(n) for n in self.tp.allgather(batch.num_tokens))  # type: ignore[call-overload]
+            if self.settings.prefill_sizes and graphs:
+                batch, counts = self._prefill_padding(batch, counts)
+        else:
+            counts = (batch.num_tokens,) * self.settings.parallel.ep
+        step = self._step(batch, counts, sampling)
+        output = self._run(batch, step, can_graph, graphs)
+        return StepOutput(output.next_tokens[:own], output.drafts[:own])
+
+    def _padded(self, batch: Batch, can_graph: bool) -> Batch:
+        """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
+        answers = self.tp.allgather([can_graph, len(batch.rows)])
+        if not (self.settings.graph_padding and all(answer[0] for answer in answers)):  # type: ignore[index]
+            return batch
+        largest = max(answer[1] for answer in answers)  # type: ignore[index]
+        sizes = [size for size in self.settings.graph_sizes if size >= largest]
+        return self._pad_rows(batch, min(sizes, default=largest))
+
+    def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
+        """Host collective 3: a graph is used only if all ranks may and have equal batch sizes; else all run eager."""
+        answers = self.tp.allgather([can_graph, len(batch.rows)])
+        return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1  # type: ignore[index]
+
+    def _prefill_padding(self, batch: Batch, counts: tuple[int, ...]) -> tuple[Batch, tuple[int, ...]]:
+        """Host collective 5: with prompts on every rank, pad tokens up to a captured prefill size."""
+        contexts = self.tp.allgather(batch.num_context)
+        sizes = [key[1] for key in self.graphs if key[0] == "prefill" and key[1] >= max(counts)]
+        if not all(contexts) or not sizes or self.capturing:
+            return batch, counts
+        size = min(sizes)
+        missing = size - batch.num_tokens
+        rows = [*batch.rows, Row([0] * missing, 0, [self.scratch_block], False)] if missing else batch.rows
+        return Batch(rows), (size,) * len(counts)
+
+    def _pad_rows(self, batch: Batch, size: int) -> Batch:
+        length = len(batch.rows[0].tokens)
+        pad = [Row([0] * length, 0, [self.scratch_block], True) for _ in range(size - len(batch.rows))]
+        return Batch([*batch.rows, *pad])
+
+    def _run(self, batch: Batch, step: Step, can_graph: bool, graphs: bool) -> StepOutput:
+        key = self._key(batch, step, can_graph)
+        self.graph_used = False
+        if key is None or not graphs:
+            return self.device.eager(step)
+        if key not in self.graphs:
+            if not self.capturing:
+                return self.device.eager(step)
+            for _ in range(WARMUP_STEPS):
+                self.device.eager(step)
+            self.graphs[key] = self.device.capture(step)
+        self.graph_used = True
+        self.replays += 1
+        return self.graphs[key].replay(step)
+
+    def _key(self, batch: Batch, step: Step, can_graph: bool) -> Key | None:
+        """The graph that fits; None where none could."""
+        if can_graph:
+            return ("generation", len(step.tokens), step.sampling)
+        equal = len(set(step.counts)) == 1
+        if equal and batch.num_context == len(batch.rows) and len(step.tokens) in self.settings.prefill_sizes:
+            return ("prefill", len(step.tokens), step.sampling)
+        return None
+
+    def _step(self, batch: Batch, counts: tuple[int, ...], sampling: str) -> Step:
+        per_block, width = self.settings.tokens_per_block, self.settings.blocks_per_sequence
+        tokens: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        tables: list[tuple[int, ...]] = []
+        for row in batch.rows:
+            table = (*row.blocks, *([self.scratch_block] * (width - len(row.blocks))))[:width]
+            for offset, token in enumerate(row.tokens):
+                # A padding row may be longer than its one block; what it writes is never read.
+                position = (row.start + offset) % (len(row.blocks) * per_block)
+                tokens.append(token)
+                positions.append(position)
+                slots.append(row.blocks[position // per_block] * per_block + position % per_block)
+                tables.append(table)
+        return Step(tuple(tokens), tuple(positions), tuple(slots), tuple(tables), counts, sampling)

@@ -1,0 +1,73 @@
+"""The three things that the control flow stands on: communicators, a device, a KV cache. Plain Python types only.
+
+Whoever provides them (MPI and gloo, CUDA, a simulator of thousands of ranks) imports its own libraries; the control flow
+imports none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Communicator(Protocol):
+    """A blocking host communicator."""
+
+    rank: int
+    size: int
+
+    def allgather(self, value: object) -> list[object]:
+        """Every member's value, by rank in this communicator."""
+
+    def barrier(self) -> None:
+        """Wait for every member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The input of one forward, one entry a token: what a device needs and nothing else.
+
+    `slots` says where a token's key and value go in the KV pool; `tables` which blocks its attention reads, up to its
+    own position. `counts`: tokens of every expert-parallel rank, for dispatch and combine.
+    """
+
+    tokens: tuple[int, ...]
+    positions: tuple[int, ...]
+    slots: tuple[int, ...]
+    tables: tuple[tuple[int, ...], ...]
+    counts: tuple[int, ...]
+    sampling: str  # greedy or advanced
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """For each token the token that follows it, and the draft tokens after that."""
+
+    next_tokens: tuple[int, ...]
+    drafts: tuple[tuple[int, ...], ...]
+
+
+class Graph(Protocol):
+    """A captured step of fixed shape."""
+
+    def replay(self, step: Step) -> StepOutput:
+        """Run it on the inputs of `step`, whose shape is that of the capture."""
+
+
+class Device(Protocol):
+    """Runs forwards."""
+
+    def eager(self, step: Step) -> StepOutput:
+        """Run a forward of any shape."""
+
+    def capture(self, step: Step) -> Graph:
+        """Record a forward of the shape of `step`; its collectives are issued once meanwhile."""
+
+
+class KvCache(Protocol):
+    """A paged pool that holds keys and values; which block belongs to whom is `BlockManager`'s business."""
+
+    blocks: int
+    tokens_per_block: int
+    bytes: int

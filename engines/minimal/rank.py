@@ -1,0 +1,85 @@
+"""Puts one rank together and runs it: communicators, KV, model, warm-up, decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.comm_mpi import MpiCommunicator
+from engines.minimal.executor import Executor
+from engines.minimal.faults import Faults
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.settings import Settings
+from engines.minimal.warm_up import WarmUp
+from harness.trace import Recorder
+
+WEIGHT_SEED = 1234
+
+
+class Rank:
+    """One rank of the minimal engine."""
+
+    def __init__(self, settings: Settings, recorder: Recorder) -> None:
+        self.settings = settings
+        self.recorder = recorder
+        with recorder.phase("init"):
+            self.world = MpiCommunicator.world(recorder, settings.world)
+            self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
+            self.faults.at("init")
+            self._build()
+
+    def _build(self) -> None:
+        # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
+        import torch
+
+        from engines.minimal.comm_gloo import GlooGroup
+        from engines.minimal.cpu_device import CpuDevice
+        from engines.minimal.kv_pool import KvPool
+        from engines.minimal.model import Model, shard
+
+        settings, parallel = self.settings, self.settings.parallel
+        torch.set_num_threads(1)
+        torch.set_grad_enabled(False)
+        first = settings.rank // parallel.tp * parallel.tp
+        members = range(first, first + parallel.tp)
+        self.tp = self.world.split("tp", members)
+        group = GlooGroup(self.recorder, "ep" if parallel.attention_dp else "tp", self.tp, members)
+        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp)
+
+        def all_reduce(tensor: torch.Tensor) -> None:
+            device.collective(lambda: group.all_reduce(tensor))
+
+        def all_to_all(out: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int]) -> None:
+            device.collective(lambda: group.all_to_all(out, source, outgoing, incoming))
+
+        pool = KvPool(settings, part.heads)
+        device = CpuDevice(Model(part, settings.draft_len, WEIGHT_SEED, all_reduce, all_to_all), pool)
+        self.pool = pool
+        self.manager = BlockManager(pool.blocks, settings.tokens_per_block)
+        self.faults.manager = self.manager
+        self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=pool.blocks)
+
+    def run(self) -> dict[str, Any]:
+        """Warm up and decode; the rank's result."""
+        warm_up = WarmUp(
+            self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults
+        )
+        warm_up.run()
+        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults)
+        replays = self.engine.replays
+        with self.recorder.phase("decode"):
+            self.faults.at("decode")
+            tokens = executor.run()
+        return {
+            "tokens": tokens,
+            "checks": {"graph_equals_eager": executor.equal, "kv_returned": self._all_returned()},
+            "captured": warm_up.captured,
+            "skipped": warm_up.skipped,
+            "replays": self.engine.replays - replays,
+            "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
+        }
+
+    def _all_returned(self) -> bool:
+        """Whether every block came back that no fault took away."""
+        return self.manager.free_blocks == self.manager.blocks or any(f.kind == "exhaust" for f in self.settings.faults)

@@ -1,0 +1,160 @@
+"""The warm-up, in the order of TensorRT-LLM's PyTorch engine; every phase under its own guard.
+
+Sources: NVIDIA/TensorRT-LLM `pyexecutor/model_engine.py` as of #14126 and #17667. None of it knows what comes of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engines.minimal.batch import (
+    Attempt,
+    Shape,
+    capture_request,
+    intersection,
+    max_context_tokens,
+    warmup_request,
+)
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.faults import Faults
+from engines.minimal.guard import Guard
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.protocols import Communicator
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+
+@dataclass(slots=True)
+class WarmUp:
+    """Runs all phases once."""
+
+    settings: Settings
+    engine: ModelEngine
+    manager: BlockManager
+    tp: Communicator
+    world: Communicator
+    recorder: Recorder
+    faults: Faults
+    captured: dict[str, list[int]] = field(default_factory=dict)
+    skipped: dict[str, list[int]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """All phases that this upstream state has, in order."""
+        general = self._can_run_general()
+        phases: list[tuple[str, bool, Callable[[Guard], None]]] = [
+            ("attention", True, self._attention),
+            ("general", general, self._general),
+            ("autotuner", self.settings.autotuner, self._autotuner),
+            ("generation_capture", bool(self.settings.graph_sizes), self._generation_capture),
+            ("prefill_capture", bool(self.settings.prefill_sizes), self._prefill_capture),
+            ("memory_pool", general, self._memory_pool),
+        ]
+        for name, wanted, phase in phases:
+            if wanted and self.settings.phases[name]:
+                with self.recorder.phase(name):
+                    self.faults.at(name)
+                    phase(Guard(name, self.settings.guards[name], self.tp, self.world, self.recorder))
+        with self.recorder.phase("clock"):
+            self.faults.at("clock")
+            self._clock()
+
+    def _can_run_general(self) -> bool:
+        """A guided decoder turns the general warm-up off; newer upstream agrees on that over the world."""
+        flag = not self.settings.guided_decoding
+        if self.settings.guards["general"] == "agree":
+            return all(bool(other) for other in self.world.allgather(flag))
+        return flag
+
+    def _attention(self, guard: Guard) -> None:
+        draft = self.settings.draft_len
+        shapes = [Shape("context", 1, 0)]
+        if not self.settings.guided_decoding:
+            shapes = [Shape("generation", 1 + draft, 1), *shapes, Shape("mixed", 2 + draft, 1)]
+        self._forwards(guard, shapes)
+
+    def _general(self, guard: Guard) -> None:
+        largest = max_context_tokens(self.settings, self.manager)
+        size = self.settings.max_batch_size
+        shapes = _unlike(
+            Shape("one-context", 1, 0),
+            Shape("one-generation", 1, 1),
+            Shape("max-context", largest, 0),
+            Shape("max-batch", size, size),
+            Shape("two-context", 2, 0),
+        )
+        self.recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
+        if guard.mode == "agree":
+            lists = self.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes])
+            shapes = intersection(shapes, lists)  # type: ignore[arg-type]
+            self.recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
+        self._forwards(guard, shapes)
+
+    def _autotuner(self, guard: Guard) -> None:
+        shapes = [Shape("max-context", max_context_tokens(self.settings, self.manager), 0)]
+        if not self.settings.guided_decoding and self.settings.parallel.pp == 1:
+            shapes.append(Shape("generation", 1 + self.settings.draft_len, 1))
+        self._forwards(guard, shapes)
+
+    def _generation_capture(self, guard: Guard) -> None:
+        """Largest batch first, so that smaller graphs reuse its memory; a second pass for advanced sampling with MTP."""
+        self.captured[guard.phase], self.skipped[guard.phase] = [], []
+        self.engine.capturing = True
+        for sampling in ("greedy", "advanced") if self.settings.draft_len else ("greedy",):
+            for size in self.settings.graph_sizes:
+                for draft in self.settings.draft_lens:
+                    label = f"bs={size} draft={draft} {sampling}"
+                    attempt = capture_request(self.settings, self.manager, size, draft)
+                    ran = self._forward(guard, label, attempt, sampling)
+                    captured = ran and self.engine.graph_used
+                    sizes = (self.captured if captured else self.skipped)[guard.phase]
+                    if size not in sizes:
+                        sizes.append(size)
+        self.engine.capturing = False
+
+    def _prefill_capture(self, guard: Guard) -> None:
+        self.captured[guard.phase], self.skipped[guard.phase] = [], []
+        self.engine.capturing = True
+        for size in self.settings.prefill_sizes:
+            attempt = warmup_request(self.settings, self.manager, Shape(f"tokens={size}", size, 0))
+            ran = self._forward(guard, f"tokens={size}", attempt, "greedy")
+            (self.captured if ran and self.engine.graph_used else self.skipped)[guard.phase].append(size)
+        self.engine.capturing = False
+
+    def _memory_pool(self, guard: Guard) -> None:
+        size = self.settings.max_batch_size
+        largest = max_context_tokens(self.settings, self.manager)
+        self._forwards(guard, [Shape("max-context", largest, 0), Shape("max-batch", size, size)])
+
+    def _clock(self) -> None:
+        """Upstream's `_set_global_steady_clock_offset`: all ranks of the world meet."""
+        self.world.barrier()
+        self.world.allgather(time.monotonic())
+
+    def _forwards(self, guard: Guard, shapes: list[Shape]) -> None:
+        for shape in shapes:
+            attempt = warmup_request(self.settings, self.manager, shape)
+            self._forward(guard, shape.label, attempt, "greedy", graphs=False)
+
+    def _forward(self, guard: Guard, label: str, attempt: Attempt, sampling: str, graphs: bool = True) -> bool:
+        """Run a request if this rank has one and the guard lets it; whether it ran."""
+        self.recorder.shape(label)
+        self.faults.at(guard.phase, label)
+        try:
+            if not guard.should_run(label, attempt) or attempt.batch is None:
+                return False
+            self.engine.forward(attempt.batch, sampling, graphs)
+        finally:
+            if attempt.batch is not None:
+                attempt.batch.free(self.manager)
+        self.recorder.milestone(f"{guard.phase} {label}")
+        return True
+
+
+def _unlike(*shapes: Shape) -> list[Shape]:
+    """Without those that have the numbers of an earlier one; so even the length of the list may differ by rank."""
+    found: dict[tuple[int, int], Shape] = {}
+    for shape in shapes:
+        found.setdefault((shape.num_tokens, shape.num_gen), shape)
+    return list(found.values())

@@ -1,0 +1,47 @@
+"""`lockstep list` and `lockstep show`: what there is to run, and what one scenario means. Nothing is launched."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import yaml
+
+from harness.commands import Subparsers
+from harness.commands.selection import add_selection, selected
+
+
+def add(commands: Subparsers) -> None:
+    """Declare both commands."""
+    listing = commands.add_parser("list", help="list the cases of scenarios (default: all below scenarios/)")
+    add_selection(listing, nargs="*")
+    listing.add_argument("--json", action="store_true", help="one JSON object a case")
+    listing.set_defaults(run=list_cases)
+    show = commands.add_parser("show", help="show what a scenario's cases run and expect")
+    add_selection(show)
+    show.add_argument("--json", action="store_true", help="one JSON object a case")
+    show.set_defaults(run=show_cases)
+
+
+def list_cases(arguments: argparse.Namespace) -> int:
+    """One line a case: id, ranks, expected outcome."""
+    for case in selected(arguments):
+        expected = case.expect.outcome + (f" ({case.expect.cause})" if case.expect.cause else "")
+        if arguments.json:
+            print(json.dumps({"id": case.id, "ranks": case.ranks, "path": case.path, "expected": expected}))
+        else:
+            print(f"{case.id:80} {case.ranks:3} ranks  {expected}")
+    return 0
+
+
+def show_cases(arguments: argparse.Namespace) -> int:
+    """Everything about each case: source, what the ranks get, limits, expectation."""
+    for case in selected(arguments):
+        raw = json.loads(json.dumps(case.to_json()))  # tuples as lists
+        if arguments.json:
+            print(json.dumps(raw))
+        else:
+            raw["expect"] = {key: value for key, value in raw["expect"].items() if value is not None}
+            print("---")
+            print(yaml.safe_dump(raw, sort_keys=False, width=120), end="")
+    return 0

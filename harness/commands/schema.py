@@ -1,0 +1,22 @@
+"""`lockstep schema`: the JSON Schema of scenario files, for editors."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from harness.commands import Subparsers
+from harness.scenario.schema import json_schema
+
+
+def add(commands: Subparsers) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("schema", help="print the JSON Schema of scenario files")
+    parser.add_argument("--engine", default="minimal", help="whose config and guards to include (minimal)")
+    parser.set_defaults(run=schema)
+
+
+def schema(arguments: argparse.Namespace) -> int:
+    """Print it on stdout."""
+    print(json.dumps(json_schema(arguments.engine), indent=2))
+    return 0
