@@ -74,8 +74,10 @@ class Attempt:
 
 def max_context_tokens(settings: Settings, manager: BlockManager) -> int:
     """Upstream's `curr_max_num_tokens`: of the rank's own free capacity, so it differs between ranks."""
-    room = settings.max_batch_size * (settings.max_seq_len - 1)
-    return min(settings.max_num_tokens, manager.free_tokens, room)
+    longest = settings.max_seq_len - 1
+    rows, rest = divmod(manager.free_blocks, manager.needed(longest))
+    fitting = rows * longest + min(rest * manager.tokens_per_block, longest)
+    return min(settings.max_num_tokens, fitting, settings.max_batch_size * longest)
 
 
 def warmup_request(settings: Settings, manager: BlockManager, shape: Shape) -> Attempt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from engines.minimal.settings import Settings
 from harness.trace import Recorder
 
 VOCABULARY = 128
+IDLE_S = 0.002  # a loop with nothing to run leaves the core to others
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Executor:
             self.faults.at("decode", f"step={number}")
             self._admit(waiting, active)
             if not self._can_queue(number, waiting, active):
+                time.sleep(IDLE_S)
                 continue
             self._step(active)
             for request in [request for request in active if request.finished]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 
 from harness.judge import words
-from harness.judge.divergence import Split, first_mismatch, first_split, most_repeated_veto, parting
+from harness.judge.divergence import Split, last_split, most_repeated_veto, parting
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
 from harness.trace.state import Status
@@ -23,7 +24,8 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
     if cause is Cause.STALL or outcome is Outcome.SLOW:
         return _running(picture)
     if outcome is Outcome.RAISE:
-        split = first_split(picture.histories)
+        # A guard raises over the last difference; but where collectives were mis-paired, that came first.
+        split = parting(picture.histories, combinations(picture.histories, 2)) or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if outcome is Outcome.CRASH:
         return _ended(picture, [r for r, s in picture.states.items() if s.status in (Status.DEAD, Status.ABORTED)])
@@ -60,23 +62,12 @@ def _smallest(split: Split) -> tuple[int, ...]:
 
 
 def _missing(picture: Picture) -> Blame | None:
-    """No decision was logged: by the first collective that ranks of the knot do not share."""
-    best: tuple[int, int, int] | None = None
-    for stuck in picture.knot:
-        for peer in stuck.lacks:
-            if peer not in picture.histories:
-                continue
-            place = first_mismatch(picture.histories[stuck.rank], picture.histories[peer])
-            if place is not None and (best is None or place[0] < best[0]):
-                best = (place[0], stuck.rank, peer)
-    if best is None:
-        return None
-    at, rank, peer = best
-    entry = next((e for e in picture.histories[rank].entries if e.at >= at), None)
-    state = picture.states[peer]
-    text = words.missing_text(peer, rank, entry)
-    site = f"{entry.phase}.{entry.op}" if entry else ""
-    return Blame((peer,), "collective", text, site=site, phase=state.phase, shape=state.shape)
+    """No decision was logged: by the first collective, in time, that some ranks entered and others never do."""
+    first = min(picture.knot, key=lambda stuck: (stuck.wait.since_ns, stuck.rank))
+    wait, state = first.wait, picture.states[first.lacks[0]]
+    name = picture.comms[wait.comm][1]
+    text = words.missing_text(first.lacks, f"{name} {wait.op} #{wait.seq}", wait.phase)
+    return Blame(first.lacks, "collective", text, site=f"{name}.{wait.op}", phase=state.phase, shape=state.shape)
 
 
 def _lacked(picture: Picture) -> list[int]:

@@ -124,14 +124,25 @@ def split(histories: Mapping[int, History], name: tuple[str, str, int]) -> Split
 
 def first_split(histories: Mapping[int, History]) -> Split | None:
     """The first decision on which any ranks differ, harmless or not."""
-    indices = {rank: index(history) for rank, history in histories.items()}
-    best: tuple[int, tuple[str, str, int]] | None = None
+    names = _splits(histories)
+    return split(histories, min(names, key=lambda name: (names[name], name))) if names else None
+
+
+def last_split(histories: Mapping[int, History]) -> Split | None:
+    """The last decision on which any ranks differ: what a guard raised over, when collectives still matched."""
+    names = _splits(histories)
+    return split(histories, max(names, key=lambda name: (names[name], name))) if names else None
+
+
+def _splits(histories: Mapping[int, History]) -> dict[tuple[str, str, int], int]:
+    """Every decision on which ranks differ, and its place in some rank's events."""
+    found: dict[tuple[str, str, int], int] = {}
     chosen: dict[tuple[str, str, int], str] = {}
-    for found in indices.values():
-        for name, decision in found.items():
-            if chosen.setdefault(name, decision.choice) != decision.choice and (best is None or decision.at < best[0]):
-                best = (decision.at, name)
-    return None if best is None else split(histories, best[1])
+    for history in histories.values():
+        for name, decision in index(history).items():
+            if chosen.setdefault(name, decision.choice) != decision.choice:
+                found[name] = min(decision.at, found.get(name, decision.at))
+    return found
 
 
 def most_repeated_veto(histories: Mapping[int, History], tail: int = 200) -> Split | None:

@@ -40,10 +40,11 @@ def decision_text(split: Split, ranks: Sequence[int], choice: str, detail: str) 
     return f"{who[0].upper()}{who[1:]} chose {choice} at {place} {split.key}{figures}" + (f"; {others}" if others else "")
 
 
-def missing_text(peer: int, rank: int, entry: Entry | None) -> str:
-    """A rank that never entered what another waits in."""
-    what = entry_words(entry) if entry else "its next collective"
-    return f"Rank {peer} does not enter what rank {rank} entered: {what}"
+def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
+    """Ranks that never enter what others wait in."""
+    who = ranks_text(missing)
+    where = f" of {phase}" if phase else ""
+    return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
 def ended_text(rank: int, state: RankState, history: History, exit_code: int | None) -> str:

@@ -42,8 +42,7 @@ class Supervisor:
         self.ring = Ring(self.rank, self.plan.world, self.plan.capacity)
         self.output = tempfile.TemporaryFile()  # noqa: SIM115: lives as long as the supervisor
         self.output_sent = 0
-        # Files that a killed job leaves: Hydra's description of the host, the ranks' shared memory.
-        self.left = {path for path in (environ.get("HWLOC_XMLFILE", ""),) if "/hydra_hwloc_xmlfile_" in path}
+        self.left: set[str] = set()  # shared memory that the rank maps, and leaves when it is killed
         self.next_scan = 0.0
         self.ended = False
         process.adopt_orphans()
@@ -68,7 +67,6 @@ class Supervisor:
 
         line = Line(self.plan)
         line.send("hello", rank=self.rank, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
-        line.send("left", paths=sorted(self.left))
         while True:
             self.forward(line)
             for message in line.receive(POLL_MS):
