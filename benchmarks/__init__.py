@@ -1,0 +1,1 @@
+"""What the product's figures are measured with; each module is a command."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from engines.minimal.protocols import Communicator
 from harness.trace import Recorder
@@ -44,12 +45,12 @@ class GlooGroup:
             dist.all_to_all_single(output, source, list(incoming), list(outgoing))
 
 
-def _store(control: Communicator) -> dist.TCPStore:
+def _store(control: Communicator) -> TCPStore:
     """A store on the first member's host, on a free port that it tells the others."""
     hosts = control.allgather(socket.gethostname())
     host = "127.0.0.1" if len(set(map(str, hosts))) == 1 else str(hosts[0])
-    first: dist.TCPStore | None = None
+    first: TCPStore | None = None
     if control.rank == 0:
-        first = dist.TCPStore(host, 0, control.size, is_master=True, wait_for_workers=False)
+        first = TCPStore(host, 0, control.size, is_master=True, wait_for_workers=False)
     ports = control.allgather(first.port if first else 0)
-    return first or dist.TCPStore(host, int(str(ports[0])), control.size, is_master=False)
+    return first or TCPStore(host, int(str(ports[0])), control.size, is_master=False)

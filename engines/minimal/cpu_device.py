@@ -14,16 +14,20 @@ from engines.minimal.model import Model
 from engines.minimal.protocols import Step, StepOutput
 
 
-class Recording(TorchDispatchMode):
+class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records each operation with its inputs and outputs, as it runs. Host control flow is not recorded, as with CUDA."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.nodes: list[Callable[[], None]] = []
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         if not _is_view(result, args):
@@ -31,7 +35,7 @@ class Recording(TorchDispatchMode):
         return result
 
 
-def _is_view(result: Any, args: Sequence[Any]) -> bool:  # noqa: ANN401
+def _is_view(result: Any, args: Sequence[Any]) -> bool:
     """Whether the result only looks at an input's memory, so that a replay has nothing to do. In-place results do not."""
     if not isinstance(result, Tensor) or any(result is arg for arg in args):
         return False
@@ -39,7 +43,7 @@ def _is_view(result: Any, args: Sequence[Any]) -> bool:  # noqa: ANN401
     return bool(result.numel()) and result.untyped_storage().data_ptr() in storages
 
 
-def _node(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Callable[[], None]:  # noqa: ANN401
+def _node(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Callable[[], None]:
     """Run the operation again and put what it gives where its readers look for it."""
     outputs = list(result) if isinstance(result, (tuple, list)) else [result]
 
@@ -103,7 +107,8 @@ class CpuDevice:
 
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors."""
-        return self.model.forward(self.pool.data, *inputs, counts=step.counts, sampling=step.sampling)
+        tokens, positions, slots, context, visible = inputs
+        return self.model.forward(self.pool.data, tokens, positions, slots, context, visible, step.counts, step.sampling)
 
     def collective(self, issue: Callable[[], None]) -> None:
         """Issue a collective; while recording, as one node that a replay issues again."""

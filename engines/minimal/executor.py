@@ -145,4 +145,3 @@ class Executor:
             end = at + len(row.tokens)
             request.accept(output.next_tokens[at:end], output.drafts[at:end])
             at = end
-

@@ -62,7 +62,7 @@ class Model:
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator) / shape[-2] ** 0.5
+            return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
         self.part, self.all_reduce, self.all_to_all = part, all_reduce, all_to_all
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
@@ -107,9 +107,7 @@ class Model:
         drafts = torch.einsum("th,dhv->tdv", x, self.draft_heads)
         return logits.argmax(-1), drafts.argmax(-1)
 
-    def _attention(
-        self, layer: int, x: Tensor, pool: Tensor, slots: Tensor, context: Tensor, visible: Tensor
-    ) -> Tensor:
+    def _attention(self, layer: int, x: Tensor, pool: Tensor, slots: Tensor, context: Tensor, visible: Tensor) -> Tensor:
         heads = self.part.heads
         query = (x @ self.query[layer]).view(-1, heads, HEAD_DIM)
         pool[layer, 0].index_copy_(0, slots, (x @ self.key[layer]).view(-1, heads, HEAD_DIM))

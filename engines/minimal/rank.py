@@ -62,9 +62,7 @@ class Rank:
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
-        warm_up = WarmUp(
-            self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults
-        )
+        warm_up = WarmUp(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
         warm_up.run()
         executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults)
         replays = self.engine.replays

@@ -106,7 +106,7 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_elsewhere(cls, raw: Any) -> Any:  # noqa: ANN401
+    def _known_elsewhere(cls, raw: Any) -> Any:
         """Say of upstream's keys why they are refused, instead of `unknown`."""
         for key in raw if isinstance(raw, dict) else ():
             if key in ELSEWHERE:

@@ -1,1 +1,1 @@
-
+"""Runs of many cases."""

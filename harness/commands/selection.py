@@ -14,13 +14,21 @@ from harness.scenario.load import load_all
 def add_selection(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "scenarios", nargs=nargs, metavar="SCENARIO", help="a file, a folder, or the name of a scenario below scenarios/"
+        "scenarios",
+        nargs=nargs,
+        metavar="SCENARIO",
+        help="a file, a folder, or the name of a scenario below scenarios/",
     )
     parser.add_argument("-k", dest="words", action="append", default=[], metavar="TEXT", help="cases whose id holds TEXT")
     parser.add_argument("--tag", action="append", default=[], metavar="TAG", help="cases of scenarios with this tag")
     parser.add_argument("--case", action="append", default=[], metavar="ID", help="the case with exactly this id")
     parser.add_argument(
-        "--set", dest="values", action="append", default=[], metavar="KEY=VALUE", help="set a dotted key of the scenario"
+        "--set",
+        dest="values",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set a dotted key of the scenario",
     )
 
 

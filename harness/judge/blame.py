@@ -58,7 +58,7 @@ def _by_decision(split: Split) -> Blame:
 
 def _smallest(split: Split) -> tuple[int, ...]:
     """No choice is marked as leaving the common path: name the fewest, and let the text give all choices."""
-    return tuple(min(split.choices.values(), key=lambda ranks: (len(ranks), ranks)))
+    return min((tuple(ranks) for ranks in split.choices.values()), key=lambda ranks: (len(ranks), ranks))
 
 
 def _missing(picture: Picture) -> Blame | None:
@@ -71,12 +71,7 @@ def _missing(picture: Picture) -> Blame | None:
 
 
 def _lacked(picture: Picture) -> list[int]:
-    return [
-        peer
-        for stuck in picture.knot
-        for peer in stuck.lacks
-        if picture.states[peer].status is not Status.RUNNING
-    ]
+    return [peer for stuck in picture.knot for peer in stuck.lacks if picture.states[peer].status is not Status.RUNNING]
 
 
 def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:

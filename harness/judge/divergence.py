@@ -42,7 +42,7 @@ def index(history: History) -> dict[tuple[str, str, int], Decision]:
     found: dict[tuple[str, str, int], Decision] = {}
     for decision in history.decisions:
         pair = (decision.site, decision.key)
-        found[(*pair, seen[pair])] = decision
+        found[decision.site, decision.key, seen[pair]] = decision
         seen[pair] += 1
     return found
 

@@ -97,9 +97,7 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]])
     ]
 
 
-def lacking(
-    rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]
-) -> tuple[int, ...]:
+def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
     """The members that a wait still needs. Empty: it may end now."""
     group = members[wait.comm]
     match wait.need:

@@ -13,9 +13,7 @@ from collections.abc import Iterable
 from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
 
 
-def signature(
-    outcome: Outcome, cause: Cause, knot: Iterable[WaitLine], blame: Blame | None, ends: Iterable[RankEnd]
-) -> str:
+def signature(outcome: Outcome, cause: Cause, knot: Iterable[WaitLine], blame: Blame | None, ends: Iterable[RankEnd]) -> str:
     """12 hex digits; empty for a success, which has nothing to compare."""
     if outcome is Outcome.SUCCESS:
         return ""

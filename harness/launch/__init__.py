@@ -1,1 +1,1 @@
-
+"""MPI launchers, and what a machine offers."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.launch.launcher import LaunchError, Launcher
+from harness.launch.launcher import Launcher, LaunchError
 
 # One thread a rank: N ranks share this host's cores. Loopback: the ranks of one host need no other interface.
 LOCAL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
@@ -22,9 +22,7 @@ LOCAL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 class Job:
     """N processes started by an MPI launcher. `end()` is safe to call at any time and leaves nothing behind."""
 
-    def __init__(
-        self, launcher: Launcher, ranks: int, argv: list[str], environment: Mapping[str, str], log: Path
-    ) -> None:
+    def __init__(self, launcher: Launcher, ranks: int, argv: list[str], environment: Mapping[str, str], log: Path) -> None:
         # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
         self.log = log

@@ -41,9 +41,7 @@ def _prrte_arguments(ranks: int) -> list[str]:
     return ["--host", f"localhost:{ranks}", "--bind-to", "none", "-n", str(ranks)]
 
 
-ROOT_MAY = {
-    f"{prefix}_ALLOW_RUN_AS_ROOT{suffix}": "1" for prefix in ("OMPI", "PRTE") for suffix in ("", "_CONFIRM")
-}
+ROOT_MAY = {f"{prefix}_ALLOW_RUN_AS_ROOT{suffix}": "1" for prefix in ("OMPI", "PRTE") for suffix in ("", "_CONFIRM")}
 PRRTE_ENVIRONMENT = {
     # More ranks than cores is the normal case here; without this they spin against each other.
     "OMPI_MCA_mpi_yield_when_idle": "1",

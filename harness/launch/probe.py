@@ -32,8 +32,8 @@ def version(name: str) -> str | None:
 def environment(launcher: str = "auto") -> dict[str, Any]:
     """The facts that make a run repeatable."""
     try:
-        found = find(launcher)
-        mpi = {"launcher": found.name, "program": found.program, "version": found.version}
+        mpiexec = find(launcher)
+        mpi = {"launcher": mpiexec.name, "program": mpiexec.program, "version": mpiexec.version}
     except LaunchError as error:
         mpi = {"error": str(error)}
     return {

@@ -91,9 +91,7 @@ class RunStore:
         files.replace_json(folder / "case.json", asdict(case))
         return folder
 
-    def record(
-        self, case: Case, verdict: Verdict, ok: bool, differences: Sequence[str], rerun: str, seconds: float
-    ) -> Line:
+    def record(self, case: Case, verdict: Verdict, ok: bool, differences: Sequence[str], rerun: str, seconds: float) -> Line:
         """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
 
         `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again.

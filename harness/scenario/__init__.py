@@ -1,1 +1,1 @@
-
+"""From YAML to typed cases."""

@@ -63,13 +63,13 @@ def read(path: Path) -> Document:
     return document
 
 
-def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoader) -> Any:  # noqa: ANN401
+def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoader) -> Any:
     document.values[path] = _place(node)
     document.places.setdefault(path, _place(node))
     if isinstance(node, yaml.MappingNode):
         found: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = loader.construct_object(key_node, deep=True)
             below = (*path, key)
             if key in found:
                 line, column = _place(key_node)
@@ -81,7 +81,7 @@ def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoa
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_build(document, item, (*path, number), loader) for number, item in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node, deep=True)
 
 
 def _place(node: yaml.Node) -> tuple[int, int]:

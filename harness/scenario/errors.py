@@ -1,8 +1,8 @@
 """What can be wrong with a scenario.
 
-    ScenarioError          exit code 2
-    ├── FileErrors         all the problems of the files at once, each with its place
-    └── UnknownEngine      an engine that is not installed
+ScenarioError          exit code 2
+├── FileErrors         all the problems of the files at once, each with its place
+└── UnknownEngine      an engine that is not installed
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ScenarioError(Exception):
     exit_code = 2
 
 
-class FileErrors(ScenarioError):
+class FileErrors(ScenarioError):  # noqa: N818
     """Every problem of the given files."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -42,5 +42,5 @@ class FileErrors(ScenarioError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class UnknownEngine(ScenarioError):
+class UnknownEngine(ScenarioError):  # noqa: N818
     """No installed engine has this name."""

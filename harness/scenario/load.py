@@ -92,7 +92,7 @@ class _Loader:
         try:
             engine = find_engine(frame.engine)
         except UnknownEngine as error:
-            self.problems.append(self.document.problem(("engine",), *str(error).split("; ", 1), at_value=True))
+            self.problems.append(self.document.problem(("engine",), *halves(str(error)), at_value=True))
             raise FileErrors(self.problems) from error
         self._check_expectations(frame)
         cases = [case for point in points(frame.matrix) if (case := self._case(frame, engine, point)) is not None]
@@ -141,14 +141,13 @@ class _Loader:
         if here is not None and config is not None and guards is not None:
             ranks = here.parallel.tp * here.parallel.pp
             problems += [
-                self.document.problem(place(path), *text.split("; ", 1), at_value=True)
+                self.document.problem(place(path), *halves(text), at_value=True)
                 for path, text in self._impossible(here, ranks)
             ]
             if not problems:
                 spec = _spec(here, engine, config.model_dump(), guards.model_dump(), ranks)
                 problems += [
-                    self.document.problem(place(path), *text.split("; ", 1), at_value=True)
-                    for path, text in engine.check(spec)
+                    self.document.problem(place(path), *halves(text), at_value=True) for path, text in engine.check(spec)
                 ]
         self.problems += problems
         if problems or expect is None or here is None:
@@ -173,7 +172,9 @@ class _Loader:
         if len(fitting) == 1:
             return frame.expect[fitting[0]]
         if not fitting:
-            self.problems.append(self.document.problem(("expect",), f"no entry fits {ident}", "add one, or one without when"))
+            self.problems.append(
+                self.document.problem(("expect",), f"no entry fits {ident}", "add one, or one without when")
+            )
         else:
             text = f"fits {ident} as well as entry {fitting[0]} does"
             path = ("expect", fitting[1])
@@ -208,6 +209,12 @@ class _Loader:
                 if rank >= ranks
             ]
         return found
+
+
+def halves(text: str) -> tuple[str, str]:
+    """What is wrong, and what to do, of one sentence."""
+    what, _, advice = text.partition("; ")
+    return what, advice
 
 
 def _capacity(section: KvCapacity) -> tuple[str, float | list[float] | PerRank]:

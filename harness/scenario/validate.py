@@ -17,7 +17,11 @@ Place = Callable[[Keys], Keys]  # from a path in the substituted data to the pat
 
 
 def validate(
-    model: type[Model], data: Any, document: Document, base: Keys = (), place: Place = lambda path: path  # noqa: ANN401
+    model: type[Model],
+    data: Any,
+    document: Document,
+    base: Keys = (),
+    place: Place = lambda path: path,
 ) -> tuple[Model | None, list[Problem]]:
     """The validated section, or all that is wrong with it. `base` is the section's path in the file."""
     try:
@@ -50,10 +54,10 @@ def _problem(
     return document.problem(place((*base, *path)), what[0].lower() + what[1:] + got, advice, at_value=True)
 
 
-def _inside(loc: Keys, data: Any) -> Keys:  # noqa: ANN401
+def _inside(loc: Keys, data: Any) -> Keys:
     """The part of pydantic's location that is a path in the data; it also names union members and the like."""
     path: list[str | int] = []
-    here = data
+    here: Any = data
     for number, key in enumerate(loc):
         if isinstance(here, dict) and key in here:
             here = here[key]
@@ -78,7 +82,7 @@ def _fields(model: type[BaseModel], path: Keys) -> list[str]:
     return [name for found in models for name in found.model_fields]
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) in (Union, types.UnionType, list, dict):
@@ -86,7 +90,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401
             yield from _models(inner)
 
 
-def _keys(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _keys(value: Any) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, dict) else ()
 
 

@@ -175,9 +175,7 @@ class Recorder:
         enough of everything would take.
         """
         string = self.string
-        self.write(
-            Kind.DECISION, 0, int(deviates), string(site), string(key), string(choice), 0, string(detail)
-        )
+        self.write(Kind.DECISION, 0, int(deviates), string(site), string(key), string(choice), 0, string(detail))
 
     def milestone(self, name: str) -> None:
         """Progress that counts: a phase, a shape or a step is finished."""
@@ -214,9 +212,7 @@ class Recorder:
 
     # --- the memory -----------------------------------------------------------------------------------------------
 
-    def write(
-        self, kind: int, comm: int, seq: int, a: int = 0, b: int = 0, c: int = 0, tag: int = 0, size: int = 0
-    ) -> None:
+    def write(self, kind: int, comm: int, seq: int, a: int = 0, b: int = 0, c: int = 0, tag: int = 0, size: int = 0) -> None:
         """Write one record."""
         try:
             thread = _local.thread

@@ -1,1 +1,1 @@
-
+"""The watchdog, the supervisors, and what they say to each other."""

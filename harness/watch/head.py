@@ -70,12 +70,12 @@ class Head:
             if route in self._ranks:
                 yield self._ranks[route], message
 
-    def send(self, rank: int, kind: str, **fields: Any) -> None:  # noqa: ANN401
+    def send(self, rank: int, kind: str, **fields: Any) -> None:
         """One message to a rank's supervisor; nothing when it has never said hello."""
         if rank in self._routes:
             self._socket.send_multipart([self._routes[rank], wire.encode(kind, **fields)])
 
-    def send_all(self, kind: str, **fields: Any) -> None:  # noqa: ANN401
+    def send_all(self, kind: str, **fields: Any) -> None:
         """One message to every supervisor."""
         for rank in self._routes:
             self.send(rank, kind, **fields)

@@ -32,7 +32,7 @@ class Line:
         now = time.monotonic()
         self._started = self._heard = self._spoke = now
 
-    def send(self, kind: str, **fields: Any) -> None:  # noqa: ANN401
+    def send(self, kind: str, **fields: Any) -> None:
         """Queue one message."""
         self._socket.send(wire.encode(kind, **fields))
         self._spoke = time.monotonic()

@@ -62,7 +62,7 @@ class Members:
     def __getitem__(self, rank: int) -> Member:
         return self.by_rank[rank]
 
-    def __iter__(self) -> Any:  # noqa: ANN401
+    def __iter__(self) -> Any:
         return iter(self.by_rank.items())
 
     def join(self, rank: int, host: str, pid: int, supervisor: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 PLAN = "LOCKSTEP_PLAN"  # environment of a supervisor; not handed on to the engine, since it holds the keys
-TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them  # noqa: S105
+TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 
 @dataclass(frozen=True)

@@ -105,11 +105,7 @@ def shared_memory(pid: int) -> set[str]:
 
 def shared_memory_files() -> set[str]:
     """The files in /dev/shm that belong to this user and that MPI libraries make."""
-    return {
-        str(path)
-        for path in _listed(Path(SHM))
-        if path.name.startswith(MPI_SHARED_MEMORY) and _is_mine(path)
-    }
+    return {str(path) for path in _listed(Path(SHM)) if path.name.startswith(MPI_SHARED_MEMORY) and _is_mine(path)}
 
 
 def unmapped(paths: set[str]) -> set[str]:

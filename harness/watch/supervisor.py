@@ -40,7 +40,7 @@ class Supervisor:
         self.plan = read_plan(environ)
         self.rank = rank_of(environ)
         self.ring = Ring(self.rank, self.plan.world, self.plan.capacity)
-        self.output = tempfile.TemporaryFile()  # noqa: SIM115: lives as long as the supervisor
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115
         self.output_sent = 0
         self.left: set[str] = set()  # shared memory that the rank maps, and leaves when it is killed
         self.next_scan = 0.0
@@ -105,7 +105,7 @@ class Supervisor:
             self.next_scan = time.monotonic() + SHM_SCAN_S
             self._scan(line)
 
-    def answer(self, line: Any, message: dict[str, Any]) -> bool:  # noqa: ANN401
+    def answer(self, line: Any, message: dict[str, Any]) -> bool:
         """Do what the watchdog asks; False when it was the last."""
         kind = message["type"]
         if kind == "confirm":
@@ -137,7 +137,7 @@ class Supervisor:
         process.end_all(process.descendants(os.getpid()))
         process.remove_files(self.left)
 
-    def _scan(self, line: Any) -> None:  # noqa: ANN401
+    def _scan(self, line: Any) -> None:
         found = process.shared_memory(self.child.pid) - self.left
         if found:
             self.left |= found

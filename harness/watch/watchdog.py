@@ -18,7 +18,7 @@ from harness.judge.graph import Stuck
 from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.job import Job
-from harness.launch.launcher import LaunchError, Launcher
+from harness.launch.launcher import Launcher, LaunchError
 from harness.scenario.case import Case
 from harness.trace import layout
 from harness.trace.state import Status

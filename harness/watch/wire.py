@@ -14,7 +14,7 @@ BEAT_S = 1.0
 SILENCE_S = 30.0  # a peer that says nothing for so long is lost
 
 
-def encode(kind: str, **fields: Any) -> bytes:  # noqa: ANN401
+def encode(kind: str, **fields: Any) -> bytes:
     """One message."""
     return bytes(msgpack.packb({"type": kind, **fields}))
 

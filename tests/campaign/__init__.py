@@ -1,0 +1,1 @@
+"""Tests of runs and of the command line."""

@@ -52,8 +52,8 @@ def on_ranks(size: int, work: Callable[[ThreadCommunicator], Any]) -> list[Any]:
     return results
 
 
-def settings(rank: int = 0, world: int = 1, **changes: Any) -> Settings:  # noqa: ANN401
+def settings(changes: dict[str, Any] | None = None, rank: int = 0, world: int = 1) -> Settings:
     """Settings as a scenario gives them, with changes by dotted key."""
-    values = {"parallel": {"tp": world}, "kv_capacity": {"blocks": 64}, **changes}
+    values = {"parallel": {"tp": world}, "kv_capacity": {"blocks": 64}, **(changes or {})}
     case = load_all(["tests/engine/base.yaml"], values)[0]
     return Settings.from_spec(case.spec, rank, world)

@@ -57,7 +57,7 @@ def test_largest_context_always_fits(blocks: int) -> None:
 
 def test_mixed_shape_is_impossible_with_one_request() -> None:
     """With max_batch_size 1 a prompt and a generation row never fit together, on any rank."""
-    one = settings(**{"config.max_batch_size": 1, "config.cuda_graph_config": None})
+    one = settings({"config.max_batch_size": 1, "config.cuda_graph_config": None})
     attempt = warmup_request(one, BlockManager(64, 4), Shape("mixed", 2, 1))
     assert attempt.batch is None
     assert attempt.reason == "batch-size"

@@ -124,9 +124,9 @@ def moves(program: Program, state: State) -> Iterator[tuple[int, State]]:
 
 
 def _with(state: State, rank: int, at: int, inside: bool) -> State:
-    return State(
-        state.at[:rank] + (at,) + state.at[rank + 1 :], state.inside[:rank] + (inside,) + state.inside[rank + 1 :]
-    )
+    ats, insides = list(state.at), list(state.inside)
+    ats[rank], insides[rank] = at, inside
+    return State(tuple(ats), tuple(insides))
 
 
 def explore(program: Program) -> dict[State, frozenset[int]]:

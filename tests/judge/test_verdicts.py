@@ -46,7 +46,11 @@ Program = Callable[[Script], None]
 
 
 def judged(
-    size: int, program: Program, limit: Limit | None = None, codes: dict[int, int] | None = None, advancing: bool = False
+    size: int,
+    program: Program,
+    limit: Limit | None = None,
+    codes: dict[int, int] | None = None,
+    advancing: bool = False,
 ) -> Verdict:
     """The verdict on `size` ranks that ran `program`."""
     states, histories, comms, members = {}, {}, {}, {}

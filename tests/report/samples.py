@@ -49,7 +49,7 @@ def case(ident: str, path: str = "scenarios/tensorrt_llm/capture.yaml") -> Case:
 
 def hang() -> Verdict:
     """A proved hang with everything that a verdict can hold."""
-    wait = WaitLine(0, "mpi:tp#1@ab", "mpi", "allgather", 7, "generation_capture", "bs=32", (3,))
+    wait = WaitLine(0, "mpi:tp#1@ab", "mpi", "tp", "allgather", 7, "generation_capture", "bs=32", (3,))
     return Verdict(
         outcome=Outcome.HANG,
         cause=Cause.DEADLOCK,
@@ -69,9 +69,7 @@ def hang() -> Verdict:
         ),
         findings=(Finding(FindingKind.DIVERGENT_DECISION, "Ranks differ at bs=32.", {"first": 3}),),
         signature="9f86d081884c7d65",
-        ranks=tuple(
-            RankEnd(rank, "blocked", "generation_capture", "bs=32", result={"tokens": []}) for rank in range(4)
-        ),
+        ranks=tuple(RankEnd(rank, "blocked", "generation_capture", "bs=32", result={"tokens": []}) for rank in range(4)),
         last_block_to_verdict_s=0.21,
         start_to_verdict_s=4.2,
         snapshots_judged=9,

@@ -41,9 +41,7 @@ def write(path: Path) -> tuple[list[int], list[Delta]]:
 
 
 @given(FRAMES)
-def test_log_round_trip(
-    tmp_path_factory: pytest.TempPathFactory, frames: list[tuple[bytes, tuple[str, ...], int]]
-) -> None:
+def test_log_round_trip(tmp_path_factory: pytest.TempPathFactory, frames: list[tuple[bytes, tuple[str, ...], int]]) -> None:
     """Whatever is appended is read back, in order."""
     path = tmp_path_factory.mktemp("log") / "rank-0.events"
     with EventLogWriter(path, rank=0) as log:

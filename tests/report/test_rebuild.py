@@ -93,9 +93,7 @@ def test_missing_verdicts_are_invalid_and_not_written(tmp_path: Path) -> None:
     assert sum(suite.errors for suite in JUnitXml.fromfile(str(run.path / "junit.xml"))) == 2
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"schema": "lockstep.verdict/99"}', '{"schema": "lockstep.verdict/1"}']
-)
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "lockstep.verdict/99"}', '{"schema": "lockstep.verdict/1"}'])
 def test_unreadable_verdict_is_invalid(tmp_path: Path, text: str) -> None:
     """A verdict file that cannot be read is `invalid` and says why; it is left as it is."""
     run = store(tmp_path)

@@ -36,16 +36,14 @@ VERDICTS = st.builds(
     cause=st.sampled_from(Cause),
     text=WORD,
     proved=st.none() | st.booleans(),
-    knot=st.lists(
-        st.builds(WaitLine, st.integers(), WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS), max_size=2
-    ).map(tuple),
+    knot=st.lists(st.builds(WaitLine, st.integers(), WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS), max_size=2).map(
+        tuple
+    ),
     blame=st.none() | BLAME,
     findings=st.lists(st.builds(Finding, st.sampled_from(FindingKind), WORD, JSON), max_size=2).map(tuple),
     signature=WORD,
     ranks=st.lists(
-        st.builds(
-            RankEnd, st.integers(), WORD, error=WORD, exit_code=st.none() | st.integers(), result=st.none() | JSON
-        ),
+        st.builds(RankEnd, st.integers(), WORD, error=WORD, exit_code=st.none() | st.integers(), result=st.none() | JSON),
         max_size=2,
     ).map(tuple),
     last_block_to_verdict_s=SECONDS,

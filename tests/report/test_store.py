@@ -91,9 +91,7 @@ def test_cases_recorded_at_once(tmp_path: Path) -> None:
     """Cases that end at the same time in several threads all have a whole line and stand in the reports."""
     names = [f"case-{n}" for n in range(12)]
     run = store(tmp_path, names)
-    threads = [
-        threading.Thread(target=run.record, args=(case(name), success(), True, [], "again", 1.0)) for name in names
-    ]
+    threads = [threading.Thread(target=run.record, args=(case(name), success(), True, [], "again", 1.0)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,0 +1,1 @@
+"""Tests of watchdog and supervisors, with real processes."""
