@@ -21,8 +21,10 @@ env: $(VENV)/.ready
 $(VENV)/.ready: $(REQUIREMENTS) pyproject.toml
 	$(PYTHON) -m venv $(if $(SYSTEM),--system-site-packages) $(VENV)
 	$(PIP) install --quiet $(foreach file,$(REQUIREMENTS),-r $(file))
-	$(if $(SYSTEM),$(BIN)/python -c "import mpi4py" || $(PIP) install --quiet mpi4py==4.1.2)
-	$(if $(SYSTEM),$(BIN)/python -c "import torch" || { echo "SYSTEM=1, but $(PYTHON) has no torch" >&2; exit 1; })
+ifneq ($(SYSTEM),)
+	$(BIN)/python -c "import torch" || { echo "SYSTEM=1: $(PYTHON) has no torch" >&2; exit 1; }
+	$(BIN)/python -c "import mpi4py" || $(PIP) install --quiet mpi4py==4.1.2
+endif
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

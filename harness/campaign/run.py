@@ -41,6 +41,7 @@ class Run:
     store: RunStore
     launcher: Launcher
     display: Display
+    overrides: Sequence[str] = ()  # KEY=VALUE, as given; a rerun needs them
 
     def all(self, cases: Sequence[Case]) -> int:
         """Run every case; the exit code of the run (design: 0 as expected, 1 not, 3 nothing could be judged)."""
@@ -59,7 +60,7 @@ class Run:
         verdict = self._watch(watchdog)
         differs = differences(case.expect, verdict.to_json())
         seconds = time.monotonic() - started
-        line = self.store.record(case, verdict, not differs, differs, rerun_command(case, self.launcher), seconds)
+        line = self.store.record(case, verdict, not differs, differs, rerun_command(case, self.launcher, self.overrides), seconds)
         self.display.end(case, line)
         return line
 
@@ -70,7 +71,8 @@ class Run:
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
 
 
-def rerun_command(case: Case, launcher: Launcher) -> str:
+def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ()) -> str:
     """The exact command that runs this case again, from the same folder."""
     words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name]
+    words += [word for text in overrides for word in ("--set", text)]
     return " ".join(shlex.quote(word) for word in words)

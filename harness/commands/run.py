@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, environment(arguments.launcher), cases)
     try:
         with Bar(len(cases)) as bar:
-            code = Run(store, launcher, bar).all(cases)
+            code = Run(store, launcher, bar, arguments.values).all(cases)
     finally:
         table.show(store.lines)
         print(f"reports: {store.path}", file=sys.stderr)

@@ -150,7 +150,10 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data; enums become their words."""
-        return {"schema": SCHEMA, **asdict(self)}
+        raw = {"schema": SCHEMA, **asdict(self), "outcome": self.outcome.value, "cause": self.cause.value}
+        for finding in raw["findings"]:
+            finding["kind"] = finding["kind"].value
+        return raw
 
     @staticmethod
     def from_json(raw: dict[str, Any]) -> Verdict:

@@ -1,0 +1,73 @@
+"""Graphs on the CPU device: a replay on other inputs gives what an eager forward gives, for every batch size."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from engines.minimal.cpu_device import CpuDevice
+from engines.minimal.kv_pool import KvPool
+from engines.minimal.model import HEADS, Model, shard
+from engines.minimal.protocols import Step
+from tests.engine.support import settings
+
+SETTINGS = settings()
+
+
+def step(chance: random.Random, size: int, sampling: str) -> Step:
+    """A random generation step: each row one token at its own place in its own block."""
+    positions = [chance.randrange(4) for _ in range(size)]
+    return Step(
+        tokens=tuple(chance.randrange(128) for _ in range(size)),
+        positions=tuple(positions),
+        slots=tuple(row * 4 + position for row, position in enumerate(positions)),
+        tables=tuple((row,) + (64,) * 15 for row in range(size)),
+        counts=(size,),
+        sampling=sampling,
+    )
+
+
+@pytest.mark.parametrize("sampling", ["greedy", "advanced"])
+@pytest.mark.parametrize("attention_dp", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 4, 8, 32])
+def test_replay_equals_eager(size: int, attention_dp: bool, sampling: str) -> None:
+    """What was captured with one input gives, replayed with another, tokens, drafts and KV of an eager forward."""
+    issued: list[str] = []
+
+    def all_reduce(tensor: torch.Tensor) -> None:
+        device.collective(lambda: issued.append("all_reduce"))
+
+    def all_to_all(out: torch.Tensor, source: torch.Tensor, outgoing: object, incoming: object) -> None:
+        device.collective(lambda: (issued.append("all_to_all"), out.copy_(source))[0])
+
+    with torch.no_grad():
+        pool = KvPool(SETTINGS, HEADS)
+        device = CpuDevice(Model(shard(0, 1, 1, attention_dp), 3, 7, all_reduce, all_to_all), pool)
+        chance = random.Random(size)
+        graph = device.capture(step(chance, size, sampling))
+        for _ in range(3):
+            fresh = step(chance, size, sampling)
+            before = pool.data.clone()
+            issued.clear()
+            replayed = graph.replay(fresh)
+            collectives, after = list(issued), pool.data.clone()
+            pool.data.copy_(before)
+            assert device.eager(fresh) == replayed
+            assert torch.equal(pool.data, after)
+            assert collectives == ["all_to_all" if attention_dp else "all_reduce"] * 4
+
+
+def test_captured_step_is_really_recorded() -> None:
+    """A replay does not run the model's Python again."""
+    with torch.no_grad():
+        model = Model(shard(0, 1, 1, False), 0, 7, lambda tensor: None, lambda *rest: None)
+        device = CpuDevice(model, KvPool(SETTINGS, HEADS))
+        first = step(random.Random(1), 2, "greedy")
+        graph = device.capture(first)
+        expected = device.eager(first)
+        del model.embedding
+        assert graph.replay(first) == expected
+        with pytest.raises(AttributeError):
+            device.eager(first)

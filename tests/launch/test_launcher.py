@@ -1,0 +1,78 @@
+"""The launchers: which one is found, what is said when there is none, and that a job leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.launch.job import Job
+from harness.launch.launcher import LaunchError, Launcher, find, identify
+from harness.launch.probe import checks, environment
+
+
+def program(folder: Path, text: str) -> str:
+    """A program that prints `text` whatever it is asked."""
+    path = folder / "mpiexec"
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("says", "name"),
+    [
+        ("HYDRA build details:\n    Version:      4.2.0", "hydra"),
+        ("mpiexec (Open MPI) 5.0.11", "prrte"),
+        ("something else 1.0", None),
+    ],
+)
+def test_identify(says: str, name: str | None, tmp_path: Path) -> None:
+    """A launcher is told by what its --version says."""
+    found = identify(program(tmp_path, says))
+    assert (found.name if found else None) == name
+
+
+def test_no_launcher(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a launcher the error says what was looked at and what to do."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LaunchError, match="pip install mpich"):
+        find()
+
+
+def test_the_wheels_launcher_is_found() -> None:
+    """The launcher beside this Python is found, and the one that is asked for by name."""
+    launcher = find()
+    assert Path(launcher.program).exists()
+    assert find(launcher.name) == launcher
+
+
+def test_real_ranks(tmp_path: Path) -> None:
+    """The real launcher starts as many processes as asked, and the job's temporary folder is gone afterwards."""
+    code = "import os; print(sorted(k for k in ('PMI_RANK', 'PMIX_RANK') if k in os.environ))"
+    job = Job(find(), 3, [sys.executable, "-c", code], {}, tmp_path / "log")
+    assert job.process.wait(60) == 0
+    job.end()
+    assert len((tmp_path / "log").read_text().splitlines()) == 3
+    assert not job.folder.exists()
+
+
+def test_a_launcher_that_cannot_start(tmp_path: Path) -> None:
+    """A launcher that is no program is an error that names it, and leaves no folder."""
+    launcher = Launcher("hydra", str(tmp_path / "nowhere"), "?", lambda ranks: [], {})
+    with pytest.raises(LaunchError, match="nowhere"):
+        Job(launcher, 2, ["true"], {}, tmp_path / "log")
+
+
+def test_doctor_looks_at_the_real_things() -> None:
+    """On a machine that passes these tests every check is well, and the environment names launcher and libraries."""
+    bad = [check for check in checks() if not check.ok]
+    assert [check.name for check in bad if check.name != "cores"] == []
+    found = environment()
+    assert found["mpi"]["launcher"] == find().name
+    assert {"torch", "mpi4py"} <= set(found["libraries"])
+    assert found["cores"] == len(os.sched_getaffinity(0))
