@@ -36,7 +36,7 @@ VERDICTS = st.builds(
     cause=st.sampled_from(Cause),
     text=WORD,
     proved=st.none() | st.booleans(),
-    knot=st.lists(st.builds(WaitLine, st.integers(), WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS), max_size=2).map(
+    knot=st.lists(st.builds(WaitLine, st.integers(), WORD, WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS), max_size=2).map(
         tuple
     ),
     blame=st.none() | BLAME,
