@@ -9,6 +9,10 @@ from harness.trace.ring import decode
 from harness.trace.state import RankState, Status
 
 
+# What the watchdog keeps in memory of each rank: half a million events, then a quarter of a million. All are on disk.
+HEAD_BYTES, TAIL_BYTES = 32 << 20, 16 << 20
+
+
 @dataclass(slots=True)
 class Member:
     """One rank as the watchdog sees it."""
@@ -38,8 +42,14 @@ class Member:
             self.clock_ns = message["clock"]
         if message["lost"]:
             self.state.overrun(message["lost"], message["entered"].__getitem__)
-        self.records += message["records"]
+        self._keep(message["records"])
         self.state.apply(decode(message["records"]), self.text)
+
+    def _keep(self, records: bytes) -> None:
+        """Keep the first and the last events: how a rank parted from its peers, and what it does now."""
+        self.records += records
+        if len(self.records) > HEAD_BYTES + 2 * TAIL_BYTES:
+            del self.records[HEAD_BYTES : len(self.records) - TAIL_BYTES]
 
     def end(self, code: int, now_s: float) -> None:
         """The engine's process has ended. What its program had reached before (raised, returned) stays true."""
