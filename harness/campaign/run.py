@@ -60,7 +60,9 @@ class Run:
         verdict = self._watch(watchdog)
         differs = differences(case.expect, verdict.to_json())
         seconds = time.monotonic() - started
-        line = self.store.record(case, verdict, not differs, differs, rerun_command(case, self.launcher, self.overrides), seconds)
+        line = self.store.record(
+            case, verdict, not differs, differs, rerun_command(case, self.launcher, self.overrides), seconds
+        )
         self.display.end(case, line)
         return line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,17 +51,27 @@ def read(path: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         document.problems.append(Problem(str(path), 1, 1, "", f"cannot be read: {error}"))
         return document
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        what = " ".join(filter(None, (error.context, error.problem)))
-        document.problems.append(Problem(str(path), line, column, "", f"not valid YAML: {what}"))
+    except yaml.YAMLError as error:
+        document.problems.append(_yaml_problem(str(path), error))
         return document
     if not isinstance(root, yaml.MappingNode):
         document.problems.append(Problem(str(path), 1, 1, "", "a scenario is a mapping of keys", "see docs/scenarios.md"))
         return document
-    document.data = _build(document, root, (), yaml.SafeLoader(""))
+    try:
+        document.data = _build(document, root, (), yaml.SafeLoader(""))
+    except yaml.YAMLError as error:  # a tag that PyYAML's safe loader does not know, a key that cannot be one
+        document.problems.append(_yaml_problem(str(path), error))
     return document
+
+
+def _yaml_problem(file: str, error: yaml.YAMLError) -> Problem:
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = " ".join(filter(None, (error.context, error.problem)))
+    else:
+        line, column, what = 1, 1, str(error).splitlines()[0]
+    return Problem(file, line, column, "", f"not valid YAML: {what}")
 
 
 def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoader) -> Any:
@@ -70,6 +81,8 @@ def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoa
         found: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a list or mapping cannot be a key", key_node.start_mark)
             below = (*path, key)
             if key in found:
                 line, column = _place(key_node)

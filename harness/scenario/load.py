@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.document import Document, Keys, read
 from harness.scenario.engine import Engine, find_engine
 from harness.scenario.errors import FileErrors, Problem, ScenarioError, UnknownEngine
 from harness.scenario.frame import ExpectSection, Frame, KvCapacity, PerRank
 from harness.scenario.matrix import case_id, matching, points, substitute
-from harness.scenario.validate import validate
+from harness.scenario.validate import Place, validate
 
 ROOT = Path("scenarios")
 PHASES = (
@@ -81,24 +83,58 @@ class _Loader:
         self.problems: list[Problem] = []
 
     def cases(self) -> list[Case]:
-        matrix = self.data.get("matrix") or {}
+        """The cases. Raises FileErrors with everything that is wrong."""
+        matrix = self._usable_matrix()
+        every = list(points(matrix))
         # The matrix may give what the file leaves out: the first value of each key stands in while the frame is checked.
-        first = {k: v[0] for k, v in matrix.items() if isinstance(v, list) and v} if isinstance(matrix, dict) else {}
-        frame, problems = validate(Frame, substitute(self.data, first), self.document)
-        self.problems += problems
+        frame, _ = validate(Frame, self._at(matrix, every[0]), self.document)
+        engine = self._engine()
         if frame is None:
+            for point in every:
+                self._check_sections(engine, self._at(matrix, point), point)
             raise FileErrors(self.problems)
         self._check_matrix(frame)
-        try:
-            engine = find_engine(frame.engine)
-        except UnknownEngine as error:
-            self.problems.append(self.document.problem(("engine",), *halves(str(error)), at_value=True))
-            raise FileErrors(self.problems) from error
         self._check_expectations(frame)
+        if engine is None:
+            raise FileErrors(self.problems)
         cases = [case for point in points(frame.matrix) if (case := self._case(frame, engine, point)) is not None]
         if self.problems:
             raise FileErrors(self.problems)
         return cases
+
+    def _usable_matrix(self) -> dict[str, list[Any]]:
+        """What of the matrix can be multiplied, also when the frame is wrong."""
+        raw = self.data.get("matrix")
+        items = raw.items() if isinstance(raw, dict) else ()
+        return {key: values for key, values in items if isinstance(key, str) and isinstance(values, list) and values}
+
+    def _at(self, matrix: Mapping[str, list[Any]], point: Mapping[str, int]) -> dict[str, Any]:
+        return substitute(self.data, {key: matrix[key][number] for key, number in point.items()})
+
+    def _engine(self) -> Engine | None:
+        name = self.data.get("engine", Frame.model_fields["engine"].default)
+        if not isinstance(name, str):
+            return None  # the frame says so
+        try:
+            return find_engine(name)
+        except UnknownEngine as error:
+            self.problems.append(self.document.problem(("engine",), *halves(str(error)), at_value=True))
+        return None
+
+    def _check_sections(
+        self, engine: Engine | None, data: dict[str, Any], point: Mapping[str, int]
+    ) -> tuple[Frame | None, BaseModel | None, BaseModel | None]:
+        """The frame, `config` and `guards` of one point; None for each that is wrong, with its problems noted."""
+        place = _placing(point)
+        frame, problems = validate(Frame, data, self.document, (), place)
+        self.problems += problems
+        if engine is None:
+            return frame, None, None
+        config, problems = validate(engine.Config, data.get("config", {}), self.document, ("config",), place)
+        self.problems += problems
+        guards, problems = validate(engine.Guards, data.get("guards", {}), self.document, ("guards",), place)
+        self.problems += problems
+        return frame, config, guards
 
     def _check_matrix(self, frame: Frame) -> None:
         for key, values in frame.matrix.items():
@@ -124,33 +160,20 @@ class _Loader:
         values = {key: frame.matrix[key][number] for key, number in point.items()}
         data = substitute(self.data, values)
 
-        def place(path: Keys) -> Keys:
-            """A path below a substituted key is in the matrix of the file."""
-            for key, number in point.items():
-                keys = tuple(key.split("."))
-                if path[: len(keys)] == keys:
-                    return ("matrix", key, number, *path[len(keys) :])
-            return path
-
+        place = _placing(point)
         ident = case_id(frame.name, frame.matrix, point)
-        here, problems = validate(Frame, data, self.document, (), place)
-        config, more = validate(engine.Config, data.get("config", {}), self.document, ("config",), place)
-        guards, most = validate(engine.Guards, data.get("guards", {}), self.document, ("guards",), place)
-        problems += more + most
+        before = len(self.problems)
+        here, config, guards = self._check_sections(engine, data, point)
         expect = self._expectation(frame, values, ident)
-        if here is not None and config is not None and guards is not None:
-            ranks = here.parallel.tp * here.parallel.pp
-            problems += [
-                self.document.problem(place(path), *halves(text), at_value=True)
-                for path, text in self._impossible(here, ranks)
-            ]
-            if not problems:
-                spec = _spec(here, engine, config.model_dump(), guards.model_dump(), ranks)
-                problems += [
-                    self.document.problem(place(path), *halves(text), at_value=True) for path, text in engine.check(spec)
-                ]
-        self.problems += problems
-        if problems or expect is None or here is None:
+        if here is None or config is None or guards is None:
+            return None
+        ranks = here.parallel.tp * here.parallel.pp
+        self._note(self._impossible(here, ranks), place)
+        if len(self.problems) > before:
+            return None
+        spec = _spec(here, engine, config.model_dump(), guards.model_dump(), ranks)
+        self._note(engine.check(spec), place)
+        if len(self.problems) > before or expect is None:
             return None
         return Case(
             id=ident,
@@ -166,6 +189,9 @@ class _Loader:
             expect=_plain(expect),
             limits=Limits(**here.limits.model_dump()),
         )
+
+    def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:
+        self.problems += [self.document.problem(place(path), *halves(text), at_value=True) for path, text in found]
 
     def _expectation(self, frame: Frame, values: Mapping[str, Any], ident: str) -> ExpectSection | None:
         fitting = matching([expect.when for expect in frame.expect], values)
@@ -209,6 +235,19 @@ class _Loader:
                 if rank >= ranks
             ]
         return found
+
+
+def _placing(point: Mapping[str, int]) -> Place:
+    """From paths in a point's data to paths in the file: what lies below a substituted key is in the matrix."""
+
+    def place(path: Keys) -> Keys:
+        for key, number in point.items():
+            keys = tuple(key.split("."))
+            if path[: len(keys)] == keys:
+                return ("matrix", key, number, *path[len(keys) :])
+        return path
+
+    return place
 
 
 def halves(text: str) -> tuple[str, str]:

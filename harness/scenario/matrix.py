@@ -47,7 +47,7 @@ def matching(whens: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> l
 
 def _text(values: Sequence[Any], number: int) -> str:
     value = values[number]
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
     if len(text) > LONGEST or "," in text or any(other == text for n, other in enumerate(values) if n < number):
         return f"#{number + 1}"
     return text

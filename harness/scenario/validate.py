@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -27,11 +27,19 @@ def validate(
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        found: list[Problem] = []
-        for detail in error.errors(include_url=False):
-            path = _inside(detail["loc"], data)
-            found.append(_problem(model, detail, path, document, base, place))
+        details = [(detail, _inside(detail["loc"], data)) for detail in error.errors(include_url=False)]
+        paths = {path for _, path in details}
+        found = [
+            _problem(model, detail, path, document, base, place)
+            for detail, path in details
+            if len(detail["loc"]) == len(path) or not _above(path, paths)
+        ]
         return None, _unique(found)
+
+
+def _above(path: Keys, paths: Collection[Keys]) -> bool:
+    """Whether a complaint says more precisely what is wrong: the other members of a union only say `not of my type`."""
+    return any(len(path) < len(other) and other[: len(path)] == path for other in paths)
 
 
 def _problem(
@@ -44,7 +52,7 @@ def _problem(
         advice = f"did you mean {close[0]}?" if close else f"allowed are: {allowed}"
         return document.problem(place((*base, *path)), "unknown key", advice)
     if kind == "missing":
-        return document.problem(place((*base, *detail["loc"])), "is missing", "add it")
+        return document.problem(place((*base, *path)), "is missing", "add it")
     if kind == "value_error" and message.partition(":")[0] in _keys(detail["input"]):
         key, _, message = message.partition(": ")
         what, _, advice = message.partition("; ")

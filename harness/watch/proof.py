@@ -29,6 +29,7 @@ class Proof:
     judged_moving: int = 0  # ... while some rank was alive and moving
     refuted: int = 0  # candidates that did not hold
     proved: int = 0  # candidates that did
+    withdrawn: int = 0  # proved knots that moved after all: the events do not tell all that the ranks do
 
     def look(self) -> list[int]:
         """Judge the present states. The ranks to ask again, in epoch `self.epoch`; none: there is no knot."""
@@ -49,6 +50,7 @@ class Proof:
     def refute(self) -> None:
         """The candidate did not hold."""
         self.refuted += 1
+        self.withdrawn += self.first_proved_s is not None
         self.candidate = []
         self.first_proved_s = None
 

@@ -136,6 +136,9 @@ class Watchdog:
         if self.members.settled() and not self._aborting():
             return self._verdict([], now)
         knot = self.proof.confirm(now)
+        if self.proof.withdrawn:
+            text = "a proved knot moved: ranks communicate in ways that write no events, so nothing can be proved here"
+            return self._invalid(Cause.HARNESS, text, now)
         if knot and (self.proof.quiet() or now - (self.proof.first_proved_s or now) >= SETTLE_S):
             return self._verdict(knot, now)
         if self.dirty and (knot or not self.proof.pending()):

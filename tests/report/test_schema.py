@@ -36,9 +36,9 @@ VERDICTS = st.builds(
     cause=st.sampled_from(Cause),
     text=WORD,
     proved=st.none() | st.booleans(),
-    knot=st.lists(st.builds(WaitLine, st.integers(), WORD, WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS), max_size=2).map(
-        tuple
-    ),
+    knot=st.lists(
+        st.builds(WaitLine, st.integers(), WORD, WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS), max_size=2
+    ).map(tuple),
     blame=st.none() | BLAME,
     findings=st.lists(st.builds(Finding, st.sampled_from(FindingKind), WORD, JSON), max_size=2).map(tuple),
     signature=WORD,

@@ -97,6 +97,10 @@ def exit_one(rank: Rank) -> None:
     rank.barrier()
 
 
+def exit_before_init(rank: Rank) -> None:
+    """Rank 0 never comes to MPI_Init (see `main`), so nobody comes here."""
+
+
 def exit_all(rank: Rank) -> None:
     """Every process ends without a word."""
     rank.barrier()
@@ -258,7 +262,7 @@ def children(rank: Rank) -> None:
 PROGRAMS: dict[str, Callable[[Rank], None]] = {
     program.__name__: program
     for program in (
-        clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_all, kill_one, kill_unneeded, segv_unneeded,
+        clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_before_init, exit_all, kill_one, kill_unneeded, segv_unneeded,
         abort, return_early, spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
         children,
     )
@@ -267,6 +271,8 @@ PROGRAMS: dict[str, Callable[[Rank], None]] = {
 
 def main(name: str) -> None:
     """Run one program as an engine would: record its end and park."""
+    if name == "exit_before_init" and os.environ["LOCKSTEP_RANK"] == "0":
+        os._exit(5)
     rank = Rank()
     try:
         PROGRAMS[name](rank)

@@ -29,6 +29,7 @@ def blame_of(verdict: Verdict) -> Blame:
         ("raise_one", Outcome.HANG, Cause.ORPHANED),
         ("exit_one", Outcome.HANG, Cause.ORPHANED),
         ("kill_one", Outcome.HANG, Cause.ORPHANED),
+        ("exit_before_init", Outcome.HANG, Cause.ORPHANED),
         ("return_early", Outcome.HANG, Cause.ORPHANED),
         ("exit_on_error", Outcome.HANG, Cause.ORPHANED),
         ("raise_all", Outcome.RAISE, Cause.ALL_RANKS),
