@@ -18,7 +18,7 @@ from harness.trace import Comm, Recorder  # noqa: E402
 class MpiCommunicator:
     """A blocking host communicator over MPI; values travel pickled, as in TensorRT-LLM's `MPIDist`."""
 
-    def __init__(self, recorder: Recorder, mpi: Any, comm: Comm) -> None:  # noqa: ANN401: mpi4py has no types
+    def __init__(self, recorder: Recorder, mpi: Any, comm: Comm) -> None:
         self.mpi = mpi
         self.rank: int = mpi.Get_rank()
         self.size: int = mpi.Get_size()

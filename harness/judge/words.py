@@ -12,16 +12,21 @@ from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
 from harness.trace.state import RankState, Status
 
 
-def ranks_text(ranks: Iterable[int]) -> str:
-    """`rank 3`, `ranks 0-2,5`."""
+def ranges(ranks: Iterable[int]) -> str:
+    """Ranks in short: 0, 1, 2 and 5 are `0-2,5`."""
     spans: list[list[int]] = []
     for rank in sorted(set(ranks)):
         if spans and rank == spans[-1][-1] + 1:
             spans[-1][1:] = [rank]
         else:
             spans.append([rank])
-    listed = ",".join("-".join(map(str, span)) for span in spans)
-    return f"rank{'' if len(spans) == 1 and len(spans[0]) == 1 else 's'} {listed}"
+    return ",".join("-".join(map(str, span)) for span in spans)
+
+
+def ranks_text(ranks: Iterable[int]) -> str:
+    """`rank 3`, `ranks 0-2,5`."""
+    listed = ranges(ranks)
+    return f"rank{'' if listed.isdigit() else 's'} {listed}"
 
 
 def entry_words(entry: Entry) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from harness.judge.words import ranges
 
 NOT_JUDGED = "no verdict: the run ended before this case was judged"
 
@@ -118,17 +120,6 @@ def not_judged(plan: Mapping[str, Any], text: str = NOT_JUDGED) -> Line:
         recorded="",
         judged=False,
     )
-
-
-def ranges(ranks: Iterable[int]) -> str:
-    """Ranks in short: 0, 1, 2 and 5 are `0-2,5`."""
-    spans: list[list[int]] = []
-    for rank in sorted(set(ranks)):
-        if spans and rank == spans[-1][-1] + 1:
-            spans[-1][1:] = [rank]
-        else:
-            spans.append([rank])
-    return ",".join("-".join(map(str, span)) for span in spans)
 
 
 def _words(blame: Mapping[str, Any]) -> str:

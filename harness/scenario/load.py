@@ -84,29 +84,37 @@ class _Loader:
 
     def cases(self) -> list[Case]:
         """The cases. Raises FileErrors with everything that is wrong."""
-        matrix = self._usable_matrix()
+        matrix = self._matrix()
         every = list(points(matrix))
         # The matrix may give what the file leaves out: the first value of each key stands in while the frame is checked.
         frame, _ = validate(Frame, self._at(matrix, every[0]), self.document)
         engine = self._engine()
-        if frame is None:
+        if frame is not None:
+            self._check_expectations(frame)
+        if frame is None or engine is None or matrix != frame.matrix:
             for point in every:
                 self._check_sections(engine, self._at(matrix, point), point)
             raise FileErrors(self.problems)
-        self._check_matrix(frame)
-        self._check_expectations(frame)
-        if engine is None:
-            raise FileErrors(self.problems)
-        cases = [case for point in points(frame.matrix) if (case := self._case(frame, engine, point)) is not None]
+        cases = [case for point in every if (case := self._case(frame, engine, point)) is not None]
         if self.problems:
             raise FileErrors(self.problems)
         return cases
 
-    def _usable_matrix(self) -> dict[str, list[Any]]:
-        """What of the matrix can be multiplied, also when the frame is wrong."""
+    def _matrix(self) -> dict[str, list[Any]]:
+        """What of the matrix can be multiplied, also when the frame is wrong; keys that cannot are noted."""
         raw = self.data.get("matrix")
-        items = raw.items() if isinstance(raw, dict) else ()
-        return {key: values for key, values in items if isinstance(key, str) and isinstance(values, list) and values}
+        found: dict[str, list[Any]] = {}
+        for key, values in raw.items() if isinstance(raw, dict) else ():
+            if not isinstance(key, str) or not isinstance(values, list):
+                continue  # the frame says so
+            top = key.split(".")[0]
+            if top not in Frame.model_fields or top in ("name", "matrix", "expect", "engine"):
+                self.problems.append(self.document.problem(("matrix", key), f"names nothing that can vary: {top}"))
+            elif not values:
+                self.problems.append(self.document.problem(("matrix", key), "has no values", "add some or remove the key"))
+            else:
+                found[key] = values
+        return found
 
     def _at(self, matrix: Mapping[str, list[Any]], point: Mapping[str, int]) -> dict[str, Any]:
         return substitute(self.data, {key: matrix[key][number] for key, number in point.items()})
@@ -135,14 +143,6 @@ class _Loader:
         guards, problems = validate(engine.Guards, data.get("guards", {}), self.document, ("guards",), place)
         self.problems += problems
         return frame, config, guards
-
-    def _check_matrix(self, frame: Frame) -> None:
-        for key, values in frame.matrix.items():
-            if not values:
-                self.problems.append(self.document.problem(("matrix", key), "has no values", "add some or remove the key"))
-            top = key.split(".")[0]
-            if top not in Frame.model_fields or top in ("name", "matrix", "expect", "engine"):
-                self.problems.append(self.document.problem(("matrix", key), f"names nothing that can vary: {top}"))
 
     def _check_expectations(self, frame: Frame) -> None:
         for number, expect in enumerate(frame.expect):

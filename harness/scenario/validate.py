@@ -50,7 +50,10 @@ def _problem(
         close = difflib.get_close_matches(str(path[-1]), _fields(model, path[:-1]), n=1)
         allowed = ", ".join(sorted(_fields(model, path[:-1])))
         advice = f"did you mean {close[0]}?" if close else f"allowed are: {allowed}"
-        return document.problem(place((*base, *path)), "unknown key", advice)
+        placed = place((*base, *path))
+        if placed[0] == "matrix" and len(placed) == 3:  # the matrix key itself, not each of its values
+            placed = placed[:2]
+        return document.problem(placed, "unknown key", advice)
     if kind == "missing":
         return document.problem(place((*base, *path)), "is missing", "add it")
     if kind == "value_error" and message.partition(":")[0] in _keys(detail["input"]):

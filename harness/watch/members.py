@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.trace.ring import decode
 from harness.trace.state import RankState, Status
-
 
 # What the watchdog keeps in memory of each rank: half a million events, then a quarter of a million. All are on disk.
 HEAD_BYTES, TAIL_BYTES = 32 << 20, 16 << 20
@@ -72,7 +72,7 @@ class Members:
     def __getitem__(self, rank: int) -> Member:
         return self.by_rank[rank]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[tuple[int, Member]]:
         return iter(self.by_rank.items())
 
     def join(self, rank: int, host: str, pid: int, supervisor: int) -> None:

@@ -78,7 +78,7 @@ class Supervisor:
                 process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
                 return
 
-    def forward(self, line: Any) -> None:  # noqa: ANN401: Line is imported late
+    def forward(self, line: Any) -> None:
         """Send what is new: events, output, the engine's end."""
         # Whether the engine has ended is asked before its ring is read, so that nothing it wrote comes after its end.
         code = None if self.ended else self.child.poll()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.launch.job import Job
-from harness.launch.launcher import LaunchError, Launcher, find, identify
+from harness.launch.launcher import Launcher, LaunchError, find, identify
 from harness.launch.probe import checks, environment
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.report.line import not_judged, ranges
+from harness.judge.words import ranges
+from harness.report.line import not_judged
 from harness.report.markdown import LIMIT_BYTES, counts, render
 from harness.report.table import PLAIN_WIDTH, show
 

@@ -262,7 +262,8 @@ def children(rank: Rank) -> None:
 PROGRAMS: dict[str, Callable[[Rank], None]] = {
     program.__name__: program
     for program in (
-        clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_before_init, exit_all, kill_one, kill_unneeded, segv_unneeded,
+        clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_before_init,
+        exit_all, kill_one, kill_unneeded, segv_unneeded,
         abort, return_early, spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
         children,
     )
