@@ -60,6 +60,8 @@ def read(path: Path) -> Document:
         document.data = _build(document, root, (), yaml.SafeLoader(""))
     except yaml.YAMLError as error:  # a tag that PyYAML's safe loader does not know, a key that cannot be one
         document.problems.append(_yaml_problem(str(path), error))
+    except RecursionError:
+        document.problems.append(Problem(str(path), 1, 1, "", "not valid YAML: an anchor holds itself"))
     return document
 
 
@@ -93,7 +95,10 @@ def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoa
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_build(document, item, (*path, number), loader) for number, item in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)
+    try:
+        return loader.construct_object(node, deep=True)
+    except ValueError as error:  # what looks like a date and is none
+        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
 
 def _place(node: yaml.Node) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +222,14 @@ class _Loader:
                 for rank in amount.ranks
                 if not 0 <= rank < ranks
             ]
+        for keys, value in _amounts(amount):
+            path = ("kv_capacity", unit, *keys)
+            if value < 0:
+                found.append((path, f"{value:g} is negative; give 0 or more"))
+            elif unit == "fraction" and not value <= 1:
+                found.append((path, f"{value:g} is more than all; give a share between 0 and 1"))
+            elif unit != "fraction" and not float(value).is_integer():
+                found.append((path, f"{value:g} is not a whole number; {unit} are counted"))
         for number, fault in enumerate(frame.faults):
             if fault.rank >= ranks:
                 text = f"there is no rank {fault.rank}; ranks are 0 to {ranks - 1}"
@@ -260,6 +268,17 @@ def _capacity(section: KvCapacity) -> tuple[str, float | list[float] | PerRank]:
     (unit,) = section.model_fields_set
     amount: float | list[float] | PerRank = getattr(section, unit)
     return unit, amount
+
+
+def _amounts(amount: float | list[float] | PerRank) -> Iterator[tuple[Keys, float]]:
+    """Every number of an amount, with its path below the unit."""
+    if isinstance(amount, PerRank):
+        yield ("default",), amount.default
+        yield from ((("ranks", rank), value) for rank, value in amount.ranks.items())
+    elif isinstance(amount, list):
+        yield from (((number,), value) for number, value in enumerate(amount))
+    else:
+        yield (), amount
 
 
 def _per_rank(amount: float | list[float] | PerRank, ranks: int) -> list[float]:

@@ -27,7 +27,8 @@ def validate(
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        details = [(detail, _inside(detail["loc"], data)) for detail in error.errors(include_url=False)]
+        complaints = error.errors(include_url=False)
+        details = [(detail, _inside(detail["loc"], data, detail["type"] == "missing")) for detail in complaints]
         paths = {path for _, path in details}
         found = [
             _problem(model, detail, path, document, base, place)
@@ -45,7 +46,7 @@ def _above(path: Keys, paths: Collection[Keys]) -> bool:
 def _problem(
     model: type[BaseModel], detail: Mapping[str, Any], path: Keys, document: Document, base: Keys, place: Place
 ) -> Problem:
-    kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
+    kind, message = detail["type"], detail["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(path[-1]), _fields(model, path[:-1]), n=1)
         allowed = ", ".join(sorted(_fields(model, path[:-1])))
@@ -65,8 +66,9 @@ def _problem(
     return document.problem(place((*base, *path)), what[0].lower() + what[1:] + got, advice, at_value=True)
 
 
-def _inside(loc: Keys, data: Any) -> Keys:
-    """The part of pydantic's location that is a path in the data; it also names union members and the like."""
+def _inside(loc: Keys, data: Any, missing: bool) -> Keys:
+    """The part of pydantic's location that is a path in the data, and the key that is missing there; it also names union
+    members and the like."""
     path: list[str | int] = []
     here: Any = data
     for number, key in enumerate(loc):
@@ -74,7 +76,7 @@ def _inside(loc: Keys, data: Any) -> Keys:
             here = here[key]
         elif isinstance(here, list) and isinstance(key, int) and key < len(here):
             here = here[key]
-        elif isinstance(here, dict) and number == len(loc) - 1:
+        elif missing and number == len(loc) - 1:
             path.append(key)
             break
         else:
