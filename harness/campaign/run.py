@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from harness.judge.verdict import Cause, Outcome, Verdict
@@ -57,7 +59,7 @@ class Run:
         started = time.monotonic()
         watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder)
         watchdog.on_tick = lambda members: self.display.tick(case, members)
-        verdict = self._watch(watchdog)
+        verdict = self._watch(watchdog, folder)
         differs = differences(case.expect, verdict.to_json())
         seconds = time.monotonic() - started
         line = self.store.record(
@@ -66,10 +68,11 @@ class Run:
         self.display.end(case, line)
         return line
 
-    def _watch(self, watchdog: Watchdog) -> Verdict:
+    def _watch(self, watchdog: Watchdog, folder: Path) -> Verdict:
         try:
             return watchdog.watch()
         except Exception as error:  # the harness failed, the case was not judged
+            (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
 
 

@@ -23,6 +23,7 @@ class Member:
     supervisor: int = 0
     exit_code: int | None = None  # of the engine's process; negative: the signal that ended it
     ended_s: float = 0.0
+    oom_killed: bool = False
     clock_ns: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC of its host
     records: bytearray = field(default_factory=bytearray)
     strings: list[str] = field(default_factory=list)

@@ -27,7 +27,7 @@ def picture(
     return Picture(
         states=members.states(),
         histories={rank: History.read(rank, m.records, m.strings) for rank, m in members},
-        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_s) for rank, m in members},
+        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_s, m.oom_killed) for rank, m in members},
         comms=members.kinds,
         knot=knot,
         limit=limit,

@@ -133,6 +133,16 @@ def remove_job_folder(folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def oom_kills() -> int:
+    """How many processes the kernel has killed on this host for want of memory; 0 where it does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    return 0
+
+
 def wait_until(done: Callable[[], bool], timeout_s: float, step_s: float = 0.02) -> bool:
     """Poll until `done()`; False when it is still not so after `timeout_s`."""
     deadline = time.monotonic() + timeout_s

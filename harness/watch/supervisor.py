@@ -45,6 +45,7 @@ class Supervisor:
         self.left: set[str] = set()  # shared memory that the rank maps, and leaves when it is killed
         self.next_scan = 0.0
         self.ended = False
+        self.oom_kills = process.oom_kills()
         process.adopt_orphans()
         self.child = process.start_engine(self.plan.argv, self._engine_environment(environ), self.output)
 
@@ -100,7 +101,8 @@ class Supervisor:
             line.send("output", data=chunk)
         if code is not None:
             self.ended = True
-            line.send("ended", code=code)
+            oom = code == -signal.SIGKILL and process.oom_kills() > self.oom_kills
+            line.send("ended", code=code, oom=oom)
         if time.monotonic() >= self.next_scan:
             self.next_scan = time.monotonic() + SHM_SCAN_S
             self._scan(line)

@@ -120,6 +120,7 @@ class Watchdog:
             self.files.output(rank, message["data"])
         elif kind == "ended":
             member.end(message["code"], member.heard_s)
+            member.oom_killed = message["oom"]
             self.dirty = True
         elif kind == "confirmed":
             member.confirmed = message["epoch"]

@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import mpi4py
 
@@ -119,6 +120,15 @@ def kill_unneeded(rank: Rank) -> None:
     rank.barrier()
     if rank.last:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def out_of_memory(rank: Rank) -> None:
+    """The last rank joins the memory cgroup that LOCKSTEP_TEST_CGROUP names, and takes more than it allows."""
+    rank.barrier()
+    if rank.last:
+        Path(os.environ["LOCKSTEP_TEST_CGROUP"], "cgroup.procs").write_text(str(os.getpid()))
+        kept = [bytearray(b"x" * (1 << 24)) for _ in range(64)]
+        print(len(kept))
 
 
 def segv_unneeded(rank: Rank) -> None:
@@ -263,7 +273,7 @@ PROGRAMS: dict[str, Callable[[Rank], None]] = {
     program.__name__: program
     for program in (
         clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_before_init,
-        exit_all, kill_one, kill_unneeded, segv_unneeded,
+        exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
         abort, return_early, spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
         children,
     )

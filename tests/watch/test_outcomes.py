@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
+from harness.watch import process
 from tests.watch.launch import judge, watchdog
 
 RANKS = 3
@@ -111,6 +114,32 @@ def test_no_false_hang_at_any_moment(program: str, tmp_path: Path) -> None:
     assert dog.watch().outcome is Outcome.SUCCESS
     assert dog.proof.judged_moving > 0
     assert dog.proof.proved == 0
+
+
+@pytest.fixture
+def small_cgroup() -> Iterator[Path]:
+    """A memory cgroup of 128 MiB without swap."""
+    name = f"lockstep-{os.getpid()}"
+    root, limit = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"  # version 1
+    if not root.exists():
+        root, limit = Path("/sys/fs/cgroup"), "memory.max"
+    group = root / name
+    try:
+        group.mkdir()
+        (group / limit).write_text(str(128 << 20))
+    except OSError as error:
+        pytest.skip(f"no memory cgroup can be made here: {error}")
+    yield group
+    process.wait_until(lambda: not (group / "cgroup.procs").read_text(), 10.0)
+    group.rmdir()
+
+
+def test_oom_kill(small_cgroup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank that the kernel kills for want of memory is a crash by oom-kill, not by any signal."""
+    monkeypatch.setenv("LOCKSTEP_TEST_CGROUP", str(small_cgroup))
+    verdict = judge("out_of_memory", RANKS, tmp_path)
+    assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.OOM_KILL), verdict.text
+    assert blame_of(verdict).ranks == (LAST,)
 
 
 def test_evidence_of_every_rank(tmp_path: Path) -> None:
