@@ -38,6 +38,8 @@ Amount = float | list[float] | PerRank
 class KvCapacity(Section):
     """`kv_capacity`: one of its keys; a number for all ranks, a list, or {default, ranks}."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     blocks: Amount | None = Field(None, description="KV blocks")
     bytes: Amount | None = Field(None, description="bytes of the KV pool")
     fraction: Amount | None = Field(None, description="share of the memory that is free")
@@ -45,7 +47,7 @@ class KvCapacity(Section):
 
     @model_validator(mode="after")
     def _one(self) -> KvCapacity:
-        if len(self.model_fields_set) != 1:
+        if len(self.model_fields_set) != 1 or None in (getattr(self, name) for name in self.model_fields_set):
             raise ValueError(f"give exactly one of {', '.join(type(self).model_fields)}")
         return self
 

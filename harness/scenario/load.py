@@ -27,6 +27,8 @@ def discover(names: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for name in names:
         path = Path(name)
+        if not str(name):
+            raise ScenarioError("the name of a scenario is empty; `lockstep list` shows what there is")
         if path.is_dir():
             below = sorted(path.rglob("*.yaml"))
             if not below:
@@ -35,7 +37,7 @@ def discover(names: Iterable[str | Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            named = sorted(ROOT.rglob(f"{name}.yaml"))
+            named = [file for file in sorted(ROOT.rglob("*.yaml")) if file.stem == str(name)]
             if not named:
                 raise ScenarioError(f"{name}: no such file, folder or scenario; `lockstep list` shows what there is")
             found += named

@@ -46,8 +46,12 @@ def matching(whens: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> l
 
 
 def _text(values: Sequence[Any], number: int) -> str:
-    value = values[number]
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
-    if len(text) > LONGEST or "," in text or any(other == text for n, other in enumerate(values) if n < number):
+    """A value as text; one that is long, has a comma or looks like another one is named by its number."""
+    text, *before = map(_plain, (values[number], *values[:number]))
+    if len(text) > LONGEST or "," in text or text.startswith("#") or text in before:
         return f"#{number + 1}"
     return text
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
