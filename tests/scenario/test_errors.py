@@ -160,6 +160,10 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
         [(CAPACITY, "{blocks: 16, bytes: 100}")],
         ["a.yaml:7:14: kv_capacity: give exactly one of blocks, bytes, fraction, ballast_bytes"],
     ),
+    "kv_capacity of nothing": (
+        [(CAPACITY, "{blocks: null}")],
+        ["a.yaml:7:14: kv_capacity: give exactly one of blocks, bytes, fraction, ballast_bytes"],
+    ),
     "kv_capacity below zero": (
         [(CAPACITY, "{blocks: [16, -1]}")],
         ["a.yaml:7:28: kv_capacity.blocks[1]: -1 is negative; give 0 or more"],
