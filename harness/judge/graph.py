@@ -88,8 +88,19 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]])
             if waiter not in moves:
                 moves.add(waiter)
                 work.append(waiter)
+    # All that wait in one collective lack the same members, so the work is done once for them.
+    shared: dict[tuple[str, int], tuple[int, ...]] = {}
+
+    def lacks_of(rank: int, wait: Wait) -> tuple[int, ...]:
+        if wait.need is not Need.ALL:
+            return lacking(rank, wait, states, members)
+        key = (wait.comm, wait.seq)
+        if key not in shared:
+            shared[key] = lacking(rank, wait, states, members)
+        return shared[key]
+
     return [
-        Stuck(rank, thread, wait, lacking(rank, wait, states, members))
+        Stuck(rank, thread, wait, lacks_of(rank, wait))
         for rank, state in sorted(states.items())
         if rank not in moves and state.status is Status.RUNNING
         for thread, wait in sorted(state.waiters.items())

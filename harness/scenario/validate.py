@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -35,6 +36,10 @@ def validate(
             for detail, path in details
             if len(detail["loc"]) == len(path) or not _above(path, paths)
         ]
+        refused = {named[0] for named in (_named(detail, path) for detail, path in details) if len(named) == 1}
+        if refused:  # a validator of the whole section stops at the first key that it does not like; look at the others too
+            rest = {key: value for key, value in data.items() if key not in refused}
+            found += validate(model, rest, document, base, place)[1]
         return None, _unique(found)
 
 
@@ -57,13 +62,21 @@ def _problem(
         return document.problem(placed, "unknown key", advice)
     if kind == "missing":
         return document.problem(place((*base, *path)), "is missing", "add it")
-    if kind == "value_error" and message.partition(":")[0] in _keys(detail["input"]):
-        key, _, message = message.partition(": ")
-        what, _, advice = message.partition("; ")
-        return document.problem(place((*base, *path, key)), what, advice)
+    if named := _named(detail, path):
+        what, _, advice = message.partition(": ")[2].partition("; ")
+        return document.problem(place((*base, *named)), what, advice)
     what, _, advice = message.partition("; ")
     got = f", got {detail['input']!r}" if isinstance(detail["input"], (str, int, float, bool, type(None))) else ""
+    if kind == "literal_error" and not advice:
+        close = difflib.get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]), n=1)
+        advice = f"did you mean {close[0]}?" if close else ""
     return document.problem(place((*base, *path)), what[0].lower() + what[1:] + got, advice, at_value=True)
+
+
+def _named(detail: Mapping[str, Any], path: Keys) -> Keys:
+    """The path of the key that a validator's message begins with: `key: what is wrong`. Empty when it names none."""
+    key = detail["msg"].removeprefix("Value error, ").partition(":")[0]
+    return (*path, key) if detail["type"] == "value_error" and key in _keys(detail["input"]) else ()
 
 
 def _inside(loc: Keys, data: Any, missing: bool) -> Keys:

@@ -100,6 +100,21 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
         [("max_batch_size: 4", "tensor_parallel_size: 4")],
         ["a.yaml:6:3: config.tensor_parallel_size: belongs to the scenario's `parallel.tp`"],
     ),
+    "several keys that are refused, and an unknown one": (
+        [("max_batch_size: 4", "dtype: auto\n  attn_backend: TRTLLM\n  max_batchsize: 4")],
+        [
+            "a.yaml:6:3: config.dtype: a TensorRT-LLM key that the minimal engine does not model; remove it",
+            "a.yaml:7:3: config.attn_backend: a TensorRT-LLM key that the minimal engine does not model; remove it",
+            "a.yaml:8:3: config.max_batchsize: unknown key; did you mean max_batch_size?",
+        ],
+    ),
+    "a word close to one that is allowed": (
+        [("trtllm-main", "trtllm-mian")],
+        [
+            "a.yaml:8:18: guards.preset: input should be 'trtllm-before-14126', 'trtllm-14126', 'trtllm-14986' or "
+            "'trtllm-main', got 'trtllm-mian'; did you mean trtllm-main?"
+        ],
+    ),
     "matrix key that names nothing": (
         [(FAULTS, "matrix:\n  guard.general: [none]\nexpect:\n")],
         ["a.yaml:10:3: matrix.guard.general: names nothing that can vary: guard"],

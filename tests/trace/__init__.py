@@ -1,0 +1,1 @@
+"""Tests of events, ring, recorder and the fold of events."""

@@ -1,0 +1,67 @@
+"""Folding events into a rank's state, against a model that follows the same calls."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.trace import Recorder, layout
+from harness.trace.recorder import Wait as OpenWait
+from harness.trace.ring import Ring, decode
+from harness.trace.state import RankState, Status
+
+ACTIONS = st.lists(
+    st.sampled_from(["enter world", "enter tp", "exit", "post tp", "send", "recv", "milestone", "phase"]), max_size=40
+)
+
+
+@given(ACTIONS, st.sampled_from(["", "raised", "returned"]), st.integers(1, 20))
+def test_fold_follows_the_calls(actions: list[str], end: str, step: int) -> None:
+    """Whatever a rank does, and in whatever pieces its events come, its state says where it is and what it has entered."""
+    ring = Ring(0, 3)
+    recorder = Recorder.attach({layout.RING_FD: str(ring.fd)})
+    comms = {"world": recorder.comm("mpi", "world", range(3)), "tp": recorder.comm("mpi", "tp", (0, 2))}
+    entered = {"world": 0, "tp": 0}
+    sent = received = milestones = exits = 0
+    waiting: OpenWait | None = None
+    state, strings = RankState(0), list[str]()
+
+    def fold() -> None:
+        delta = ring.read()
+        strings.extend(delta.strings)
+        state.apply(decode(delta.records), strings.__getitem__)
+
+    for number, action in enumerate(actions):
+        word, _, name = action.partition(" ")
+        if word == "exit" and waiting:
+            waiting.__exit__(None, None, None)
+            waiting, exits = None, exits + 1
+        elif waiting is None and word == "enter":
+            waiting = recorder.collective(comms[name], "allgather")
+            entered[name] += 1
+        elif waiting is None and word == "post":
+            recorder.post(comms[name], "allgather")
+            entered[name] += 1
+        elif waiting is None and word == "send":
+            waiting, sent = recorder.send(comms["tp"], 1, 7), sent + 1
+        elif waiting is None and word == "recv":
+            waiting, received = recorder.recv(comms["tp"], 1, 7), received + 1
+        elif word == "milestone":
+            recorder.milestone("x")
+            milestones += 1
+        if number % step == 0:
+            fold()
+    if end == "raised":
+        recorder.raised(ValueError("x"))
+    elif end == "returned":
+        recorder.returned()
+    fold()
+    keys = {info.name: info.key for info in state.comms.values()}
+    assert state.entered == {keys[name]: count for name, count in entered.items()}
+    # Rank 1 of tp is global rank 2.
+    assert state.sent == ({(keys["tp"], 2, 7): sent} if sent else {})
+    assert state.received == ({(keys["tp"], 2, 7): received} if received else {})
+    assert (state.milestones, state.exits, state.number) == (milestones, exits, recorder.last)
+    assert state.status is Status(end or "running")
+    assert [wait.seq for wait in state.waits()] == ([waiting.seq] if waiting else [])
+    ring.close()
