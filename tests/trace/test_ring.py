@@ -130,8 +130,8 @@ def test_threads_write_without_gap() -> None:
     assert [record.number for record in records] == list(range(1, len(records) + 1))
     written = [record for record in records if record.kind == Kind.ABORT]
     assert len({record.thread for record in written}) == 4
-    for thread in {record.thread for record in written}:
-        assert [record.a for record in written if record.thread == thread] == list(range(2000))
+    for ident in {record.thread for record in written}:
+        assert [record.a for record in written if record.thread == ident] == list(range(2000))
     ring.close()
 
 
