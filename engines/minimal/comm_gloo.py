@@ -37,7 +37,12 @@ class GlooGroup:
     def all_to_all(
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int]
     ) -> None:
-        """Send the first `outgoing[0]` rows of `source` to member 0 and so on; sizes may rightly differ by member."""
+        """Send the first `outgoing[0]` rows of `source` to member 0 and so on; sizes may rightly differ by member.
+
+        Raises ValueError for a member without rows: nobody would wait for it, and the proof counts on everybody's coming.
+        """
+        if not all((*outgoing, *incoming)):
+            raise ValueError(f"every member needs rows: outgoing {list(outgoing)}, incoming {list(incoming)}")
         if self.size == 1:
             output.copy_(source)
             return

@@ -50,7 +50,7 @@ def _blocks(settings: Settings, per_block: int) -> int:
         case "fraction":
             blocks = int(settings.kv_amount * whole)
         case "ballast_bytes":
-            blocks = (whole * per_block - int(settings.kv_amount)) // per_block
+            blocks = int((whole * per_block - settings.kv_amount) * settings.kv_fraction) // per_block
         case unit:
             raise ValueError(f"unknown unit of KV capacity: {unit}")
     return min(blocks, whole) if settings.max_kv_tokens else blocks

@@ -61,7 +61,7 @@ class KvCacheConfig(Section):
     """`kv_cache_config`."""
 
     tokens_per_block: PositiveInt = Field(32, description="tokens that one KV block holds")
-    free_gpu_memory_fraction: float = Field(0.9, gt=0, lt=1, description="share of free memory for `kv_capacity.fraction`")
+    free_gpu_memory_fraction: float = Field(0.9, gt=0, lt=1, description="of what `ballast_bytes` leaves")
     max_tokens: PositiveInt | None = Field(None, description="upper limit of the pool, in tokens")
 
 

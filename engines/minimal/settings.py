@@ -46,6 +46,7 @@ class Settings:
     max_kv_tokens: int | None
     kv_unit: str  # blocks, bytes, fraction, ballast_bytes
     kv_amount: float
+    kv_fraction: float  # of what ballast leaves
     graph_sizes: tuple[int, ...]  # largest first; empty: no graphs
     graph_padding: bool
     draft_len: int
@@ -94,6 +95,7 @@ class Settings:
             max_kv_tokens=kv["max_tokens"],
             kv_unit=spec["kv_capacity"]["unit"],
             kv_amount=spec["kv_capacity"]["per_rank"][rank],
+            kv_fraction=kv["free_gpu_memory_fraction"],
             graph_sizes=_graph_sizes(config),
             graph_padding=bool((config["cuda_graph_config"] or {}).get("enable_padding")),
             draft_len=speculative.get("num_nextn_predict_layers", 0),

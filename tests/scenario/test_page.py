@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from engines.minimal.plugin import ENGINE
 from engines.minimal.schema import PHASES, PRESETS, Config, Guards
 from harness.scenario.frame import FaultKind, Frame, OutcomeWord, PerRank
-from harness.scenario.load import PHASES as FAULT_PHASES
+from harness.scenario.impossible import PHASES as FAULT_PHASES
 from harness.scenario.load import load
 from harness.scenario.validate import _models as models_in
 

@@ -173,13 +173,14 @@ def test_discover_nothing(name: str, wanted: str, tmp_path: Path, monkeypatch: p
 
 
 def test_overrides(tmp_path: Path) -> None:
-    """`--set` changes the document before it is checked; what the matrix varies stays the matrix's."""
+    """`--set` changes the document before it is checked; what the matrix varies cannot be set."""
     text = "matrix:\n  guards.general: [none, agree]\nexpect:\n"
     path = write(tmp_path, changed(("expect:\n", text)))
-    cases = load(path, {"limits.deadline_s": 5, "config.max_batch_size": 2, "guards.general": "assert"})
+    cases = load(path, {"limits.deadline_s": 5, "config.max_batch_size": 2})
     assert [case.limits.deadline_s for case in cases] == [5, 5]
     assert [case.spec["config"]["max_batch_size"] for case in cases] == [2, 2]
-    assert [case.spec["guards"]["general"] for case in cases] == ["none", "agree"]
+    with pytest.raises(ScenarioError, match=r"its matrix varies guards.general; choose cases with -k"):
+        load(path, {"guards.general": "assert"})
 
 
 # Presets

@@ -1,0 +1,49 @@
+"""What pydantic cannot see of a scenario: numbers that do not fit each other. Pure."""
+
+from __future__ import annotations
+
+from harness.scenario.capacity import amounts, capacity
+from harness.scenario.document import Keys
+from harness.scenario.frame import Frame, PerRank
+
+PHASES = (
+    "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",
+)  # fmt: skip
+
+
+def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
+    """Each problem as its path in the scenario and a sentence with advice."""
+    found: list[tuple[Keys, str]] = []
+    ep = frame.parallel.ep
+    if ep is not None and ep not in (1, frame.parallel.tp):
+        found.append((("parallel", "ep"), f"{ep} is neither 1 nor tp ({frame.parallel.tp}); use one of them"))
+    unit, amount = capacity(frame.kv_capacity)
+    if isinstance(amount, list) and len(amount) != ranks:
+        found.append((("kv_capacity", unit), f"has {len(amount)} values for {ranks} ranks; give one for each"))
+    if isinstance(amount, PerRank):
+        found += [
+            (("kv_capacity", unit, "ranks", rank), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
+            for rank in amount.ranks
+            if not 0 <= rank < ranks
+        ]
+    for keys, value in amounts(amount):
+        path = ("kv_capacity", unit, *keys)
+        if value < 0:
+            found.append((path, f"{value:g} is negative; give 0 or more"))
+        elif unit == "fraction" and not value <= 1:
+            found.append((path, f"{value:g} is more than all; give a share between 0 and 1"))
+        elif unit != "fraction" and not float(value).is_integer():
+            found.append((path, f"{value:g} is not a whole number; {unit} are counted"))
+    for number, fault in enumerate(frame.faults):
+        if fault.rank >= ranks:
+            text = f"there is no rank {fault.rank}; ranks are 0 to {ranks - 1}"
+            found.append((("faults", number, "rank"), text))
+        if fault.phase not in PHASES:
+            found.append((("faults", number, "phase"), f"unknown phase {fault.phase!r}; there are {', '.join(PHASES)}"))
+    for number, expect in enumerate(frame.expect):
+        found += [
+            (("expect", number, "blame"), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
+            for rank in expect.blame or ()
+            if rank >= ranks
+        ]
+    return found
