@@ -107,7 +107,8 @@ def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path)
     """After kill -9 or Ctrl-C in the second case the first is kept, the second is invalid, and no process is left."""
     mark = f"{os.getpid()}-{signum}"
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
-    command = [str(Path(sys.executable).parent / "lockstep"), "run", SCENARIO, "--reports", str(tmp_path), "--run-id", "r"]
+    program, reports = str(Path(sys.executable).parent / "lockstep"), ["--reports", str(tmp_path), "--run-id", "r"]
+    command = [program, "run", "tests/campaign/then_slow.yaml", *reports]
     head = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
     assert process.wait_until(lambda: len(list(tmp_path.glob("r/cases/*/rank-0.events"))) == 2, 60)
     head.send_signal(signum)
