@@ -80,16 +80,20 @@ def max_context_tokens(settings: Settings, manager: BlockManager) -> int:
     return min(settings.max_num_tokens, fitting, settings.max_batch_size * longest)
 
 
-def warmup_request(settings: Settings, manager: BlockManager, shape: Shape) -> Attempt:
+def warmup_request(settings: Settings, manager: BlockManager, shape: Shape, most_rows: bool = False) -> Attempt:
     """A request of `num_tokens` tokens with `num_gen` generation rows, as upstream's `_create_warmup_request`.
 
-    No batch when there are too many tokens, too many requests, or too few free blocks.
+    Prompts are as few as can be, or with `most_rows` as many. No batch when there are too many tokens, too many requests, or
+    too few free blocks.
     """
     full = 1 + settings.draft_len
     per_gen = full if shape.num_tokens >= shape.num_gen * full else 1
     context = shape.num_tokens - shape.num_gen * per_gen
     longest = settings.max_seq_len - 1
     prompts = [longest] * (context // longest) + ([context % longest] if context % longest else [])
+    if most_rows and len(prompts) < settings.max_batch_size - shape.num_gen:
+        count = min(settings.max_batch_size - shape.num_gen, context)
+        prompts = [context // count + (number < context % count) for number in range(count)]
     needed = sum(map(manager.needed, prompts)) + shape.num_gen * manager.needed(per_gen + 1)
     figures = (manager.free_blocks, needed, shape.num_tokens)
     if shape.num_tokens > min(settings.max_num_tokens, manager.free_tokens):
@@ -106,16 +110,16 @@ def warmup_request(settings: Settings, manager: BlockManager, shape: Shape) -> A
 def capture_request(settings: Settings, manager: BlockManager, size: int, draft: int) -> Attempt:
     """A generation batch of `size` rows for graph capture, as upstream's `_create_cuda_graph_warmup_request`.
 
-    None with fewer free blocks than rows. All rows are one token long but the last, which is as long as what is left.
+    None with fewer free blocks than the rows take: one each, unless drafts need more. All rows are one token long but the
+    last, which is as long as what is left.
     """
-    figures = (manager.free_blocks, size, size * (1 + draft))
-    if manager.free_blocks < size:
+    figures = (manager.free_blocks, size * manager.needed(1 + draft), size * (1 + draft))
+    if manager.free_blocks < figures[1]:
         return Attempt(None, *figures, reason="blocks")
+    if settings.max_seq_len < 1 + draft:
+        return Attempt(None, *figures, reason="tokens")
     rows = [_row(manager, 1 + draft, 0, True) for _ in range(size - 1)]
     left = min(manager.free_tokens, settings.max_seq_len) - (1 + draft)
-    if left < 0:
-        Batch(rows).free(manager)
-        return Attempt(None, *figures, reason="blocks")
     rows.append(_row(manager, 1 + draft, left, True))
     return Attempt(Batch(rows), *figures)
 

@@ -36,10 +36,11 @@ class Request:
         """Whether all its tokens are decoded."""
         return len(self.output) >= self.limit
 
-    def row(self) -> Row:
-        """Its tokens for the next forward: the whole prompt, or the last token and the drafts after it."""
+    def row(self, draft_len: int) -> Row:
+        """Its tokens for the next forward: the whole prompt, or the last token and so many drafts after it."""
         if not self.output:
             return Row(list(self.prompt), 0, self.blocks, False)
+        self.drafts = self.drafts[:draft_len]
         return Row([self.output[-1], *self.drafts], self.computed, self.blocks, True)
 
     def accept(self, next_tokens: Sequence[int], drafts: Sequence[Sequence[int]]) -> None:
@@ -69,6 +70,7 @@ class Executor:
     recorder: Recorder
     faults: Faults
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
+    draft_len: int = 0  # of the current step
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
@@ -103,9 +105,7 @@ class Executor:
         return found
 
     def _all_done(self, left: int) -> bool:
-        if not self.settings.parallel.attention_dp:
-            return left == 0
-        return not any(self.tp.allgather(left))
+        return not any(self.engine.of_all(left))
 
     def _admit(self, waiting: list[Request], active: list[Request]) -> None:
         """Start requests while there is room for all their tokens."""
@@ -124,20 +124,23 @@ class Executor:
         """Upstream's `_can_queue`: a step runs only if every rank has a batch; a rank without requests makes a dummy."""
         idle = not waiting and not active
         has_batch = bool(active) or idle
-        if not self.settings.parallel.attention_dp:
-            return has_batch
         needed = self.manager.needed(self._tokens(waiting[0])) if waiting else 0
         detail = f"free_blocks={self.manager.free_blocks} needed_blocks={needed}"
         choice = "queue" if has_batch else "wait"
         self.recorder.decision("decode.can_queue", f"step={number}", choice, detail, deviates=not has_batch)
-        return all(self.tp.allgather(len(active) + idle))
+        sizes = self.engine.of_all(len(active) + idle)
+        limit = self.settings.draft_off_above
+        # The largest batch decides for all ranks: graphs of one draft length have no peers in those of another.
+        self.draft_len = self.settings.draft_len if limit is None or max(sizes) <= limit else 0
+        return all(sizes)
 
     def _step(self, active: list[Request]) -> None:
-        rows = [request.row() for request in active]
+        rows = [request.row(self.draft_len) for request in active]
         if not rows:  # a dummy, so that the peers find this rank in their collectives
-            rows = [Row([0] * (1 + self.settings.draft_len), 0, [self.engine.scratch_block], True)]
+            rows = [Row([0] * (1 + self.draft_len), 0, [self.engine.scratch_block], True)]
         output = self.engine.forward(Batch(rows))
-        if self.engine.graph_used:
+        # Graphs of prompts may be used by some ranks only, and the eager forward needs them all.
+        if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used)):
             again = self.engine.forward(Batch(rows), graphs=False)
             self.equal &= again == output
         at = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from engines.minimal.batch import Batch, Row
 from engines.minimal.protocols import Communicator, Device, Graph, Step, StepOutput
@@ -10,7 +11,7 @@ from engines.minimal.settings import Settings
 from harness.trace import Recorder
 
 WARMUP_STEPS = 2
-Key = tuple[str, int, str]  # kind, tokens, sampling
+Key = tuple[str, int, int, str]  # generation: rows, tokens a row; prefill: tokens, 0; then sampling
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class ModelEngine:
     recorder: Recorder
     scratch_block: int  # padding tokens write here
     graphs: dict[Key, Graph] = field(default_factory=dict)
-    capturing: bool = False
+    stage: str = "serve"  # warm-up or capture while graphs are made
     graph_used: bool = False  # by the last forward
     replays: int = 0
 
@@ -34,37 +35,48 @@ class ModelEngine:
         """
         own = batch.num_tokens
         can_graph = graphs and bool(self.settings.graph_sizes) and batch.generation_only
-        if self.settings.parallel.attention_dp:
-            batch = self._padded(batch, can_graph)
-            can_graph = self._all_graph(batch, can_graph)
-            counts = tuple(int(n) for n in self.tp.allgather(batch.num_tokens))  # type: ignore[call-overload]
-            if self.settings.prefill_sizes and graphs:
-                batch, counts = self._prefill_padding(batch, counts)
-        else:
-            counts = (batch.num_tokens,) * self.settings.parallel.ep
+        batch = self._padded(batch, can_graph)
+        can_graph = self._all_graph(batch, can_graph)
+        counts = self._token_counts(batch)
+        if self.settings.prefill_sizes and graphs:
+            batch, counts = self._prefill_padding(batch, counts)
         step = self._step(batch, counts, sampling)
         output = self._run(batch, step, can_graph, graphs)
         return StepOutput(output.next_tokens[:own], output.drafts[:own])
 
+    @property
+    def has_graphs(self) -> bool:
+        """Whether the settings, equal on all ranks, ask for graphs."""
+        return bool(self.settings.graph_sizes or self.settings.prefill_sizes)
+
+    def of_all(self, value: object) -> list[Any]:
+        """The value of every rank that has batches of its own: of the whole group under attention DP, else of this one."""
+        return self.tp.allgather(value) if self.settings.parallel.attention_dp else [value]
+
     def _padded(self, batch: Batch, can_graph: bool) -> Batch:
         """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
-        answers = self.tp.allgather([can_graph, len(batch.rows)])
-        if not (self.settings.graph_padding and all(answer[0] for answer in answers)):  # type: ignore[index]
+        answers = self.of_all([can_graph, len(batch.rows)])
+        if not (self.settings.graph_padding and all(answer[0] for answer in answers)):
             return batch
-        largest = max(answer[1] for answer in answers)  # type: ignore[index]
+        largest = max(answer[1] for answer in answers)
         sizes = [size for size in self.settings.graph_sizes if size >= largest]
         return self._pad_rows(batch, min(sizes, default=largest))
 
     def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
         """Host collective 3: a graph is used only if all ranks may and have equal batch sizes; else all run eager."""
-        answers = self.tp.allgather([can_graph, len(batch.rows)])
-        return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1  # type: ignore[index]
+        answers = self.of_all([can_graph, len(batch.rows)])
+        return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1
+
+    def _token_counts(self, batch: Batch) -> tuple[int, ...]:
+        """Host collective 4: tokens of every expert-parallel rank."""
+        counts = tuple(int(count) for count in self.of_all(batch.num_tokens))
+        return counts if self.settings.parallel.attention_dp else counts * self.settings.parallel.ep
 
     def _prefill_padding(self, batch: Batch, counts: tuple[int, ...]) -> tuple[Batch, tuple[int, ...]]:
         """Host collective 5: with prompts on every rank, pad tokens up to a captured prefill size."""
-        contexts = self.tp.allgather(batch.num_context)
+        contexts = self.of_all(batch.num_context)
         sizes = [key[1] for key in self.graphs if key[0] == "prefill" and key[1] >= max(counts)]
-        if not all(contexts) or not sizes or self.capturing:
+        if not all(contexts) or not sizes or self.stage != "serve":
             return batch, counts
         size = min(sizes)
         missing = size - batch.num_tokens
@@ -81,23 +93,31 @@ class ModelEngine:
         self.graph_used = False
         if key is None or not graphs:
             return self.device.eager(step)
+        if can_graph and self.stage == "serve":
+            self._log_choice(key)
         if key not in self.graphs:
-            if not self.capturing:
+            if self.stage != "capture":
                 return self.device.eager(step)
-            for _ in range(WARMUP_STEPS):
+            for _ in range(WARMUP_STEPS if key[0] == "generation" else 0):  # prefill is warmed up by whole forwards
                 self.device.eager(step)
             self.graphs[key] = self.device.capture(step)
         self.graph_used = True
         self.replays += 1
         return self.graphs[key].replay(step)
 
+    def _log_choice(self, key: Key) -> None:
+        """Ranks have agreed that each may use a graph; whether each of them has captured it is its own affair."""
+        found = key in self.graphs
+        shape = f"rows={key[1]} tokens={key[2]} {key[3]}"
+        self.recorder.decision("forward.graph", shape, "graph" if found else "eager", deviates=not found)
+
     def _key(self, batch: Batch, step: Step, can_graph: bool) -> Key | None:
         """The graph that fits; None where none could."""
         if can_graph:
-            return ("generation", len(step.tokens), step.sampling)
+            return ("generation", len(batch.rows), len(batch.rows[0].tokens), step.sampling)
         equal = len(set(step.counts)) == 1
         if equal and batch.num_context == len(batch.rows) and len(step.tokens) in self.settings.prefill_sizes:
-            return ("prefill", len(step.tokens), step.sampling)
+            return ("prefill", len(step.tokens), 0, step.sampling)
         return None
 
     def _step(self, batch: Batch, counts: tuple[int, ...], sampling: str) -> Step:

@@ -7,7 +7,7 @@ imports none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Communicator(Protocol):
@@ -16,7 +16,7 @@ class Communicator(Protocol):
     rank: int
     size: int
 
-    def allgather(self, value: object) -> list[object]:
+    def allgather(self, value: object) -> list[Any]:
         """Every member's value, by rank in this communicator."""
 
     def barrier(self) -> None:

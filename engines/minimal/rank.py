@@ -10,6 +10,7 @@ from engines.minimal.comm_mpi import MpiCommunicator
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.protocols import KvCache
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
@@ -55,7 +56,7 @@ class Rank:
 
         pool = KvPool(settings, part.heads)
         device = CpuDevice(Model(part, settings.draft_len, WEIGHT_SEED, all_reduce, all_to_all), pool)
-        self.pool = pool
+        self.pool: KvCache = pool
         self.manager = BlockManager(pool.blocks, settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=pool.blocks)

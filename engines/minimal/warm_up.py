@@ -6,7 +6,7 @@ Sources: NVIDIA/TensorRT-LLM `pyexecutor/model_engine.py` as of #14126 and #1766
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 from engines.minimal.batch import (
@@ -20,7 +20,7 @@ from engines.minimal.batch import (
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
 from engines.minimal.guard import Guard
-from engines.minimal.model_engine import ModelEngine
+from engines.minimal.model_engine import WARMUP_STEPS, ModelEngine
 from engines.minimal.protocols import Communicator
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -39,17 +39,18 @@ class WarmUp:
     faults: Faults
     captured: dict[str, list[int]] = field(default_factory=dict)
     skipped: dict[str, list[int]] = field(default_factory=dict)
+    general: bool = False  # whether there is a general warm-up; may be agreed
 
     def run(self) -> None:
         """All phases that this upstream state has, in order."""
-        general = self._can_run_general()
+        self.general = self._can_run_general()
         phases: list[tuple[str, bool, Callable[[Guard], None]]] = [
             ("attention", True, self._attention),
-            ("general", general, self._general),
+            ("general", self.general, self._general),
             ("autotuner", self.settings.autotuner, self._autotuner),
             ("generation_capture", bool(self.settings.graph_sizes), self._generation_capture),
             ("prefill_capture", bool(self.settings.prefill_sizes), self._prefill_capture),
-            ("memory_pool", general, self._memory_pool),
+            ("memory_pool", self.general, self._memory_pool),
         ]
         for name, wanted, phase in phases:
             if wanted and self.settings.phases[name]:
@@ -68,10 +69,11 @@ class WarmUp:
         return flag
 
     def _attention(self, guard: Guard) -> None:
-        draft = self.settings.draft_len
-        shapes = [Shape("context", 1, 0)]
-        if not self.settings.guided_decoding:
-            shapes = [Shape("generation", 1 + draft, 1), *shapes, Shape("mixed", 2 + draft, 1)]
+        """As upstream, generation depends on this rank's own guided decoder, the prompt on the agreed flag."""
+        draft, generation = self.settings.draft_len, not self.settings.guided_decoding
+        shapes = [Shape("generation", 1 + draft, 1)] if generation else []
+        shapes += [Shape("context", 1, 0)] if self.general else []
+        shapes += [Shape("mixed", 2 + draft, 1)] if generation and self.general else []
         self._forwards(guard, shapes)
 
     def _general(self, guard: Guard) -> None:
@@ -87,7 +89,7 @@ class WarmUp:
         self.recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
         if guard.mode == "agree":
             lists = self.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes])
-            shapes = intersection(shapes, lists)  # type: ignore[arg-type]
+            shapes = intersection(shapes, lists)
             self.recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
         self._forwards(guard, shapes)
 
@@ -99,28 +101,31 @@ class WarmUp:
 
     def _generation_capture(self, guard: Guard) -> None:
         """Largest batch first, so that smaller graphs reuse its memory; a second pass for advanced sampling with MTP."""
-        self.captured[guard.phase], self.skipped[guard.phase] = [], []
-        self.engine.capturing = True
+        captured: set[int] = set()
         for sampling in ("greedy", "advanced") if self.settings.draft_len else ("greedy",):
             for size in self.settings.graph_sizes:
                 for draft in self.settings.draft_lens:
                     label = f"bs={size} draft={draft} {sampling}"
                     attempt = capture_request(self.settings, self.manager, size, draft)
-                    ran = self._forward(guard, label, attempt, sampling)
-                    captured = ran and self.engine.graph_used
-                    sizes = (self.captured if captured else self.skipped)[guard.phase]
-                    if size not in sizes:
-                        sizes.append(size)
-        self.engine.capturing = False
+                    if self._forward(guard, label, attempt, sampling, stages=("capture",)) and self.engine.graph_used:
+                        captured.add(size)
+        self._note(guard.phase, self.settings.graph_sizes, captured)
 
     def _prefill_capture(self, guard: Guard) -> None:
-        self.captured[guard.phase], self.skipped[guard.phase] = [], []
-        self.engine.capturing = True
-        for size in self.settings.prefill_sizes:
-            attempt = warmup_request(self.settings, self.manager, Shape(f"tokens={size}", size, 0))
-            ran = self._forward(guard, f"tokens={size}", attempt, "greedy")
-            (self.captured if ran and self.engine.graph_used else self.skipped)[guard.phase].append(size)
-        self.engine.capturing = False
+        """Whole forwards before and for the capture; then the same sizes with as many prompts as there can be."""
+        captured: set[int] = set()
+        stages = (*["warm-up"] * WARMUP_STEPS, "capture")
+        for most_rows in (False, True):
+            for size in self.settings.prefill_sizes:
+                label = f"tokens={size}" + " most-requests" * most_rows
+                attempt = warmup_request(self.settings, self.manager, Shape(label, size, 0), most_rows)
+                if self._forward(guard, label, attempt, "greedy", stages) and self.engine.graph_used:
+                    captured.add(size)
+        self._note(guard.phase, self.settings.prefill_sizes, captured)
+
+    def _note(self, phase: str, sizes: Sequence[int], captured: Container[int]) -> None:
+        self.captured[phase] = [size for size in sizes if size in captured]
+        self.skipped[phase] = [size for size in sizes if size not in captured]
 
     def _memory_pool(self, guard: Guard) -> None:
         size = self.settings.max_batch_size
@@ -135,17 +140,21 @@ class WarmUp:
     def _forwards(self, guard: Guard, shapes: list[Shape]) -> None:
         for shape in shapes:
             attempt = warmup_request(self.settings, self.manager, shape)
-            self._forward(guard, shape.label, attempt, "greedy", graphs=False)
+            self._forward(guard, shape.label, attempt, "greedy")
 
-    def _forward(self, guard: Guard, label: str, attempt: Attempt, sampling: str, graphs: bool = True) -> bool:
-        """Run a request if this rank has one and the guard lets it; whether it ran."""
+    def _forward(self, guard: Guard, label: str, attempt: Attempt, sampling: str, stages: Sequence[str] = ()) -> bool:
+        """Run a request if this rank has one and the guard lets it: once without graphs, or once for each of `stages` of
+        making one. Whether it ran."""
         self.recorder.shape(label)
         self.faults.at(guard.phase, label)
         try:
             if not guard.should_run(label, attempt) or attempt.batch is None:
                 return False
-            self.engine.forward(attempt.batch, sampling, graphs)
+            for stage in stages or ("serve",):
+                self.engine.stage = stage
+                self.engine.forward(attempt.batch, sampling, graphs=bool(stages))
         finally:
+            self.engine.stage = "serve"
             if attempt.batch is not None:
                 attempt.batch.free(self.manager)
         self.recorder.milestone(f"{guard.phase} {label}")

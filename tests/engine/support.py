@@ -1,46 +1,58 @@
-"""Engines inside the test's process: ranks as threads over an in-process communicator, and one rank alone."""
+"""Engines inside the test's process: ranks as threads over in-process communicators, and a device without tensors."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from engines.minimal.protocols import Step, StepOutput
 from engines.minimal.settings import Settings
 from harness.scenario.load import load_all
+from harness.trace import Recorder, layout
 
-JOIN_S = 20.0
+STUCK_S = 5.0
+
+
+class Stuck(Exception):
+    """A rank waits in the communicator of this name for one that never comes."""
 
 
 class ThreadCommunicator:
-    """A communicator between threads, for control flow alone."""
+    """A communicator between threads, for control flow alone. Keeps what this rank gave to each all-gather."""
 
-    def __init__(self, rank: int, size: int, barrier: threading.Barrier, board: list[object]) -> None:
-        self.rank, self.size = rank, size
+    def __init__(self, name: str, rank: int, barrier: threading.Barrier, board: list[object]) -> None:
+        self.name, self.rank, self.size = name, rank, barrier.parties
+        self.given: list[object] = []
         self._barrier, self._board = barrier, board
 
     def allgather(self, value: object) -> list[Any]:
         """Every member's value."""
+        self.given.append(value)
         self._board[self.rank] = value
-        self._barrier.wait()
+        self.barrier()
         found = list(self._board)
-        self._barrier.wait()
+        self.barrier()
         return found
 
     def barrier(self) -> None:
-        """Wait for every member."""
-        self._barrier.wait()
+        """Wait for every member. Raises Stuck when one does not come."""
+        try:
+            self._barrier.wait()
+        except threading.BrokenBarrierError as error:
+            raise Stuck(self.name) from error
 
 
-def on_ranks(size: int, work: Callable[[ThreadCommunicator], Any]) -> list[Any]:
-    """What `work` returns, or raises, on each of `size` ranks. A rank that waits for ever gives BrokenBarrierError."""
-    barrier = threading.Barrier(size, timeout=JOIN_S / 4)
-    board: list[object] = [None] * size
+def on_groups(size: int, names: Sequence[str], work: Callable[..., Any], stuck_s: float = STUCK_S) -> list[Any]:
+    """What `work`, called with a communicator for each name, returns or raises on each of `size` ranks."""
+    empty: list[object] = [None] * size
+    groups = [(name, threading.Barrier(size, timeout=stuck_s), list(empty)) for name in names]
     results: list[Any] = [None] * size
 
     def run(rank: int) -> None:
         try:
-            results[rank] = work(ThreadCommunicator(rank, size, barrier, board))
+            results[rank] = work(*(ThreadCommunicator(name, rank, barrier, board) for name, barrier, board in groups))
         except Exception as error:  # handed to the test
             results[rank] = error
 
@@ -48,8 +60,80 @@ def on_ranks(size: int, work: Callable[[ThreadCommunicator], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(JOIN_S)
+        thread.join(4 * stuck_s)
     return results
+
+
+def on_ranks(size: int, work: Callable[[ThreadCommunicator], Any]) -> list[Any]:
+    """The same with one communicator."""
+    return on_groups(size, ("world",), work)
+
+
+class Log(Recorder):
+    """A recorder that keeps phases and decisions, and writes nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__(bytearray(layout.ring_bytes(64)), 64)
+        self.phases: list[str] = []
+        self.decisions: list[tuple[str, str, str, str]] = []
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Keep the name."""
+        self.phases.append(name)
+        yield
+
+    def decision(self, site: str, key: str, choice: str, detail: str = "", deviates: bool = False) -> None:
+        """Keep the decision."""
+        self.decisions.append((site, key, choice, detail))
+
+
+def following(token: int, position: int) -> int:
+    """What the device without tensors decodes after a token."""
+    return (token * 31 + position * 7 + 11) % 128
+
+
+class TableDevice:
+    """A device whose next token is `following`, with drafts that are often wrong. Every forward meets all ranks."""
+
+    def __init__(self, data: ThreadCommunicator, draft_len: int) -> None:
+        self.data, self.draft_len = data, draft_len
+        self.shapes: list[tuple[str, int]] = []  # how each forward ran, and its tokens
+
+    def eager(self, step: Step, how: str = "eager") -> StepOutput:
+        """Exchange token counts as an all-to-all would, which must agree with what the step was told."""
+        counts = tuple(self.data.allgather(len(step.tokens)))
+        if counts != step.counts:
+            raise RuntimeError(f"ranks sent {counts} tokens, expected were {step.counts}")
+        self.shapes.append((how, len(step.tokens)))
+        tokens = [following(token, position) for token, position in zip(step.tokens, step.positions, strict=True)]
+        drafts = [self._drafts(token, position + 1) for token, position in zip(tokens, step.positions, strict=True)]
+        return StepOutput(tuple(tokens), tuple(drafts))
+
+    def capture(self, step: Step) -> TableGraph:
+        """A graph with the shape of `step`."""
+        self.eager(step, "capture")
+        return TableGraph(self, step)
+
+    def _drafts(self, token: int, position: int) -> tuple[int, ...]:
+        found: list[int] = []
+        for number in range(self.draft_len):
+            token = following(token, position + number)
+            found.append(token if (token + position) % 3 > number else 0)
+        return tuple(found)
+
+
+class TableGraph:
+    """Insists on the shape and the counts of its capture, as splits baked into a graph do."""
+
+    def __init__(self, device: TableDevice, step: Step) -> None:
+        self.device, self.counts, self.tokens = device, step.counts, len(step.tokens)
+
+    def replay(self, step: Step) -> StepOutput:
+        """Run it again."""
+        if (step.counts, len(step.tokens)) != (self.counts, self.tokens):
+            raise RuntimeError(f"a graph of {self.counts} tokens is replayed with {step.counts}")
+        return self.device.eager(step, "replay")
 
 
 def settings(changes: dict[str, Any] | None = None, rank: int = 0, world: int = 1) -> Settings:
