@@ -15,6 +15,7 @@ import pytest
 
 from harness.report.frame import cases_frame, events_frame
 from harness.watch import process
+from tests.watch.test_teardown import hear_interrupts
 
 SCENARIO = "tests/campaign/two_ranks.yaml"
 TIMEOUT_S = 100
@@ -109,7 +110,7 @@ def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path)
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
     program, reports = str(Path(sys.executable).parent / "lockstep"), ["--reports", str(tmp_path), "--run-id", "r"]
     command = [program, "run", "tests/campaign/then_slow.yaml", *reports]
-    head = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    head = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
     assert process.wait_until(lambda: len(list(tmp_path.glob("r/cases/*/rank-0.events"))) == 2, 60)
     head.send_signal(signum)
     assert head.wait(60) == (130 if signum == signal.SIGINT else -9)

@@ -56,7 +56,13 @@ def start(program: str, folder: Path) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "tests.watch.launch", program, str(RANKS), str(folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=hear_interrupts,
     )
+
+
+def hear_interrupts() -> None:
+    """In a child before exec: a shell that ran these tests in the background made them ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def engines(mark: str) -> list[int]:
