@@ -38,6 +38,11 @@ class Faults:
                 self.done.add(number)
                 self._do(fault)
 
+    @property
+    def all_done(self) -> bool:
+        """Whether every fault of this rank has happened."""
+        return all(number in self.done for number, fault in enumerate(self.faults) if fault.rank == self.rank)
+
     def _do(self, fault: Fault) -> None:
         seconds = fault.seconds or 0.0
         match fault.kind:
@@ -64,8 +69,9 @@ class Faults:
             case "gil":
                 ctypes.PyDLL(None).usleep(int(seconds * 1e6))
             case "exhaust":
-                if self.manager is not None:
-                    self.manager.take_all_but(fault.leave or 0)
+                if self.manager is None:
+                    raise RuntimeError(f"there is no KV cache to exhaust yet in phase {fault.phase}")
+                self.manager.take_all_but(fault.leave or 0)
 
 
 def _fits(fault: Fault, shape: str | None) -> bool:

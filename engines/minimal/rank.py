@@ -72,7 +72,11 @@ class Rank:
             tokens = executor.run()
         return {
             "tokens": tokens,
-            "checks": {"graph_equals_eager": executor.equal, "kv_returned": self._all_returned()},
+            "checks": {
+                "graph_equals_eager": executor.equal,
+                "kv_returned": self._all_returned(),
+                "faults_happened": self.faults.all_done,  # a phase or shape that never came would show nothing
+            },
             "captured": warm_up.captured,
             "skipped": warm_up.skipped,
             "replays": self.engine.replays - replays,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from engines.minimal.batch import (
     Attempt,
@@ -106,8 +107,8 @@ class WarmUp:
             for size in self.settings.graph_sizes:
                 for draft in self.settings.draft_lens:
                     label = f"bs={size} draft={draft} {sampling}"
-                    attempt = capture_request(self.settings, self.manager, size, draft)
-                    if self._forward(guard, label, attempt, sampling, stages=("capture",)) and self.engine.graph_used:
+                    ask = partial(capture_request, self.settings, self.manager, size, draft)
+                    if self._forward(guard, label, ask, sampling, stages=("capture",)) and self.engine.graph_used:
                         captured.add(size)
         self._note(guard.phase, self.settings.graph_sizes, captured)
 
@@ -118,8 +119,8 @@ class WarmUp:
         for most_rows in (False, True):
             for size in self.settings.prefill_sizes:
                 label = f"tokens={size}" + " most-requests" * most_rows
-                attempt = warmup_request(self.settings, self.manager, Shape(label, size, 0), most_rows)
-                if self._forward(guard, label, attempt, "greedy", stages) and self.engine.graph_used:
+                ask = partial(warmup_request, self.settings, self.manager, Shape(label, size, 0), most_rows)
+                if self._forward(guard, label, ask, "greedy", stages) and self.engine.graph_used:
                     captured.add(size)
         self._note(guard.phase, self.settings.prefill_sizes, captured)
 
@@ -139,14 +140,16 @@ class WarmUp:
 
     def _forwards(self, guard: Guard, shapes: list[Shape]) -> None:
         for shape in shapes:
-            attempt = warmup_request(self.settings, self.manager, shape)
-            self._forward(guard, shape.label, attempt, "greedy")
+            self._forward(guard, shape.label, partial(warmup_request, self.settings, self.manager, shape), "greedy")
 
-    def _forward(self, guard: Guard, label: str, attempt: Attempt, sampling: str, stages: Sequence[str] = ()) -> bool:
-        """Run a request if this rank has one and the guard lets it: once without graphs, or once for each of `stages` of
-        making one. Whether it ran."""
+    def _forward(
+        self, guard: Guard, label: str, ask: Callable[[], Attempt], sampling: str, stages: Sequence[str] = ()
+    ) -> bool:
+        """Make a request and run it if this rank has one and the guard lets it: once without graphs, or once for each of the
+        `stages` of making one. Whether it ran."""
         self.recorder.shape(label)
         self.faults.at(guard.phase, label)
+        attempt = ask()
         try:
             if not guard.should_run(label, attempt) or attempt.batch is None:
                 return False

@@ -61,4 +61,5 @@ def test_every_mapping_gives_the_tokens_of_one_rank(
     assert len(found) == changes.get("workload.requests", 4)
     # Replays happened, and each was compared with an eager forward.
     assert all(result["replays"] > 0 for result in results)
-    assert all(result["checks"] == {"graph_equals_eager": True, "kv_returned": True} for result in results)
+    assert all(result["checks"]["graph_equals_eager"] for result in results)
+    assert all(all(result["checks"].values()) for result in results)

@@ -14,6 +14,7 @@ from engines.minimal.protocols import Step
 from tests.engine.support import settings
 
 SETTINGS = settings()
+torch.set_num_threads(1)
 
 
 def step(chance: random.Random, size: int, sampling: str) -> Step:

@@ -1,0 +1,71 @@
+"""One forward over several prompts: every mapping of the model to ranks gives the tokens of one rank, greedy and sampled."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from engines.minimal.batch import Batch, Row
+from engines.minimal.cpu_device import CpuDevice
+from engines.minimal.kv_pool import KvPool
+from engines.minimal.model import Model, shard
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.protocols import StepOutput
+from tests.engine.support import Log, ThreadCommunicator, on_groups, settings
+
+SEED = 7
+torch.set_num_threads(1)
+PROMPTS = [[random.Random(number).randrange(128) for _ in range(3 + number)] for number in range(8)]
+
+
+def forward(ranks: int, attention_dp: bool, sampling: str) -> list[tuple[int, ...]]:
+    """Each prompt's next tokens and drafts, on `ranks` ranks that are threads."""
+    parallel = {"tp": ranks, "ep": ranks, "attention_dp": attention_dp}
+
+    def work(tp: ThreadCommunicator, data: ThreadCommunicator) -> dict[int, tuple[int, ...]]:
+        mine = settings({"parallel": parallel}, tp.rank, ranks)
+
+        def all_reduce(tensor: torch.Tensor) -> None:
+            tensor.copy_(torch.stack(data.allgather(tensor.clone())).sum(0))
+
+        def all_to_all(out: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int]) -> None:
+            parts = data.allgather(torch.split(source, list(outgoing)))
+            out.copy_(torch.cat([part[data.rank] for part in parts]))
+
+        with torch.no_grad():
+            part = shard(tp.rank, ranks, ranks, attention_dp)
+            device = CpuDevice(Model(part, 3, SEED, all_reduce, all_to_all), KvPool(mine, part.heads))
+            engine = ModelEngine(mine, tp, device, Log(), scratch_block=64)
+            own = [n for n in range(len(PROMPTS)) if not attention_dp or n % ranks == tp.rank]
+            rows = [Row(PROMPTS[n], 0, [4 * at, 4 * at + 1, 4 * at + 2], False) for at, n in enumerate(own)]
+            output = engine.forward(Batch(rows), sampling)
+        return dict(zip(own, _by_row(output, rows), strict=True))
+
+    found: dict[int, tuple[int, ...]] = {}
+    for result in on_groups(ranks, ("tp", "data"), work):
+        assert isinstance(result, dict), result
+        found.update(result)
+    return [found[number] for number in range(len(PROMPTS))]
+
+
+def _by_row(output: StepOutput, rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    ends = [sum(len(row.tokens) for row in rows[: number + 1]) for number in range(len(rows))]
+    return [(output.next_tokens[end - 1], *output.drafts[end - 1]) for end in ends]
+
+
+@pytest.mark.parametrize("attention_dp", [False, True])
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("sampling", ["greedy", "advanced"])
+def test_every_mapping_gives_the_tokens_of_one_rank(ranks: int, attention_dp: bool, sampling: str) -> None:
+    """Heads and experts dealt out, or prompts and experts: the same tokens and drafts."""
+    assert forward(ranks, attention_dp, sampling) == forward(1, False, sampling)
+
+
+def test_advanced_sampling_is_another_path() -> None:
+    """Sampled tokens differ from greedy ones, and are the same every time."""
+    sampled = forward(1, False, "advanced")
+    assert sampled != forward(1, False, "greedy")
+    assert sampled == forward(1, False, "advanced")
