@@ -1,4 +1,4 @@
-"""The wait-for graph: which ranks can never move again. Pure; linear in ranks times communicators.
+"""The wait-for graph: which ranks can never move again. Pure; about linear in ranks times communicators.
 
 A waiter may move if it is running, or if everybody that its wait still lacks may move. A rank may move if one of its
 waiters may. The least fixpoint of that rule leaves the stuck set: only something from outside (a library's timeout, a
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from harness.trace.event import Need
 from harness.trace.state import RankState, Status, Wait
+
+_UNKNOWN = 1 << 64  # above every collective's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,12 @@ def _free(wait: Wait, lacks: tuple[int, ...], moves: set[int]) -> bool:
 
 
 def _entered(states: Mapping[int, RankState], rank: int, comm: str) -> int:
+    """The number of the last collective that a rank has entered; one that is not known counts as high: nobody lacks it."""
     state = states.get(rank)
-    return 0 if state is None else state.entered.get(comm, 0)
+    if state is None:
+        return 0
+    # Events were lost: the announcement of the communicator may be among them, and with it how far the rank has come.
+    return state.entered.get(comm, _UNKNOWN if state.blind else 0)
 
 
 def _may_have_sent(states: Mapping[int, RankState], peer: int, rank: int, wait: Wait) -> bool:
