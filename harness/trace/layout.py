@@ -19,6 +19,7 @@ HEADER = struct.Struct("<8sIiII")  # magic, version, rank, world, capacity
 PID = 64  # u64, written by the engine
 CLOCK = 72  # i64: CLOCK_REALTIME - CLOCK_MONOTONIC in ns, written by the engine
 STRINGS_USED = 80  # u64, bytes of the string region in use
+THREADS = 88  # u64, threads that have ever written, by the engine
 RELEASE = 128  # u64, written by the supervisor: 0 park, 1 finish
 ACKNOWLEDGED = 136  # u64, written by the supervisor: number of the last event that the watchdog has
 COMM_TABLE = 4096  # COMMS x u64: highest collective number entered, by communicator id

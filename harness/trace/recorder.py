@@ -247,7 +247,9 @@ class Recorder:
             return ident
 
     def _thread(self) -> int:
-        _local.thread = ident = next(self._threads)
+        with self._string_lock:  # so that the count never goes back
+            _local.thread = ident = next(self._threads)
+            _pack_u64(self._memory, layout.THREADS, ident + 1)
         self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name))
         return ident
 

@@ -53,6 +53,10 @@ class Ring:
         """Highest collective number that the engine entered on a communicator id; true even after an overrun."""
         return int(layout.U64.unpack_from(self.memory, layout.COMM_TABLE + 8 * comm)[0])
 
+    def threads(self) -> int:
+        """How many threads have ever written; true even after an overrun."""
+        return int(layout.U64.unpack_from(self.memory, layout.THREADS)[0])
+
     def breadcrumb(self, slot: int) -> int:
         """The device breadcrumb in `slot`."""
         return int(layout.U64.unpack_from(self.memory, layout.BREADCRUMB_TABLE + 8 * slot)[0])

@@ -85,13 +85,16 @@ class RankState:
             if handler is not None:
                 handler(self, record, string)
 
-    def overrun(self, lost: int, entered: Callable[[int], int]) -> None:
-        """Events were overwritten unread: take the collective counts from the table, trust no waiter's last state."""
+    def overrun(self, lost: int, entered: Callable[[int], int], threads: int = 0) -> None:
+        """Events were overwritten unread: take the collective counts from the table, trust no waiter's last state.
+
+        Each of `threads` counts as running until it is heard again: its first event may be among the lost.
+        """
         self.lost += lost
         self.blind = True
         for ident, info in self.comms.items():
             self.entered[info.key] = max(self.entered.get(info.key, 0), entered(ident))
-        self.waiters = dict.fromkeys(self.waiters)
+        self.waiters = dict.fromkeys((*self.waiters, *range(threads)))
 
     def waits(self) -> list[Wait]:
         """The waits of blocked waiters."""

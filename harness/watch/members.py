@@ -42,7 +42,7 @@ class Member:
         if message["clock"]:
             self.clock_ns = message["clock"]
         if message["lost"]:
-            self.state.overrun(message["lost"], message["entered"].__getitem__)
+            self.state.overrun(message["lost"], message["entered"].__getitem__, message["threads"])
         self._keep(message["records"])
         self.state.apply(decode(message["records"]), self.text)
 

@@ -92,6 +92,7 @@ class Supervisor:
                 strings=list(delta.strings),
                 lost=delta.lost,
                 entered=entered,
+                threads=self.ring.threads(),
                 clock=self.ring.clock_offset_ns(),
             )
         size = os.fstat(self.output.fileno()).st_size
