@@ -11,8 +11,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
 from harness.launch.launcher import Launcher, LaunchError
 
 # One thread a rank: N ranks share this host's cores. Loopback: the ranks of one host need no other interface.
@@ -26,7 +24,6 @@ class Job:
         # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
         self.log = log
-        self._before = _topology_files()
         env = {**os.environ, **LOCAL_ENVIRONMENT, **launcher.environment, **environment}
         env |= {"TMPDIR": str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
@@ -62,16 +59,3 @@ class Job:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
-        if not _hydra_runs():
-            for path in _topology_files() - self._before:
-                path.unlink(missing_ok=True)
-
-
-def _topology_files() -> set[Path]:
-    """Hydra's descriptions of the host. Its proxy forgets its own when a rank calls MPI_Abort; the folder is fixed."""
-    return set(Path("/tmp").glob("hydra_hwloc_xmlfile_*"))
-
-
-def _hydra_runs() -> bool:
-    """Whether any Hydra proxy lives on this host: then a description may be in use, and is left alone."""
-    return any("hydra_pmi_proxy" in (process.info["name"] or "") for process in psutil.process_iter(["name"]))

@@ -37,6 +37,12 @@ def _hydra_arguments(ranks: int) -> list[str]:
     return ["-launcher", "fork", "-n", str(ranks)]
 
 
+def _hydra_environment() -> dict[str, str]:
+    # Hydra's proxy writes a description of the host into /tmp, whatever TMPDIR says, and forgets it when a rank aborts.
+    # It writes none when this names one; empty names none, and MPICH then looks at the host itself.
+    return {"HWLOC_XMLFILE": os.environ.get("HWLOC_XMLFILE", "")}
+
+
 def _prrte_arguments(ranks: int) -> list[str]:
     return ["--host", f"localhost:{ranks}", "--bind-to", "none", "-n", str(ranks)]
 
@@ -58,7 +64,7 @@ def identify(program: str) -> Launcher | None:
     text = done.stdout + done.stderr
     if "HYDRA" in text:
         version = next((line.split()[-1] for line in text.splitlines() if "Version:" in line), "?")
-        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, {})
+        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, _hydra_environment())
     if "Open MPI" in text or "PRRTE" in text.upper():
         as_root = ROOT_MAY if os.geteuid() == 0 else {}
         return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, {**PRRTE_ENVIRONMENT, **as_root})

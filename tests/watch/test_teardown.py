@@ -32,8 +32,7 @@ def leftovers() -> set[str]:
     """
     folders = {str(path) for path in Path(tempfile.gettempdir()).glob("lockstep-*")}
     used = {folder for folder in folders if process.with_variable("TMPDIR", folder)}
-    proxies = any(b"hydra_pmi_proxy" in command_line(int(e.name)) for e in Path("/proc").iterdir() if e.name.isdigit())
-    topology = set() if proxies else {str(path) for path in Path("/tmp").glob("hydra_hwloc_xmlfile_*")}
+    topology = {str(path) for path in Path("/tmp").glob("hydra_*")}
     return folders - used | topology | process.unmapped(process.shared_memory_files())
 
 
