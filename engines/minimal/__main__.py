@@ -23,13 +23,22 @@ def main() -> None:
         print("left early", file=sys.stderr, flush=True)
     except Exception as error:
         traceback.print_exc()
-        recorder.raised(error)
+        recorder.raised(error, device_lost=_device_lost())
         if settings.on_error == "park":
             recorder.park()
         os._exit(1)
     recorder.returned()
     recorder.park()
     finalize()
+
+
+def _device_lost() -> bool:
+    """Whether the device's context is dead. A rank that raised before it imported torch has none."""
+    if "engines.minimal.cuda_device" not in sys.modules:
+        return False
+    from engines.minimal.cuda_device import device_lost
+
+    return device_lost()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ class BlockManager:
         self.blocks = blocks
         self.tokens_per_block = tokens_per_block
         self._free = list(range(blocks - 1, -1, -1))
+        self._used: set[int] = set()
 
     @property
     def free_blocks(self) -> int:
@@ -30,15 +31,20 @@ class BlockManager:
         count = self.needed(tokens)
         if count > len(self._free):
             return None
-        return [self._free.pop() for _ in range(count)]
+        return self._take(count)
 
     def free(self, blocks: list[int]) -> None:
         """Give blocks back. Raises ValueError for a block that is free already."""
-        if set(blocks) & set(self._free) or len(set(blocks)) != len(blocks):
+        if not self._used.issuperset(blocks) or len(set(blocks)) != len(blocks):
             raise ValueError(f"blocks {blocks} are given back twice")
+        self._used.difference_update(blocks)
         self._free += reversed(blocks)
 
     def take_all_but(self, leave: int) -> list[int]:
         """Take every free block but `leave` of them: what a neighbour in the same memory does."""
-        count = max(0, len(self._free) - leave)
-        return [self._free.pop() for _ in range(count)]
+        return self._take(max(0, len(self._free) - leave))
+
+    def _take(self, count: int) -> list[int]:
+        taken = [self._free.pop() for _ in range(count)]
+        self._used.update(taken)
+        return taken

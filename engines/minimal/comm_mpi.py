@@ -39,6 +39,12 @@ class MpiCommunicator:
             mpi = self.mpi.Split(min(members), self.rank)
         return MpiCommunicator(self._recorder, mpi, self._recorder.comm("mpi", name, members))
 
+    def on_this_host(self) -> tuple[int, int]:
+        """This rank's number among the ranks of its host, and how many they are. All ranks must call it."""
+        with self._recorder.collective(self._comm, "comm_split_type"):
+            local = self.mpi.Split_type(MPI.COMM_TYPE_SHARED)
+        return local.Get_rank(), local.Get_size()
+
     def allgather(self, value: object) -> list[Any]:
         """Every member's value, by rank."""
         with self._recorder.collective(self._comm, "allgather"):

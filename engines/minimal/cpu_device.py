@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
+from engines.minimal.data_plane import DataPlane
+from engines.minimal.inputs import input_tensors, step_output
 from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import Model
 from engines.minimal.protocols import Step, StepOutput
+from harness.trace import Recorder
 
 
 class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -59,66 +61,65 @@ def _node(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any)
 class CpuGraph:
     """A captured step: static input tensors, recorded operations, static outputs."""
 
-    def __init__(self, device: CpuDevice, step: Step) -> None:
+    def __init__(self, device: CpuDevice, step: Step, name: str) -> None:
         self._device = device
-        self._inputs = device.inputs(step)
+        self._inputs = input_tensors(step, device.pool.tokens_per_block)
         recording = device.recording = Recording()
         try:
-            with recording:
+            with device.plane.taped() as tape, recording:
                 self._outputs = device.run(self._inputs, step)
         finally:
             device.recording = None
         self._nodes = recording.nodes
+        device.recorder.manifest(name, tape)
 
     def replay(self, step: Step) -> StepOutput:
         """Run the recorded operations on new inputs. Collectives are issued again, in the recorded order."""
-        for static, fresh in zip(self._inputs, self._device.inputs(step), strict=True):
+        for static, fresh in zip(self._inputs, input_tensors(step, self._device.pool.tokens_per_block), strict=True):
             static.copy_(fresh)
         for node in self._nodes:
             node()
-        return _output(*self._outputs)
+        return step_output(*self._outputs)
 
 
 class CpuDevice:
-    """Runs the model on the KV pool."""
+    """Runs the model on the KV pool. The model's collectives are to go through it, so that graphs hold them."""
 
-    def __init__(self, model: Model, pool: KvPool) -> None:
-        self.model = model
-        self.pool = pool
+    out_of_memory: type[Exception] = MemoryError
+
+    def __init__(self, plane: DataPlane, recorder: Recorder) -> None:
+        self.plane = plane
+        self.recorder = recorder
         self.recording: Recording | None = None
+        self.model: Model
+        self.pool: KvPool
 
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
-        return _output(*self.run(self.inputs(step), step))
+        return step_output(*self.run(input_tensors(step, self.pool.tokens_per_block), step))
 
-    def capture(self, step: Step) -> CpuGraph:
+    def capture(self, step: Step, name: str) -> CpuGraph:
         """Record a forward of the shape of `step`."""
-        return CpuGraph(self, step)
-
-    def inputs(self, step: Step) -> tuple[Tensor, ...]:
-        """Tokens, positions, slots [T]; the slots of each token's context [T, S] and which of them it sees."""
-        per_block = self.pool.tokens_per_block
-        positions = torch.tensor(step.positions)
-        blocks = torch.tensor(step.tables)
-        offsets = torch.arange(per_block)
-        context = (blocks[:, :, None] * per_block + offsets).flatten(1)
-        visible = torch.arange(context.shape[1])[None, :] <= positions[:, None]
-        return torch.tensor(step.tokens), positions, torch.tensor(step.slots), context, visible
+        return CpuGraph(self, step, name)
 
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors."""
-        tokens, positions, slots, context, visible = inputs
-        return self.model.forward(self.pool.data, tokens, positions, slots, context, visible, step.counts, step.sampling)
+        return self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
 
-    def collective(self, issue: Callable[[], None]) -> None:
-        """Issue a collective; while recording, as one node that a replay issues again."""
+    def all_reduce(self, tensor: Tensor, place: str) -> None:
+        """The data plane's, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.all_reduce(tensor, place))
+
+    def all_to_all(
+        self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
+    ) -> None:
+        """The data plane's, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.all_to_all(output, source, outgoing, incoming, place))
+
+    def _collective(self, issue: Callable[[], None]) -> None:
         if self.recording is None:
             issue()
             return
         with _disable_current_modes():
             issue()
         self.recording.nodes.append(issue)
-
-
-def _output(next_tokens: Tensor, drafts: Tensor) -> StepOutput:
-    return StepOutput(tuple(next_tokens.tolist()), tuple(map(tuple, drafts.tolist())))

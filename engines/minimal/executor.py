@@ -82,7 +82,7 @@ class Executor:
             number += 1
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
-            self._admit(waiting, active)
+            self._admit(number, waiting, active)
             if not self._can_queue(number, waiting, active):
                 time.sleep(IDLE_S)
                 continue
@@ -107,8 +107,16 @@ class Executor:
     def _all_done(self, left: int) -> bool:
         return not any(self.engine.of_all(left))
 
-    def _admit(self, waiting: list[Request], active: list[Request]) -> None:
+    def _admit(self, number: int, waiting: list[Request], active: list[Request]) -> None:
         """Start requests while there is room for all their tokens."""
+        self._start(waiting, active)
+        if not self.settings.parallel.attention_dp:
+            # Every rank schedules by its own free blocks, and takes for granted that its peers come to the same.
+            full = bool(waiting) and len(active) < self.settings.max_batch_size
+            detail = f"requests={len(active)} free_blocks={self.manager.free_blocks}"
+            self.recorder.decision("decode.admit", f"step={number}", "refuse" if full else "all", detail, deviates=full)
+
+    def _start(self, waiting: list[Request], active: list[Request]) -> None:
         while waiting and len(active) < self.settings.max_batch_size:
             blocks = self.manager.allocate(self._tokens(waiting[0]))
             if blocks is None:

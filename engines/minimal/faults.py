@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.settings import Fault
@@ -18,6 +19,19 @@ from harness.trace import Recorder
 
 class LeaveEarly(BaseException):
     """The rank's program ends here, without an error. No `except Exception` may swallow it."""
+
+
+class FaultyDevice(Protocol):
+    """What a fault can do to a GPU."""
+
+    def take_memory(self, size: int | None, leave: int | None) -> None:
+        """Take `size` bytes of this rank's share, or all but `leave`."""
+
+    def fail(self) -> None:
+        """Meet an error on the device."""
+
+    def skip_launch(self) -> None:
+        """Do not hand the next replay to the stream."""
 
 
 @dataclass(slots=True)
@@ -29,10 +43,21 @@ class Faults:
     recorder: Recorder
     abort: Callable[[int], None]  # MPI_Abort
     manager: BlockManager | None = None
+    device: FaultyDevice | None = None
+    place: tuple[str, str] = ("", "")  # phase and shape that this rank is in
     done: set[int] = field(default_factory=set)
 
     def at(self, phase: str, shape: str | None = None) -> None:
         """Called when a phase begins (no shape) and before each shape: do what is due here."""
+        self.place = (phase, shape or "")
+        self._due(phase, shape)
+
+    def between(self, layer: str) -> None:
+        """Called between the dispatch and the combine of a layer."""
+        phase, shape = self.place
+        self._due(phase, f"{shape} {layer} between")
+
+    def _due(self, phase: str, shape: str | None) -> None:
         for number, fault in enumerate(self.faults):
             if fault.rank == self.rank and number not in self.done and fault.phase == phase and _fits(fault, shape):
                 self.done.add(number)
@@ -72,6 +97,17 @@ class Faults:
                 if self.manager is None:
                     raise RuntimeError(f"there is no KV cache to exhaust yet in phase {fault.phase}")
                 self.manager.take_all_but(fault.leave or 0)
+            case "ballast":
+                self._on_device(fault).take_memory(fault.bytes, fault.leave_bytes)
+            case "device-error":
+                self._on_device(fault).fail()
+            case "skip-launch":
+                self._on_device(fault).skip_launch()
+
+    def _on_device(self, fault: Fault) -> FaultyDevice:
+        if self.device is None:
+            raise RuntimeError(f"there is no GPU for {fault.kind} (yet) in phase {fault.phase}")
+        return self.device
 
 
 def _fits(fault: Fault, shape: str | None) -> bool:

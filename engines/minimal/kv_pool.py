@@ -1,6 +1,8 @@
-"""The KV pool on CPU: keys and values of every layer, really allocated and written."""
+"""The KV pool: keys and values of every layer, really allocated and written, on host or device."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import torch
 
@@ -10,21 +12,41 @@ from engines.minimal.settings import Settings
 BYTES_PER_ELEMENT = 4  # float32
 
 
+class DeviceMemory(Protocol):
+    """A rank's share of a device's memory, in bytes."""
+
+    @property
+    def free(self) -> int:
+        """What is left of it."""
+
+    def take(self, size: int) -> None:
+        """Really take `size` bytes of it."""
+
+
 class KvPool:
     """Pool of shape [layers, 2, (blocks + 1) * tokens_per_block, heads, head_dim]; the last block is scratch."""
 
-    def __init__(self, settings: Settings, heads: int) -> None:
-        """Raises MemoryError when the capacity is less than one block."""
+    def __init__(self, settings: Settings, heads: int, memory: DeviceMemory | None = None) -> None:
+        """On the device of `memory`, else on the host. Raises MemoryError when the capacity is less than one block."""
         self.tokens_per_block = settings.tokens_per_block
+        self.ballast: torch.Tensor | None = None
         per_block = block_bytes(self.tokens_per_block, heads)
-        self.ballast = _ballast(settings)
-        self.blocks = _blocks(settings, per_block)
+        if settings.kv_unit == "ballast_bytes":
+            self._take(int(settings.kv_amount), memory)
+        self.blocks = _blocks(settings, per_block, memory)
         if self.blocks < 1:
             raise MemoryError(f"KV capacity {settings.kv_unit}={settings.kv_amount} holds no block of {per_block} bytes")
         slots = (self.blocks + 1) * self.tokens_per_block
         # Written once, so that the pages are really there.
-        self.data = torch.zeros(LAYERS, 2, slots, heads, HEAD_DIM)
+        self.data = torch.zeros(LAYERS, 2, slots, heads, HEAD_DIM, device="cuda" if memory else "cpu")
         self.bytes = self.data.numel() * self.data.element_size()
+
+    def _take(self, size: int, memory: DeviceMemory | None) -> None:
+        """Take, and touch, ballast before the pool is sized."""
+        if memory is None:
+            self.ballast = torch.ones(size, dtype=torch.uint8)
+        else:
+            memory.take(size)
 
 
 def block_bytes(tokens_per_block: int, heads: int = HEADS) -> int:
@@ -32,15 +54,14 @@ def block_bytes(tokens_per_block: int, heads: int = HEADS) -> int:
     return LAYERS * 2 * tokens_per_block * heads * HEAD_DIM * BYTES_PER_ELEMENT
 
 
-def _ballast(settings: Settings) -> torch.Tensor | None:
-    """Memory that is taken, and touched, before the pool is sized."""
-    if settings.kv_unit != "ballast_bytes":
-        return None
-    return torch.ones(int(settings.kv_amount), dtype=torch.uint8)
+def is_measured(settings: Settings) -> bool:
+    """Whether the capacity is a share of what is free, so that a device's memory has to be measured first."""
+    return settings.kv_unit in ("fraction", "ballast_bytes")
 
 
-def _blocks(settings: Settings, per_block: int) -> int:
-    """Blocks by the scenario's unit. A fraction or ballast counts against `max_tokens`, the whole of this rank's budget."""
+def _blocks(settings: Settings, per_block: int, memory: DeviceMemory | None) -> int:
+    """Blocks by the scenario's unit. On a host a fraction or ballast counts against `max_tokens`, the whole of this rank's
+    share, on a device against what is free of its memory; `max_tokens` is an upper limit."""
     whole = (settings.max_kv_tokens or settings.max_batch_size * settings.max_seq_len) // settings.tokens_per_block
     match settings.kv_unit:
         case "blocks":
@@ -48,9 +69,10 @@ def _blocks(settings: Settings, per_block: int) -> int:
         case "bytes":
             blocks = int(settings.kv_amount) // per_block
         case "fraction":
-            blocks = int(settings.kv_amount * whole)
+            blocks = int(settings.kv_amount * (memory.free // per_block if memory else whole))
         case "ballast_bytes":
-            blocks = int((whole * per_block - settings.kv_amount) * settings.kv_fraction) // per_block
+            left = memory.free if memory else whole * per_block - settings.kv_amount
+            blocks = int(left * settings.kv_fraction) // per_block
         case unit:
             raise ValueError(f"unknown unit of KV capacity: {unit}")
     return min(blocks, whole) if settings.max_kv_tokens else blocks

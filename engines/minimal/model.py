@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
+from engines.minimal.data_plane import Collectives
+
 VOCABULARY = 128
 HIDDEN = 64
 LAYERS = 2
@@ -23,9 +25,6 @@ EXPERT_HIDDEN = 64
 TOP_K = 2
 MAX_POSITIONS = 4096
 TEMPERATURE = 0.7
-
-AllReduce = Callable[[Tensor], None]
-AllToAll = Callable[[Tensor, Tensor, Sequence[int], Sequence[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,19 @@ def shard(rank: int, tp: int, ep: int, attention_dp: bool) -> Shard:
 class Model:
     """Weights of one rank, and the forward over static tensors."""
 
-    def __init__(self, part: Shard, draft_len: int, seed: int, all_reduce: AllReduce, all_to_all: AllToAll) -> None:
-        """All ranks draw the same weights and keep their part, so that every mapping is the same model."""
+    def __init__(
+        self, part: Shard, draft_len: int, seed: int, plane: Collectives, between: Callable[[str], None], device: str = "cpu"
+    ) -> None:
+        """All ranks draw the same weights and keep their part, so that every mapping is the same model.
+
+        `between` is called by the host between the dispatch and the combine of each layer, with the layer's name.
+        """
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
-        self.part, self.all_reduce, self.all_to_all = part, all_reduce, all_to_all
+        self.part, self.plane, self.between = part, plane, between
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -80,22 +84,24 @@ class Model:
         self.draft_heads = draw(max(draft_len, 1), HIDDEN, VOCABULARY)[:draft_len]
         # Noise by position: advanced sampling gives the same tokens on every mapping too.
         self.noise = -torch.log(-torch.log(torch.rand(MAX_POSITIONS, VOCABULARY, generator=generator)))
+        self._move(device)
+
+    def _move(self, device: str) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+            elif isinstance(value, list):
+                setattr(self, name, [tensor.to(device) for tensor in value])
 
     def forward(
-        self,
-        pool: Tensor,
-        tokens: Tensor,
-        positions: Tensor,
-        slots: Tensor,
-        context: Tensor,
-        visible: Tensor,
-        counts: Sequence[int],
-        sampling: str,
+        self, pool: Tensor, inputs: tuple[Tensor, ...], counts: Sequence[int], sampling: str
     ) -> tuple[Tensor, Tensor]:
         """Next token [T] and drafts [T, draft_len] of T tokens.
 
-        `context` [T, S] holds the pool slots that a token may attend to, `visible` [T, S] which of them it sees.
+        `inputs`: tokens, positions, slots [T]; `context` [T, S], the pool slots that a token may attend to, and `visible`
+        [T, S], which of them it sees. `counts`: tokens of every expert-parallel rank.
         """
+        tokens, positions, slots, context, visible = inputs
         x = self.embedding[tokens] + self.position[positions]
         for layer in range(LAYERS):
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
@@ -118,7 +124,7 @@ class Model:
         mixed = torch.einsum("ths,tshd->thd", scores.softmax(-1), value).reshape(-1, heads * HEAD_DIM)
         result = mixed @ self.out[layer]
         if not self.part.attention_dp:
-            self.all_reduce(result)
+            self.plane.all_reduce(result, f"attention layer={layer}")
         return result
 
     def _experts(self, layer: int, x: Tensor, counts: Sequence[int]) -> Tensor:
@@ -127,16 +133,17 @@ class Model:
         gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
         if not self.part.attention_dp:
             result = self._local_experts(layer, x, gates)
-            self.all_reduce(result)
+            self.plane.all_reduce(result, f"experts layer={layer}")
             return result
         # Dispatch: every token with its gates to every rank with experts. Combine: the parts come back and are summed.
         size, own = self.part.ep_size, x.shape[0]
         outgoing = torch.cat([x, gates], -1).repeat(size, 1)
         incoming = outgoing.new_empty(sum(counts), HIDDEN + EXPERTS)
-        self.all_to_all(incoming, outgoing, [own] * size, counts)
+        self.plane.all_to_all(incoming, outgoing, [own] * size, counts, f"dispatch layer={layer}")
+        self.between(f"layer={layer}")
         part = self._local_experts(layer, incoming[:, :HIDDEN], incoming[:, HIDDEN:])
         returned = part.new_empty(size * own, HIDDEN)
-        self.all_to_all(returned, part, counts, [own] * size)
+        self.plane.all_to_all(returned, part, counts, [own] * size, f"combine layer={layer}")
         return returned.view(size, own, HIDDEN).sum(0)
 
     def _local_experts(self, layer: int, x: Tensor, gates: Tensor) -> Tensor:

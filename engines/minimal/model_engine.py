@@ -53,9 +53,13 @@ class ModelEngine:
         """The value of every rank that has batches of its own: of the whole group under attention DP, else of this one."""
         return self.tp.allgather(value) if self.settings.parallel.attention_dp else [value]
 
+    def _agreed(self, value: object) -> list[Any]:
+        """What the choice of a graph goes by: the value of all ranks, or without a guard only this rank's."""
+        return self.of_all(value) if self.settings.graph_choice == "agree" else [value]
+
     def _padded(self, batch: Batch, can_graph: bool) -> Batch:
         """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
-        answers = self.of_all([can_graph, len(batch.rows)])
+        answers = self._agreed([can_graph, len(batch.rows)])
         if not (self.settings.graph_padding and all(answer[0] for answer in answers)):
             return batch
         largest = max(answer[1] for answer in answers)
@@ -64,7 +68,7 @@ class ModelEngine:
 
     def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
         """Host collective 3: a graph is used only if all ranks may and have equal batch sizes; else all run eager."""
-        answers = self.of_all([can_graph, len(batch.rows)])
+        answers = self._agreed([can_graph, len(batch.rows)])
         return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1
 
     def _token_counts(self, batch: Batch) -> tuple[int, ...]:
@@ -90,6 +94,8 @@ class ModelEngine:
 
     def _run(self, batch: Batch, step: Step, can_graph: bool, graphs: bool) -> StepOutput:
         key = self._key(batch, step, can_graph)
+        if can_graph and self.settings.graph_choice == "none":
+            self.recorder.decision("forward.graph_choice", "rows", str(len(batch.rows)))
         self.graph_used = False
         if key is None or not graphs:
             return self.device.eager(step)
@@ -100,7 +106,7 @@ class ModelEngine:
                 return self.device.eager(step)
             for _ in range(WARMUP_STEPS if key[0] == "generation" else 0):  # prefill is warmed up by whole forwards
                 self.device.eager(step)
-            self.graphs[key] = self.device.capture(step)
+            self.graphs[key] = self.device.capture(step, _name(key))
         self.graph_used = True
         self.replays += 1
         return self.graphs[key].replay(step)
@@ -108,8 +114,9 @@ class ModelEngine:
     def _log_choice(self, key: Key) -> None:
         """Ranks have agreed that each may use a graph; whether each of them has captured it is its own affair."""
         found = key in self.graphs
-        shape = f"rows={key[1]} tokens={key[2]} {key[3]}"
-        self.recorder.decision("forward.graph", shape, "graph" if found else "eager", deviates=not found)
+        self.recorder.decision(
+            "forward.graph", _name(key).partition(" ")[2], "graph" if found else "eager", deviates=not found
+        )
 
     def _key(self, batch: Batch, step: Step, can_graph: bool) -> Key | None:
         """The graph that fits; None where none could."""
@@ -136,3 +143,11 @@ class ModelEngine:
                 slots.append(row.blocks[position // per_block] * per_block + position % per_block)
                 tables.append(table)
         return Step(tuple(tokens), tuple(positions), tuple(slots), tuple(tables), counts, sampling)
+
+
+def _name(key: Key) -> str:
+    """A graph's name in events, manifests and verdicts."""
+    kind, size, tokens, sampling = key
+    return (
+        f"generation rows={size} tokens={tokens} {sampling}" if kind == "generation" else f"prefill tokens={size} {sampling}"
+    )

@@ -25,6 +25,8 @@ class MinimalEngine:
         chosen = {**preset, **named}
         return {
             "guards": {phase: chosen.get(phase, "none") for phase in PHASES},
+            "graph_choice": guards.get("graph_choice", "agree"),
+            "out_of_memory": guards.get("out_of_memory", "raise"),
             "warmup": {phase: phase in chosen for phase in PHASES},
         }
 
@@ -44,6 +46,10 @@ class MinimalEngine:
             found.append((("parallel", "tp"), text))
         if parallel["pp"] != 1:
             found.append((("parallel", "pp"), "the minimal engine has no pipeline parallelism yet; use pp: 1"))
+        for number, fault in enumerate(spec["faults"]):
+            if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
+                text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"
+                found.append((("faults", number, "kind"), text))
         prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
@@ -54,6 +60,7 @@ class MinimalEngine:
         return [sys.executable, "-m", "engines.minimal"]
 
 
+NEEDS_GPU = ("ballast", "device-error", "skip-launch")
 EXPERTS = 8  # of engines.minimal.model, which the harness does not import: it needs torch
 HEADS = 8
 ENGINE = MinimalEngine()

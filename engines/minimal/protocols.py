@@ -55,13 +55,15 @@ class Graph(Protocol):
 
 
 class Device(Protocol):
-    """Runs forwards."""
+    """Runs forwards. `out_of_memory`: what it raises when an allocation fails."""
+
+    out_of_memory: type[Exception]
 
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
 
-    def capture(self, step: Step) -> Graph:
-        """Record a forward of the shape of `step`; its collectives are issued once meanwhile."""
+    def capture(self, step: Step, name: str) -> Graph:
+        """Record a forward of the shape of `step` as the graph `name`. On `cpu` its collectives are issued meanwhile."""
 
 
 class KvCache(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from engines.minimal.block_manager import BlockManager
@@ -10,7 +9,7 @@ from engines.minimal.comm_mpi import MpiCommunicator
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
-from engines.minimal.protocols import KvCache
+from engines.minimal.protocols import Device, KvCache
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
@@ -34,10 +33,7 @@ class Rank:
         # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
         import torch
 
-        from engines.minimal.comm_gloo import GlooGroup
-        from engines.minimal.cpu_device import CpuDevice
-        from engines.minimal.kv_pool import KvPool
-        from engines.minimal.model import Model, shard
+        from engines.minimal.model import shard
 
         settings, parallel = self.settings, self.settings.parallel
         torch.set_num_threads(1)
@@ -45,21 +41,22 @@ class Rank:
         first = settings.rank // parallel.tp * parallel.tp
         members = range(first, first + parallel.tp)
         self.tp = self.world.split("tp", members)
-        group = GlooGroup(self.recorder, "ep" if parallel.attention_dp else "tp", self.tp, members)
         part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp)
+        if settings.device == "cuda":
+            from engines.minimal.cuda_rank import cuda_device
 
-        def all_reduce(tensor: torch.Tensor) -> None:
-            device.collective(lambda: group.all_reduce(tensor))
+            gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, self.faults.between)
+            self.faults.device, self.captures = gpu, gpu.captures
+            device: Device = gpu
+            self.pool: KvCache = gpu.pool
+        else:
+            from engines.minimal.cpu_rank import cpu_device
 
-        def all_to_all(out: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int]) -> None:
-            device.collective(lambda: group.all_to_all(out, source, outgoing, incoming))
-
-        pool = KvPool(settings, part.heads)
-        device = CpuDevice(Model(part, settings.draft_len, WEIGHT_SEED, all_reduce, all_to_all), pool)
-        self.pool: KvCache = pool
-        self.manager = BlockManager(pool.blocks, settings.tokens_per_block)
+            host = cpu_device(settings, self.recorder, self.tp, members, part, WEIGHT_SEED, self.faults.between)
+            device, self.pool, self.captures = host, host.pool, []
+        self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
         self.faults.manager = self.manager
-        self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=pool.blocks)
+        self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
@@ -81,6 +78,7 @@ class Rank:
             "skipped": warm_up.skipped,
             "replays": self.engine.replays - replays,
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
+            "captures": self.captures,
         }
 
     def _all_returned(self) -> bool:

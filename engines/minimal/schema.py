@@ -126,3 +126,7 @@ class Guards(Section):
     generation_capture: Guard | None = None
     prefill_capture: Guard | None = None
     memory_pool: Guard | None = None
+    out_of_memory: Literal["raise", "skip"] = Field(
+        "raise", description="skip: a rank out of memory in a warm-up forward drops the shape, as upstream before #17667"
+    )
+    graph_choice: Literal["none", "agree"] = Field("agree", description="whether ranks agree on the graph of a step")

@@ -30,6 +30,8 @@ class Fault:
     seconds: float | None
     code: int | None
     leave: int | None
+    bytes: int | None = None
+    leave_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Settings:
     autotuner: bool
     prefill_sizes: tuple[int, ...]  # largest first; empty: no prefill graphs
     guards: dict[str, str]
+    out_of_memory: str  # raise, or skip the warm-up shape
+    graph_choice: str  # agree: on the graph of each step; none: each rank by its own batch
     phases: dict[str, bool]
     requests: int
     prompt_tokens: int
@@ -62,6 +66,9 @@ class Settings:
     seed: int
     faults: tuple[Fault, ...]
     on_error: str
+    device: str  # cpu or cuda
+    gpu_memory: int | None  # bytes of this rank's share of its GPU; None: an equal share
+    breadcrumbs: bool  # whether the device marks its collectives
 
     @property
     def draft_lens(self) -> tuple[int, ...]:
@@ -104,6 +111,8 @@ class Settings:
             autotuner=config["enable_autotuner"],
             prefill_sizes=_prefill_sizes(config),
             guards=spec["guards"],
+            out_of_memory=spec["out_of_memory"],
+            graph_choice=spec["graph_choice"],
             phases=spec["warmup"],
             requests=workload["requests"],
             prompt_tokens=workload["prompt_tokens"],
@@ -111,6 +120,9 @@ class Settings:
             seed=workload["seed"],
             faults=tuple(Fault(**fault) for fault in spec["faults"]),
             on_error=spec["on_error"],
+            device=spec["device"],
+            gpu_memory=spec["gpu"]["memory_bytes"] and spec["gpu"]["memory_bytes"][rank],
+            breadcrumbs=spec["gpu"]["breadcrumbs"],
         )
 
 

@@ -156,6 +156,12 @@ class WarmUp:
             for stage in stages or ("serve",):
                 self.engine.stage = stage
                 self.engine.forward(attempt.batch, sampling, graphs=bool(stages))
+        except self.engine.device.out_of_memory as error:
+            if self.settings.out_of_memory == "raise":
+                raise
+            detail = str(error).partition(".")[0]
+            self.recorder.decision(f"{guard.phase}.out_of_memory", label, "skip", detail, deviates=True)
+            return False
         finally:
             self.engine.stage = "serve"
             if attempt.batch is not None:

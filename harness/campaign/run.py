@@ -78,6 +78,6 @@ class Run:
 
 def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ()) -> str:
     """The exact command that runs this case again, from the same folder."""
-    words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name]
+    words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name, "--device", case.spec["device"]]
     words += [word for text in overrides for word in ("--set", text)]
     return " ".join(shlex.quote(word) for word in words)

@@ -8,10 +8,12 @@ import signal
 import sys
 from pathlib import Path
 
+from harness.campaign.devices import Machine, assign
 from harness.campaign.display import Bar
 from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
 from harness.commands import Subparsers
 from harness.commands.selection import add_selection, selected
+from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report import table
@@ -22,6 +24,7 @@ def add(commands: Subparsers) -> None:
     """Declare the command."""
     parser = commands.add_parser("run", help="run scenarios and judge every case")
     add_selection(parser)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     parser.add_argument("--run-id", metavar="ID", help="name of the run (default: made from the time)")
@@ -32,7 +35,9 @@ def add(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the selected cases one after the other."""
     signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
-    cases = selected(arguments)
+    machine = Machine(gpus(), torch_has_cuda())
+    cases, said = assign(selected(arguments), arguments.device, machine)
+    print("\n".join(said), file=sys.stderr)
     launcher = find(arguments.launcher)
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, environment(arguments.launcher), cases)
     try:

@@ -9,6 +9,7 @@ from harness.judge import words
 from harness.judge.divergence import Split, last_split, most_repeated_veto, parting
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
+from harness.trace.event import Need
 from harness.trace.state import Status
 
 
@@ -28,13 +29,15 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         split = parting(picture.histories, combinations(picture.histories, 2)) or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if outcome is Outcome.CRASH:
-        return _ended(picture, [r for r, s in picture.states.items() if s.status in (Status.DEAD, Status.ABORTED)])
+        lost = cause is Cause.DEVICE_ERROR
+        ended = (Status.DEAD, Status.ABORTED)
+        return _ended(picture, [r for r, s in picture.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
 
 
 def _parted(picture: Picture) -> Blame | None:
     """By the decision that parted ranks which now wait for each other."""
-    pairs = [(stuck.rank, peer) for stuck in picture.knot for peer in stuck.lacks]
+    pairs = [(stuck.rank, peer) for stuck in picture.knot for peer in stuck.lacks if peer != stuck.rank]
     split = parting(picture.histories, pairs)
     return _by_decision(split) if split else None
 
@@ -62,8 +65,9 @@ def _smallest(split: Split) -> tuple[int, ...]:
 
 
 def _missing(picture: Picture) -> Blame | None:
-    """No decision was logged: by the first collective, in time, that some ranks entered and others never do."""
-    first = min(picture.knot, key=lambda stuck: (stuck.wait.since_ns, stuck.rank))
+    """No decision was logged: by the collective that the fewest ranks never enter, and of such the first in time."""
+    knot = [stuck for stuck in picture.knot if stuck.wait.need is not Need.STREAM]
+    first = min(knot, key=lambda stuck: (len(stuck.lacks), stuck.wait.since_ns, stuck.rank))
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
     text = words.missing_text(first.lacks, f"{name} {wait.op} #{wait.seq}", wait.phase)
@@ -93,11 +97,7 @@ def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
 
 def _running(picture: Picture) -> Blame | None:
     """By the ranks that are in no known wait: everybody else waits for them."""
-    busy = tuple(
-        rank
-        for rank, state in sorted(picture.states.items())
-        if state.status is Status.RUNNING and not (state.waiters and all(state.waiters.values()))
-    )
+    busy = tuple(rank for rank, state in sorted(picture.states.items()) if state.runs)
     if not busy:
         return None
     state = picture.states[busy[0]]

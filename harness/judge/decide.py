@@ -8,7 +8,7 @@ from harness.judge.findings import findings
 from harness.judge.picture import Limit, Picture
 from harness.judge.signature import signature
 from harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine
-from harness.trace.state import Status
+from harness.trace.state import STREAM_WAITER, Status
 
 SIGABRT = -6
 
@@ -49,6 +49,8 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
     first = first_death(picture)
     if first is not None:
         return Outcome.CRASH, death_cause(picture, first)
+    if any(state.device_lost for state in picture.states.values()):
+        return Outcome.CRASH, Cause.DEVICE_ERROR
     statuses = [state.status for state in picture.states.values()]
     if Status.RAISED in statuses:
         every = all(status is Status.RAISED for status in statuses)
@@ -87,13 +89,15 @@ def wait_lines(picture: Picture) -> tuple[WaitLine, ...]:
         WaitLine(
             rank=stuck.rank,
             comm=stuck.wait.comm,
-            kind=picture.comms[stuck.wait.comm][0],
-            name=picture.comms[stuck.wait.comm][1],
+            kind=picture.comms[stuck.wait.comm][0] if stuck.wait.comm else "device",
+            name=picture.comms[stuck.wait.comm][1] if stuck.wait.comm else "stream",
             op=stuck.wait.op,
             seq=stuck.wait.seq,
             phase=stuck.wait.phase,
             shape=stuck.wait.shape,
             lacks=stuck.lacks,
+            stream=stuck.thread >= STREAM_WAITER,
+            graph=stuck.wait.graph,
         )
         for stuck in picture.knot
     )
@@ -105,7 +109,7 @@ def rank_ends(picture: Picture) -> tuple[RankEnd, ...]:
     for rank, state in sorted(picture.states.items()):
         history, process = picture.histories[rank], picture.processes[rank]
         error = history.error or ("", "", "")
-        blocked = state.status is Status.RUNNING and bool(state.waiters) and all(state.waiters.values())
+        blocked = state.status is Status.RUNNING and not state.runs
         found.append(
             RankEnd(
                 rank=rank,
@@ -121,6 +125,7 @@ def rank_ends(picture: Picture) -> tuple[RankEnd, ...]:
                 host=process.host,
                 pid=process.pid,
                 result=history.result,
+                environment=history.environment,
             )
         )
     return tuple(found)

@@ -7,13 +7,14 @@ from typing import Any
 
 from harness.judge import words
 from harness.judge.divergence import first_split, mispaired
+from harness.judge.manifests import graph_mismatch
 from harness.judge.picture import Picture
 from harness.judge.verdict import Finding, FindingKind
 
 
 def findings(picture: Picture) -> tuple[Finding, ...]:
     """All findings of a case, in a fixed order."""
-    return (*_mispaired(picture), *_divergent(picture), *_wrong(picture), *_lost(picture))
+    return (*_mispaired(picture), *_graphs(picture), *_divergent(picture), *_wrong(picture), *_lost(picture))
 
 
 def _mispaired(picture: Picture) -> list[Finding]:
@@ -28,6 +29,16 @@ def _mispaired(picture: Picture) -> list[Finding]:
         )
         found.append(Finding(FindingKind.MISPAIRED, text, {"comm": mispair.comm, "seq": mispair.seq, "as": dict(groups)}))
     return found
+
+
+def _graphs(picture: Picture) -> list[Finding]:
+    mismatch = graph_mismatch(picture.histories)
+    if mismatch is None:
+        return []
+    facts = {"number": mismatch.number, "graphs": mismatch.groups}
+    captured = "; ".join(f"{what} on {words.ranks_text(ranks)}" for what, ranks in mismatch.groups.items())
+    text = f"captured graph {mismatch.number} differs: {captured}"
+    return [Finding(FindingKind.GRAPH_MISMATCH, text, facts)]
 
 
 def _divergent(picture: Picture) -> list[Finding]:

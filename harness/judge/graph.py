@@ -1,8 +1,8 @@
 """The wait-for graph: which ranks can never move again. Pure; about linear in ranks times communicators.
 
-A waiter may move if it is running, or if everybody that its wait still lacks may move. A rank may move if one of its
-waiters may. The least fixpoint of that rule leaves the stuck set: only something from outside (a library's timeout, a
-kill) can end those waits. docs/proof.md explains why that is a proof.
+A waiter (a thread, or a device stream) may move if it is running, or if everybody that its wait still lacks may move. A
+rank may move if one of its waiters may. The least fixpoint of that rule leaves the stuck set: only something from outside
+(a library's timeout, a kill) can end those waits. docs/proof.md explains why that is a proof.
 
 The states given must have held together; making sure of that is the watchdog's work.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.trace.event import Need
-from harness.trace.state import RankState, Status, Wait
+from harness.trace.state import RankState, Wait
 
 _UNKNOWN = 1 << 64  # above every collective's number
 
@@ -67,11 +67,11 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]])
     single: dict[int, list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
     work = list(moves)
     for rank, state in states.items():
-        if rank in moves or state.status is not Status.RUNNING:
+        if rank in moves:
             continue
-        for wait in state.waits():
-            if wait.need is Need.ALL:
-                continue
+        for _, wait in state.waits():
+            if wait.need in (Need.ALL, Need.STREAM):
+                continue  # a host in `synchronize` goes on only after its streams, which are waiters of their own
             lacks = lacking(rank, wait, states, members)
             if _free(wait, lacks, moves):
                 moves.add(rank)
@@ -104,14 +104,15 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]])
     return [
         Stuck(rank, thread, wait, lacks_of(rank, wait))
         for rank, state in sorted(states.items())
-        if rank not in moves and state.status is Status.RUNNING
-        for thread, wait in sorted(state.waiters.items())
-        if wait is not None
+        if rank not in moves
+        for thread, wait in state.waits()
     ]
 
 
 def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
     """The members that a wait still needs. Empty: it may end now."""
+    if wait.need is Need.STREAM:
+        return (rank,)
     group = members[wait.comm]
     match wait.need:
         case Need.ALL:
@@ -129,11 +130,7 @@ def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Map
 
 def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> set[int]:
     """Ranks that move without anybody's help: running ones, and those that nobody has heard of."""
-    moves = {
-        rank
-        for rank, state in states.items()
-        if state.status is Status.RUNNING and not (state.waiters and all(state.waiters.values()))
-    }
+    moves = {rank for rank, state in states.items() if state.runs}
     moves.update(rank for group in members.values() for rank in group if rank not in states)
     return moves
 
@@ -143,9 +140,9 @@ def _frontiers(
 ) -> dict[str, _Frontier]:
     waits: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for rank, state in states.items():
-        if rank in moves or state.status is not Status.RUNNING:
+        if rank in moves:
             continue
-        for wait in state.waits():
+        for _, wait in state.waits():
             if wait.need is Need.ALL:
                 waits[wait.comm].append((wait.seq, rank))
     found: dict[str, _Frontier] = {}

@@ -43,6 +43,16 @@ class Entry:
         return (self.op, self.phase, self.shape)
 
 
+@dataclass(frozen=True, slots=True)
+class CapturedGraph:
+    """A graph's manifest: its name, and its collectives (communicator, operation, size or -1) in order."""
+
+    at: int
+    name: str
+    phase: str
+    collectives: tuple[tuple[str, str, int], ...]
+
+
 @dataclass(slots=True)
 class History:
     """All that a rank's events tell beyond its present state."""
@@ -56,6 +66,9 @@ class History:
     error: tuple[str, str, str] | None = None  # type, message, traceback
     abort_code: int | None = None
     result: dict[str, Any] | None = None
+    environment: dict[str, Any] | None = None
+    graphs: list[CapturedGraph] = field(default_factory=list)  # in the order of their capture
+    phases: list[tuple[int, str]] = field(default_factory=list)  # the phases that it entered ("": none), and where
 
     @staticmethod
     def read(rank: int, records: bytes | bytearray, strings: Sequence[str]) -> History:
@@ -79,6 +92,7 @@ class History:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
                 phase, shape = text(fields[5]), ""
+                history.phases.append((at, phase))
             elif kind == Kind.DECISION:
                 record = Record._make(fields)
                 history.decisions.append(
@@ -99,4 +113,28 @@ class History:
                     history.abort_code = record.a
             elif kind == Kind.RESULT:
                 history.result = json.loads(text(fields[5]))
+            elif kind == Kind.LAUNCH:
+                record = Record._make(fields)
+                info = comms.get(record.comm)
+                if info is not None:
+                    history.entries += _launched(at, record, info, text(record.a), phase, shape)
+            elif kind == Kind.MANIFEST:
+                history.graphs.append(_manifest(at, text(fields[5]), comms, phase))
+            elif kind == Kind.ENVIRONMENT:
+                history.environment = (history.environment or {}) | json.loads(text(fields[5]))
         return history
+
+
+def _launched(at: int, record: Record, info: CommInfo, text: str, phase: str, shape: str) -> list[Entry]:
+    """The collectives that one LAUNCH hands over: one, or a replayed graph's on this communicator."""
+    if not record.c:
+        return [Entry(at, info.key, record.seq, text, phase, shape, record.size)]
+    listed = [(op, size) for comm, op, size in json.loads(text)["collectives"] if comm == record.comm]
+    first = record.seq - record.c + 1
+    return [Entry(at, info.key, first + n, op, phase, shape, size) for n, (op, size) in enumerate(listed)]
+
+
+def _manifest(at: int, text: str, comms: dict[int, CommInfo], phase: str) -> CapturedGraph:
+    raw = json.loads(text)
+    collectives = tuple((comms[c].key if c in comms else f"#{c}", op, size) for c, op, size in raw["collectives"])
+    return CapturedGraph(at, raw["graph"], phase, collectives)

@@ -105,6 +105,8 @@ class WaitLine:
     phase: str
     shape: str
     lacks: tuple[int, ...]
+    stream: bool = False  # a device stream waits, not a thread
+    graph: str = ""  # the replayed graph that the stream is in
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class RankEnd:
     host: str = ""
     pid: int = 0
     result: dict[str, Any] | None = None
+    environment: dict[str, Any] | None = None  # device, driver, libraries, memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,17 +80,23 @@ def running_text(ranks: Sequence[int], state: RankState) -> str:
 
 
 def knot_text(knot: Sequence[WaitLine]) -> str:
-    """Who waits where for whom, ranks in the same wait together."""
-    groups: dict[tuple[str, str, str, int, str, tuple[int, ...]], list[int]] = defaultdict(list)
+    """Who waits where for whom, ranks in the same wait together. A host's wait for its own stream goes without saying."""
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for line in knot:
-        # Ranks in the same collective lack one another in no case; what they lack together is the same.
-        groups[line.kind, line.name, line.op, line.seq, line.phase, line.lacks].append(line.rank)
-    parts: list[str] = []
-    for (kind, name, op, seq, phase, lacks), ranks in groups.items():
-        where = f" ({phase})" if phase else ""
-        verb = "waits" if len(ranks) == 1 else "wait"
-        parts.append(f"{ranks_text(ranks)} {verb} in {kind} {name} {op} #{seq}{where} for {ranks_text(lacks)}")
-    return "; ".join(parts)
+        if line.lacks != (line.rank,):
+            # Ranks in the same collective lack one another in no case; what they lack together is the same.
+            graph = f" of graph {line.graph}" if line.graph else ""
+            where = f"{line.kind} {line.name} {line.op} #{line.seq}{graph}" + (f" ({line.phase})" if line.phase else "")
+            groups[where, ranks_text(line.lacks), "stream" if line.stream else ""].append(line.rank)
+    return "; ".join(
+        f"{_waiters(ranks, stream)} in {where} for {lacked}" for (where, lacked, stream), ranks in groups.items()
+    )
+
+
+def _waiters(ranks: Sequence[int], stream: str) -> str:
+    one = len(ranks) == 1
+    who = f"the {stream}{'' if one else 's'} of {ranks_text(ranks)}" if stream else ranks_text(ranks)
+    return f"{who} {'waits' if one else 'wait'}"
 
 
 def verdict_text(

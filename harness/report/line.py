@@ -39,6 +39,7 @@ class Line:
     events_lost: int
     rerun: str
     recorded: str  # ISO time, UTC
+    device: str = ""  # cpu or cuda
     judged: bool = True  # false: no verdict on disk
 
     @property
@@ -88,6 +89,7 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         events_lost=raw["events_lost"],
         rerun=raw["rerun"],
         recorded=raw["recorded"],
+        device=raw["device"],
     )
 
 

@@ -104,6 +104,7 @@ class RunStore:
             "expected": {"ok": ok, "differences": list(differences)},
             "rerun": rerun,
             "evidence": _evidence(folder),
+            "device": case.spec.get("device", ""),
             "environment": self.run["environment"],
             "seconds": seconds,
             "recorded": names.now(),

@@ -61,7 +61,10 @@ class Workload(Section):
     seed: int = 0
 
 
-FaultKind = Literal["delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "exhaust"]
+FaultKind = Literal[
+    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "exhaust",
+    "ballast", "device-error", "skip-launch",
+]  # fmt: skip
 
 
 class Fault(Section):
@@ -75,11 +78,25 @@ class Fault(Section):
     code: int | None = Field(None, description="of exit and abort")
     leave: NonNegativeInt | None = Field(None, description="of exhaust: free KV blocks to leave")
 
+    bytes: PositiveInt | None = Field(None, description="of ballast: device memory to take")
+    leave_bytes: NonNegativeInt | None = Field(None, description="of ballast: device memory to leave, instead of bytes")
+
     @model_validator(mode="after")
     def _complete(self) -> Fault:
+        if (self.kind == "ballast") != ((self.bytes is None) != (self.leave_bytes is None)):
+            raise ValueError("ballast, and nothing else, needs either `bytes` or `leave_bytes`")
         if (self.kind in ("delay", "stop", "gil")) != (self.seconds is not None):
             raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
         return self
+
+
+class Gpu(Section):
+    """`gpu`: what holds on the device `cuda` only."""
+
+    memory_bytes: Amount | None = Field(
+        None, description="device memory that a rank may use beside its context; default: an equal share of its GPU"
+    )
+    breadcrumbs: bool = Field(True, description="the device marks its collectives, so that hangs on it can be proved")
 
 
 class LimitsSection(Section):
@@ -141,6 +158,8 @@ class Frame(Section):
     workload: Workload = Workload()
     faults: list[Fault] = Field(default_factory=list)
     on_error: Literal["park", "exit"] = Field("park", description="what a rank does after an exception")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
+    gpu: Gpu = Gpu()
     limits: LimitsSection = LimitsSection()
     matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
     expect: list[ExpectSection] = Field(min_length=1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harness.scenario.capacity import amounts, capacity
 from harness.scenario.document import Keys
-from harness.scenario.frame import Frame, PerRank
+from harness.scenario.frame import Amount, Frame, PerRank
 
 PHASES = (
     "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",
@@ -18,22 +20,9 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
     if ep is not None and ep not in (1, frame.parallel.tp):
         found.append((("parallel", "ep"), f"{ep} is neither 1 nor tp ({frame.parallel.tp}); use one of them"))
     unit, amount = capacity(frame.kv_capacity)
-    if isinstance(amount, list) and len(amount) != ranks:
-        found.append((("kv_capacity", unit), f"has {len(amount)} values for {ranks} ranks; give one for each"))
-    if isinstance(amount, PerRank):
-        found += [
-            (("kv_capacity", unit, "ranks", rank), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
-            for rank in amount.ranks
-            if not 0 <= rank < ranks
-        ]
-    for keys, value in amounts(amount):
-        path = ("kv_capacity", unit, *keys)
-        if value < 0:
-            found.append((path, f"{value:g} is negative; give 0 or more"))
-        elif unit == "fraction" and not value <= 1:
-            found.append((path, f"{value:g} is more than all; give a share between 0 and 1"))
-        elif unit != "fraction" and not float(value).is_integer():
-            found.append((path, f"{value:g} is not a whole number; {unit} are counted"))
+    found += _amount(("kv_capacity", unit), amount, ranks)
+    if frame.gpu.memory_bytes is not None:
+        found += _amount(("gpu", "memory_bytes"), frame.gpu.memory_bytes, ranks)
     for number, fault in enumerate(frame.faults):
         if fault.rank >= ranks:
             text = f"there is no rank {fault.rank}; ranks are 0 to {ranks - 1}"
@@ -47,3 +36,21 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
             if rank >= ranks
         ]
     return found
+
+
+def _amount(path: Keys, amount: Amount, ranks: int) -> Iterator[tuple[Keys, str]]:
+    """What is wrong with an amount; the last key of `path` is its unit."""
+    unit = path[-1]
+    if isinstance(amount, list) and len(amount) != ranks:
+        yield path, f"has {len(amount)} values for {ranks} ranks; give one for each"
+    if isinstance(amount, PerRank):
+        for rank in amount.ranks:
+            if not 0 <= rank < ranks:
+                yield (*path, "ranks", rank), f"there is no rank {rank}; ranks are 0 to {ranks - 1}"
+    for keys, value in amounts(amount):
+        if value < 0:
+            yield (*path, *keys), f"{value:g} is negative; give 0 or more"
+        elif unit == "fraction" and not value <= 1:
+            yield (*path, *keys), f"{value:g} is more than all; give a share between 0 and 1"
+        elif unit != "fraction" and not float(value).is_integer():
+            yield (*path, *keys), f"{value:g} is not a whole number; {unit} are counted"

@@ -175,6 +175,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
     """All that the ranks get; expectations are no part of it."""
     unit, amount = capacity(frame.kv_capacity)
     values: Sequence[float] = per_rank(amount, ranks)
+    memory = frame.gpu.memory_bytes
     if unit != "fraction":
         values = [int(value) for value in values]
     return {
@@ -185,7 +186,11 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
         "workload": frame.workload.model_dump(),
         "faults": [fault.model_dump() for fault in frame.faults],
         "on_error": frame.on_error,
-        "device": "cpu",
+        "device": frame.device,
+        "gpu": {
+            "memory_bytes": None if memory is None else [int(value) for value in per_rank(memory, ranks)],
+            "breadcrumbs": frame.gpu.breadcrumbs,
+        },
     }
 
 

@@ -22,13 +22,18 @@ class Kind(enum.IntEnum):
     SHAPE = 6  # the rank now works on shape a (string)
     DECISION = 7  # a = site, b = key, c = choice, size = detail (strings); seq = 1: the choice leaves the common path
     MILESTONE = 8  # progress that counts: a = string
-    RAISED = 9  # the rank's program ended with an exception: a = type, b = message, c = traceback (strings)
+    RAISED = 9  # the rank's program ended with an exception: a = type, b = message, c = traceback (strings);
+    # seq = 1: its device is lost too, what was handed to its streams will never run
     RETURNED = 10  # the rank's program ended by itself
     ABORT = 11  # the rank is about to end the job (MPI_Abort): a = code
     WAITER = 12  # a thread that may communicate exists: a = string (its name)
     WAITER_END = 13  # ... and is gone
     PARKED = 15  # the rank has raised or returned and stays alive, sockets open, until it is released
     RESULT = 14  # a = string (JSON): what the rank found out, for example its tokens
+    LAUNCH = 16  # collectives are handed to a device stream: comm, seq = number of the last, a = op string, size;
+    # c > 0: a replayed graph's share of this communicator, c of them, a = its manifest string
+    MANIFEST = 17  # a graph was captured: a = string (JSON: name, its collectives in order)
+    ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
 
 
 class Need(enum.IntEnum):
@@ -43,6 +48,7 @@ class Need(enum.IntEnum):
     NOBODY = 2  # may end alone: the root of a broadcast, a non-root of a gather, a buffered send
     RECV = 3  # one peer's matching send; peer -1: any member's
     SSEND = 4  # one peer's matching receive (a send that surely waits)
+    STREAM = 5  # the rank's own device streams: a host in `synchronize`
 
 
 class Record(NamedTuple):

@@ -7,7 +7,7 @@ import struct
 from harness.trace.event import RECORD
 
 MAGIC = b"LOCKSTEP"
-VERSION = 1
+VERSION = 2
 RING_FD = "LOCKSTEP_RING_FD"  # environment: the inherited descriptor of this rank's ring
 
 DEFAULT_CAPACITY = 65_536  # events; a whole start-up
@@ -22,9 +22,9 @@ STRINGS_USED = 80  # u64, bytes of the string region in use
 THREADS = 88  # u64, threads that have ever written, by the engine
 RELEASE = 128  # u64, written by the supervisor: 0 park, 1 finish
 ACKNOWLEDGED = 136  # u64, written by the supervisor: number of the last event that the watchdog has
-COMM_TABLE = 4096  # COMMS x u64: highest collective number entered, by communicator id
-BREADCRUMB_TABLE = COMM_TABLE + COMMS * 8  # BREADCRUMBS x u64
-STRINGS = BREADCRUMB_TABLE + BREADCRUMBS * 8
+COMM_TABLE = 4096  # COMMS x u64: highest collective number entered (of a device: handed to it), by communicator id
+BREADCRUMB_TABLE = 8192  # BREADCRUMBS x u64, by communicator id, written by the device: see `Crumb`
+STRINGS = 12288  # the breadcrumbs have a page of their own, which the device maps
 RECORDS = STRINGS + STRING_BYTES
 
 U64 = struct.Struct("<Q")

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 
 from harness.trace import layout
@@ -61,6 +62,14 @@ class Wait:
         self.recorder.write(Kind.EXIT, self.comm.id, self.seq, self.op)
 
 
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A captured graph as the recorder knows it: the string that describes it, and its collectives by communicator."""
+
+    text: int
+    counts: tuple[tuple[Comm, int], ...]
+
+
 class Recorder:
     """Writes one rank's events. Use `attach()`; one recorder a process."""
 
@@ -75,6 +84,7 @@ class Recorder:
         self._threads = itertools.count(0)
         self._comms = itertools.count(0)
         self._instances: dict[tuple[str, str, tuple[int, ...]], int] = {}
+        self._host = Comm(self, 0, "", ())
         self.last = 0
         self.string("")
         self._thread()
@@ -101,17 +111,20 @@ class Recorder:
 
     # --- what can block -------------------------------------------------------------------------------------------
 
-    def comm(self, kind: str, name: str, members: Sequence[int]) -> Comm:
+    def comm(self, kind: str, name: str, members: Sequence[int], device: str = "") -> Comm:
         """Announce a communicator: its library (`mpi`, `gloo`, `nccl` ...), its name, its members as global ranks.
 
-        Ranks that announce the same kind, name and members in the same order mean the same communicator.
+        Ranks that announce the same kind, name and members in the same order mean the same communicator. The collectives
+        of one with a `device` stream (its name) run there: the host hands them over with `launch` and `replay`, and the
+        device tells by its breadcrumb how far it has come. Those on one stream must run in the order of their handing over.
         """
         group = (kind, name, tuple(members))
         instance = self._instances[group] = self._instances.get(group, 0) + 1
         ident = next(self._comms)
         if ident >= layout.COMMS:
             raise RuntimeError(f"more than {layout.COMMS} communicators in one rank")
-        text = json.dumps({"kind": kind, "name": name, "members": list(members), "instance": instance})
+        about = {"kind": kind, "name": name, "members": list(members), "instance": instance}
+        text = json.dumps(about | {"device": device} if device else about)
         self.write(Kind.COMM, ident, 0, self.string(text))
         return Comm(self, ident, f"{kind}:{name}", tuple(members))
 
@@ -138,6 +151,46 @@ class Recorder:
         text = self.string(op)
         self.write(Kind.ENTER, comm.id, seq, text, Need.ALL, -1, 0, -1)
         return Wait(self, comm, seq, text)
+
+    # --- what a device does ---------------------------------------------------------------------------------------
+
+    def launch(self, comm: Comm, op: str, size: int = -1) -> None:
+        """A collective of a device communicator is about to be handed to the stream. To be called before it is."""
+        comm.number = seq = comm.number + 1
+        self.write(Kind.LAUNCH, comm.id, seq, self.string(op), 0, 0, 0, size)
+        _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+
+    def manifest(self, graph: str, collectives: Sequence[tuple[Comm, str, int]]) -> Manifest:
+        """A graph was captured: its name, and its collectives (communicator, operation, size or -1) in order."""
+        listed = [[comm.id, op, size] for comm, op, size in collectives]
+        text = self.string(json.dumps({"graph": graph, "collectives": listed}), MAX_STRING * 8)
+        self.write(Kind.MANIFEST, 0, 0, text)
+        counts: dict[int, int] = {}
+        comms: dict[int, Comm] = {}
+        for comm, _, _ in collectives:
+            counts[comm.id] = counts.get(comm.id, 0) + 1
+            comms[comm.id] = comm
+        return Manifest(text, tuple((comms[ident], count) for ident, count in counts.items()))
+
+    def replay(self, manifest: Manifest) -> None:
+        """A graph with collectives of device communicators is about to be replayed. To be called before it is."""
+        for comm, count in manifest.counts:
+            comm.number = seq = comm.number + count
+            self.write(Kind.LAUNCH, comm.id, seq, manifest.text, 0, count, 0, -1)
+            _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+
+    def synchronize(self) -> Wait:
+        """Enter a wait for all that was handed to this rank's streams."""
+        text = self.string("synchronize")
+        self.write(Kind.ENTER, 0, 0, text, Need.STREAM, -1, 0, -1)
+        return Wait(self, self._host, 0, text)
+
+    def breadcrumbs(self) -> memoryview:
+        """The memory that the device keeps its breadcrumbs in: one 64-bit word a communicator, by its id."""
+        end = layout.BREADCRUMB_TABLE + 8 * layout.BREADCRUMBS
+        return memoryview(self._memory)[layout.BREADCRUMB_TABLE : end]
+
+    # --- point to point -------------------------------------------------------------------------------------------
 
     def send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, synchronous: bool = False) -> Wait:
         """Enter a blocking send to `peer` (a rank in `comm`). Only a synchronous one is known to wait."""
@@ -187,11 +240,15 @@ class Recorder:
 
     # --- how it ends ----------------------------------------------------------------------------------------------
 
-    def raised(self, error: BaseException) -> None:
-        """The rank's program ended with an exception."""
+    def environment(self, facts: Mapping[str, object]) -> None:
+        """What the rank runs on, as JSON; later calls add to it. The watchdog puts it into the verdict."""
+        self.write(Kind.ENVIRONMENT, 0, 0, self.string(json.dumps(facts)))
+
+    def raised(self, error: BaseException, device_lost: bool = False) -> None:
+        """The rank's program ended with an exception. `device_lost`: what was handed to its device will never run."""
         text = "".join(traceback.format_exception(error))[-MAX_STRING:]
         string = self.string
-        self.write(Kind.RAISED, 0, 0, string(type(error).__name__), string(str(error)), string(text))
+        self.write(Kind.RAISED, 0, int(device_lost), string(type(error).__name__), string(str(error)), string(text))
 
     def returned(self) -> None:
         """The rank's program ended by itself."""

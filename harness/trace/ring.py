@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from dataclasses import dataclass
 
 from harness.trace import layout
 from harness.trace.event import RECORD, Record
+
+_WORDS = struct.Struct(f"<{layout.BREADCRUMBS}Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,10 @@ class Ring:
         """How many threads have ever written; true even after an overrun."""
         return int(layout.U64.unpack_from(self.memory, layout.THREADS)[0])
 
-    def breadcrumb(self, slot: int) -> int:
-        """The device breadcrumb in `slot`."""
-        return int(layout.U64.unpack_from(self.memory, layout.BREADCRUMB_TABLE + 8 * slot)[0])
+    def breadcrumbs(self) -> dict[int, int]:
+        """What the device has written, by communicator id; `Crumb.parse` reads it. To be read before the events."""
+        words = _WORDS.unpack_from(self.memory, layout.BREADCRUMB_TABLE)
+        return {comm: word for comm, word in enumerate(words) if word}
 
     def clock_offset_ns(self) -> int:
         """CLOCK_REALTIME - CLOCK_MONOTONIC on the engine's host; 0 before it attached."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from harness.trace.breadcrumb import Crumb
 from harness.trace.event import Kind, Need, Record
+from harness.trace.lane import Lane
 
 
 class Status(enum.Enum):
@@ -29,6 +31,7 @@ class CommInfo:
     kind: str
     name: str
     members: tuple[int, ...]
+    device: str = ""  # the device stream that its collectives run on
 
     @staticmethod
     def parse(text: str) -> CommInfo:
@@ -36,7 +39,8 @@ class CommInfo:
         raw = json.loads(text)
         members = tuple(raw["members"])
         digest = hashlib.sha256(",".join(map(str, members)).encode()).hexdigest()[:8]
-        return CommInfo(f"{raw['kind']}:{raw['name']}#{raw['instance']}@{digest}", raw["kind"], raw["name"], members)
+        key = f"{raw['kind']}:{raw['name']}#{raw['instance']}@{digest}"
+        return CommInfo(key, raw["kind"], raw["name"], members, raw.get("device", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Wait:
     since_ns: int
     phase: str
     shape: str
+    graph: str = ""  # the replayed graph that a device stream is in
 
 
 @dataclass(slots=True)
@@ -66,6 +71,8 @@ class RankState:
     sent: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, to, tag) -> sends begun
     received: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, from, tag) -> receives begun
     comms: dict[int, CommInfo] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)  # communicator key -> what the device does on it
+    device_lost: bool = False  # nothing that was handed to the device will run
     phase: str = ""
     shape: str = ""
     milestones: int = 0
@@ -93,14 +100,69 @@ class RankState:
         self.lost += lost
         self.blind = True
         for ident, info in self.comms.items():
-            self.entered[info.key] = max(self.entered.get(info.key, 0), entered(ident))
+            if info.device:
+                self.lanes[info.key].overrun(entered(ident))
+            else:
+                self.entered[info.key] = max(self.entered.get(info.key, 0), entered(ident))
         self.waiters = dict.fromkeys((*self.waiters, *range(threads)))
 
-    def waits(self) -> list[Wait]:
-        """The waits of blocked waiters."""
-        return [wait for wait in self.waiters.values() if wait is not None]
+    def see(self, words: Mapping[int, int], seen_ns: int, string: Callable[[int], str]) -> None:
+        """Fold the breadcrumbs in, after the events that were read later. `seen_ns`: when they still stood otherwise."""
+        for ident, word in words.items():
+            info = self.comms.get(ident)
+            if info is not None and info.device:
+                crumb = Crumb.parse(word)
+                op = "" if crumb.site is None else string(crumb.site)
+                self.lanes[info.key].see(crumb.entered, crumb.inside, op, seen_ns)
+                self.entered[info.key] = crumb.entered
+
+    @property
+    def runs(self) -> bool:
+        """Whether something of it may go on by itself: a thread in no wait, or a stream on its way to a collective."""
+        if self.status is Status.DEAD:
+            return False
+        if not self.device_lost and self._streams_run():
+            return True
+        return self.status is Status.RUNNING and self.busy
+
+    def _streams_run(self) -> bool:
+        """A stream that is in a collective does not run, whatever was handed to it behind that."""
+        held = {lane.stream for lane in self.lanes.values() if lane.inside}
+        return any(lane.pending and lane.stream not in held for lane in self.lanes.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread of the program is in no wait; one that waits for streams that do not wait will go on too."""
+        held = any(lane.inside for lane in self.lanes.values())
+        return not self.waiters or any(
+            wait is None or (wait.need is Need.STREAM and not held) for wait in self.waiters.values()
+        )
+
+    @property
+    def position(self) -> tuple[object, ...]:
+        """What changes with every step of the rank: equal at two moments means that it stood still between them."""
+        return (self.number, self.status, *(lane.position for lane in self.lanes.values()))
+
+    def waits(self) -> list[tuple[int, Wait]]:
+        """The waits of blocked threads and, with numbers from STREAM_WAITER on, of device streams.
+
+        A stream stays in its collective when the program has raised or returned, but not when the process is gone.
+        """
+        found: list[tuple[int, Wait]] = []
+        if self.status is Status.RUNNING:
+            found += [(thread, wait) for thread, wait in sorted(self.waiters.items()) if wait is not None]
+        if self.status is not Status.DEAD and not self.device_lost:
+            lanes = enumerate(self.lanes.values(), STREAM_WAITER)
+            found += [(number, self._stream_wait(lane)) for number, lane in lanes if lane.inside]
+        return found
+
+    def _stream_wait(self, lane: Lane) -> Wait:
+        launch = lane.current()
+        place = (launch.phase, launch.shape, launch.graph) if launch else (self.phase, self.shape, "")
+        return Wait(lane.comm, lane.entered, lane.op, Need.ALL, -1, 0, lane.since_ns, *place)
 
 
+STREAM_WAITER = 1000  # above every thread's number
 String = Callable[[int], str]
 
 
@@ -108,9 +170,16 @@ def _comm(state: RankState, record: Record, string: String) -> None:
     info = CommInfo.parse(string(record.a))
     state.comms[record.comm] = info
     state.entered.setdefault(info.key, 0)
+    if info.device:
+        state.lanes[info.key] = Lane(info.key, info.device)
 
 
 def _enter(state: RankState, record: Record, string: String) -> None:
+    if record.b == Need.STREAM:
+        place = (state.phase, state.shape)
+        wait = Wait("", 0, string(record.a), Need.STREAM, state.rank, 0, record.time_ns, *place)
+        state.waiters[record.thread] = wait
+        return
     info = state.comms.get(record.comm)
     if info is None:  # its COMM event was overwritten: the rank counts as running
         state.waiters[record.thread] = None
@@ -127,6 +196,13 @@ def _enter(state: RankState, record: Record, string: String) -> None:
         state.waiters[record.thread] = Wait(
             info.key, record.seq, op, need, peer, record.tag, record.time_ns, state.phase, state.shape
         )
+
+
+def _launch(state: RankState, record: Record, string: String) -> None:
+    info = state.comms.get(record.comm)
+    if info is not None and info.device:
+        graph = json.loads(string(record.a))["graph"] if record.c else ""
+        state.lanes[info.key].launch(record.seq, graph, state.phase, state.shape)
 
 
 def _exit(state: RankState, record: Record, string: String) -> None:
@@ -158,6 +234,7 @@ def _waiter_end(state: RankState, record: Record, string: String) -> None:
 
 def _raised(state: RankState, record: Record, string: String) -> None:
     state.status = Status.RAISED
+    state.device_lost = bool(record.seq)
 
 
 def _returned(state: RankState, record: Record, string: String) -> None:
@@ -177,6 +254,7 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.ENTER: _enter,
     Kind.POST: _enter,
     Kind.EXIT: _exit,
+    Kind.LAUNCH: _launch,
     Kind.PHASE: _phase,
     Kind.SHAPE: _shape,
     Kind.MILESTONE: _milestone,

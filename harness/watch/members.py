@@ -45,6 +45,7 @@ class Member:
             self.state.overrun(message["lost"], message["entered"].__getitem__, message["threads"])
         self._keep(message["records"])
         self.state.apply(decode(message["records"]), self.text)
+        self.state.see(message["breadcrumbs"], message["seen_ns"], self.text)
 
     def _keep(self, records: bytes) -> None:
         """Keep the first and the last events: how a rank parted from its peers, and what it does now."""

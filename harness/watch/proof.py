@@ -23,7 +23,7 @@ class Proof:
     members: Members
     epoch: int = 0
     candidate: list[Stuck] = field(default_factory=list)
-    numbers: dict[int, int] = field(default_factory=dict)  # event counters of the candidate's ranks
+    positions: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where the candidate's ranks stood
     first_proved_s: float | None = None
     judged: int = 0  # snapshots judged
     judged_moving: int = 0  # ... while some rank was alive and moving
@@ -35,13 +35,11 @@ class Proof:
         """Judge the present states. The ranks to ask again, in epoch `self.epoch`; none: there is no knot."""
         states = self.members.states()
         self.judged += 1
-        self.judged_moving += any(
-            s.status is Status.RUNNING and (not s.waiters or not all(s.waiters.values())) for s in states.values()
-        )
+        self.judged_moving += any(state.runs for state in states.values())
         self.candidate = stuck(states, self.members.comms)
-        self.numbers = {s.rank: states[s.rank].number for s in self.candidate}
+        self.positions = {s.rank: states[s.rank].position for s in self.candidate}
         self.epoch += 1
-        return list(self.numbers)
+        return list(self.positions)
 
     def pending(self) -> bool:
         """Whether a candidate awaits confirmation."""
@@ -58,12 +56,10 @@ class Proof:
         """The proved knot; None while answers are missing, after a refutation, or while others may still join."""
         if not self.candidate:
             return None
-        for rank, number in self.numbers.items():
-            member = self.members[rank]
-            if member.state.number != number or member.state.status is not Status.RUNNING:
-                self.refute()
-                return None
-        if any(self.members[rank].confirmed != self.epoch for rank in self.numbers):
+        if any(self.members[rank].state.position != position for rank, position in self.positions.items()):
+            self.refute()
+            return None
+        if any(self.members[rank].confirmed != self.epoch for rank in self.positions):
             return None
         if self._may_still_wake(now_s):
             return None
@@ -84,5 +80,5 @@ class Proof:
     def quiet(self) -> bool:
         """Whether every rank is in the knot or has ended: nobody can join it any more."""
         return self.members.complete() and all(
-            rank in self.numbers or member.state.status is not Status.RUNNING for rank, member in self.members
+            rank in self.positions or member.state.status is not Status.RUNNING for rank, member in self.members
         )

@@ -42,6 +42,8 @@ class Supervisor:
         self.ring = Ring(self.rank, self.plan.world, self.plan.capacity)
         self.output = tempfile.TemporaryFile()  # noqa: SIM115
         self.output_sent = 0
+        self.crumbs: dict[int, int] = {}
+        self.looked_ns = time.monotonic_ns()  # when the breadcrumbs were last read
         self.left: set[str] = set()  # shared memory that the rank maps, and leaves when it is killed
         self.next_scan = 0.0
         self.ended = False
@@ -83,8 +85,10 @@ class Supervisor:
         """Send what is new: events, output, the engine's end."""
         # Whether the engine has ended is asked before its ring is read, so that nothing it wrote comes after its end.
         code = None if self.ended else self.child.poll()
+        # Breadcrumbs first: what they say was handed to the device is then among the events.
+        looked_ns, crumbs = time.monotonic_ns(), self.ring.breadcrumbs()
         delta = self.ring.read()
-        if delta:
+        if delta or crumbs != self.crumbs:
             entered = [self.ring.entered(i) for i in range(layout.COMMS)] if delta.lost else []
             line.send(
                 "delta",
@@ -94,7 +98,10 @@ class Supervisor:
                 entered=entered,
                 threads=self.ring.threads(),
                 clock=self.ring.clock_offset_ns(),
+                breadcrumbs=crumbs,
+                seen_ns=self.looked_ns,
             )
+        self.looked_ns, self.crumbs = looked_ns, crumbs
         size = os.fstat(self.output.fileno()).st_size
         while self.output_sent < size:
             chunk = os.pread(self.output.fileno(), 1 << 20, self.output_sent)

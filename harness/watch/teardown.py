@@ -1,4 +1,4 @@
-"""The end of a case: whatever its outcome, no process and no shared-memory file of it stays; what did is a finding."""
+"""The end of a case: whatever its outcome, no process, shared memory or GPU memory of it stays; what did is a finding."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
+from harness.launch.gpus import gpus
 from harness.watch import process
 from harness.watch.members import Members
 from harness.watch.plan import TOKEN
 
 GRACE_S = 3.0
+GPU_GRACE_S = 15.0  # a driver takes its time to tear a killed process's context down
+GPU_SLACK = 64 << 20  # bytes that may stay in use on a GPU: the driver's own, and other processes' small change
 
 
 class Teardown:
@@ -20,6 +23,7 @@ class Teardown:
         self._token = token
         self._members = members
         self._before = process.shared_memory_files()
+        self._gpus_before = {gpu.index: gpu for gpu in gpus()}
 
     def finish(self, verdict: Verdict, end: Callable[[], None]) -> Verdict:
         """End the case in order with `end`, then look; the verdict, with a `leak` finding if a process had stayed."""
@@ -29,11 +33,35 @@ class Teardown:
         process.end_all(left)
         process.wait_until(lambda: not self._left(), GRACE_S)
         process.remove_files(self._files())
-        if not left or verdict.outcome is Outcome.INVALID:
-            # Files of killed ranks are removed as a matter of course; only a process that stayed is a leak.
-            return verdict
-        text = f"{len(left)} processes of the case had to be killed after it had ended"
-        return replace(verdict, findings=(*verdict.findings, Finding(FindingKind.LEAK, text, {"pids": left})))
+        # Files of killed ranks are removed as a matter of course; a process or memory that stayed is a leak.
+        found: list[Finding] = []
+        if left:
+            text = f"{len(left)} processes of the case had to be killed after it had ended"
+            found.append(Finding(FindingKind.LEAK, text, {"pids": left}))
+        found += self._gpu_leaks()
+        return verdict if verdict.outcome is Outcome.INVALID else replace(verdict, findings=(*verdict.findings, *found))
+
+    def _gpu_leaks(self) -> list[Finding]:
+        """What of this host's GPUs is still in use a while after the end, that was not before."""
+        if not self._gpus_before:
+            return []
+        process.wait_until(lambda: not self._gpu_left(), GPU_GRACE_S, step_s=0.1)
+        return [Finding(FindingKind.LEAK, text, {"gpu": index, "bytes": size}) for index, size, text in self._gpu_left()]
+
+    def _gpu_left(self) -> list[tuple[int, int, str]]:
+        """GPU, bytes and sentence of each leak. Where other processes have come to a GPU, its memory tells nothing."""
+        ours = {member.pid for _, member in self._members}
+        found: list[tuple[int, int, str]] = []
+        for gpu in gpus():
+            before = self._gpus_before[gpu.index]
+            held = {pid: size for pid, size in gpu.processes.items() if pid in ours}
+            more = gpu.used_bytes - before.used_bytes
+            if held:
+                text = f"GPU {gpu.index} is still held by processes {sorted(held)} of the case"
+                found.append((gpu.index, sum(held.values()), text))
+            elif more > GPU_SLACK and not gpu.processes.keys() - before.processes.keys():
+                found.append((gpu.index, more, f"{more >> 20} MiB more of GPU {gpu.index} are in use than before the case"))
+        return found
 
     def _left(self) -> list[int]:
         return process.with_variable(TOKEN, self._token)

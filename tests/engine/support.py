@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from torch import Tensor
+
+from engines.minimal.data_plane import DataPlane
 from engines.minimal.protocols import Step, StepOutput
 from engines.minimal.settings import Settings
 from harness.scenario.load import load_all
@@ -96,6 +99,8 @@ def following(token: int, position: int) -> int:
 class TableDevice:
     """A device whose next token is `following`, with drafts that are often wrong. Every forward meets all ranks."""
 
+    out_of_memory: type[Exception] = MemoryError
+
     def __init__(self, data: ThreadCommunicator, draft_len: int) -> None:
         self.data, self.draft_len = data, draft_len
         self.shapes: list[tuple[str, int]] = []  # how each forward ran, and its tokens
@@ -110,7 +115,7 @@ class TableDevice:
         drafts = [self._drafts(token, position + 1) for token, position in zip(tokens, step.positions, strict=True)]
         return StepOutput(tuple(tokens), tuple(drafts))
 
-    def capture(self, step: Step) -> TableGraph:
+    def capture(self, step: Step, name: str) -> TableGraph:
         """A graph with the shape of `step`."""
         self.eager(step, "capture")
         return TableGraph(self, step)
@@ -134,6 +139,30 @@ class TableGraph:
         if (step.counts, len(step.tokens)) != (self.counts, self.tokens):
             raise RuntimeError(f"a graph of {self.counts} tokens is replayed with {step.counts}")
         return self.device.eager(step, "replay")
+
+
+class LocalPlane(DataPlane):
+    """The data plane of a rank alone; notes what was issued. Stands in for gloo where only the device is tested."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.issued: list[str] = []
+        self.comm = Log().comm("local", "alone", [0])
+
+    def all_reduce(self, tensor: Tensor, place: str) -> None:
+        """Nothing to sum."""
+        self._issue(f"all_reduce {place}")
+
+    def all_to_all(
+        self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
+    ) -> None:
+        """What was sent comes back."""
+        self._issue(f"all_to_all {place}")
+        output.copy_(source)
+
+    def _issue(self, op: str) -> None:
+        self.note(self.comm, op, -1)
+        self.issued.append(op)
 
 
 def settings(changes: dict[str, Any] | None = None, rank: int = 0, world: int = 1) -> Settings:

@@ -9,9 +9,9 @@ import torch
 
 from engines.minimal.cpu_device import CpuDevice
 from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import HEADS, Model, shard
+from engines.minimal.model import HEADS, LAYERS, Model, shard
 from engines.minimal.protocols import Step
-from tests.engine.support import settings
+from tests.engine.support import LocalPlane, Log, settings
 
 SETTINGS = settings()
 torch.set_num_threads(1)
@@ -35,42 +35,38 @@ def step(chance: random.Random, size: int, sampling: str) -> Step:
 @pytest.mark.parametrize("size", [1, 2, 4, 8, 32])
 def test_replay_equals_eager(size: int, attention_dp: bool, sampling: str) -> None:
     """What was captured with one input gives, replayed with another, tokens, drafts and KV of an eager forward."""
-    issued: list[str] = []
-
-    def all_reduce(tensor: torch.Tensor) -> None:
-        device.collective(lambda: issued.append("all_reduce"))
-
-    def all_to_all(out: torch.Tensor, source: torch.Tensor, outgoing: object, incoming: object) -> None:
-        def issue() -> None:
-            issued.append("all_to_all")
-            out.copy_(source)
-
-        device.collective(issue)
-
+    plane = LocalPlane()
     with torch.no_grad():
-        pool = KvPool(SETTINGS, HEADS)
-        device = CpuDevice(Model(shard(0, 1, 1, attention_dp), 3, 7, all_reduce, all_to_all), pool)
+        device = CpuDevice(plane, Log())
+        device.model = Model(shard(0, 1, 1, attention_dp), 3, 7, device, lambda layer: None)
+        pool = device.pool = KvPool(SETTINGS, HEADS)
         chance = random.Random(size)
-        graph = device.capture(step(chance, size, sampling))
+        graph = device.capture(step(chance, size, sampling), "any")
         for _ in range(3):
             fresh = step(chance, size, sampling)
             before = pool.data.clone()
-            issued.clear()
+            plane.issued.clear()
             replayed = graph.replay(fresh)
-            collectives, after = list(issued), pool.data.clone()
+            collectives, after = list(plane.issued), pool.data.clone()
             pool.data.copy_(before)
             assert device.eager(fresh) == replayed
             assert torch.equal(pool.data, after)
-            assert collectives == ["all_to_all" if attention_dp else "all_reduce"] * 4
+            dealt = (
+                ("all_to_all dispatch", "all_to_all combine")
+                if attention_dp
+                else ("all_reduce attention", "all_reduce experts")
+            )
+            assert collectives == [f"{op} layer={layer}" for layer in range(LAYERS) for op in dealt]
 
 
 def test_captured_step_is_really_recorded() -> None:
     """A replay does not run the model's Python again."""
     with torch.no_grad():
-        model = Model(shard(0, 1, 1, False), 0, 7, lambda tensor: None, lambda *rest: None)
-        device = CpuDevice(model, KvPool(SETTINGS, HEADS))
+        device = CpuDevice(LocalPlane(), Log())
+        model = device.model = Model(shard(0, 1, 1, False), 0, 7, device, lambda layer: None)
+        device.pool = KvPool(SETTINGS, HEADS)
         first = step(random.Random(1), 2, "greedy")
-        graph = device.capture(first)
+        graph = device.capture(first, "any")
         expected = device.eager(first)
         del model.embedding
         assert graph.replay(first) == expected

@@ -14,11 +14,30 @@ from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import Model, shard
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.protocols import StepOutput
-from tests.engine.support import Log, ThreadCommunicator, on_groups, settings
+from tests.engine.support import LocalPlane, Log, ThreadCommunicator, on_groups, settings
 
 SEED = 7
 torch.set_num_threads(1)
 PROMPTS = [[random.Random(number).randrange(128) for _ in range(3 + number)] for number in range(8)]
+
+
+class ThreadPlane(LocalPlane):
+    """The data plane of ranks that are threads."""
+
+    def __init__(self, data: ThreadCommunicator) -> None:
+        super().__init__()
+        self.data = data
+
+    def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
+        """Sum, in the order of the ranks."""
+        tensor.copy_(torch.stack(self.data.allgather(tensor.clone())).sum(0))
+
+    def all_to_all(
+        self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
+    ) -> None:
+        """Rows to every rank and back."""
+        parts = self.data.allgather(torch.split(source, list(outgoing)))
+        output.copy_(torch.cat([part[self.data.rank] for part in parts]))
 
 
 def forward(ranks: int, attention_dp: bool, sampling: str) -> list[tuple[int, ...]]:
@@ -28,16 +47,11 @@ def forward(ranks: int, attention_dp: bool, sampling: str) -> list[tuple[int, ..
     def work(tp: ThreadCommunicator, data: ThreadCommunicator) -> dict[int, tuple[int, ...]]:
         mine = settings({"parallel": parallel}, tp.rank, ranks)
 
-        def all_reduce(tensor: torch.Tensor) -> None:
-            tensor.copy_(torch.stack(data.allgather(tensor.clone())).sum(0))
-
-        def all_to_all(out: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int]) -> None:
-            parts = data.allgather(torch.split(source, list(outgoing)))
-            out.copy_(torch.cat([part[data.rank] for part in parts]))
-
         with torch.no_grad():
             part = shard(tp.rank, ranks, ranks, attention_dp)
-            device = CpuDevice(Model(part, 3, SEED, all_reduce, all_to_all), KvPool(mine, part.heads))
+            device = CpuDevice(ThreadPlane(data), Log())
+            device.model = Model(part, 3, SEED, device, lambda layer: None)
+            device.pool = KvPool(mine, part.heads)
             engine = ModelEngine(mine, tp, device, Log(), scratch_block=64)
             own = [n for n in range(len(PROMPTS)) if not attention_dp or n % ranks == tp.rank]
             rows = [Row(PROMPTS[n], 0, [4 * at, 4 * at + 1, 4 * at + 2], False) for at, n in enumerate(own)]

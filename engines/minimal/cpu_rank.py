@@ -1,0 +1,30 @@
+"""A rank's device and data plane on the CPU: gloo, and memory that the scenario counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from engines.minimal.comm_gloo import GlooGroup
+from engines.minimal.comm_mpi import MpiCommunicator
+from engines.minimal.cpu_device import CpuDevice
+from engines.minimal.kv_pool import KvPool
+from engines.minimal.model import Model, Shard
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+
+def cpu_device(
+    settings: Settings,
+    recorder: Recorder,
+    tp: MpiCommunicator,
+    members: Sequence[int],
+    part: Shard,
+    seed: int,
+    between: Callable[[str], None],
+) -> CpuDevice:
+    """The device with its model and its KV pool. All members must call it."""
+    plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members)
+    device = CpuDevice(plane, recorder)
+    device.model = Model(part, settings.draft_len, seed, device, between)
+    device.pool = KvPool(settings, part.heads)
+    return device

@@ -1,0 +1,99 @@
+"""A rank's device and data plane on a GPU: which GPU, how much of its memory, which library, and how large a KV pool."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+import torch.distributed as dist
+
+from engines.minimal.breadcrumbs import Breadcrumbs
+from engines.minimal.comm_mpi import MpiCommunicator
+from engines.minimal.comm_nccl import NcclGroup
+from engines.minimal.comm_symm import SymmetricMemory
+from engines.minimal.cuda_device import CudaDevice
+from engines.minimal.data_plane import DataPlane
+from engines.minimal.gpu_memory import GpuMemory
+from engines.minimal.kv_pool import KvPool, is_measured
+from engines.minimal.model import EXPERTS, HIDDEN, Model, Shard
+from engines.minimal.placement import Placement, Seat, place
+from engines.minimal.protocols import Step
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+
+def cuda_device(
+    settings: Settings,
+    recorder: Recorder,
+    world: MpiCommunicator,
+    tp: MpiCommunicator,
+    members: Sequence[int],
+    part: Shard,
+    seed: int,
+    between: Callable[[str], None],
+) -> CudaDevice:
+    """The device with its model and its KV pool. All ranks must call it."""
+    placement = place(_seats(world), settings.rank)
+    torch.cuda.set_device(placement.device)
+    memory = GpuMemory(settings.gpu_memory, placement.sharers)
+    crumbs = Breadcrumbs(recorder, settings.breadcrumbs)
+    recorder.environment({"device": _facts(placement), "memory": memory.figures()})
+    name = "ep" if settings.parallel.attention_dp else "tp"
+    plane: DataPlane
+    if placement.plane == "nccl":
+        plane = NcclGroup(recorder, name, tp, members, crumbs, placement.device)
+    else:
+        largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.draft_len))
+        plane = SymmetricMemory(recorder, name, tp, members, crumbs, largest * (HIDDEN + EXPERTS))
+    device = CudaDevice(plane, recorder, memory)
+    device.model = Model(part, settings.draft_len, seed, plane, between, device="cuda")
+    if is_measured(settings):
+        _profile(settings, device, part)
+    device.pool = KvPool(settings, part.heads, memory)
+    recorder.environment({"memory": memory.figures() | {"kv_bytes": device.pool.bytes, "kv_blocks": device.pool.blocks}})
+    return device
+
+
+def _seats(world: MpiCommunicator) -> list[Seat]:
+    local_rank, local_size = world.on_this_host()
+    mine = (socket.gethostname(), local_rank, local_size, torch.cuda.device_count())
+    return [Seat(*seat) for seat in world.allgather(mine)]
+
+
+def _facts(placement: Placement) -> dict[str, object]:
+    about = torch.cuda.get_device_properties(placement.device)
+    nccl = torch.cuda.nccl.version() if dist.is_nccl_available() else ()  # type: ignore[no-untyped-call]
+    return {
+        "index": placement.device,
+        "name": about.name,
+        "plane": placement.plane,
+        "reason": placement.reason,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "nccl": ".".join(map(str, nccl)),
+    }
+
+
+def _profile(settings: Settings, device: CudaDevice, part: Shard) -> None:
+    """The largest forward on a pool of one block, as upstream does before it sizes the KV cache.
+
+    Its activations stay in the allocator's hands: what is free afterwards is what the pool may have.
+    """
+    device.pool = KvPool(replace(settings, kv_unit="blocks", kv_amount=1), part.heads, device.memory)
+    count, width = settings.max_num_tokens, settings.blocks_per_sequence
+    per_block = settings.tokens_per_block
+    positions = tuple(number % per_block for number in range(count))
+    step = Step(
+        tokens=(0,) * count,
+        positions=positions,
+        slots=tuple(per_block + position for position in positions),  # the scratch block
+        tables=((1,) * width,) * count,
+        counts=(count,) * settings.parallel.ep,
+        sampling="greedy",
+    )
+    with device.recorder.phase("kv_profile"):
+        device.eager(step)
+    device.memory.profiled()
+    del device.pool

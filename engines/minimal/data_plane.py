@@ -1,0 +1,75 @@
+"""The data plane: the tensor collectives of a forward, whatever library carries them, and the tape of a captured graph."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+
+from harness.trace import Comm
+
+Tape = list[tuple[Comm, str, int]]  # communicator, operation, elements or -1
+
+
+class Collectives(Protocol):
+    """What the model calls."""
+
+    def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
+        """Sum over all members, in place. `place` says what it is for: it tells collectives of one forward apart."""
+
+    def all_to_all(
+        self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
+    ) -> None:
+        """Send the first `outgoing[0]` rows of `source` to member 0 and so on; `incoming` rows of each come back."""
+
+
+class DataPlane(ABC):
+    """Tensor collectives of the ranks that share the experts, with a tape that notes them while a graph is captured."""
+
+    def __init__(self) -> None:
+        self._tape: Tape | None = None
+
+    @abstractmethod
+    def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
+        """As `Collectives`."""
+
+    @abstractmethod
+    def all_to_all(
+        self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
+    ) -> None:
+        """As `Collectives`."""
+
+    def begin(self) -> None:  # noqa: B027  most planes have nothing to do
+        """A forward begins."""
+
+    def finish(self) -> None:  # noqa: B027
+        """A forward ends."""
+
+    @contextmanager
+    def taped(self) -> Iterator[Tape]:
+        """Note the collectives that are issued meanwhile."""
+        tape: Tape = []
+        self._tape = tape
+        try:
+            yield tape
+        finally:
+            self._tape = None
+
+    @property
+    def capturing(self) -> bool:
+        """Whether a graph is being captured."""
+        return self._tape is not None
+
+    def note(self, comm: Comm, op: str, size: int) -> None:
+        """One collective of the graph that is being captured, if one is."""
+        if self._tape is not None:
+            self._tape.append((comm, op, size))
+
+
+def check_rows(outgoing: Sequence[int], incoming: Sequence[int]) -> None:
+    """Raises ValueError for a member without rows: nobody would wait for it, and the proof counts on everybody's coming."""
+    if not all((*outgoing, *incoming)):
+        raise ValueError(f"every member needs rows: outgoing {list(outgoing)}, incoming {list(incoming)}")

@@ -1,0 +1,49 @@
+"""Which GPU a rank gets, and which data plane carries its tensors. Pure: all ranks come to the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a rank tells of itself: its host, its number among the ranks there, how many they are, the GPUs there."""
+
+    host: str
+    local_rank: int
+    local_size: int
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The GPU of this rank, how many ranks share it, and the data plane with the reason for it."""
+
+    device: int
+    sharers: int
+    plane: str  # nccl or symm_mem
+    reason: str
+
+
+def place(seats: Sequence[Seat], rank: int) -> Placement:
+    """The placement of rank `rank`, from the seats of all ranks.
+
+    Raises RuntimeError when a host has no GPU, or when ranks share GPUs but not all of them one and the same.
+    """
+    for number, seat in enumerate(seats):
+        if seat.gpus < 1:
+            raise RuntimeError(f"rank {number} finds no GPU on host {seat.host}; run with --device cpu")
+    mine = seats[rank]
+    device = mine.local_rank % mine.gpus
+    sharers = sum(seat.host == mine.host and seat.local_rank % seat.gpus == device for seat in seats)
+    if all(seat.local_size <= seat.gpus for seat in seats):
+        return Placement(device, sharers, "nccl", "every rank has a GPU of its own")
+    if len({seat.host for seat in seats}) == 1 and mine.gpus == 1:
+        reason = f"{mine.local_size} ranks share one GPU, which NCCL refuses"
+        return Placement(device, sharers, "symm_mem", reason)
+    figures = ", ".join(sorted({f"{seat.host}: {seat.local_size} ranks, {seat.gpus} GPUs" for seat in seats}))
+    raise RuntimeError(
+        f"ranks share GPUs over several devices ({figures}), which neither NCCL nor symmetric memory can do; "
+        "give every rank a GPU, or put all ranks on one (CUDA_VISIBLE_DEVICES=0)"
+    )
