@@ -117,7 +117,11 @@ class Executor:
             self.recorder.decision("decode.admit", f"step={number}", "refuse" if full else "all", detail, deviates=full)
 
     def _start(self, waiting: list[Request], active: list[Request]) -> None:
+        tokens = sum(len(request.row(self.draft_len).tokens) for request in active)
         while waiting and len(active) < self.settings.max_batch_size:
+            tokens += len(waiting[0].prompt)
+            if tokens > self.settings.max_num_tokens:
+                return  # the next step has no room for this prompt
             blocks = self.manager.allocate(self._tokens(waiting[0]))
             if blocks is None:
                 return

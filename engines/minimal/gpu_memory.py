@@ -7,6 +7,7 @@ import gc
 import torch
 
 CONTEXT = 1 << 30  # a process's CUDA context, its modules and its inboxes take less than this beside the budget
+SMALLEST = 1 << 9  # what torch's allocator deals in
 SHARE = 0.9  # of the GPU, for all ranks together, where the scenario gives no budget
 
 
@@ -35,8 +36,8 @@ class GpuMemory:
         return self.budget - torch.cuda.memory_allocated() - self._activations
 
     def profiled(self) -> None:
-        """The largest forward has run: its peak above what is allocated now is to be kept free."""
-        self._activations = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
+        """The largest forward has run: what the allocator held for it at its peak is to be kept free."""
+        self._activations = torch.cuda.max_memory_reserved() - torch.cuda.memory_allocated()
         torch.cuda.empty_cache()
 
     def take(self, size: int) -> None:
@@ -48,8 +49,16 @@ class GpuMemory:
         """Take everything but `leave` bytes; also what the allocator has cached."""
         gc.collect()
         torch.cuda.empty_cache()
-        rest = self.budget - torch.cuda.memory_reserved() - leave
-        self.take(rest >> 21 << 21)  # the allocator rounds large requests up to 2 MiB
+        size = 1 << (self.budget.bit_length() - 1)
+        while size >= SMALLEST:
+            # Halving finds the gaps between what is in use too, as another tenant's allocations would.
+            if self.budget - torch.cuda.memory_allocated() - size >= leave:
+                try:
+                    self.take(size)
+                    continue
+                except torch.OutOfMemoryError:
+                    pass
+            size //= 2
 
     def figures(self) -> dict[str, int]:
         """For the evidence."""
@@ -58,4 +67,5 @@ class GpuMemory:
             "budget_bytes": self.budget,
             "allocated_bytes": torch.cuda.memory_allocated(),
             "peak_bytes": torch.cuda.max_memory_allocated(),
+            "profiled_bytes": self._activations,
         }

@@ -73,7 +73,8 @@ def split_before(a: History, b: History) -> tuple[str, str, int] | None:
     """The decision (site, key, occurrence) that parted two ranks: the last on which they differ before the mismatch.
 
     Between the last matching collective and the mismatch there may be several; the first of them counts, since the
-    others follow from it. When there is none, the nearest earlier one counts.
+    others follow from it. When there is none, a choice counts that only one of the two had to make there and that leaves
+    the common path (what it does about an error of its own, say); and at last the nearest earlier difference.
     """
     place = first_mismatch(a, b)
     if place is None:
@@ -88,7 +89,26 @@ def split_before(a: History, b: History) -> tuple[str, str, int] | None:
     after = [name for at, name in differing if at > last_match]
     if after:
         return after[0]
+    alone = _alone(by_a, by_b, last_match, place[0])
+    if alone is None:
+        matched = max((e.at for e in b.entries if e.at < place[1]), default=-1)
+        alone = _alone(by_b, by_a, matched, place[1])
+    if alone is not None:
+        return alone
     return differing[-1][1] if differing else None
+
+
+Name = tuple[str, str, int]
+
+
+def _alone(mine: Mapping[Name, Decision], other: Mapping[Name, Decision], after: int, before: int) -> Name | None:
+    """The first deviating decision between two places that the other rank did not make."""
+    found = [
+        (decision.at, name)
+        for name, decision in mine.items()
+        if name not in other and decision.deviates and after < decision.at < before
+    ]
+    return min(found)[1] if found else None
 
 
 def parting(histories: Mapping[int, History], pairs: Iterable[tuple[int, int]]) -> Split | None:
@@ -102,7 +122,8 @@ def parting(histories: Mapping[int, History], pairs: Iterable[tuple[int, int]]) 
         seen.add(pair)
         name = split_before(histories[pair[0]], histories[pair[1]])
         if name is not None and name not in found:
-            found[name] = index(histories[pair[0]])[name].at
+            made = [index(histories[rank]) for rank in pair]
+            found[name] = min(decisions[name].at for decisions in made if name in decisions)
     if not found:
         return None
     return split(histories, min(found, key=lambda name: (found[name], name)))
@@ -175,7 +196,9 @@ def mispaired(histories: Mapping[int, History]) -> list[Mispair]:
         for seq in sorted(by_seq):
             entries = by_seq[seq]
             sizes = {entry.size for entry in entries.values() if entry.size >= 0}
-            if len({entry.token for entry in entries.values()}) > 1 or len(sizes) > 1:
+            # Eager on one rank and a graph on another is well; two graphs are not.
+            graphs = {entry.graph for entry in entries.values() if entry.graph}
+            if len({entry.token for entry in entries.values()}) > 1 or len(sizes) > 1 or len(graphs) > 1:
                 found.append(Mispair(comm, seq, entries))
                 break
     return found

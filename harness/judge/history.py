@@ -36,6 +36,7 @@ class Entry:
     phase: str
     shape: str
     size: int
+    graph: str = ""  # the replayed graph that it belongs to
 
     @property
     def token(self) -> tuple[str, str, str]:
@@ -129,9 +130,10 @@ def _launched(at: int, record: Record, info: CommInfo, text: str, phase: str, sh
     """The collectives that one LAUNCH hands over: one, or a replayed graph's on this communicator."""
     if not record.c:
         return [Entry(at, info.key, record.seq, text, phase, shape, record.size)]
-    listed = [(op, size) for comm, op, size in json.loads(text)["collectives"] if comm == record.comm]
+    raw = json.loads(text)
+    listed = [(op, size) for comm, op, size in raw["collectives"] if comm == record.comm]
     first = record.seq - record.c + 1
-    return [Entry(at, info.key, first + n, op, phase, shape, size) for n, (op, size) in enumerate(listed)]
+    return [Entry(at, info.key, first + n, op, phase, shape, size, raw["graph"]) for n, (op, size) in enumerate(listed)]
 
 
 def _manifest(at: int, text: str, comms: dict[int, CommInfo], phase: str) -> CapturedGraph:

@@ -11,6 +11,8 @@ from harness.judge.history import Entry, History
 from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
 from harness.trace.state import RankState, Status
 
+MESSAGE_CHARACTERS = 800
+
 
 def ranges(ranks: Iterable[int]) -> str:
     """Ranks in short: 0, 1, 2 and 5 are `0-2,5`."""
@@ -33,7 +35,8 @@ def entry_words(entry: Entry) -> str:
     """A collective as one rank entered it."""
     place = " ".join(filter(None, (entry.phase, entry.shape)))
     size = f" of {entry.size}" if entry.size >= 0 else ""
-    return f"{entry.op}{size}" + (f" ({place})" if place else "")
+    graph = f" of graph {entry.graph}" if entry.graph else ""
+    return f"{entry.op}{size}{graph}" + (f" ({place})" if place else "")
 
 
 def decision_text(split: Split, ranks: Sequence[int], choice: str, detail: str) -> str:
@@ -52,12 +55,18 @@ def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
     return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
+def brief(error: str) -> str:
+    """The first line of an error message, cut where a sentence becomes a page. The whole stands in the evidence."""
+    line = error.partition("\n")[0].strip()
+    return line if len(line) <= MESSAGE_CHARACTERS else f"{line[:MESSAGE_CHARACTERS].rstrip()} ..."
+
+
 def ended_text(rank: int, state: RankState, history: History, exit_code: int | None) -> str:
     """How a rank ended."""
     place = " ".join(filter(None, (state.phase, state.shape)))
     where = f" in {place}" if place else ""
     if state.status is Status.RAISED and history.error:
-        return f"Rank {rank} raised {history.error[0]}{where}: {history.error[1]}"
+        return f"Rank {rank} raised {history.error[0]}{where}: {brief(history.error[1])}"
     if state.status is Status.ABORTED:
         return f"Rank {rank} called abort with code {history.abort_code}{where}"
     if state.status is Status.RETURNED:
@@ -112,7 +121,7 @@ def verdict_text(
     if outcome is Outcome.RAISE:
         raised = [end for end in ends if end.status == "raised"]
         first = raised[0]
-        what = f"{ranks_text(end.rank for end in raised)} raised {first.error_type}: {first.error}"
+        what = f"{ranks_text(end.rank for end in raised)} raised {first.error_type}: {brief(first.error)}"
         return f"{what[0].upper()}{what[1:]}. {why}".strip() if blame and blame.by == "decision" else f"{what}."
     if outcome is Outcome.SLOW:
         return "The deadline was reached while milestones still advanced."

@@ -1,0 +1,39 @@
+"""Which GPU and which data plane: the same answer on all ranks, for any number of hosts, GPUs and ranks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engines.minimal.placement import Seat, place
+
+
+def seats(ranks: list[int], gpus: int) -> list[Seat]:
+    """So many ranks on each host, with so many GPUs."""
+    return [Seat(f"n{host}", local, count, gpus) for host, count in enumerate(ranks) for local in range(count)]
+
+
+@given(st.lists(st.integers(1, 8), min_size=1, max_size=4), st.integers(1, 8))
+def test_own_gpu_means_nccl(ranks: list[int], gpus: int) -> None:
+    """With a GPU for each rank every rank has its own and NCCL; otherwise one shared GPU, or an error on every rank."""
+    where = seats(ranks, gpus)
+    if max(ranks) <= gpus:
+        found = [place(where, rank) for rank in range(len(where))]
+        assert {placement.plane for placement in found} == {"nccl"}
+        taken = [(seat.host, placement.device) for seat, placement in zip(where, found, strict=True)]
+        assert len(set(taken)) == len(taken)
+        assert all(placement.sharers == 1 for placement in found)
+    elif len(ranks) == 1 and gpus == 1:
+        assert {place(where, rank).plane for rank in range(len(where))} == {"symm_mem"}
+        assert place(where, 0).sharers == ranks[0]
+    else:
+        for rank in range(len(where)):
+            with pytest.raises(RuntimeError, match="share GPUs over several devices"):
+                place(where, rank)
+
+
+def test_host_without_gpu() -> None:
+    """No GPU is an error that says what to do."""
+    with pytest.raises(RuntimeError, match="--device cpu"):
+        place(seats([1], 0), 0)
