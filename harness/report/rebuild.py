@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.report import junit, markdown
+from harness.report import baseline, junit, markdown
 from harness.report.line import Line
 from harness.report.store import RunStore
 
@@ -34,6 +34,7 @@ def json_lines(run: Mapping[str, Any], lines: Sequence[Line]) -> str:
 
 
 FORMATS: dict[str, Callable[[Mapping[str, Any], Sequence[Line]], str]] = {
+    "baseline": baseline.render,
     "md": markdown.render,
     "junit": junit.render,
     "json": json_lines,

@@ -37,7 +37,7 @@ def test_first_difference_is_named(other: list[tuple[str, int]], number: int) ->
     found = graph_mismatch({0: history(0, [("32", 4), ("16", 4)]), 1: history(1, other)})
     assert found is not None
     assert found.number == number
-    assert sorted(sum(found.groups.values(), [])) == [0, 1]
+    assert sorted(rank for ranks in found.groups.values() for rank in ranks) == [0, 1]
 
 
 def test_capture_in_progress_is_no_difference() -> None:

@@ -1,0 +1,53 @@
+"""The baseline: what a run found, in a form to keep under version control and to compare later runs with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.report.line import Line
+
+SCHEMA = "lockstep.baseline/1"
+
+
+def baseline(run: Mapping[str, Any], lines: Sequence[Line]) -> dict[str, Any]:
+    """The run's command, environment and verdicts; figures measured beside it may be added under `figures`.
+
+    Raises ValueError when a case of the run has no verdict: a baseline with holes would pass for a complete one.
+    """
+    missing = [line.case for line in lines if not line.judged]
+    if missing:
+        raise ValueError(f"{len(missing)} cases of run {run['run']} have no verdict: {', '.join(missing[:3])}")
+    return {
+        "schema": SCHEMA,
+        "run": run["run"],
+        "argv": run["argv"],
+        "started": run["started"],
+        "environment": run["environment"],
+        "seconds": sum(line.seconds or 0.0 for line in lines),
+        "figures": {},
+        "cases": [_case(line) for line in lines],
+    }
+
+
+def render(run: Mapping[str, Any], lines: Sequence[Line]) -> str:
+    """The baseline as JSON, in lines that a diff can tell apart."""
+    return json.dumps(baseline(run, lines), indent=1) + "\n"
+
+
+def _case(line: Line) -> dict[str, Any]:
+    return {
+        "case": line.case,
+        "device": line.device,
+        "outcome": line.outcome,
+        "cause": line.cause,
+        "proved": line.proved,
+        "blame": line.blame_ranks,
+        "by": line.blame_words,
+        "findings": sorted(set(filter(None, line.findings.split(",")))),
+        "signature": line.signature,
+        "as_expected": line.ok,
+        "last_block_to_verdict_s": line.last_block_to_verdict_s,
+        "seconds": line.seconds,
+    }

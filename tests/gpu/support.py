@@ -1,0 +1,74 @@
+"""A CUDA device in the test's own process: one rank alone, over NCCL."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from engines.minimal.breadcrumbs import Breadcrumbs
+from engines.minimal.comm_nccl import NcclGroup
+from engines.minimal.cuda_device import CudaDevice
+from engines.minimal.data_plane import DataPlane
+from engines.minimal.gpu_memory import GpuMemory
+from engines.minimal.kv_pool import KvPool
+from engines.minimal.model import HEADS, Model, shard
+from engines.minimal.protocols import Step
+from harness.trace import Recorder, layout
+from tests.engine.support import Log, settings
+
+SETTINGS = settings()
+
+
+class Alone:
+    """The control communicator of a rank alone."""
+
+    rank, size = 0, 1
+
+    def allgather(self, value: object) -> list[Any]:
+        """The value itself."""
+        return [value]
+
+    def barrier(self) -> None:
+        """Nobody to wait for."""
+
+
+def nccl(recorder: Recorder, breadcrumbs: bool = True) -> NcclGroup:
+    """NCCL with one member. Ends the group that an earlier test made."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    torch.cuda.set_device(0)
+    return NcclGroup(recorder, "ep", Alone(), [0], Breadcrumbs(recorder, breadcrumbs), 0)
+
+
+def device(plane: DataPlane, recorder: Recorder | None = None, attention_dp: bool = True) -> CudaDevice:
+    """A device with model and KV pool of the base scenario."""
+    torch.set_grad_enabled(False)
+    found = CudaDevice(plane, recorder or Log(), GpuMemory(8 << 30, 1))
+    found.model = Model(shard(0, 1, 1, attention_dp), 3, 7, plane, lambda layer: None, device="cuda")
+    found.pool = KvPool(SETTINGS, HEADS, found.memory)
+    return found
+
+
+def recorder_on(capacity: int = 4096) -> Recorder:
+    """A recorder on memory that a device can map."""
+    import mmap
+
+    memory = mmap.mmap(-1, layout.ring_bytes(capacity))
+    return Recorder(memory, capacity)
+
+
+def step(chance: random.Random, size: int, sampling: str, tokens: int = 1) -> Step:
+    """A random generation step: `size` rows of `tokens` tokens, each row in a block of its own."""
+    starts = [chance.randrange(5 - tokens) for _ in range(size)]
+    places = [(row, start + offset) for row, start in enumerate(starts) for offset in range(tokens)]
+    return Step(
+        tokens=tuple(chance.randrange(128) for _ in places),
+        positions=tuple(position for _, position in places),
+        slots=tuple(row * 4 + position for row, position in places),
+        tables=tuple((row,) + (64,) * 15 for row, _ in places),
+        counts=(len(places),),
+        sampling=sampling,
+    )
