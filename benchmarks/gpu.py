@@ -35,10 +35,12 @@ def measure(verdicts: int = 5) -> dict[str, float]:
     found: dict[str, float] = {}
     gpu = device(LocalPlane())
     chance = random.Random(1)
+    kept = []  # a pool without graphs is gone
     for size in SIZES[::-1]:
         first = step(chance, size, "greedy", 4)
         eager = _milliseconds(partial(gpu.eager, first))
         graph = gpu.capture(first, f"rows={size}")
+        kept.append(graph)
         replay = _milliseconds(partial(graph.replay, first))
         found |= {f"eager step ms, {size} rows": eager, f"replayed step ms, {size} rows": replay}
         found[f"replay against eager, {size} rows"] = replay / eager

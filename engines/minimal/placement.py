@@ -29,21 +29,22 @@ class Placement:
 def place(seats: Sequence[Seat], rank: int) -> Placement:
     """The placement of rank `rank`, from the seats of all ranks.
 
-    Raises RuntimeError when a host has no GPU, or when ranks share GPUs but not all of them one and the same.
+    Ranks that outnumber the GPUs of their only host all share its first. Raises RuntimeError when a host has no GPU, or when
+    ranks on several hosts would have to share.
     """
     for number, seat in enumerate(seats):
         if seat.gpus < 1:
             raise RuntimeError(f"rank {number} finds no GPU on host {seat.host}; run with --device cpu")
     mine = seats[rank]
-    device = mine.local_rank % mine.gpus
-    sharers = sum(seat.host == mine.host and seat.local_rank % seat.gpus == device for seat in seats)
     if all(seat.local_size <= seat.gpus for seat in seats):
-        return Placement(device, sharers, "nccl", "every rank has a GPU of its own")
-    if len({seat.host for seat in seats}) == 1 and mine.gpus == 1:
-        reason = f"{mine.local_size} ranks share one GPU, which NCCL refuses"
-        return Placement(device, sharers, "symm_mem", reason)
+        return Placement(mine.local_rank, 1, "nccl", "every rank has a GPU of its own")
+    if len({seat.host for seat in seats}) == 1:
+        reason = (
+            f"{mine.local_size} ranks outnumber {mine.gpus} GPU{'s' * (mine.gpus > 1)} and share one, which NCCL refuses"
+        )
+        return Placement(0, mine.local_size, "symm_mem", reason)
     figures = ", ".join(sorted({f"{seat.host}: {seat.local_size} ranks, {seat.gpus} GPUs" for seat in seats}))
     raise RuntimeError(
-        f"ranks share GPUs over several devices ({figures}), which neither NCCL nor symmetric memory can do; "
-        "give every rank a GPU, or put all ranks on one (CUDA_VISIBLE_DEVICES=0)"
+        f"ranks on several hosts outnumber the GPUs there ({figures}); neither NCCL nor symmetric memory can do that: "
+        "give every rank a GPU, or put all ranks on one host"
     )

@@ -50,23 +50,22 @@ def index(history: History) -> dict[tuple[str, str, int], Decision]:
 def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
     """Places in the events of `a` and `b` where their collectives stop matching; None if they match throughout.
 
-    Only communicators that both belong to count, each compared by its own sequence; the earliest mismatch wins.
+    Only communicators that both belong to count, each compared by its own sequence. Each rank's place is that of its own
+    first collective without a match: what it did before was the same on both.
     """
     shared = {key for key, info in a.comms.items() if b.rank in info.members} & set(b.comms)
     mine, other = _by_comm(a, shared), _by_comm(b, shared)
     end_a, end_b = _end(a), _end(b)
-    best: tuple[int, int] | None = None
+    places: list[tuple[int, int]] = []
     for comm in shared:
         for number in range(max(len(mine[comm]), len(other[comm]))):
             x = mine[comm][number] if number < len(mine[comm]) else None
             y = other[comm][number] if number < len(other[comm]) else None
             if x is not None and y is not None and x.token == y.token:
                 continue
-            place = (x.at if x else end_a, y.at if y else end_b)
-            if best is None or min(place) < min(best):
-                best = place
+            places.append((x.at if x else end_a, y.at if y else end_b))
             break
-    return best
+    return (min(at for at, _ in places), min(at for _, at in places)) if places else None
 
 
 def split_before(a: History, b: History) -> tuple[str, str, int] | None:

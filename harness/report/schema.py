@@ -30,6 +30,7 @@ class VerdictFile(Verdict):
     run: str
     expected: Expected
     rerun: str
+    device: str
     evidence: tuple[str, ...]
     environment: dict[str, Any]
     seconds: float

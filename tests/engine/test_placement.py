@@ -16,7 +16,7 @@ def seats(ranks: list[int], gpus: int) -> list[Seat]:
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=4), st.integers(1, 8))
 def test_own_gpu_means_nccl(ranks: list[int], gpus: int) -> None:
-    """With a GPU for each rank every rank has its own and NCCL; otherwise one shared GPU, or an error on every rank."""
+    """With a GPU for each rank every rank has its own and NCCL; else all share one on one host, or each gets the error."""
     where = seats(ranks, gpus)
     if max(ranks) <= gpus:
         found = [place(where, rank) for rank in range(len(where))]
@@ -24,12 +24,12 @@ def test_own_gpu_means_nccl(ranks: list[int], gpus: int) -> None:
         taken = [(seat.host, placement.device) for seat, placement in zip(where, found, strict=True)]
         assert len(set(taken)) == len(taken)
         assert all(placement.sharers == 1 for placement in found)
-    elif len(ranks) == 1 and gpus == 1:
+    elif len(ranks) == 1:
         assert {place(where, rank).plane for rank in range(len(where))} == {"symm_mem"}
-        assert place(where, 0).sharers == ranks[0]
+        assert {(place(where, rank).device, place(where, rank).sharers) for rank in range(len(where))} == {(0, ranks[0])}
     else:
         for rank in range(len(where)):
-            with pytest.raises(RuntimeError, match="share GPUs over several devices"):
+            with pytest.raises(RuntimeError, match="on several hosts outnumber the GPUs"):
                 place(where, rank)
 
 

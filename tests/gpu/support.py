@@ -60,15 +60,15 @@ def recorder_on(capacity: int = 4096) -> Recorder:
     return Recorder(memory, capacity)
 
 
-def step(chance: random.Random, size: int, sampling: str, tokens: int = 1) -> Step:
-    """A random generation step: `size` rows of `tokens` tokens, each row in a block of its own."""
+def step(chance: random.Random, size: int, sampling: str, tokens: int = 1, width: int = 16) -> Step:
+    """A random generation step: `size` rows of `tokens` tokens, each row in a block of its own, `width` blocks in reach."""
     starts = [chance.randrange(5 - tokens) for _ in range(size)]
     places = [(row, start + offset) for row, start in enumerate(starts) for offset in range(tokens)]
     return Step(
         tokens=tuple(chance.randrange(128) for _ in places),
         positions=tuple(position for _, position in places),
         slots=tuple(row * 4 + position for row, position in places),
-        tables=tuple((row,) + (64,) * 15 for row, _ in places),
+        tables=tuple((row,) + (64,) * (width - 1) for row, _ in places),
         counts=(len(places),),
         sampling=sampling,
     )

@@ -40,10 +40,11 @@ def pool_bytes(sizes: tuple[int, ...]) -> list[int]:
     """What the shared pool holds after each capture, in this order of batch sizes."""
     chance = random.Random(1)
     gpu = device(LocalPlane())
+    kept = []  # a pool without graphs is gone
     for size in sizes:
-        first = step(chance, size, "greedy", 4)
+        first = step(chance, size, "greedy", 4, width=256)  # activations well above the allocator's segments
         gpu.eager(first)
-        gpu.capture(first, f"rows={size}")
+        kept.append(gpu.capture(first, f"rows={size}"))
     return [int(capture["pool_bytes"]) for capture in gpu.captures]
 
 

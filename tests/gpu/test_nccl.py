@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
+import torch.distributed as dist
 
 from harness.trace import layout
 from harness.trace.breadcrumb import Crumb
 from tests.gpu.support import device, nccl, recorder_on, step
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No process group outlives its test."""
+    yield
+    dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("breadcrumbs", [True, False])

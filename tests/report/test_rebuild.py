@@ -17,7 +17,7 @@ from harness.judge.verdict import Verdict
 from harness.report.files import read_lines
 from harness.report.frame import cases_frame
 from harness.report.line import NOT_JUDGED
-from harness.report.rebuild import FORMATS, rebuild
+from harness.report.rebuild import rebuild
 from harness.report.store import RunStore
 
 from .samples import NAMES, case, hang, store, success
@@ -111,7 +111,7 @@ def test_formats(tmp_path: Path) -> None:
     run = store(tmp_path)
     run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
     printed = {}
-    for name in FORMATS:
+    for name in ("md", "junit", "json"):
         out = io.StringIO()
         rebuild(run.path, name, out)
         printed[name] = out.getvalue()
@@ -119,8 +119,25 @@ def test_formats(tmp_path: Path) -> None:
     assert printed["junit"] == (run.path / "junit.xml").read_text()
     rows = [json.loads(line) for line in printed["json"].splitlines()]
     assert [(row["case"], row["judged"]) for row in rows] == list(zip(NAMES, (True, False, False), strict=True))
-    with pytest.raises(ValueError, match="'pdf' is unknown; there are md, junit, json"):
+    with pytest.raises(ValueError, match="'pdf' is unknown; there are baseline, md, junit, json"):
         rebuild(run.path, "pdf")
+
+
+def test_baseline_has_every_case_or_is_refused(tmp_path: Path) -> None:
+    """A baseline names device, verdict and signature of each case; with a case unjudged there is none."""
+    run = store(tmp_path)
+    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    with pytest.raises(ValueError, match="2 cases of run .* have no verdict"):
+        rebuild(run.path, "baseline", io.StringIO())
+    for name in NAMES[1:]:
+        run.record(case(name), hang(), False, ["outcome"], "again", 2.0)
+    out = io.StringIO()
+    rebuild(run.path, "baseline", out)
+    found = json.loads(out.getvalue())
+    assert found["schema"] == "lockstep.baseline/1"
+    assert [(entry["case"], entry["as_expected"]) for entry in found["cases"]] == [(n, n == NAMES[0]) for n in NAMES]
+    assert found["cases"][0]["signature"] == hang().signature
+    assert found["seconds"] == 5.0
 
 
 WRITER = """

@@ -37,7 +37,8 @@ VERDICTS = st.builds(
     text=WORD,
     proved=st.none() | st.booleans(),
     knot=st.lists(
-        st.builds(WaitLine, st.integers(), WORD, WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS), max_size=2
+        st.builds(WaitLine, st.integers(), WORD, WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS, st.booleans(), WORD),
+        max_size=2,
     ).map(tuple),
     blame=st.none() | BLAME,
     findings=st.lists(st.builds(Finding, st.sampled_from(FindingKind), WORD, JSON), max_size=2).map(tuple),
@@ -55,6 +56,7 @@ ADDED: dict[str, Any] = {
     "run": "r",
     "expected": {"ok": True, "differences": []},
     "rerun": "again",
+    "device": "cpu",
     "evidence": [],
     "environment": {},
     "seconds": 1.0,

@@ -61,7 +61,8 @@ def test_spec_holds_no_more_than_it_should() -> None:
     """The keys of the spec are a closed list, so that nothing slips in unseen."""
     for case in load_all([ROOT / "scenarios"]):
         assert set(case.spec) == {
-            "parallel", "config", "kv_capacity", "guards", "warmup", "workload", "faults", "on_error", "device",
+            "parallel", "config", "kv_capacity", "guards", "warmup", "workload", "faults", "on_error", "device", "gpu",
+            "graph_choice", "out_of_memory",
         }  # fmt: skip
         assert len(case.spec["kv_capacity"]["per_rank"]) == case.ranks
 

@@ -23,6 +23,7 @@ mpi4py.rc.finalize = False
 from mpi4py import MPI  # noqa: E402
 
 from harness.trace import Recorder  # noqa: E402
+from tests.watch.simulated_device import SimulatedDevice  # noqa: E402
 
 
 class Rank:
@@ -269,13 +270,50 @@ def children(rank: Rank) -> None:
     deadlock(rank)
 
 
+def _device(rank: Rank, delay_s: float = 0.0) -> SimulatedDevice:
+    folder = Path(os.environ["TMPDIR"]) / "device"
+    folder.mkdir(exist_ok=True)
+    return SimulatedDevice(rank.recorder, rank.rank, rank.size, folder, delay_s)
+
+
+def replay(rank: Rank) -> None:
+    """All ranks replay a graph, again and again; the last one's device is slow, and its host in the barrier long before."""
+    device = _device(rank, 0.7 if rank.last else 0.0)
+    for number in range(2):
+        device.replay()
+        if rank.rank == 0:
+            device.synchronize()
+        rank.barrier()
+        device.synchronize()
+        rank.recorder.milestone(f"step {number}")
+
+
+def skip_replay(rank: Rank) -> None:
+    """The last rank does not replay the second time, and goes to the barrier."""
+    device = _device(rank)
+    for number in range(2):
+        if not (rank.last and number == 1):
+            device.replay()
+        device.synchronize()
+        rank.barrier()
+
+
+def raise_after_launch(rank: Rank) -> None:
+    """Every rank replays; the last one raises while its device is slow, and the others get what they wait for."""
+    device = _device(rank, 1.0 if rank.last else 0.0)
+    device.replay()
+    if rank.last:
+        raise RuntimeError("after the launch")
+    device.synchronize()
+
+
 PROGRAMS: dict[str, Callable[[Rank], None]] = {
     program.__name__: program
     for program in (
         clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_before_init,
         exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
         abort, return_early, spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
-        children,
+        children, replay, skip_replay, raise_after_launch,
     )
 }  # fmt: skip
 

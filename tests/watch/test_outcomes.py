@@ -41,6 +41,9 @@ def blame_of(verdict: Verdict) -> Blame:
         ("kill_unneeded", Outcome.CRASH, Cause.SIGNAL),
         ("segv_unneeded", Outcome.CRASH, Cause.SIGNAL),
         ("abort", Outcome.CRASH, Cause.ABORT),
+        ("replay", Outcome.SUCCESS, Cause.NONE),
+        ("skip_replay", Outcome.HANG, Cause.DEADLOCK),
+        ("raise_after_launch", Outcome.RAISE, Cause.SOME_RANKS),
     ],
 )
 def test_outcome(program: str, outcome: Outcome, cause: Cause, tmp_path: Path) -> None:
@@ -63,6 +66,16 @@ def test_deadlock_names_rank_and_decision(tmp_path: Path) -> None:
         (LAST, "barrier", (0, 1)),
     }
     assert len({line.comm for line in verdict.knot}) == 2
+
+
+def test_hang_in_a_replay_names_operation_and_graph(tmp_path: Path) -> None:
+    """Ranks hang in `synchronize`; the knot says in which collective of which graph their streams are, and for whom."""
+    verdict = judge("skip_replay", RANKS, tmp_path)
+    assert blame_of(verdict).ranks == (LAST,)
+    streams = {(line.rank, line.op, line.graph, line.seq, line.lacks) for line in verdict.knot if line.stream}
+    assert streams == {(rank, "all_to_all dispatch layer=0", "rows=8", 3, (LAST,)) for rank in range(LAST)}
+    assert {line.rank for line in verdict.knot if line.op == "synchronize"} == set(range(LAST))
+    assert "of graph rows=8" in verdict.text
 
 
 def test_orphaned_names_the_rank_that_raised(tmp_path: Path) -> None:
