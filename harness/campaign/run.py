@@ -1,15 +1,17 @@
-"""A run of many cases, one after the other: launch, judge, compare with the expectation, write down."""
+"""A run of many cases: launch, judge, compare with the expectation, write down."""
 
 from __future__ import annotations
 
 import shlex
+import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.campaign.packing import Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher
 from harness.report.line import Line
@@ -44,10 +46,12 @@ class Run:
     launcher: Launcher
     display: Display
     overrides: Sequence[str] = ()  # KEY=VALUE, as given; a rerun needs them
+    packing: Packing = Packing(1, 1)
+    stop: threading.Event = field(default_factory=threading.Event)  # set: end the cases that are running
 
     def all(self, cases: Sequence[Case]) -> int:
         """Run every case; the exit code of the run (design: 0 as expected, 1 not, 3 nothing could be judged)."""
-        lines = [self.one(case) for case in cases]
+        lines = self.packing.run(cases, self.one, self.stop)
         if lines and all(line.outcome == Outcome.INVALID.value for line in lines):
             return EXIT_NOTHING_JUDGED
         return EXIT_AS_EXPECTED if all(line.ok for line in lines) else EXIT_UNEXPECTED
@@ -59,6 +63,7 @@ class Run:
         started = time.monotonic()
         watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder)
         watchdog.on_tick = lambda members: self.display.tick(case, members)
+        watchdog.stopped = self.stop.is_set
         verdict = self._watch(watchdog, folder)
         differs = differences(case.expect, verdict.to_json())
         seconds = time.monotonic() - started

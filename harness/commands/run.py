@@ -10,14 +10,16 @@ from pathlib import Path
 
 from harness.campaign.devices import Machine, assign
 from harness.campaign.display import Bar
+from harness.campaign.packing import Packing
 from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
 from harness.commands import Subparsers
 from harness.commands.selection import add_selection, selected
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
-from harness.launch.probe import environment
+from harness.launch.probe import environment, usable_cores
 from harness.report import table
 from harness.report.store import ROOT, RunStore
+from harness.scenario.errors import ScenarioError
 
 
 def add(commands: Subparsers) -> None:
@@ -26,6 +28,9 @@ def add(commands: Subparsers) -> None:
     add_selection(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    parser.add_argument(
+        "--jobs", default="1", metavar="N", help="cases at once, or auto: as many as this host has cores for"
+    )
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     parser.add_argument("--run-id", metavar="ID", help="name of the run (default: made from the time)")
     parser.add_argument("--json", action="store_true", help="print one JSON line a case on stdout")
@@ -33,8 +38,12 @@ def add(commands: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the selected cases one after the other."""
+    """Run the selected cases."""
     signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
+    try:
+        packing = Packing.parse(arguments.jobs, usable_cores())
+    except ValueError as error:
+        raise ScenarioError(str(error)) from error
     machine = Machine(gpus(), torch_has_cuda())
     cases, said = assign(selected(arguments), arguments.device, machine)
     print("\n".join(said), file=sys.stderr)
@@ -42,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, environment(arguments.launcher), cases)
     try:
         with Bar(len(cases)) as bar:
-            code = Run(store, launcher, bar, arguments.values).all(cases)
+            code = Run(store, launcher, bar, arguments.values, packing).all(cases)
     finally:
         table.show(store.lines)
         print(f"reports: {store.path}", file=sys.stderr)

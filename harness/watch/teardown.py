@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from harness.watch.members import Members
 from harness.watch.plan import TOKEN
 
 GRACE_S = 3.0
+SECOND_LOOK_S = 0.2
 GPU_GRACE_S = 15.0  # a driver takes its time to tear a killed process's context down
 GPU_SLACK = 64 << 20  # bytes that may stay in use on a GPU: the driver's own, and other processes' small change
 
@@ -72,4 +74,9 @@ class Teardown:
         The second is for ranks that died with their supervisors (MPI_Abort) before they could report it.
         """
         reported = {path for _, member in self._members for path in member.left}
-        return reported | process.unmapped(process.shared_memory_files() - self._before)
+        found = process.unmapped(process.shared_memory_files() - self._before)
+        if found:
+            # Another job may have made one this moment and not mapped it yet: look again.
+            time.sleep(SECOND_LOOK_S)
+            found = process.unmapped(found)
+        return reported | found

@@ -50,6 +50,7 @@ class Watchdog:
         self.token = secrets.token_hex(8)
         self.dirty = False
         self.stacks_missing: set[int] = set()
+        self.stopped: Callable[[], bool] = lambda: False  # Ctrl-C, for a watchdog that is not in the main thread
         self.on_tick: Callable[[Members], None] = lambda members: None  # for a progress display
 
     def watch(self) -> Verdict:
@@ -94,6 +95,8 @@ class Watchdog:
     def _judge(self, head: Head, job: Job) -> Verdict:
         while True:
             self._listen(head, POLL_MS)
+            if self.stopped():
+                raise KeyboardInterrupt
             now = time.monotonic()
             self.on_tick(self.members)
             verdict = self._lost(job, now) or self._certain(head, now) or self._limit(now)
