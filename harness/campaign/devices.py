@@ -53,7 +53,6 @@ def _reason(device: str, wanted: str, machine: Machine) -> str:
     if device == "cuda":
         first = machine.gpus[0]
         count = f"{len(machine.gpus)} x {first.name}" if len(machine.gpus) > 1 else first.name
-        many = len(machine.gpus)
-        plane = f"NCCL where at most {many} rank{'s' * (many > 1)} need a GPU each, symmetric memory where more share one"
+        plane = "NCCL where there is a GPU for each rank, symmetric memory where ranks share one"
         return f"{count}, {first.memory_bytes >> 20} MiB each, driver {first.driver}; {plane}"
     return "--device cpu was given" if wanted == "cpu" else machine.lack

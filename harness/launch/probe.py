@@ -64,7 +64,7 @@ def _commit() -> str | None:
     if not (root / ".git").exists() or shutil.which("git") is None:
         return None
     done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ def pool_bytes(sizes: tuple[int, ...]) -> list[int]:
 
 
 def test_smaller_graphs_reuse_the_pool() -> None:
-    """Largest first, the pool does not grow after the first graph; smallest first it grows, and ends up larger."""
+    """Largest first, the pool hardly grows after the first graph; smallest first each one adds to it, and it ends larger."""
     descending, ascending = pool_bytes(SIZES[::-1]), pool_bytes(SIZES)
-    assert len(set(descending)) == 1
-    assert ascending[-1] > ascending[0]
-    assert descending[-1] <= ascending[-1]
+    assert descending[-1] - descending[0] < descending[0] / 10
+    assert ascending[-1] > 2 * ascending[0]
+    assert descending[-1] < ascending[-1]
