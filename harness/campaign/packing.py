@@ -76,3 +76,6 @@ def _raise_failed(futures: Sequence[Future[T]]) -> None:
     for future in futures:
         if future.done():
             future.result()
+
+
+ONE_BY_ONE = Packing(1, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.campaign.packing import Packing
+from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher
 from harness.report.line import Line
@@ -46,7 +46,7 @@ class Run:
     launcher: Launcher
     display: Display
     overrides: Sequence[str] = ()  # KEY=VALUE, as given; a rerun needs them
-    packing: Packing = Packing(1, 1)
+    packing: Packing = ONE_BY_ONE
     stop: threading.Event = field(default_factory=threading.Event)  # set: end the cases that are running
 
     def all(self, cases: Sequence[Case]) -> int:

@@ -127,7 +127,7 @@ def test_baseline_has_every_case_or_is_refused(tmp_path: Path) -> None:
     """A baseline names device, verdict and signature of each case; with a case unjudged there is none."""
     run = store(tmp_path)
     run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
-    with pytest.raises(ValueError, match="2 cases of run .* have no verdict"):
+    with pytest.raises(ValueError, match=r"2 cases of run .* have no verdict"):
         rebuild(run.path, "baseline", io.StringIO())
     for name in NAMES[1:]:
         run.record(case(name), hang(), False, ["outcome"], "again", 2.0)
