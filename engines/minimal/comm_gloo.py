@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from engines.minimal.data_plane import DataPlane, check_rows
+from engines.minimal.data_plane import DataPlane, Hooks, check_rows
 from engines.minimal.protocols import Communicator
 from harness.trace import Recorder
 from harness.trace.recorder import Wait
@@ -18,7 +18,7 @@ from harness.trace.recorder import Wait
 class GlooGroup(DataPlane):
     """Tensor collectives of the ranks that share the experts."""
 
-    def __init__(self, recorder: Recorder, name: str, control: Communicator, members: Sequence[int]) -> None:
+    def __init__(self, recorder: Recorder, name: str, control: Communicator, members: Sequence[int], hooks: Hooks) -> None:
         """Meet with `members` (global ranks, those of `control`). The port is free, chosen by the first of them."""
         super().__init__()
         self.size = control.size
@@ -28,6 +28,7 @@ class GlooGroup(DataPlane):
         if self.size == 1:
             return
         shared = store(control)
+        hooks.before_meeting()
         with recorder.collective(self._comm, "rendezvous"):
             dist.init_process_group("gloo", store=shared, rank=self.rank, world_size=self.size)
 

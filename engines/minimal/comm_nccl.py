@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from engines.minimal.breadcrumbs import Breadcrumbs
 from engines.minimal.comm_gloo import store
-from engines.minimal.data_plane import DataPlane, check_rows
+from engines.minimal.data_plane import DataPlane, Hooks, check_rows
 from engines.minimal.protocols import Communicator
 from harness.trace import Recorder
 
@@ -22,7 +22,14 @@ class NcclGroup(DataPlane):
     """Tensor collectives between GPUs."""
 
     def __init__(
-        self, recorder: Recorder, name: str, control: Communicator, members: Sequence[int], crumbs: Breadcrumbs, device: int
+        self,
+        recorder: Recorder,
+        name: str,
+        control: Communicator,
+        members: Sequence[int],
+        hooks: Hooks,
+        crumbs: Breadcrumbs,
+        device: int,
     ) -> None:
         """Meet with `members` (global ranks, those of `control`), this rank on GPU number `device` of its host."""
         super().__init__()
@@ -30,6 +37,7 @@ class NcclGroup(DataPlane):
         self._recorder, self._crumbs = recorder, crumbs
         self._comm = recorder.comm("nccl", name, members, device="compute")
         shared = store(control)
+        hooks.before_meeting()
         # With a device the communicator is made here and now, not at the first collective: its hang has a place.
         with recorder.collective(recorder.comm("nccl-init", name, members), "init"):
             dist.init_process_group(

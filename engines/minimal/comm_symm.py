@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from engines.minimal.breadcrumbs import Breadcrumbs
 from engines.minimal.comm_gloo import store
-from engines.minimal.data_plane import DataPlane, check_rows
+from engines.minimal.data_plane import DataPlane, Hooks, check_rows
 from engines.minimal.protocols import Communicator
 from harness.trace import Comm, Recorder
 
@@ -34,6 +34,7 @@ class SymmetricMemory(DataPlane):
         name: str,
         control: Communicator,
         members: Sequence[int],
+        hooks: Hooks,
         crumbs: Breadcrumbs,
         elements: int,
     ) -> None:
@@ -49,13 +50,14 @@ class SymmetricMemory(DataPlane):
         self._comms = [recorder.comm("symm_mem", part, members, device="compute") for part in names]
         self._rounds = 0
         if self.size > 1:
-            self._meet(recorder.comm("gloo", name, members), control)
+            self._meet(recorder.comm("gloo", name, members), control, hooks)
 
-    def _meet(self, comm: Comm, control: Communicator) -> None:
+    def _meet(self, comm: Comm, control: Communicator, hooks: Hooks) -> None:
         os.environ["TORCH_SYMM_MEM_ALLOW_OVERLAPPING_DEVICES"] = "1"
         import torch.distributed._symmetric_memory as symmetric
 
         shared = store(control)
+        hooks.before_meeting()
         with self._recorder.collective(comm, "rendezvous"):
             dist.init_process_group("gloo", store=shared, rank=self.rank, world_size=self.size)
         shape = (2, self.size, self._room)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from engines.minimal.comm_gloo import GlooGroup
 from engines.minimal.comm_mpi import MpiCommunicator
 from engines.minimal.cpu_device import CpuDevice
+from engines.minimal.data_plane import Hooks
 from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import Model, Shard
 from engines.minimal.settings import Settings
@@ -20,11 +21,11 @@ def cpu_device(
     members: Sequence[int],
     part: Shard,
     seed: int,
-    between: Callable[[str], None],
+    hooks: Hooks,
 ) -> CpuDevice:
     """The device with its model and its KV pool. All members must call it."""
-    plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members)
+    plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
     device = CpuDevice(plane, recorder)
-    device.model = Model(part, settings.draft_len, seed, device, between)
+    device.model = Model(part, settings.draft_len, seed, device, hooks.between)
     device.pool = KvPool(settings, part.heads)
     return device

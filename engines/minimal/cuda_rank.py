@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -14,7 +14,7 @@ from engines.minimal.comm_mpi import MpiCommunicator
 from engines.minimal.comm_nccl import NcclGroup
 from engines.minimal.comm_symm import SymmetricMemory
 from engines.minimal.cuda_device import CudaDevice
-from engines.minimal.data_plane import DataPlane
+from engines.minimal.data_plane import DataPlane, Hooks
 from engines.minimal.gpu_memory import GpuMemory
 from engines.minimal.kv_pool import KvPool, is_measured
 from engines.minimal.model import EXPERTS, HIDDEN, Model, Shard
@@ -32,10 +32,10 @@ def cuda_device(
     members: Sequence[int],
     part: Shard,
     seed: int,
-    between: Callable[[str], None],
+    hooks: Hooks,
 ) -> CudaDevice:
     """The device with its model and its KV pool. All ranks must call it."""
-    placement = place(_seats(world), settings.rank)
+    placement = place(_seats(world), settings.rank, settings.plane)
     torch.cuda.set_device(placement.device)
     memory = GpuMemory(settings.gpu_memory, placement.sharers)
     crumbs = Breadcrumbs(recorder, settings.breadcrumbs)
@@ -43,12 +43,12 @@ def cuda_device(
     name = "ep" if settings.parallel.attention_dp else "tp"
     plane: DataPlane
     if placement.plane == "nccl":
-        plane = NcclGroup(recorder, name, tp, members, crumbs, placement.device)
+        plane = NcclGroup(recorder, name, tp, members, hooks, crumbs, placement.device)
     else:
         largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.draft_len))
-        plane = SymmetricMemory(recorder, name, tp, members, crumbs, largest * (HIDDEN + EXPERTS))
+        plane = SymmetricMemory(recorder, name, tp, members, hooks, crumbs, largest * (HIDDEN + EXPERTS))
     device = CudaDevice(plane, recorder, memory)
-    device.model = Model(part, settings.draft_len, seed, plane, between, device="cuda")
+    device.model = Model(part, settings.draft_len, seed, plane, hooks.between, device="cuda")
     if is_measured(settings):
         _profile(settings, device, part)
     device.pool = KvPool(settings, part.heads, memory)

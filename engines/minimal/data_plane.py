@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -12,6 +13,14 @@ import torch
 from harness.trace import Comm
 
 Tape = list[tuple[Comm, str, int]]  # communicator, operation, elements or -1
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Places inside the libraries' work where something may happen to a rank: the engine's faults."""
+
+    before_meeting: Callable[[], None] = lambda: None  # the address is known, the communicator is not yet made
+    between: Callable[[str], None] = lambda layer: None  # the dispatch and the combine of a layer
 
 
 class Collectives(Protocol):

@@ -26,8 +26,8 @@ class Placement:
     reason: str
 
 
-def place(seats: Sequence[Seat], rank: int) -> Placement:
-    """The placement of rank `rank`, from the seats of all ranks.
+def place(seats: Sequence[Seat], rank: int, wanted: str = "auto") -> Placement:
+    """The placement of rank `rank`, from the seats of all ranks. `wanted`: auto, nccl or symm_mem.
 
     Ranks that outnumber the GPUs of their only host all share its first. Raises RuntimeError when a host has no GPU, or when
     ranks on several hosts would have to share.
@@ -36,15 +36,18 @@ def place(seats: Sequence[Seat], rank: int) -> Placement:
         if seat.gpus < 1:
             raise RuntimeError(f"rank {number} finds no GPU on host {seat.host}; run with --device cpu")
     mine = seats[rank]
-    if all(seat.local_size <= seat.gpus for seat in seats):
+    one_each = all(seat.local_size <= seat.gpus for seat in seats)
+    if one_each and wanted != "symm_mem":
         return Placement(mine.local_rank, 1, "nccl", "every rank has a GPU of its own")
-    if len({seat.host for seat in seats}) == 1:
+    if len({seat.host for seat in seats}) == 1 and one_each:
+        return Placement(0, mine.local_size, "symm_mem", "the scenario asks for it")
+    if len({seat.host for seat in seats}) == 1 and wanted != "nccl":
         reason = (
             f"{mine.local_size} ranks outnumber {mine.gpus} GPU{'s' * (mine.gpus > 1)} and share one, which NCCL refuses"
         )
         return Placement(0, mine.local_size, "symm_mem", reason)
     figures = ", ".join(sorted({f"{seat.host}: {seat.local_size} ranks, {seat.gpus} GPUs" for seat in seats}))
     raise RuntimeError(
-        f"ranks on several hosts outnumber the GPUs there ({figures}); neither NCCL nor symmetric memory can do that: "
+        f"ranks outnumber the GPUs, or are to share one from several hosts ({figures}); {wanted} cannot do that: "
         "give every rank a GPU, or put all ranks on one host"
     )

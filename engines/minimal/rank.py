@@ -33,6 +33,7 @@ class Rank:
         # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
         import torch
 
+        from engines.minimal.data_plane import Hooks
         from engines.minimal.model import shard
 
         settings, parallel = self.settings, self.settings.parallel
@@ -42,17 +43,18 @@ class Rank:
         members = range(first, first + parallel.tp)
         self.tp = self.world.split("tp", members)
         part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp)
+        hooks = Hooks(lambda: self.faults.at("init", "communicator"), self.faults.between)
         if settings.device == "cuda":
             from engines.minimal.cuda_rank import cuda_device
 
-            gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, self.faults.between)
+            gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, hooks)
             self.faults.device, self.captures = gpu, gpu.captures
             device: Device = gpu
             self.pool: KvCache = gpu.pool
         else:
             from engines.minimal.cpu_rank import cpu_device
 
-            host = cpu_device(settings, self.recorder, self.tp, members, part, WEIGHT_SEED, self.faults.between)
+            host = cpu_device(settings, self.recorder, self.tp, members, part, WEIGHT_SEED, hooks)
             device, self.pool, self.captures = host, host.pool, []
         self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
         self.faults.manager = self.manager

@@ -68,6 +68,7 @@ class Settings:
     on_error: str
     device: str  # cpu or cuda
     gpu_memory: int | None  # bytes of this rank's share of its GPU; None: an equal share
+    plane: str  # auto, nccl or symm_mem
     breadcrumbs: bool  # whether the device marks its collectives
 
     @property
@@ -122,6 +123,7 @@ class Settings:
             on_error=spec["on_error"],
             device=spec["device"],
             gpu_memory=spec["gpu"]["memory_bytes"] and spec["gpu"]["memory_bytes"][rank],
+            plane=spec["gpu"]["plane"],
             breadcrumbs=spec["gpu"]["breadcrumbs"],
         )
 

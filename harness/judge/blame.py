@@ -10,7 +10,7 @@ from harness.judge.divergence import Split, last_split, most_repeated_veto, part
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
 from harness.trace.event import Need
-from harness.trace.state import Status
+from harness.trace.state import STREAM_WAITER, Status
 
 
 def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
@@ -65,9 +65,13 @@ def _smallest(split: Split) -> tuple[int, ...]:
 
 
 def _missing(picture: Picture) -> Blame | None:
-    """No decision was logged: by the collective that the fewest ranks never enter, and of such the first in time."""
+    """No decision was logged: by the collective that the fewest ranks never enter.
+
+    Of several one on a device counts first, since a host that waits elsewhere without having launched it has passed it by;
+    then the first in time.
+    """
     knot = [stuck for stuck in picture.knot if stuck.wait.need is not Need.STREAM]
-    first = min(knot, key=lambda stuck: (len(stuck.lacks), stuck.wait.since_ns, stuck.rank))
+    first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, s.wait.since_ns, s.rank))
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
     text = words.missing_text(first.lacks, f"{name} {wait.op} #{wait.seq}", wait.phase)

@@ -62,6 +62,7 @@ class FindingKind(str, enum.Enum):
     GRAPH_MISMATCH = "graph-mismatch"
     WRONG_RESULT = "wrong-result"
     EVIDENCE_LOST = "evidence-lost"
+    SECOND_OPINION = "second-opinion"
 
 
 @dataclass(frozen=True, slots=True)

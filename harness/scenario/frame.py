@@ -96,6 +96,9 @@ class Gpu(Section):
     memory_bytes: Amount | None = Field(
         None, description="device memory that a rank may use beside its context; default: an equal share of its GPU"
     )
+    plane: Literal["auto", "nccl", "symm_mem"] = Field(
+        "auto", description="the data plane; symm_mem: all ranks share one GPU"
+    )
     breadcrumbs: bool = Field(True, description="the device marks its collectives, so that hangs on it can be proved")
 
 
@@ -124,7 +127,8 @@ CauseWord = Literal[
     "device-error", "launch", "node-lost", "scenario", "harness",
 ]  # fmt: skip
 FindingWord = Literal[
-    "mispaired", "divergent-decision", "leak", "graph-mismatch", "wrong-result", "evidence-lost"
+    "mispaired", "divergent-decision", "leak", "graph-mismatch", "wrong-result", "evidence-lost",
+    "second-opinion",
 ]  # fmt: skip
 
 

@@ -190,6 +190,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
         "gpu": {
             "memory_bytes": None if memory is None else [int(value) for value in per_rank(memory, ranks)],
             "breadcrumbs": frame.gpu.breadcrumbs,
+            "plane": frame.gpu.plane,
         },
     }
 

@@ -35,6 +35,12 @@ class CaseFiles:
         folder.mkdir(exist_ok=True)
         (folder / f"rank-{rank}.txt").write_text(text + (f"\n[{error}]\n" if error else ""))
 
+    def dump(self, name: str, data: bytes) -> None:
+        """Write what another tool gave. The name is one of ours; a path in it is refused."""
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} is no file name")
+        (self.folder / name).write_bytes(data)
+
     def close(self) -> None:
         """Close them all."""
         for log in self._logs.values():

@@ -54,9 +54,11 @@ class Supervisor:
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
         import json
 
+        from harness.watch.dumps import dump_environment
         from harness.watch.plan import PLAN
 
         env = {name: value for name, value in environ.items() if name != PLAN}  # the keys stay here
+        env |= dump_environment(env, self.rank)
         env[layout.RING_FD] = str(self.ring.fd)
         env["LOCKSTEP_SPEC"] = json.dumps(self.plan.spec)
         env["LOCKSTEP_RANK"] = str(self.rank)
@@ -127,6 +129,11 @@ class Supervisor:
         elif kind == "stacks":
             from harness.watch.stacks import stacks
 
+            if self.child.poll() is None:
+                from harness.watch.dumps import dumps
+
+                for name, data in dumps(os.environ, self.rank):
+                    line.send("dump", name=name, data=data)
             text, error = stacks(self.child.pid) if self.child.poll() is None else ("", "the process has ended")
             line.send("stacks", text=text, error=error)
         elif kind == "release":

@@ -6,23 +6,27 @@ proof reaches is judged by limits of time.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.judge.decide import decide
 from harness.judge.graph import Stuck
+from harness.judge.opinions import flight_opinion, ras_opinion
 from harness.judge.picture import Limit
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.job import Job
+from harness.judge.verdict import Cause, Finding, Outcome, Verdict
+from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher, LaunchError
 from harness.scenario.case import Case
 from harness.trace import layout
 from harness.trace.state import Status
 from harness.watch import wire
+from harness.watch.dump_files import read_json, read_pickle
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
 from harness.watch.members import Members
@@ -50,6 +54,7 @@ class Watchdog:
         self.token = secrets.token_hex(8)
         self.dirty = False
         self.stacks_missing: set[int] = set()
+        self.dumps: dict[str, bytes] = {}  # of other tools, by file name
         self.stopped: Callable[[], bool] = lambda: False  # Ctrl-C, for a watchdog that is not in the main thread
         self.on_tick: Callable[[Members], None] = lambda members: None  # for a progress display
 
@@ -65,6 +70,7 @@ class Watchdog:
                 verdict = self._judge(head, job)
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
                     self._collect_stacks(head)
+                    verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
                 return teardown.finish(verdict, lambda: self._end(head, job))
@@ -85,7 +91,9 @@ class Watchdog:
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
         )
-        environment = {**plan.environment(), TOKEN: self.token}
+        # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
+        ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
+        environment = {**plan.environment(), TOKEN: self.token, **ras}
         self.started_s = time.monotonic()
         self.progress = Progress(self.started_s)
         return Job(self.launcher, self.case.ranks, SUPERVISOR, environment, self.folder / "launcher.log")
@@ -130,6 +138,9 @@ class Watchdog:
         elif kind == "stacks":
             self.files.stacks(rank, message["text"], message["error"])
             self.stacks_missing.discard(rank)
+        elif kind == "dump":
+            self.dumps[message["name"]] = message["data"]
+            self.files.dump(message["name"], message["data"])
         elif kind == "left":
             member.left |= set(message["paths"])
         elif kind == "bye":
@@ -201,6 +212,17 @@ class Watchdog:
         for rank in self.stacks_missing:
             head.send(rank, "stacks")
         self._listen_until(head, lambda: not self.stacks_missing, 30.0)
+
+    def _opinions(self, verdict: Verdict) -> list[Finding]:
+        """What the dumps of other tools say."""
+        by_pid = {member.pid: rank for rank, member in self.members}
+        status = read_json(self.dumps.get("nccl-ras.json", b""))
+        flights = {rank: read_pickle(self.dumps.get(f"flight-recorder-rank-{rank}.pickle", b"")) for rank, _ in self.members}
+        found = [
+            ras_opinion(status, by_pid, verdict.blame),
+            flight_opinion({rank: dump for rank, dump in flights.items() if dump}, verdict.blame),
+        ]
+        return [finding for finding in found if finding is not None]
 
     def _release(self, head: Head) -> None:
         """Let parked engines finish as they would have."""

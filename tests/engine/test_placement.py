@@ -29,8 +29,24 @@ def test_own_gpu_means_nccl(ranks: list[int], gpus: int) -> None:
         assert {(place(where, rank).device, place(where, rank).sharers) for rank in range(len(where))} == {(0, ranks[0])}
     else:
         for rank in range(len(where)):
-            with pytest.raises(RuntimeError, match="on several hosts outnumber the GPUs"):
+            with pytest.raises(RuntimeError, match="give every rank a GPU"):
                 place(where, rank)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "plane"), [("symm_mem", 2, "symm_mem"), ("nccl", 2, "nccl"), ("symm_mem", 1, "symm_mem")]
+)
+def test_plane_that_the_scenario_wants(wanted: str, gpus: int, plane: str) -> None:
+    """A scenario may ask for a data plane; ranks that could have a GPU each then share the first."""
+    found = [place(seats([2], gpus), rank, wanted) for rank in range(2)]
+    assert {placement.plane for placement in found} == {plane}
+    assert [placement.device for placement in found] == ([0, 1] if plane == "nccl" else [0, 0])
+
+
+def test_nccl_cannot_share() -> None:
+    """NCCL on one GPU for two ranks is an error that says what to do."""
+    with pytest.raises(RuntimeError, match="nccl cannot do that: give every rank a GPU"):
+        place(seats([2], 1), 0, "nccl")
 
 
 def test_host_without_gpu() -> None:

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from engines.minimal.breadcrumbs import Breadcrumbs
 from engines.minimal.comm_nccl import NcclGroup
 from engines.minimal.cuda_device import CudaDevice
-from engines.minimal.data_plane import DataPlane
+from engines.minimal.data_plane import DataPlane, Hooks
 from engines.minimal.gpu_memory import GpuMemory
 from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import HEADS, Model, shard
@@ -40,7 +40,7 @@ def nccl(recorder: Recorder, breadcrumbs: bool = True) -> NcclGroup:
     if dist.is_initialized():
         dist.destroy_process_group()
     torch.cuda.set_device(0)
-    return NcclGroup(recorder, "ep", Alone(), [0], Breadcrumbs(recorder, breadcrumbs), 0)
+    return NcclGroup(recorder, "ep", Alone(), [0], Hooks(), Breadcrumbs(recorder, breadcrumbs), 0)
 
 
 def device(plane: DataPlane, recorder: Recorder | None = None, attention_dp: bool = True) -> CudaDevice:

@@ -1,0 +1,84 @@
+"""What other tools know of a hang, asked of a rank while it hangs: NCCL's RAS, PyTorch's Flight Recorder. Supervisor side.
+
+Both are asked from outside and answered by threads of the hung process; a process that does not answer leaves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+RAS_PROTOCOL = 2  # of NCCL 2.24 and later
+RAS_TIMEOUT_S = 5.0
+DUMP_TIMEOUT_S = 4.0  # PyTorch looks at its pipe once a second
+FLIGHT_EVENTS = "2000"
+PIPE, DUMP = "flight-pipe-", "flight-dump-"
+
+
+def dump_environment(environ: Mapping[str, str], rank: int) -> dict[str, str]:
+    """What makes a rank's PyTorch keep a Flight Recorder and dump it on request. What the user has set stays."""
+    folder = environ.get("TMPDIR", "")
+    if not folder:
+        return {}
+    wanted = {
+        "TORCH_NCCL_TRACE_BUFFER_SIZE": FLIGHT_EVENTS,
+        "TORCH_FR_BUFFER_SIZE": FLIGHT_EVENTS,
+        "TORCH_NCCL_DEBUG_INFO_PIPE_FILE": f"{folder}/{PIPE}{rank}-",
+        "TORCH_NCCL_DEBUG_INFO_TEMP_FILE": f"{folder}/{DUMP}{rank}-",
+        "TORCH_FR_DUMP_TEMP_FILE": f"{folder}/{DUMP}{rank}-",
+    }
+    return {name: value for name, value in wanted.items() if name not in environ}
+
+
+def dumps(environ: Mapping[str, str], rank: int) -> Iterator[tuple[str, bytes]]:
+    """File name and content of each dump that this rank gives."""
+    flight = flight_recorder(Path(environ.get("TMPDIR", "")), rank)
+    if flight is not None:
+        yield f"flight-recorder-rank-{rank}.pickle", flight
+    if "NCCL_RAS_ADDR" in environ:
+        status = ras(environ["NCCL_RAS_ADDR"])
+        if status is not None:
+            yield "nccl-ras.json", status
+
+
+def flight_recorder(folder: Path, rank: int) -> bytes | None:
+    """The Flight Recorder of this rank, pickled; None where it has none or does not answer in time."""
+    pipes = list(folder.glob(f"{PIPE}{rank}-*.pipe"))
+    if not pipes:
+        return None
+    for pipe in pipes:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # refused when nobody reads it any more
+            os.write(descriptor, b"1")
+            os.close(descriptor)
+    deadline = time.monotonic() + DUMP_TIMEOUT_S
+    size = -1
+    while time.monotonic() < deadline:
+        for path in folder.glob(f"{DUMP}{rank}-*"):
+            last, size = size, path.stat().st_size
+            if size > 0 and size == last:  # written to its end
+                return path.read_bytes()
+        time.sleep(0.1)
+    return None
+
+
+def ras(address: str, timeout_s: float = RAS_TIMEOUT_S) -> bytes | None:
+    """The status of all NCCL communicators of the job as JSON; None where nobody answers at `address` (host:port)."""
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError, ValueError):
+        with socket.create_connection((host, int(port)), timeout_s) as connection:
+            connection.settimeout(timeout_s)
+            stream = connection.makefile("rwb")
+            for request in (f"CLIENT PROTOCOL {RAS_PROTOCOL}", f"TIMEOUT {int(timeout_s)}", "SET FORMAT json"):
+                stream.write(request.encode() + b"\n")
+                stream.flush()
+                if stream.readline().startswith(b"ERROR"):
+                    return None  # an NCCL before 2.28.7 has no JSON
+            stream.write(b"VERBOSE STATUS\n")
+            stream.flush()
+            return stream.read() or None
+    return None
