@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.report.line import Line
@@ -22,7 +23,7 @@ def baseline(run: Mapping[str, Any], lines: Sequence[Line]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "run": run["run"],
-        "argv": run["argv"],
+        "argv": [Path(run["argv"][0]).name, *run["argv"][1:]],  # where it was installed tells nothing
         "started": run["started"],
         "environment": run["environment"],
         "seconds": sum(line.seconds or 0.0 for line in lines),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 RAS_PROTOCOL = 2  # of NCCL 2.24 and later
 RAS_TIMEOUT_S = 5.0
-DUMP_TIMEOUT_S = 4.0  # PyTorch looks at its pipe once a second
+DUMP_TIMEOUT_S = 12.0  # PyTorch looks at its pipe now and then; 5 s were seen
 FLIGHT_EVENTS = "2000"
 PIPE, DUMP = "flight-pipe-", "flight-dump-"
 

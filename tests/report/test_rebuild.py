@@ -138,6 +138,7 @@ def test_baseline_has_every_case_or_is_refused(tmp_path: Path) -> None:
     assert [(entry["case"], entry["as_expected"]) for entry in found["cases"]] == [(n, n == NAMES[0]) for n in NAMES]
     assert found["cases"][0]["signature"] == hang().signature
     assert found["seconds"] == 5.0
+    assert "/" not in found["argv"][0]
 
 
 WRITER = """
