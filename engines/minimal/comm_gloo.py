@@ -12,7 +12,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from engines.minimal.data_plane import DataPlane, Hooks, check_rows
 from engines.minimal.protocols import Communicator
 from harness.trace import Recorder
-from harness.trace.recorder import Wait
+from harness.trace.handles import Wait
 
 
 class GlooGroup(DataPlane):

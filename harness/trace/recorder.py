@@ -15,11 +15,10 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import TracebackType
 
 from harness.trace import layout
 from harness.trace.event import RECORD, Kind, Need
+from harness.trace.handles import Comm, Manifest, Wait
 
 _pack = RECORD.pack_into
 _pack_u64 = layout.U64.pack_into
@@ -27,47 +26,6 @@ _now = time.monotonic_ns
 _local = threading.local()
 MAX_STRING = 16_384
 FULL = "<string table full>"
-
-
-class Comm:
-    """A communicator as the recorder knows it: an id within the rank and the number of its last collective."""
-
-    __slots__ = ("id", "key", "members", "number", "p2p", "recorder")
-
-    def __init__(self, recorder: Recorder, ident: int, key: str, members: tuple[int, ...]) -> None:
-        self.recorder = recorder
-        self.id = ident
-        self.key = key
-        self.members = members
-        self.number = 0
-        self.p2p: dict[tuple[str, int, int], int] = {}
-
-
-class Wait:
-    """A blocking operation in progress: a context manager that writes EXIT when the operation has ended."""
-
-    __slots__ = ("comm", "op", "recorder", "seq")
-
-    def __init__(self, recorder: Recorder, comm: Comm, seq: int, op: int) -> None:
-        self.recorder = recorder
-        self.comm = comm
-        self.seq = seq
-        self.op = op
-
-    def __enter__(self) -> Wait:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        # An operation that raised has ended too: the rank runs again.
-        self.recorder.write(Kind.EXIT, self.comm.id, self.seq, self.op)
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """A captured graph as the recorder knows it: the string that describes it, and its collectives by communicator."""
-
-    text: int
-    counts: tuple[tuple[Comm, int], ...]
 
 
 class Recorder:

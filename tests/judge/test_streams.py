@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from harness.judge.graph import stuck
 from harness.trace import Recorder, layout
 from harness.trace.breadcrumb import enter, leave
-from harness.trace.recorder import Comm, Wait
+from harness.trace.handles import Comm, Wait
 from harness.trace.ring import Ring, decode
 from harness.trace.state import STREAM_WAITER, RankState
 

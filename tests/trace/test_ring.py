@@ -153,7 +153,7 @@ def test_attach_to_something_else(tmp_path: Path) -> None:
     """A descriptor that holds no ring of this version is an error that says so."""
     path = tmp_path / "other"
     path.write_bytes(b"\0" * 8192)
-    with path.open("r+b") as file, pytest.raises(RuntimeError, match="not a version 1 event ring"):
+    with path.open("r+b") as file, pytest.raises(RuntimeError, match="not a version 2 event ring"):
         Recorder.attach({layout.RING_FD: str(file.fileno())})
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.trace import Recorder, layout
-from harness.trace.recorder import Wait as OpenWait
+from harness.trace.handles import Wait as OpenWait
 from harness.trace.ring import Ring, decode
 from harness.trace.state import RankState, Status
 

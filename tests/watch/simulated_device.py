@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.trace import Recorder
 from harness.trace.breadcrumb import enter, leave
-from harness.trace.recorder import Comm, Manifest
+from harness.trace.handles import Comm, Manifest
 
 
 class SimulatedDevice:
