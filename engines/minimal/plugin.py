@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from engines.minimal.schema import PHASES, PRESETS, Config, Guards
+from engines.minimal.schema import HABITS, PHASES, PRESETS, Config, Guards
 
 Path = tuple[str | int, ...]
 
@@ -25,8 +25,7 @@ class MinimalEngine:
         chosen = {**preset, **named}
         return {
             "guards": {phase: chosen.get(phase, "none") for phase in PHASES},
-            "graph_choice": guards.get("graph_choice", "agree"),
-            "out_of_memory": guards.get("out_of_memory", "raise"),
+            "habits": {name: guards.get(name, Guards.model_fields[name].default) for name in HABITS},
             "warmup": {phase: phase in chosen for phase in PHASES},
         }
 

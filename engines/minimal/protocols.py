@@ -6,6 +6,7 @@ imports none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,8 +17,8 @@ class Communicator(Protocol):
     rank: int
     size: int
 
-    def allgather(self, value: object) -> list[Any]:
-        """Every member's value, by rank in this communicator."""
+    def allgather(self, value: object, what: str = "") -> list[Any]:
+        """Every member's value, by rank in this communicator. `what` it is tells collectives of one shape apart."""
 
     def barrier(self) -> None:
         """Wait for every member."""
@@ -61,6 +62,9 @@ class Device(Protocol):
 
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
+
+    def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
+        """The encoder of a prompt's image; with `reduce`, its shards are summed over the data plane's group."""
 
     def capture(self, step: Step, name: str) -> Graph:
         """Record a forward of the shape of `step` as the graph `name`. On `cpu` its collectives are issued meanwhile."""

@@ -102,6 +102,9 @@ class Config(Section):
         None, description="a guided decoder; as upstream it turns the general warm-up off"
     )
     enable_autotuner: bool = True
+    autotuner_cache: list[PositiveInt] = Field(
+        default_factory=list, description="token counts whose tactics an earlier launch has left in the cache on disk"
+    )
     torch_compile_config: TorchCompileConfig | None = None
 
     @model_validator(mode="before")
@@ -126,7 +129,30 @@ class Guards(Section):
     generation_capture: Guard | None = None
     prefill_capture: Guard | None = None
     memory_pool: Guard | None = None
+    # Habits: what an engine does outside of the phases' guards. The first value of each is sound.
     out_of_memory: Literal["raise", "skip"] = Field(
         "raise", description="skip: a rank out of memory in a warm-up forward drops the shape, as upstream before #17667"
     )
-    graph_choice: Literal["none", "agree"] = Field("agree", description="whether ranks agree on the graph of a step")
+    graph_choice: Literal["agree", "none"] = Field("agree", description="whether ranks agree on the graph of a step")
+    idle_rank: Literal["dummy", "allocate", "skip"] = Field(
+        "dummy",
+        description="a rank without requests: runs a dummy in the scratch block, one in a KV block of its own, or no step",
+    )
+    transfer_check: Literal["none", "always", "gated"] = Field(
+        "none", description="a status all-gather in each step; gated: only on a rank that can admit none of its requests"
+    )
+    capture_exit: Literal["plain", "collective"] = Field(
+        "plain", description="collective: leaving a graph's capture runs a collective, also when an error leaves it"
+    )
+    clock_order: Literal["same", "by-parity"] = Field(
+        "same", description="by-parity: odd ranks meet on world and on the group in the other order"
+    )
+    tactic_exchange: Literal["none", "always", "on-miss"] = Field(
+        "none", description="after each autotuner shape ranks exchange tactics; on-miss: only those that had to tune"
+    )
+    encoder: Literal["own-group", "global-group"] = Field(
+        "own-group", description="over whom the encoder of a prompt with an image reduces"
+    )
+
+
+HABITS = tuple(name for name in Guards.model_fields if name not in (*PHASES, "preset"))

@@ -35,6 +35,20 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """What an engine does outside of the phases' guards; docs/scenarios.md has the values."""
+
+    out_of_memory: str
+    graph_choice: str
+    idle_rank: str
+    transfer_check: str
+    capture_exit: str
+    clock_order: str
+    tactic_exchange: str
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one rank, with TensorRT-LLM's names where it has them."""
 
@@ -55,15 +69,16 @@ class Settings:
     draft_off_above: int | None
     guided_decoding: bool
     autotuner: bool
+    autotuner_cache: tuple[int, ...]  # token counts that need no tuning
     prefill_sizes: tuple[int, ...]  # largest first; empty: no prefill graphs
     guards: dict[str, str]
-    out_of_memory: str  # raise, or skip the warm-up shape
-    graph_choice: str  # agree: on the graph of each step; none: each rank by its own batch
+    habits: Habits
     phases: dict[str, bool]
     requests: int
     prompt_tokens: int
     new_tokens: int
     seed: int
+    images: tuple[int, ...]  # requests whose prompts have an image
     faults: tuple[Fault, ...]
     on_error: str
     device: str  # cpu or cuda
@@ -110,15 +125,16 @@ class Settings:
             draft_off_above=speculative.get("max_concurrency"),
             guided_decoding=config["guided_decoding_backend"] is not None,
             autotuner=config["enable_autotuner"],
+            autotuner_cache=tuple(config["autotuner_cache"]),
             prefill_sizes=_prefill_sizes(config),
             guards=spec["guards"],
-            out_of_memory=spec["out_of_memory"],
-            graph_choice=spec["graph_choice"],
+            habits=Habits(**spec["habits"]),
             phases=spec["warmup"],
             requests=workload["requests"],
             prompt_tokens=workload["prompt_tokens"],
             new_tokens=workload["new_tokens"],
             seed=workload["seed"],
+            images=tuple(workload["images"]),
             faults=tuple(Fault(**fault) for fault in spec["faults"]),
             on_error=spec["on_error"],
             device=spec["device"],

@@ -6,7 +6,8 @@ Sources: NVIDIA/TensorRT-LLM `pyexecutor/model_engine.py` as of #14126 and #1766
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -66,7 +67,7 @@ class WarmUp:
         """A guided decoder turns the general warm-up off; newer upstream agrees on that over the world."""
         flag = not self.settings.guided_decoding
         if self.settings.guards["general"] == "agree":
-            return all(bool(other) for other in self.world.allgather(flag))
+            return all(bool(other) for other in self.world.allgather(flag, "can run general"))
         return flag
 
     def _attention(self, guard: Guard) -> None:
@@ -89,7 +90,7 @@ class WarmUp:
         )
         self.recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
         if guard.mode == "agree":
-            lists = self.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes])
+            lists = self.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes], "shapes")
             shapes = intersection(shapes, lists)
             self.recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
         self._forwards(guard, shapes)
@@ -98,7 +99,19 @@ class WarmUp:
         shapes = [Shape("max-context", max_context_tokens(self.settings, self.manager), 0)]
         if not self.settings.guided_decoding and self.settings.parallel.pp == 1:
             shapes.append(Shape("generation", 1 + self.settings.draft_len, 1))
-        self._forwards(guard, shapes)
+        for shape in shapes:
+            self._forwards(guard, [shape])
+            self._exchange_tactics(shape)
+
+    def _exchange_tactics(self, shape: Shape) -> None:
+        """Ranks time their tactics together. A rank whose cache knows the shape has nothing to time (#14240)."""
+        if self.settings.habits.tactic_exchange == "none":
+            return
+        hit = shape.num_tokens in self.settings.autotuner_cache
+        choice, detail = "hit" if hit else "miss", f"num_tokens={shape.num_tokens}"
+        self.recorder.decision("autotuner.cache", shape.label, choice, detail, deviates=hit)
+        if self.settings.habits.tactic_exchange == "always" or not hit:
+            self.tp.allgather(shape.num_tokens, "tactics")
 
     def _generation_capture(self, guard: Guard) -> None:
         """Largest batch first, so that smaller graphs reuse its memory; a second pass for advanced sampling with MTP."""
@@ -108,7 +121,9 @@ class WarmUp:
                 for draft in self.settings.draft_lens:
                     label = f"bs={size} draft={draft} {sampling}"
                     ask = partial(capture_request, self.settings, self.manager, size, draft)
-                    if self._forward(guard, label, ask, sampling, stages=("capture",)) and self.engine.graph_used:
+                    with self._capture_context():
+                        ran = self._forward(guard, label, ask, sampling, stages=("capture",))
+                    if ran and self.engine.graph_used:
                         captured.add(size)
         self._note(guard.phase, self.settings.graph_sizes, captured)
 
@@ -124,6 +139,15 @@ class WarmUp:
                     captured.add(size)
         self._note(guard.phase, self.settings.prefill_sizes, captured)
 
+    @contextmanager
+    def _capture_context(self) -> Iterator[None]:
+        """As sglang's custom all-reduce, whose context registers buffers with all ranks when it is left (#11275)."""
+        try:
+            yield
+        finally:
+            if self.settings.habits.capture_exit == "collective":
+                self.world.barrier()
+
     def _note(self, phase: str, sizes: Sequence[int], captured: Container[int]) -> None:
         self.captured[phase] = [size for size in sizes if size in captured]
         self.skipped[phase] = [size for size in sizes if size not in captured]
@@ -135,8 +159,12 @@ class WarmUp:
 
     def _clock(self) -> None:
         """Upstream's `_set_global_steady_clock_offset`: all ranks of the world meet."""
-        self.world.barrier()
-        self.world.allgather(time.monotonic())
+        meetings: list[Callable[[], object]] = [self.world.barrier, lambda: self.world.allgather(time.monotonic(), "clock")]
+        if self.settings.habits.clock_order == "by-parity":
+            meetings.append(self.tp.barrier)
+            meetings = meetings[:: -1 if self.settings.rank % 2 else 1]
+        for meet in meetings:
+            meet()
 
     def _forwards(self, guard: Guard, shapes: list[Shape]) -> None:
         for shape in shapes:
@@ -157,7 +185,7 @@ class WarmUp:
                 self.engine.stage = stage
                 self.engine.forward(attempt.batch, sampling, graphs=bool(stages))
         except self.engine.device.out_of_memory as error:
-            if self.settings.out_of_memory == "raise":
+            if self.settings.habits.out_of_memory == "raise":
                 raise
             detail = str(error).partition(".")[0]
             self.recorder.decision(f"{guard.phase}.out_of_memory", label, "skip", detail, deviates=True)

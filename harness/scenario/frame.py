@@ -58,6 +58,7 @@ class Workload(Section):
     requests: NonNegativeInt = Field(4, description="requests in all; dealt to the ranks under attention DP")
     prompt_tokens: PositiveInt = 6
     new_tokens: PositiveInt = 8
+    images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
     seed: int = 0
 
 

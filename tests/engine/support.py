@@ -30,7 +30,7 @@ class ThreadCommunicator:
         self.given: list[object] = []
         self._barrier, self._board = barrier, board
 
-    def allgather(self, value: object) -> list[Any]:
+    def allgather(self, value: object, what: str = "") -> list[Any]:
         """Every member's value."""
         self.given.append(value)
         self._board[self.rank] = value
@@ -114,6 +114,9 @@ class TableDevice:
         tokens = [following(token, position) for token, position in zip(step.tokens, step.positions, strict=True)]
         drafts = [self._drafts(token, position + 1) for token, position in zip(tokens, step.positions, strict=True)]
         return StepOutput(tuple(tokens), tuple(drafts))
+
+    def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
+        """Nothing to encode."""
 
     def capture(self, step: Step, name: str) -> TableGraph:
         """A graph with the shape of `step`."""
