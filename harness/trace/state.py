@@ -73,6 +73,7 @@ class RankState:
     comms: dict[int, CommInfo] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)  # communicator key -> what the device does on it
     device_lost: bool = False  # nothing that was handed to the device will run
+    gone: bool = False  # its process has ended, and its streams with it, whatever its program had reached before
     phase: str = ""
     shape: str = ""
     milestones: int = 0
@@ -121,12 +122,14 @@ class RankState:
         """Whether something of it may go on by itself: a thread in no wait, or a stream on its way to a collective."""
         if self.status is Status.DEAD:
             return False
-        if not self.device_lost and self._streams_run():
+        if self._streams_run():
             return True
         return self.status is Status.RUNNING and self.busy
 
     def _streams_run(self) -> bool:
         """A stream that is in a collective does not run, whatever was handed to it behind that."""
+        if self.device_lost or self.gone:
+            return False
         held = {lane.stream for lane in self.lanes.values() if lane.inside}
         return any(lane.pending and lane.stream not in held for lane in self.lanes.values())
 
@@ -151,7 +154,7 @@ class RankState:
         found: list[tuple[int, Wait]] = []
         if self.status is Status.RUNNING:
             found += [(thread, wait) for thread, wait in sorted(self.waiters.items()) if wait is not None]
-        if self.status is not Status.DEAD and not self.device_lost:
+        if self.status is not Status.DEAD and not self.device_lost and not self.gone:
             lanes = enumerate(self.lanes.values(), STREAM_WAITER)
             found += [(number, self._stream_wait(lane)) for number, lane in lanes if lane.inside]
         return found

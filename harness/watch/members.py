@@ -60,6 +60,7 @@ class Member:
         if self.state.status is Status.RUNNING:
             self.state.status = Status.DEAD
         self.state.waiters.clear()
+        self.state.gone = True
 
 
 class Members:

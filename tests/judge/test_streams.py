@@ -209,3 +209,15 @@ def test_lost_device_runs_nothing(lost: bool) -> None:
     two.step_host([one, two])
     two.recorder.raised(RuntimeError("CUDA error"), device_lost=lost)
     assert bool(judged([one, two])) is lost
+
+
+def test_streams_end_with_their_process() -> None:
+    """What a rank handed to its device before it raised never comes once its process is gone."""
+    one, two = SimulatedRank(0, 2, ["launch a", "sync"]), SimulatedRank(1, 2, ["launch a", "raise"])
+    for _ in range(2):
+        one.step_host([one, two])
+        two.step_host([one, two])
+    one.step_stream([one, two])
+    assert judged([one, two]) == set()
+    two.look().gone = True
+    assert judged([one, two]) == {(0, 0), (0, STREAM_WAITER)}
