@@ -3,12 +3,28 @@ last collectives. Pure; both see NCCL alone, and neither is part of any proof.""
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.judge import words
 from harness.judge.verdict import Blame, Finding, FindingKind
+
+
+def opinions(
+    status: Mapping[str, Any], flights: Mapping[int, Mapping[str, Any]], ranks_by_pid: Mapping[int, int], blame: Blame | None
+) -> list[Finding]:
+    """Both opinions, as far as there are any. A dump that is not as its tool writes it has none: the verdict stands."""
+    found: list[Finding | None] = []
+    asked: list[Callable[[], Finding | None]] = [
+        lambda: ras_opinion(status, ranks_by_pid, blame),
+        lambda: flight_opinion(flights, blame),
+    ]
+    for opinion in asked:
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+            found.append(opinion())
+    return [finding for finding in found if finding is not None]
 
 
 def ras_opinion(status: Mapping[str, Any], ranks_by_pid: Mapping[int, int], blame: Blame | None) -> Finding | None:

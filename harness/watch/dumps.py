@@ -58,10 +58,11 @@ def flight_recorder(folder: Path, rank: int) -> bytes | None:
     deadline = time.monotonic() + DUMP_TIMEOUT_S
     size = -1
     while time.monotonic() < deadline:
-        for path in folder.glob(f"{DUMP}{rank}-*"):
-            last, size = size, path.stat().st_size
-            if size > 0 and size == last:  # written to its end
-                return path.read_bytes()
+        with contextlib.suppress(OSError):  # its writer may move it at any moment
+            for path in folder.glob(f"{DUMP}{rank}-*"):
+                last, size = size, path.stat().st_size
+                if size > 0 and size == last:  # written to its end
+                    return path.read_bytes()
         time.sleep(0.1)
     return None
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.judge.decide import decide
 from harness.judge.graph import Stuck
-from harness.judge.opinions import flight_opinion, ras_opinion
+from harness.judge.opinions import opinions
 from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Finding, Outcome, Verdict
 from harness.launch.job import Job, free_port
@@ -218,11 +218,7 @@ class Watchdog:
         by_pid = {member.pid: rank for rank, member in self.members}
         status = read_json(self.dumps.get("nccl-ras.json", b""))
         flights = {rank: read_pickle(self.dumps.get(f"flight-recorder-rank-{rank}.pickle", b"")) for rank, _ in self.members}
-        found = [
-            ras_opinion(status, by_pid, verdict.blame),
-            flight_opinion({rank: dump for rank, dump in flights.items() if dump}, verdict.blame),
-        ]
-        return [finding for finding in found if finding is not None]
+        return opinions(status, {rank: dump for rank, dump in flights.items() if dump}, by_pid, verdict.blame)
 
     def _release(self, head: Head) -> None:
         """Let parked engines finish as they would have."""

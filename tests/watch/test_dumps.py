@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge.opinions import flight_opinion, ras_opinion
+from harness.judge.opinions import flight_opinion, opinions, ras_opinion
 from harness.judge.verdict import Blame
 from harness.watch import dumps
 from harness.watch.dump_files import read_json, read_pickle
@@ -126,6 +126,14 @@ def test_ras_opinion_is_compared() -> None:
     assert blind is not None
     assert "tells no rank apart" in blind.text
     assert ras_opinion({}, {}, None) is None
+
+
+@pytest.mark.parametrize("status", [{"communicators": [{"ranks": [{}]}]}, {"communicators": 7}, {"communicators": [None]}])
+def test_a_strange_dump_loses_no_verdict(status: dict[str, Any]) -> None:
+    """What is not as its tool writes it has no opinion, and does not take the other tool's away."""
+    good = {0: {"entries": [{"process_group": ("0",), "collective_seq_id": 1}]}}
+    assert [finding.facts["tool"] for finding in opinions(status, good, {}, BLAME)] == ["PyTorch's Flight Recorder"]
+    assert opinions(status, {0: {"entries": [{"collective_seq_id": "x"}]}}, {}, BLAME) == []
 
 
 def test_flight_opinion_is_compared() -> None:
