@@ -30,8 +30,8 @@ MARKS = 200
 HUNG = "scenarios/gpu/skipped-replay.yaml"
 
 
-def measure(verdicts: int = 5) -> dict[str, float]:
-    """Milliseconds, microseconds, MiB and ratios, medians; verdicts from so many cases that hang inside a replay."""
+def measure(rounds: int = 5) -> dict[str, float]:
+    """Milliseconds, microseconds, MiB and ratios, medians; verdicts from so many rounds of hangs inside a replay."""
     found: dict[str, float] = {}
     gpu = device(LocalPlane())
     chance = random.Random(1)
@@ -51,7 +51,7 @@ def measure(verdicts: int = 5) -> dict[str, float]:
         "graph pool MiB, smallest first": smallest_first / 2**20,
     }
     found |= _breadcrumb_cost()
-    times = _verdict_times(verdicts)
+    times = _verdict_times(rounds)
     found |= {"block to proved verdict s, median": statistics.median(times), "block to proved verdict s, most": max(times)}
     return found
 
@@ -104,15 +104,15 @@ def _nccl_step(breadcrumbs: bool) -> float:
     return _milliseconds(partial(graph.replay, first))
 
 
-def _verdict_times(count: int) -> list[float]:
-    """Seconds from the last block to the proved verdict, one case after the other."""
+def _verdict_times(rounds: int) -> list[float]:
+    """Seconds from the last block to the proved verdict, every case of the scenario so many times."""
     times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(count):
+        for number in range(rounds):
             command = [sys.executable, "-m", "harness.cli", "run", HUNG, "--reports", folder, "--run-id", str(number)]
             subprocess.run(command, check=True, capture_output=True)
-            (path,) = Path(folder, str(number), "cases").glob("*/verdict.json")
-            times.append(float(json.loads(path.read_bytes())["last_block_to_verdict_s"]))
+            verdicts = [json.loads(path.read_bytes()) for path in Path(folder, str(number), "cases").glob("*/verdict.json")]
+            times += [float(verdict["last_block_to_verdict_s"]) for verdict in verdicts]
     return times
 
 
