@@ -187,13 +187,19 @@ def test_launches_behind_a_blocked_collective_do_not_run() -> None:
     assert len(judged(ranks)) == 4
 
 
-def test_stream_of_a_rank_that_raised_still_runs() -> None:
-    """Nobody is stuck who waits for a collective that a rank launched before it raised, until its stream has passed it."""
+def waiting_for_one_that_raised() -> tuple[SimulatedRank, SimulatedRank]:
+    """Both have launched; the stream of the first is in the collective, the second raised before its own was."""
     one, two = SimulatedRank(0, 2, ["launch a", "sync"]), SimulatedRank(1, 2, ["launch a", "raise"])
     for _ in range(2):
         one.step_host([one, two])
         two.step_host([one, two])
     one.step_stream([one, two])
+    return one, two
+
+
+def test_stream_of_a_rank_that_raised_still_runs() -> None:
+    """Nobody is stuck who waits for a collective that a rank launched before it raised, until its stream has passed it."""
+    one, two = waiting_for_one_that_raised()
     assert judged([one, two]) == set()
     two.step_stream([one, two])
     assert judged([one, two]) == set()
@@ -213,11 +219,7 @@ def test_lost_device_runs_nothing(lost: bool) -> None:
 
 def test_streams_end_with_their_process() -> None:
     """What a rank handed to its device before it raised never comes once its process is gone."""
-    one, two = SimulatedRank(0, 2, ["launch a", "sync"]), SimulatedRank(1, 2, ["launch a", "raise"])
-    for _ in range(2):
-        one.step_host([one, two])
-        two.step_host([one, two])
-    one.step_stream([one, two])
+    one, two = waiting_for_one_that_raised()
     assert judged([one, two]) == set()
     two.look().gone = True
     assert judged([one, two]) == {(0, 0), (0, STREAM_WAITER)}
