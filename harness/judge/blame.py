@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import combinations
 
-from harness.judge import words
-from harness.judge.divergence import Split, last_split, most_repeated_veto, parting
+from harness.judge import program, words
+from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, parting
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
 from harness.trace.event import Need
@@ -16,7 +17,7 @@ from harness.trace.state import STREAM_WAITER, Status
 def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
     """The blame for a verdict; None for a success and where nothing stands out."""
     if cause is Cause.DEADLOCK:
-        return _parted(picture) or _missing(picture)
+        return _parted(picture) or _mispaired(picture) or _missing(picture)
     if cause is Cause.ORPHANED:
         return _parted(picture) or _ended(picture, _lacked(picture))
     if cause is Cause.LIVELOCK:
@@ -64,6 +65,28 @@ def _smallest(split: Split) -> tuple[int, ...]:
     return min((tuple(ranks) for ranks in split.choices.values()), key=lambda ranks: (len(ranks), ranks))
 
 
+def _mispaired(picture: Picture) -> Blame | None:
+    """No decision was logged: by the first collective that ranks of the knot entered as different ones, at which lines.
+
+    Where ranks choose without a word, this is where they first differ; the smaller group is named.
+    """
+    if not picture.attached:
+        return None
+    involved = {stuck.rank for stuck in picture.knot} | {peer for stuck in picture.knot for peer in stuck.lacks}
+    found = [mispair for mispair in mispaired(picture.histories) if involved & set(mispair.entries)]
+    if not found:
+        return None
+    first = min(found, key=lambda mispair: min(entry.at for entry in mispair.entries.values()))
+    groups: dict[str, list[int]] = defaultdict(list)
+    for rank, entry in sorted(first.entries.items()):
+        groups[words.entry_words(entry) + (f" at {entry.site}" if entry.site else "")].append(rank)
+    blamed = min((len(group), tuple(group)) for group in groups.values())[1]
+    kind, name = picture.comms.get(first.comm, ("", first.comm))
+    text = words.mispaired_text(f"{kind} {name} #{first.seq}", groups)
+    entry = first.entries[blamed[0]]
+    return Blame(blamed, "collective", text, site=f"{name}.{entry.op}", choice=entry.op, choices=dict(groups))
+
+
 def _missing(picture: Picture) -> Blame | None:
     """No decision was logged: by the collective that the fewest ranks never enter.
 
@@ -74,7 +97,11 @@ def _missing(picture: Picture) -> Blame | None:
     first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, s.wait.since_ns, s.rank))
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
-    text = words.missing_text(first.lacks, f"{name} {wait.op} #{wait.seq}", wait.phase)
+    what = f"{name} {wait.op} #{wait.seq}" + (f" (at {wait.site})" if wait.site else "")
+    if wait.need in (Need.RECV, Need.SSEND):
+        text = words.unmatched_text(first.lacks, first.rank, what, wait.need is Need.RECV)
+    else:
+        text = words.missing_text(first.lacks, what, wait.phase)
     return Blame(first.lacks, "collective", text, site=f"{name}.{wait.op}", phase=state.phase, shape=state.shape)
 
 
@@ -88,12 +115,19 @@ def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
     ended = [rank for rank in ranks if picture.states[rank].status in order]
     if not ended:
         return None
-    first = min(ended, key=lambda r: (order[picture.states[r].status], picture.histories[r].ended_ns, r))
+
+    def when(rank: int) -> float:
+        """Of a rank that left no word, when its process was seen to be gone."""
+        return picture.histories[rank].ended_ns / 1e9 or picture.processes[rank].ended_s
+
+    first = min(ended, key=lambda r: (order[picture.states[r].status], when(r), r))
     state, history, process = picture.states[first], picture.histories[first], picture.processes[first]
     by = {Status.RAISED: "raised", Status.RETURNED: "returned"}.get(state.status, "died")
     same = sorted({rank for rank in ended if picture.states[rank].status is state.status}) if by == "raised" else [first]
     if picture.knot:
         same = [first]
+    elif picture.attached and by == "raised":
+        same = [rank for rank in same if program.same_error(picture, rank, first)]
     text = words.ended_text(first, state, history, process.exit_code)
     detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""
     return Blame(tuple(same), by, text, phase=state.phase, shape=state.shape, choice=by, detail=detail)
@@ -105,4 +139,4 @@ def _running(picture: Picture) -> Blame | None:
     if not busy:
         return None
     state = picture.states[busy[0]]
-    return Blame(busy, "running", words.running_text(busy, state), phase=state.phase, shape=state.shape)
+    return Blame(busy, "running", words.running_text(busy, state, picture.attached), phase=state.phase, shape=state.shape)

@@ -14,7 +14,14 @@ from harness.judge.verdict import Finding, FindingKind
 
 def findings(picture: Picture) -> tuple[Finding, ...]:
     """All findings of a case, in a fixed order."""
-    return (*_mispaired(picture), *_graphs(picture), *_divergent(picture), *_wrong(picture), *_lost(picture))
+    return (
+        *_mispaired(picture),
+        *_graphs(picture),
+        *_divergent(picture),
+        *_wrong(picture),
+        *_lost(picture),
+        *_unseen(picture),
+    )
 
 
 def _mispaired(picture: Picture) -> list[Finding]:
@@ -49,6 +56,14 @@ def _divergent(picture: Picture) -> list[Finding]:
     facts["details"] = {str(rank): detail for rank, detail in split.details.items() if detail}
     choices = "; ".join(f"{choice} on {words.ranks_text(ranks)}" for choice, ranks in split.choices.items())
     return [Finding(FindingKind.DIVERGENT_DECISION, f"{split.site} {split.key}: {choices}", facts)]
+
+
+def _unseen(picture: Picture) -> list[Finding]:
+    """Why nothing is proved: what of a program could not be seen. Of one that came to an end it does not matter."""
+    if picture.limit is None or not picture.unseen:
+        return []
+    text = "not all that the program does can be seen: " + "; ".join(picture.unseen)
+    return [Finding(FindingKind.NOT_VISIBLE, text, {"reasons": list(picture.unseen)})]
 
 
 def _wrong(picture: Picture) -> list[Finding]:

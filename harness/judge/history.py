@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.trace.event import RECORD, Kind, Need, Record
-from harness.trace.state import CommInfo
+from harness.trace.state import CommInfo, RankOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Entry:
     phase: str
     shape: str
     size: int
+    site: str = ""  # the program's line
     graph: str = ""  # the replayed graph that it belongs to
 
     @property
@@ -72,8 +73,8 @@ class History:
     phases: list[tuple[int, str]] = field(default_factory=list)  # the phases that it entered ("": none), and where
 
     @staticmethod
-    def read(rank: int, records: bytes | bytearray, strings: Sequence[str]) -> History:
-        """From raw records and the rank's string table."""
+    def read(rank: int, records: bytes | bytearray, strings: Sequence[str], rank_of: RankOf | None = None) -> History:
+        """From raw records and the rank's string table. `rank_of`: see CommInfo.parse."""
         history = History(rank)
         comms: dict[int, CommInfo] = {}
         phase = shape = ""
@@ -88,7 +89,8 @@ class History:
                 info = comms.get(record.comm)
                 if info is not None and record.b not in (Need.RECV, Need.SSEND) and text(record.a) != "send":
                     op = text(record.a)
-                    history.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size))
+                    site = text(record.site) if record.site else ""
+                    history.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size, site))
             elif kind == Kind.SHAPE:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
@@ -103,12 +105,14 @@ class History:
                     )
                 )  # fmt: skip
             elif kind == Kind.COMM:
-                info = comms[fields[3]] = CommInfo.parse(text(fields[5]))
+                info = comms[fields[3]] = CommInfo.parse(text(fields[5]), rank_of)
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNCAUGHT):
                 record = Record._make(fields)
+                if history.error is not None:  # what comes after an error that nobody caught is its consequence
+                    continue
                 history.ended_at, history.ended_ns = at, record.time_ns
-                if kind == Kind.RAISED:
+                if kind in (Kind.RAISED, Kind.UNCAUGHT):
                     history.error = (text(record.a), text(record.b), text(record.c))
                 elif kind == Kind.ABORT:
                     history.abort_code = record.a
@@ -133,7 +137,9 @@ def _launched(at: int, record: Record, info: CommInfo, text: str, phase: str, sh
     raw = json.loads(text)
     listed = [(op, size) for comm, op, size in raw["collectives"] if comm == record.comm]
     first = record.seq - record.c + 1
-    return [Entry(at, info.key, first + n, op, phase, shape, size, raw["graph"]) for n, (op, size) in enumerate(listed)]
+    return [
+        Entry(at, info.key, first + n, op, phase, shape, size, graph=raw["graph"]) for n, (op, size) in enumerate(listed)
+    ]
 
 
 def _manifest(at: int, text: str, comms: dict[int, CommInfo], phase: str) -> CapturedGraph:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.judge.graph import Stuck
 from harness.judge.history import History
-from harness.trace.state import RankState
+from harness.trace.state import RankOf, RankState
 
 
 class Limit(enum.Enum):
@@ -44,3 +44,8 @@ class Picture:
     start_to_verdict_s: float
     snapshots_judged: int
     candidates_refuted: int
+    # of a program that knows nothing of us
+    attached: bool = False
+    roots: Sequence[int | None] = ()  # exit statuses of the launched commands, in order
+    unseen: Sequence[str] = ()  # what could not be seen of it
+    rank_of: RankOf | None = None

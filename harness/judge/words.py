@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.judge.divergence import Split
 from harness.judge.history import Entry, History
@@ -55,6 +55,20 @@ def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
     return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
+def unmatched_text(missing: Iterable[int], waiter: int, what: str, receives: bool) -> str:
+    """Ranks that never send, or never receive, what another waits to receive or send."""
+    who = ranks_text(missing)
+    did = "sent what" if receives else "received what"
+    doing = "receive" if receives else "send"
+    return f"{who[0].upper()}{who[1:]} never {did} rank {waiter} waits to {doing} in {what}"
+
+
+def mispaired_text(where: str, groups: Mapping[str, Sequence[int]]) -> str:
+    """Ranks that met in one collective as different ones."""
+    listed = "; ".join(f"{ranks_text(ranks)} entered {what}" for what, ranks in groups.items())
+    return f"{where[0].upper()}{where[1:]} is where ranks first differ: {listed}"
+
+
 def brief(error: str) -> str:
     """The first line of an error message, cut where a sentence becomes a page. The whole stands in the evidence."""
     line = error.partition("\n")[0].strip()
@@ -71,6 +85,8 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
         return f"Rank {rank} called abort with code {history.abort_code}{where}"
     if state.status is Status.RETURNED:
         return f"Rank {rank} returned"
+    if not state.number and exit_code is None:
+        return f"Rank {rank} never came, and nobody is left who could start it"
     return f"Rank {rank} died{where}: {death_words(exit_code)}"
 
 
@@ -81,8 +97,11 @@ def death_words(code: int | None) -> str:
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def running_text(ranks: Sequence[int], state: RankState) -> str:
+def running_text(ranks: Sequence[int], state: RankState, attached: bool = False) -> str:
     """Ranks that are in no known wait."""
+    if attached:
+        who = ranks_text(ranks)
+        return f"{who[0].upper()}{who[1:]} may go on: in no wait that is known, or not wholly visible"
     place = " ".join(filter(None, (state.phase, state.shape))) or "no phase"
     who = ranks_text(ranks)
     return f"{who[0].upper()}{who[1:]} entered no wait and reached no milestone (in {place})"
@@ -95,7 +114,8 @@ def knot_text(knot: Sequence[WaitLine]) -> str:
         if line.lacks != (line.rank,):
             # Ranks in the same collective lack one another in no case; what they lack together is the same.
             graph = f" of graph {line.graph}" if line.graph else ""
-            where = f"{line.kind} {line.name} {line.op} #{line.seq}{graph}" + (f" ({line.phase})" if line.phase else "")
+            place = f" ({line.phase})" if line.phase else f" at {line.site}" if line.site else ""
+            where = f"{line.kind} {line.name} {line.op} #{line.seq}{graph}{place}"
             groups[where, ranks_text(line.lacks), "stream" if line.stream else ""].append(line.rank)
     return "; ".join(
         f"{_waiters(ranks, stream)} in {where} for {lacked}" for (where, lacked, stream), ranks in groups.items()

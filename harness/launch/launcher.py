@@ -79,6 +79,12 @@ def candidates() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def local() -> Launcher:
+    """No MPI: this host's own processes, each told its number."""
+    program = sys.executable
+    return Launcher("none", program, "", lambda ranks: ["-m", "harness.launch.local", str(ranks)], {})
+
+
 def find(wanted: str = "auto") -> Launcher:
     """The launcher to use: `auto`, `hydra` or `prrte`. Raises LaunchError when there is none."""
     seen: list[str] = []

@@ -129,7 +129,7 @@ CauseWord = Literal[
 ]  # fmt: skip
 FindingWord = Literal[
     "mispaired", "divergent-decision", "leak", "graph-mismatch", "wrong-result", "evidence-lost",
-    "second-opinion",
+    "second-opinion", "not-visible",
 ]  # fmt: skip
 
 

@@ -34,6 +34,11 @@ class Kind(enum.IntEnum):
     # c > 0: a replayed graph's share of this communicator, c of them, a = its manifest string
     MANIFEST = 17  # a graph was captured: a = string (JSON: name, its collectives in order)
     ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
+    # Of processes that the recorder attached itself to:
+    JOIN = 19  # a = string (JSON: scope, rank, world, firm): the process has a rank in a world of ranks
+    UNCAUGHT = 20  # an exception left the program, its exit handlers still run: columns as RAISED
+    OPAQUE = 21  # a = string: it communicates, or may, in a way that writes no events
+    LEAVING = 22  # its last exit handler has run: nothing of the program is left but the interpreter's own end
 
 
 class Need(enum.IntEnum):
@@ -49,6 +54,7 @@ class Need(enum.IntEnum):
     RECV = 3  # one peer's matching send; peer -1: any member's
     SSEND = 4  # one peer's matching receive (a send that surely waits)
     STREAM = 5  # the rank's own device streams: a host in `synchronize`
+    COME = 6  # every member, as ALL; but a process that is not there yet may still be started and come
 
 
 class Record(NamedTuple):
@@ -64,9 +70,10 @@ class Record(NamedTuple):
     c: int
     tag: int  # point-to-point tag; -1: any
     size: int  # elements, -1 where sizes may rightly differ; see Kind for other uses
+    site: int  # line of the program that called the operation (string), 0 where it is not known
     number: int  # 1, 2, 3 ... without gap
 
 
-# time kind thread comm seq a b c tag size (8 spare) number
-RECORD = struct.Struct("<QHHIQIIiiq8xQ")
+# time kind thread comm seq a b c tag size site (4 spare) number
+RECORD = struct.Struct("<QHHIQIIiiqI4xQ")
 assert RECORD.size == 64, "readers and writers of every version rely on 64-byte records"

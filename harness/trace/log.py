@@ -140,6 +140,7 @@ def describe(path: Path) -> Iterator[dict[str, object]]:
             "peer": info.members[record.c] if enters and info and record.c >= 0 else None,
             "tag": record.tag if enters else None,
             "size": record.size if enters else None,
+            "site": string(record.site) if enters and record.site else None,
             "text": _text(record, string, info),
         }
 
@@ -149,13 +150,13 @@ def _text(record: Record, string: Callable[[int], str], info: CommInfo | None) -
     if record.kind == Kind.DECISION:
         detail = f" ({string(record.size)})" if string(record.size) else ""
         return f"{string(record.a)} {string(record.b)}: {string(record.c)}{detail}" + ", deviates" * bool(record.seq)
-    if record.kind == Kind.RAISED:
+    if record.kind in (Kind.RAISED, Kind.UNCAUGHT):
         return f"{string(record.a)}: {string(record.b)}"
     if record.kind == Kind.COMM and info:
         return "members " + ",".join(map(str, info.members))
     if record.kind == Kind.ABORT:
         return f"code {record.a}"
-    if record.kind in (Kind.PHASE, Kind.SHAPE, Kind.MILESTONE, Kind.WAITER, Kind.RESULT):
+    if record.kind in (Kind.PHASE, Kind.SHAPE, Kind.MILESTONE, Kind.WAITER, Kind.RESULT, Kind.JOIN, Kind.OPAQUE):
         return string(record.a)
     return None
 
