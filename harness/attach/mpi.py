@@ -61,7 +61,8 @@ def wrap(module: ModuleType) -> None:
     recording.after_fork.append(comms.clear)
     module.Request = mpi_requests.recorded_request(module.Request)  # type: ignore[attr-defined]
     original = module.Intracomm
-    module.Intracomm = transparent(original, _methods(original))  # type: ignore[attr-defined]
+    methods = {**_methods(original), "__reduce__": _reduce(original.__reduce__)}
+    module.Intracomm = transparent(original, methods)  # type: ignore[attr-defined]
     module.Comm = transparent(module.Comm, {})  # type: ignore[attr-defined]
     for name in ("Init", "Init_thread"):
         _wrap_init(module, name)
@@ -90,7 +91,7 @@ def _replace_world(module: Any) -> None:
     """MPI.COMM_WORLD becomes a recorded communicator with the same handle."""
     global _world
     world = module.COMM_WORLD
-    if isinstance(world, recorded(module)):
+    if type(world) is module.Intracomm:
         return
     if _world is None:
         rank, size = world.Get_rank(), world.Get_size()
@@ -98,11 +99,6 @@ def _replace_world(module: Any) -> None:
         _world = recording.current().recorder.comm("mpi", "world", range(size), scope=scope())
     comms[handle(module, world)] = _world
     module.COMM_WORLD = module.Intracomm(world)
-
-
-def recorded(module: Any) -> type:
-    """The recorded class, whatever isinstance says of the name."""
-    return module.Intracomm  # type: ignore[no-any-return]
 
 
 def handle(module: Any, comm: Any) -> int:
@@ -199,7 +195,7 @@ def adopt(made: Any, name: str) -> Any:
     group = made.Get_group()
     members = group.Translate_ranks(list(range(group.Get_size())), world)
     comms[handle(_module, made)] = recording.current().recorder.comm("mpi", name, members, scope=scope())
-    return made if isinstance(made, recorded(_module)) and type(made) is _module.Intracomm else _module.Intracomm(made)
+    return made if type(made) is _module.Intracomm else _module.Intracomm(made)
 
 
 def _send(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -299,6 +295,15 @@ def _abort(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, errorcode)
 
     return method
+
+
+def _reduce(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The world is pickled by its name, as mpi4py does with its own."""
+
+    def reduce(self: Any) -> Any:
+        return "COMM_WORLD" if self is _module.COMM_WORLD else original(self)
+
+    return reduce
 
 
 def _unseen(name: str, original: Callable[..., Any]) -> Callable[..., Any]:

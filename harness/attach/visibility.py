@@ -9,7 +9,7 @@ from typing import Any
 from harness.attach import recording
 
 UNSEEN = ("MPI_", "PMPI_", "nccl")
-HARMLESS = ("MPI_Get_", "MPI_Wtime", "MPI_Comm_rank", "MPI_Comm_size", "ncclGet")  # they never communicate
+HARMLESS = ("MPI_Get_", "MPI_Abi_", "MPI_Wtime", "MPI_Comm_rank", "MPI_Comm_size", "ncclGet")  # they never communicate
 
 
 def wrap_ctypes(module: ModuleType) -> None:

@@ -26,7 +26,7 @@ class Kind(enum.IntEnum):
     # seq = 1: its device is lost too, what was handed to its streams will never run
     RETURNED = 10  # the rank's program ended by itself
     ABORT = 11  # the rank is about to end the job (MPI_Abort): a = code
-    WAITER = 12  # a thread that may communicate exists: a = string (its name)
+    WAITER = 12  # a thread that may communicate exists: a = string (its name), size = its id in the kernel
     WAITER_END = 13  # ... and is gone
     PARKED = 15  # the rank has raised or returned and stays alive, sockets open, until it is released
     RESULT = 14  # a = string (JSON): what the rank found out, for example its tokens

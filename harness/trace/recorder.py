@@ -303,7 +303,7 @@ class Recorder:
         with self._string_lock:  # so that the count never goes back
             _local.thread = ident = next(self._threads)
             _pack_u64(self._memory, layout.THREADS, ident + 1)
-        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name))
+        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name), size=threading.get_native_id())
         return ident
 
     def _word(self, offset: int) -> int:

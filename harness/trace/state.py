@@ -100,6 +100,7 @@ class RankState:
     blind: bool = False  # point-to-point counts are incomplete after a loss
     # of attached processes
     rank_of: RankOf | None = None
+    kernel_ids: dict[int, int] = field(default_factory=dict)  # the kernel's id of a thread -> ours
     joins: list[Join] = field(default_factory=list)
     failed: bool = False  # an exception has left the program
     opaque: list[str] = field(default_factory=list)  # how it may communicate without writing events
@@ -252,6 +253,7 @@ def _milestone(state: RankState, record: Record, string: String) -> None:
 
 def _waiter(state: RankState, record: Record, string: String) -> None:
     state.waiters[record.thread] = None
+    state.kernel_ids[record.size] = record.thread
 
 
 def _waiter_end(state: RankState, record: Record, string: String) -> None:

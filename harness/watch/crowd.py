@@ -56,6 +56,16 @@ class Attendee(Member):
         elif self.state.status is Status.RETURNED and code:
             self.state.status = Status.DEAD
 
+    def confirm(self, message: dict[str, Any]) -> tuple[str, ...]:
+        """Why the rank's standing still, which it (or its supervisor) has just confirmed, says nothing; empty: it does."""
+        if "owner" in message:
+            # A thread that holds Python's lock in its wait keeps all others from doing anything.
+            thread = self.state.kernel_ids.get(message["owner"])
+            held = thread is not None and self.state.waiters.get(thread) is not None
+            return () if held else ("a thread that holds Python's lock is in no wait that is known",)
+        moved = () if message["number"] == self.state.number else ("its events go on",)
+        return (*(f"Python thread {text} may still communicate" for text in message["others"]), *moved)
+
 
 class Crowd(Members):
     """All attached processes, by process and by rank."""

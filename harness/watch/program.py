@@ -20,12 +20,13 @@ from harness.watch.dumps import dump_environment, dumps
 from harness.watch.line import Line
 from harness.watch.plan import PLAN, Plan, read_plan
 from harness.watch.reception import ENVIRONMENT, Reception
-from harness.watch.stacks import stacks
+from harness.watch.stacks import lock_owner, stacks
 from harness.watch.supervisor import rank_of
 
 POLL_MS = 5
 SCAN_S = 0.25
 CLOSE_S = 5.0
+ANSWER_S = 0.7  # a process in which Python runs answers sooner
 SITE = Path(__file__).parents[1] / "attach" / "site"
 LIBRARIES = ("libmpi.so", "libmpi.", "libtorch_python.so", "libnccl.so")  # a process that maps one may communicate
 STREAMS = ("stdout", "stderr")
@@ -43,6 +44,7 @@ class ProgramSupervisor:
         self.attached: dict[int, Attached] = {}
         self.outputs = [tempfile.TemporaryFile() for _ in STREAMS]  # noqa: SIM115
         self.sent = [0, 0]
+        self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
         self.left: set[str] = set()
         self.seen: tuple[list[int], list[str]] | None = None
         self.next_scan = 0.0
@@ -104,12 +106,20 @@ class ProgramSupervisor:
         # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
         gone = one.gone()
         for answer in one.answers():
+            self.asked.pop(one.serial, None)
             self._send_delta(line, one)  # had it moved before it answered, its event comes first
             if "dump" in answer:
                 line.send("dumped", proc=one.serial, text=answer["dump"])
             else:
                 line.send("confirmed", proc=one.serial, **answer)
         self._send_delta(line, one)
+        if one.serial in self.asked and time.monotonic() - self.asked[one.serial][1] > ANSWER_S and not gone:
+            # No Python code runs there: who holds Python's lock, and is he in a wait that is known?
+            epoch, _ = self.asked.pop(one.serial)
+            owner = lock_owner(one.pid)
+            self._send_delta(line, one)
+            if owner is not None:
+                line.send("confirmed", proc=one.serial, epoch=epoch, owner=owner)
         if gone:
             one.ended = True
             if one.pid == self.child.pid:
@@ -157,6 +167,7 @@ class ProgramSupervisor:
             self.scan(line)
             line.send("scanned", epoch=message["epoch"])
             for serial in message["procs"]:
+                self.asked[serial] = (message["epoch"], time.monotonic())
                 self.attached[serial].ask(epoch=message["epoch"])
         elif kind == "acknowledge":
             self.attached[message["proc"]].feed.ring.acknowledge(message["number"])

@@ -16,7 +16,7 @@ from harness.judge.decide import decide
 from harness.judge.graph import Stuck
 from harness.judge.opinions import opinions
 from harness.judge.picture import Limit
-from harness.judge.verdict import Finding, Verdict
+from harness.judge.verdict import Cause, Finding, Verdict
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher
 from harness.scenario.case import Case
@@ -108,8 +108,7 @@ class ProgramWatchdog(Watchdog):
             command.scanned = message["epoch"]
         elif kind == "confirmed":
             one = crowd.processes[process]
-            moved = () if message["number"] == one.state.number else ("its events go on",)
-            one.doubts = (*map(_thread, message["others"]), *moved)
+            one.doubts = one.confirm(message)
             one.confirmed = message["epoch"]
         elif kind == "output":
             self.files.program_output(rank, message["stream"], message["data"])
@@ -158,6 +157,10 @@ class ProgramWatchdog(Watchdog):
         if self.proof.first_proved_s is None and now - self.started_s > self.case.limits.deadline_s:
             return self._verdict([], now, limit=Limit.DEADLINE)
         return None
+
+    def _invalid(self, cause: Cause, text: str, now: float) -> Verdict:
+        self._write_events()
+        return super()._invalid(cause, text, now)
 
     def _verdict(self, knot: list[Stuck], now: float, limit: Limit | None = None) -> Verdict:
         if knot:
@@ -209,7 +212,3 @@ class ProgramWatchdog(Watchdog):
 
     def _said_bye(self) -> bool:
         return all(command.said_bye for command in self.members.commands.values())
-
-
-def _thread(text: str) -> str:
-    return f"Python thread {text} may still communicate"
