@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 import harness
-from harness.commands import doctor, events, report, run, scenarios, schema, watch
+from harness.commands import diagnose, doctor, events, report, run, scenarios, schema, watch
 
-COMMANDS = (run, watch, scenarios, schema, report, events, doctor)
+COMMANDS = (run, watch, scenarios, schema, report, events, diagnose, doctor)
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 

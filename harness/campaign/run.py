@@ -13,13 +13,14 @@ from typing import Protocol
 
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.launcher import Launcher
+from harness.launch.launcher import Launcher, choose
 from harness.report.line import Line
 from harness.report.store import RunStore
 from harness.scenario.case import Case
-from harness.scenario.engine import find_engine
+from harness.scenario.engine import find_engine, is_attached
 from harness.scenario.expectation import differences
 from harness.watch.members import Members
+from harness.watch.program_watchdog import ProgramWatchdog
 from harness.watch.watchdog import Watchdog
 
 EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED = 0, 1, 3
@@ -61,7 +62,7 @@ class Run:
         self.display.begin(case)
         folder = self.store.case_dir(case)
         started = time.monotonic()
-        watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder)
+        watchdog = self._watchdog(case, folder)
         watchdog.on_tick = lambda members: self.display.tick(case, members)
         watchdog.stopped = self.stop.is_set
         verdict = self._watch(watchdog, folder)
@@ -72,6 +73,14 @@ class Run:
         )
         self.display.end(case, line)
         return line
+
+    def _watchdog(self, case: Case, folder: Path) -> Watchdog:
+        engine = find_engine(case.engine)
+        argv = engine.command(case.spec)
+        if not is_attached(engine):
+            return Watchdog(case, argv, self.launcher, folder)
+        config = case.spec["config"]
+        return ProgramWatchdog(case, argv, choose(config["launcher"], config["processes"], self.launcher), folder)
 
     def _watch(self, watchdog: Watchdog, folder: Path) -> Verdict:
         try:

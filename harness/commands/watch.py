@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.commands import Subparsers
 from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.launcher import Launcher, find, local
+from harness.launch.launcher import choose
 from harness.launch.probe import environment
 from harness.report.store import ROOT, RunStore
 from harness.scenario.case import Case, Expectation, Limits
@@ -74,11 +74,6 @@ def watch(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(raw))
     return EXIT_CODES.get(verdict.outcome, 1)
-
-
-def choose(wanted: str, processes: int) -> Launcher:
-    """The launcher for so many processes. Raises LaunchError where there is none."""
-    return local() if wanted == "none" or (wanted == "auto" and processes == 1) else find(wanted)
 
 
 def _command(arguments: argparse.Namespace) -> list[str]:

@@ -19,8 +19,9 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
     ep = frame.parallel.ep
     if ep is not None and ep not in (1, frame.parallel.tp):
         found.append((("parallel", "ep"), f"{ep} is neither 1 nor tp ({frame.parallel.tp}); use one of them"))
-    unit, amount = capacity(frame.kv_capacity)
-    found += _amount(("kv_capacity", unit), amount, ranks)
+    if frame.kv_capacity is not None:
+        unit, amount = capacity(frame.kv_capacity)
+        found += _amount(("kv_capacity", unit), amount, ranks)
     if frame.gpu.memory_bytes is not None:
         found += _amount(("gpu", "memory_bytes"), frame.gpu.memory_bytes, ranks)
     for number, fault in enumerate(frame.faults):
