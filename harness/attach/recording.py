@@ -105,7 +105,9 @@ class Recording:
         if self.failed:
             self.recorder.raised(self.error)
             self.error = None  # type: ignore[assignment]  # it holds frames, and with them the program's objects
-        elif not self.exit_code:
+        elif self.exit_code:
+            self.recorder.status(self.exit_code)
+        else:
             self.recorder.returned()
         self.recorder.leaving()
 

@@ -134,7 +134,7 @@ def _members(dumps: Mapping[int, Mapping[str, Any]], calls: Mapping[int, list[Ca
         config = dump.get("pg_config")
         for group, about in config.items() if isinstance(config, dict) else ():
             if ranks := _ranks(about):
-                found[str(about["name"] if "name" in about else group)] |= set(ranks)
+                found[str(about.get("name", group))] |= set(ranks)
     configured = set(found)
     for rank, listed in calls.items():
         for call in listed:

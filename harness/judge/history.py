@@ -107,7 +107,7 @@ class History:
             elif kind == Kind.COMM:
                 info = comms[fields[3]] = CommInfo.parse(text(fields[5]), rank_of)
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNCAUGHT):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNCAUGHT, Kind.STATUS):
                 record = Record._make(fields)
                 if history.error is not None:  # what comes after an error that nobody caught is its consequence
                     continue

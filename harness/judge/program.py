@@ -90,4 +90,5 @@ def _raised(picture: Picture, rank: int) -> float:
 
 
 def _died(picture: Picture, rank: int) -> float:
-    return picture.processes[rank].ended_s
+    """When its program ended, where it left a word of that; else when its process was seen to be gone."""
+    return picture.histories[rank].ended_ns / 1e9 or picture.processes[rank].ended_s

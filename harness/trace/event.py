@@ -38,6 +38,7 @@ class Kind(enum.IntEnum):
     JOIN = 19  # a = string (JSON: scope, rank, world, firm): the process has a rank in a world of ranks
     UNCAUGHT = 20  # an exception left the program, its exit handlers still run: columns as RAISED
     OPAQUE = 21  # a = string: it communicates, or may, in a way that writes no events
+    STATUS = 23  # its program ends with exit status a, which is not 0, and without an exception
     LEAVING = 22  # its last exit handler has run: nothing of the program is left but the interpreter's own end
 
 

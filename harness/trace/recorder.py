@@ -222,6 +222,10 @@ class Recorder:
         """The process communicates, or may, in a way that writes no events: nothing can be proved of it from now on."""
         self.write(Kind.OPAQUE, 0, 0, self.string(reason))
 
+    def status(self, code: int) -> None:
+        """The program ends with this exit status, and without an exception."""
+        self.write(Kind.STATUS, 0, 0, code & 0xFFFFFFFF)
+
     def leaving(self) -> None:
         """The last exit handler has run."""
         self.write(Kind.LEAVING, 0, 0)

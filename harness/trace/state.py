@@ -104,6 +104,7 @@ class RankState:
     joins: list[Join] = field(default_factory=list)
     failed: bool = False  # an exception has left the program
     opaque: list[str] = field(default_factory=list)  # how it may communicate without writing events
+    exit_status: int | None = None  # what it said of its end, when that was not 0
     leaving_ns: int = 0  # when its last exit handler had run
 
     def apply(self, records: Iterable[Record], string: Callable[[int], str]) -> None:
@@ -291,6 +292,10 @@ def _opaque(state: RankState, record: Record, string: String) -> None:
         state.opaque.append(reason)
 
 
+def _status(state: RankState, record: Record, string: String) -> None:
+    state.exit_status = record.a
+
+
 def _leaving(state: RankState, record: Record, string: String) -> None:
     state.leaving_ns = record.time_ns
 
@@ -313,5 +318,6 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.JOIN: _join,
     Kind.UNCAUGHT: _uncaught,
     Kind.OPAQUE: _opaque,
+    Kind.STATUS: _status,
     Kind.LEAVING: _leaving,
 }

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
+import struct
 from pathlib import Path
 from typing import Any
 
 from harness.watch.feed import Feed
 from harness.watch.reception import Arrival
+
+# struct pidfd_info: what is asked for and told, ..., exit status
+INFO = struct.Struct("<Q52xi")
+INFO_EXIT = 1 << 3
+GET_INFO = 3 << 30 | INFO.size << 16 | 0xFF << 8 | 11
 
 
 class Attached:
@@ -55,6 +62,13 @@ class Attached:
         with contextlib.suppress(OSError):
             pid, status = os.waitpid(self.pid, os.WNOHANG)  # adopted by the supervisor
             if pid:
+                return os.waitstatus_to_exitcode(status)
+        with contextlib.suppress(OSError):  # Linux 6.15 and later tell it also when the parent has asked
+            told = bytearray(INFO.size)
+            INFO.pack_into(told, 0, INFO_EXIT, 0)
+            fcntl.ioctl(self._pidfd, GET_INFO, told)
+            mask, status = INFO.unpack(told)
+            if mask & INFO_EXIT:
                 return os.waitstatus_to_exitcode(status)
         with contextlib.suppress(OSError, ValueError, IndexError):
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()

@@ -50,7 +50,7 @@ class Attendee(Member):
     def end(self, code: int | None, now_s: float) -> None:
         """Its process has ended. One that said it returned, with a status that says otherwise, has died."""
         failed = self.state.failed
-        super(Attendee, self).end(code, now_s)
+        super(Attendee, self).end(self.state.exit_status if code is None else code, now_s)
         if failed and self.state.status is Status.DEAD:
             self.state.status = Status.RAISED
         elif self.state.status is Status.RETURNED and code:
