@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -71,15 +72,17 @@ def _function(name: str, place: int, original: Callable[..., Any], module: Modul
 
 
 def _unless_compiling(wrapped: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    import torch
-
     @functools.wraps(original)
     def call(*arguments: Any, **named: Any) -> Any:
-        if torch.compiler.is_compiling():
+        if sys.modules["torch"].compiler.is_compiling():
             return original(*arguments, **named)
         return wrapped(*arguments, **named)
 
     return call
+
+
+def _c10d() -> Any:
+    return sys.modules["torch.distributed.distributed_c10d"]
 
 
 def _group(module: ModuleType, group: Any) -> Group | None:
@@ -88,9 +91,7 @@ def _group(module: ModuleType, group: Any) -> Group | None:
         return None
     try:
         name = module._resolve_group_name(group)
-        from torch.distributed import distributed_c10d
-
-        return group_of(vars(distributed_c10d)["_resolve_process_group"](name))
+        return group_of(_c10d()._resolve_process_group(name))
     except Exception:
         return None  # the function itself says what is wrong
 
@@ -110,8 +111,7 @@ def wrap_data_parallel(module: ModuleType) -> None:
 
     @functools.wraps(original)
     def init(self: Any, *arguments: Any, **named: Any) -> None:
-        from torch.distributed import distributed_c10d
-
+        distributed_c10d = _c10d()
         pg = named.get("process_group")
         if pg is None and not named.get("device_mesh") and distributed_c10d.is_initialized():
             pg = distributed_c10d._get_default_group()

@@ -92,7 +92,12 @@ def late_thread() -> None:
     """A thread that has never communicated wakes up after a while and does what the peer waits for."""
     other = world.Dup()
     if last:
-        thread = threading.Thread(target=lambda: (time.sleep(3), other.barrier()))
+
+        def come_late() -> None:
+            time.sleep(3)
+            other.barrier()
+
+        thread = threading.Thread(target=come_late)
         thread.start()
         world.barrier()
         thread.join()

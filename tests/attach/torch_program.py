@@ -1,4 +1,4 @@
-"""A program of two ranks under torch.distributed over gloo, which knows nothing of Lockstep. `python torch_program.py NAME`."""
+"""A program of two ranks under torch.distributed over gloo that knows nothing of us: `python torch_program.py NAME`."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 import torch.distributed as dist
 import torch.distributed._functional_collectives as functional
-import torch.multiprocessing
+from torch.multiprocessing.spawn import spawn as start_processes
 
 warnings.simplefilter("ignore")
 DIST = dist.group
@@ -32,7 +32,7 @@ def clean(rank: int) -> None:
     for request in dist.batch_isend_irecv(swapped):
         request.wait()
     assert other.item() == 1 - rank
-    assert (functional.all_reduce(torch.ones(2), "sum", DIST.WORLD) + 1).tolist() == [3.0, 3.0]
+    assert (functional.all_reduce(torch.ones(2), "sum", [0, 1]) + 1).tolist() == [3.0, 3.0]
     dist.monitored_barrier()
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 4))
     model(torch.ones(2, 4)).sum().backward()
@@ -90,4 +90,4 @@ if __name__ == "__main__":
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             free = int(probe.getsockname()[1])
-        torch.multiprocessing.spawn(spawned, (sys.argv[1], free), nprocs=2)
+        start_processes(spawned, (sys.argv[1], free), nprocs=2)  # type: ignore[no-untyped-call]
