@@ -5,9 +5,12 @@ Read by the harness only; ranks get the result as plain JSON.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import fields
+from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model, model_validator
+
+from engines.minimal.habits import Habits
 
 Guard = Literal["none", "assert", "agree", "sync-skip"]
 PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")
@@ -119,7 +122,7 @@ class Config(Section):
         return raw
 
 
-class Guards(Section):
+class PhaseGuards(Section):
     """What each phase does when ranks disagree; `preset` names an upstream state, phases beside it refine it."""
 
     preset: Literal["trtllm-before-14126", "trtllm-14126", "trtllm-14986", "trtllm-main"] = "trtllm-main"
@@ -129,30 +132,12 @@ class Guards(Section):
     generation_capture: Guard | None = None
     prefill_capture: Guard | None = None
     memory_pool: Guard | None = None
-    # Habits: what an engine does outside of the phases' guards. The first value of each is sound.
-    out_of_memory: Literal["raise", "skip"] = Field(
-        "raise", description="skip: a rank out of memory in a warm-up forward drops the shape, as upstream before #17667"
-    )
-    graph_choice: Literal["agree", "none"] = Field("agree", description="whether ranks agree on the graph of a step")
-    idle_rank: Literal["dummy", "allocate", "skip"] = Field(
-        "dummy",
-        description="a rank without requests: runs a dummy in the scratch block, one in a KV block of its own, or no step",
-    )
-    transfer_check: Literal["none", "always", "gated"] = Field(
-        "none", description="a status all-gather in each step; gated: only on a rank that can admit none of its requests"
-    )
-    capture_exit: Literal["plain", "collective"] = Field(
-        "plain", description="collective: leaving a graph's capture runs a collective, also when an error leaves it"
-    )
-    clock_order: Literal["same", "by-parity"] = Field(
-        "same", description="by-parity: odd ranks meet on world and on the group in the other order"
-    )
-    tactic_exchange: Literal["none", "always", "on-miss"] = Field(
-        "none", description="after each autotuner shape ranks exchange tactics; on-miss: only those that had to tune"
-    )
-    encoder: Literal["own-group", "global-group"] = Field(
-        "own-group", description="over whom the encoder of a prompt with an image reduces"
-    )
 
 
-HABITS = tuple(name for name in Guards.model_fields if name not in (*PHASES, "preset"))
+def _habit_fields() -> dict[str, Any]:
+    hints = get_type_hints(Habits)
+    return {f.name: (hints[f.name], Field(f.default, description=f.metadata["description"])) for f in fields(Habits)}
+
+
+HABITS = tuple(f.name for f in fields(Habits))
+Guards: type[PhaseGuards] = create_model("Guards", __base__=PhaseGuards, **_habit_fields())

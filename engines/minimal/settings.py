@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engines.minimal.habits import Habits
+
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
@@ -32,20 +34,6 @@ class Fault:
     leave: int | None
     bytes: int | None = None
     leave_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """What an engine does outside of the phases' guards; docs/scenarios.md has the values."""
-
-    out_of_memory: str
-    graph_choice: str
-    idle_rank: str
-    transfer_check: str
-    capture_exit: str
-    clock_order: str
-    tactic_exchange: str
-    encoder: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,9 @@ class Case:
     spec: dict[str, Any]
     expect: Expectation
     limits: Limits = field(default_factory=Limits)
+    reports: tuple[str, ...] = ()  # public reports: owner/repository#number
+    mechanism_class: str = ""
+    note: str = ""  # what this point shows
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""

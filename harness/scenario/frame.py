@@ -3,7 +3,7 @@ the engine that the file names."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -122,6 +122,11 @@ class DecisionSection(Section):
     detail: dict[str, int | str] | None = Field(None, description="figures that must be equal")
 
 
+MechanismClass = Literal[
+    "M1-capacity-gate", "M2-partial-failure", "M3-idle-rank-skip", "M4-lifecycle-drift", "M5-mode-or-bucket-divergence",
+    "M6-cache-hit-divergence", "M7-warmup-skew-deadline", "M8-role-asymmetry", "M9-ordering", "M10-cache-scheduler-drift",
+    "M11-stale-protocol-state", "M12-agreement-livelock", "M13-graph-transport", "M14-wrong-group",
+]  # fmt: skip
 OutcomeWord = Literal["success", "raise", "hang", "crash", "slow", "invalid"]
 CauseWord = Literal[
     "all-ranks", "some-ranks", "deadlock", "orphaned", "livelock", "stall", "signal", "abort", "oom-kill",
@@ -137,6 +142,9 @@ class ExpectSection(Section):
     """One entry of `expect`. `when` names matrix keys; the entry with the most of them that fits a point wins."""
 
     when: dict[str, Any] = Field(default_factory=dict)
+    note: str | None = Field(
+        None, description="what these points show: the fix that they stand for, and what is wrong with it"
+    )
     outcome: OutcomeWord
     cause: CauseWord | None = None
     proved: bool | None = None
@@ -153,7 +161,12 @@ class Frame(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="unique among all scenarios")
     source: str = Field(min_length=1, description="where the case was reported")
-    summary: str = Field(min_length=1, description="one or two sentences")
+    summary: str = Field(min_length=1, description="the mechanism, in one or two sentences")
+    reports: list[Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+#[\w-]+$")]] = Field(
+        default_factory=list,
+        description="public reports of this hang, as owner/repository#number; `source` is the first's page",
+    )
+    mechanism_class: MechanismClass | None = Field(None, description="what diverges; docs/catalogue.md has the classes")
     tags: list[str] = Field(default_factory=list)
     engine: str = "minimal"
     parallel: Parallel = Parallel()

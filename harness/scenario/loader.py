@@ -132,6 +132,9 @@ class Loader:
             spec=spec,
             expect=_plain(expect),
             limits=Limits(**here.limits.model_dump()),
+            reports=tuple(frame.reports),
+            mechanism_class=frame.mechanism_class or "",
+            note=expect.note or "",
         )
 
     def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:
@@ -196,7 +199,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
 
 
 def _plain(section: ExpectSection) -> Expectation:
-    raw = section.model_dump(exclude={"when"}, exclude_none=True)
+    raw = section.model_dump(exclude={"when", "note"}, exclude_none=True)
     for name in ("blame", "findings", "absent_findings"):
         if name in raw:
             raw[name] = tuple(raw[name])

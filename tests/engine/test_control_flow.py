@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from engines.minimal.block_manager import BlockManager
-from engines.minimal.executor import VOCABULARY, Executor
+from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.requests import VOCABULARY
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, following, on_groups, settings

@@ -1,0 +1,63 @@
+"""Requests: a prompt, and what was decoded of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engines.minimal.batch import Row
+from engines.minimal.settings import Settings
+
+VOCABULARY = 128
+
+
+@dataclass(slots=True)
+class Request:
+    """A prompt and what was decoded of it. `computed` tokens have their keys and values in the pool."""
+
+    ident: int
+    prompt: list[int]
+    limit: int
+    output: list[int] = field(default_factory=list)
+    drafts: list[int] = field(default_factory=list)
+    computed: int = 0
+    blocks: list[int] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its tokens are decoded."""
+        return len(self.output) >= self.limit
+
+    def row(self, draft_len: int) -> Row:
+        """Its tokens for the next forward: the whole prompt, or the last token and so many drafts after it."""
+        if not self.output:
+            return Row(list(self.prompt), 0, self.blocks, False)
+        self.drafts = self.drafts[:draft_len]
+        return Row([self.output[-1], *self.drafts], self.computed, self.blocks, True)
+
+    def accept(self, next_tokens: Sequence[int], drafts: Sequence[Sequence[int]]) -> None:
+        """Take what a forward gave for this row: the token, and every draft that turned out right."""
+        if not self.output:
+            self.computed = len(self.prompt)
+            taken = len(next_tokens) - 1
+            self.output.append(next_tokens[taken])
+        else:
+            taken = 0
+            while taken < len(self.drafts) and self.drafts[taken] == next_tokens[taken]:
+                taken += 1
+            self.output += next_tokens[: taken + 1]
+            self.computed += taken + 1
+        self.output = self.output[: self.limit]
+        self.drafts = list(drafts[taken])
+
+
+def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
+    """The share of rank `rank` of a group of `size`: dealt round robin under attention DP, all of them otherwise."""
+    chance = random.Random(settings.seed)
+    found: list[Request] = []
+    for ident in range(settings.requests):
+        prompt = [chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)]
+        if not settings.parallel.attention_dp or ident % size == rank:
+            found.append(Request(ident, prompt, settings.new_tokens))
+    return found

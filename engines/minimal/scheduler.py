@@ -1,0 +1,81 @@
+"""The scheduler: which requests of this rank run in the next step, by its own free KV blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.requests import Request
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Requests that wait for room, and those that have it."""
+
+    settings: Settings
+    engine: ModelEngine
+    manager: BlockManager
+    recorder: Recorder
+    waiting: list[Request] = field(default_factory=list)
+    active: list[Request] = field(default_factory=list)
+    draft_len: int = 0  # of the current step
+
+    @property
+    def left(self) -> int:
+        """Requests that are not finished."""
+        return len(self.waiting) + len(self.active)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether there are requests and none of them fits."""
+        return bool(self.waiting) and not self.active
+
+    def admit(self, number: int) -> None:
+        """Start requests while there is room for all their tokens."""
+        self._start()
+        if not self.settings.parallel.attention_dp:
+            # Every rank schedules by its own free blocks, and takes for granted that its peers come to the same.
+            full = bool(self.waiting) and len(self.active) < self.settings.max_batch_size
+            detail = f"requests={len(self.active)} free_blocks={self.manager.free_blocks}"
+            self.recorder.decision("decode.admit", f"step={number}", "refuse" if full else "all", detail, deviates=full)
+
+    def can_queue(self, number: int) -> bool:
+        """Upstream's `_can_queue`: a step runs only if every rank has a batch; a rank without requests makes a dummy."""
+        idle = not self.left
+        has_batch = bool(self.active) or idle
+        needed = self.manager.needed(self._tokens(self.waiting[0])) if self.waiting else 0
+        detail = f"free_blocks={self.manager.free_blocks} needed_blocks={needed}"
+        choice = "queue" if has_batch else "wait"
+        self.recorder.decision("decode.can_queue", f"step={number}", choice, detail, deviates=not has_batch)
+        sizes = self.engine.of_all(len(self.active) + idle, "can queue")
+        limit = self.settings.draft_off_above
+        # The largest batch decides for all ranks: graphs of one draft length have no peers in those of another.
+        self.draft_len = self.settings.draft_len if limit is None or max(sizes) <= limit else 0
+        return all(sizes)
+
+    def retire(self) -> list[Request]:
+        """Take out the requests that are finished, and give their blocks back."""
+        done = [request for request in self.active if request.finished]
+        for request in done:
+            self.active.remove(request)
+            self.manager.free(request.blocks)
+        return done
+
+    def _start(self) -> None:
+        tokens = sum(len(request.row(self.draft_len).tokens) for request in self.active)
+        while self.waiting and len(self.active) < self.settings.max_batch_size:
+            tokens += len(self.waiting[0].prompt)
+            if tokens > self.settings.max_num_tokens:
+                return  # the next step has no room for this prompt
+            blocks = self.manager.allocate(self._tokens(self.waiting[0]))
+            if blocks is None:
+                return
+            request = self.waiting.pop(0)
+            request.blocks = blocks
+            self.active.append(request)
+
+    def _tokens(self, request: Request) -> int:
+        return len(request.prompt) + request.limit + self.settings.draft_len
