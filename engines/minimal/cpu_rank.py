@@ -26,6 +26,6 @@ def cpu_device(
     """The device with its model and its KV pool. All members must call it."""
     plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
     device = CpuDevice(plane, recorder)
-    device.model = Model(part, settings.draft_len, seed, device, hooks.between)
+    device.model = Model(part, settings.draft_len, seed, device, hooks.between, moe_chunk=settings.moe_chunk)
     device.pool = KvPool(settings, part.heads)
     return device

@@ -44,3 +44,34 @@ class Habits:
         "own-group",
         "over whom the encoder of a prompt with an image reduces; `global-group`: all ranks, under attention DP too",
     )
+    # Of vLLM's engine core of a data-parallel rank, and what others do at the same places.
+    zero_token_step: Literal["dummy", "by-backend", "skip"] = _habit(
+        "dummy",
+        "what an engine core does when requests are there and no token is scheduled: a dummy; `by-backend`: one under "
+        "`external_launcher` only; `skip`: no forward",
+    )
+    dp_exchange: Literal["tokens-and-mode", "tokens", "mode", "nothing"] = _habit(
+        "tokens-and-mode", "what data-parallel ranks tell each other before a forward: token counts, graph or eager, both, or nothing"
+    )
+    dummy_graph: Literal["padded", "unpadded"] = _habit(
+        "padded", "whether a dummy's graph goes by the agreed token count, or by its own"
+    )
+    request_counts: Literal["agree", "local"] = _habit(
+        "agree", "whether ranks agree on a graph for prompts or for generation; `local`: each goes by its own requests"
+    )
+    sparse_prefill: Literal["max-len", "eager", "sum-len"] = _habit(
+        "max-len",
+        "where some ranks have prompts and others nothing: these make a prompt up and replay the same graph; `eager`: no rank "
+        "replays; `sum-len`: those with prompts replay, the others run eager",
+    )
+    start_wave: Literal["two-phase", "unless-paused", "always"] = _habit(
+        "two-phase",
+        "when a message starts a paused engine core: until all have agreed to pause; `unless-paused`: never; `always`",
+    )
+    resume: Literal["by-pause", "by-running"] = _habit(
+        "by-pause", "which resume is a duplicate without a collective: of a core that is not paused, or `by-running`: that runs"
+    )
+    sleeping_rank: Literal["skip-compute", "skip-step", "dummy"] = _habit(
+        "skip-compute",
+        "a step without requests while the KV cache sleeps: no forward; `skip-step`: no agreement either; `dummy`: as ever",
+    )

@@ -41,6 +41,15 @@ class KvPool:
         self.data = torch.zeros(LAYERS, 2, slots, heads, HEAD_DIM, device="cuda" if memory else "cpu")
         self.bytes = self.data.numel() * self.data.element_size()
 
+    def discard(self) -> None:
+        """Give the pool's memory back, as a sleep does. Whoever touches it now meets an error, or dies if a graph does."""
+        self.data.untyped_storage().resize_(0)
+
+    def restore(self) -> None:
+        """Take it again, without what was in it."""
+        self.data.untyped_storage().resize_(self.bytes)
+        self.data.zero_()
+
     def _take(self, size: int, memory: DeviceMemory | None) -> None:
         """Take, and touch, ballast before the pool is sized."""
         if memory is None:

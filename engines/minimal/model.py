@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
 from engines.minimal.data_plane import Collectives
+from engines.minimal.expert_exchange import ExpertExchange
 
 VOCABULARY = 128
 HIDDEN = 64
@@ -57,18 +58,27 @@ class Model:
     """Weights of one rank, and the forward over static tensors."""
 
     def __init__(
-        self, part: Shard, draft_len: int, seed: int, plane: Collectives, between: Callable[[str], None], device: str = "cpu"
+        self,
+        part: Shard,
+        draft_len: int,
+        seed: int,
+        plane: Collectives,
+        between: Callable[[str], None],
+        device: str = "cpu",
+        moe_chunk: int | None = None,
     ) -> None:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
         `between` is called by the host between the dispatch and the combine of each layer, with the layer's name.
+        `moe_chunk`: tokens of a rank that one dispatch carries.
         """
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
-        self.part, self.plane, self.between = part, plane, between
+        self.part, self.plane = part, plane
+        self.exchange = ExpertExchange(plane, part.ep_rank, part.ep_size, between, moe_chunk)
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -94,18 +104,19 @@ class Model:
                 setattr(self, name, [tensor.to(device) for tensor in value])
 
     def forward(
-        self, pool: Tensor, inputs: tuple[Tensor, ...], counts: Sequence[int], sampling: str
+        self, pool: Tensor, inputs: tuple[Tensor, ...], counts: Sequence[int], sampling: str, summed: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Next token [T] and drafts [T, draft_len] of T tokens.
 
         `inputs`: tokens, positions, slots [T]; `context` [T, S], the pool slots that a token may attend to, and `visible`
-        [T, S], which of them it sees. `counts`: tokens of every expert-parallel rank.
+        [T, S], which of them it sees. `counts`: tokens of every rank of the group; `summed`: they are
+        exchanged by all-reduce.
         """
         tokens, positions, slots, context, visible = inputs
         x = self.embedding[tokens] + self.position[positions]
         for layer in range(LAYERS):
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
-            x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts)
+            x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts, summed)
         x = rms_norm(x, (HIDDEN,))
         logits = x @ self.unembedding
         if sampling == "advanced":
@@ -127,7 +138,7 @@ class Model:
             self.plane.all_reduce(result, f"attention layer={layer}")
         return result
 
-    def _experts(self, layer: int, x: Tensor, counts: Sequence[int]) -> Tensor:
+    def _experts(self, layer: int, x: Tensor, counts: Sequence[int], summed: bool) -> Tensor:
         weights = (x @ self.router[layer]).softmax(-1)
         chosen = weights.topk(TOP_K).indices
         gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
@@ -135,16 +146,15 @@ class Model:
             result = self._local_experts(layer, x, gates)
             self.plane.all_reduce(result, f"experts layer={layer}")
             return result
-        # Dispatch: every token with its gates to every rank with experts. Combine: the parts come back and are summed.
-        size, own = self.part.ep_size, x.shape[0]
-        outgoing = torch.cat([x, gates], -1).repeat(size, 1)
-        incoming = outgoing.new_empty(sum(counts), HIDDEN + EXPERTS)
-        self.plane.all_to_all(incoming, outgoing, [own] * size, counts, f"dispatch layer={layer}")
-        self.between(f"layer={layer}")
-        part = self._local_experts(layer, incoming[:, :HIDDEN], incoming[:, HIDDEN:])
-        returned = part.new_empty(size * own, HIDDEN)
-        self.plane.all_to_all(returned, part, counts, [own] * size, f"combine layer={layer}")
-        return returned.view(size, own, HIDDEN).sum(0)
+        if self.part.ep_size < len(counts):  # data-parallel ranks that have all experts each
+            return self._local_experts(layer, x, gates)
+        return self.exchange.run(
+            torch.cat([x, gates], -1),
+            counts,
+            lambda rows: self._local_experts(layer, rows[:, :HIDDEN], rows[:, HIDDEN:]),
+            f"layer={layer}",
+            summed,
+        )
 
     def _local_experts(self, layer: int, x: Tensor, gates: Tensor) -> Tensor:
         inner = relu(torch.einsum("th,ehk->tek", x, self.up[layer]))

@@ -43,13 +43,17 @@ class MinimalEngine:
         if not parallel["attention_dp"] and HEADS % parallel["tp"]:
             text = f"the model's {HEADS} attention heads cannot be dealt to {parallel['tp']} ranks; use attention_dp"
             found.append((("parallel", "tp"), text))
+        if config["data_parallel_backend"] is not None and not parallel["attention_dp"]:
+            text = f"{config['data_parallel_backend']} is a backend of data parallelism; set parallel.attention_dp: true"
+            found.append((("config", "data_parallel_backend"), text))
         if parallel["pp"] != 1:
             found.append((("parallel", "pp"), "the minimal engine has no pipeline parallelism yet; use pp: 1"))
         for number, fault in enumerate(spec["faults"]):
             if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
                 text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"
                 found.append((("faults", number, "kind"), text))
-        prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
+        found += _workload(spec)
+        prompt, new = spec["workload"]["prompt_tokens"], _longest(spec["workload"]["new_tokens"])
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
         return found
@@ -57,6 +61,31 @@ class MinimalEngine:
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
         return [sys.executable, "-m", "engines.minimal"]
+
+
+def _longest(new_tokens: int | list[int]) -> int:
+    return new_tokens if isinstance(new_tokens, int) else max(new_tokens, default=0)
+
+
+def _workload(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """Requests and messages that do not fit each other."""
+    workload, found = spec["workload"], list[tuple[Path, str]]()
+    requests, lengths, ranks = workload["requests"], workload["new_tokens"], spec["parallel"]["tp"] * spec["parallel"]["pp"]
+    if isinstance(lengths, list) and len(lengths) != requests:
+        found.append((("workload", "new_tokens"), f"has {len(lengths)} values for {requests} requests; give one for each"))
+    if workload["messages"] and spec["config"]["data_parallel_backend"] is None:
+        text = "only an engine core takes messages; set config.data_parallel_backend"
+        found.append((("workload", "messages"), text))
+    for number, message in enumerate(workload["messages"]):
+        path: Path = ("workload", "messages", number)
+        if message["request"] is not None and message["request"] >= requests:
+            found.append(((*path, "request"), f"there is no request {message['request']}; requests are 0 to {requests - 1}"))
+        found += [
+            ((*path, "ranks"), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
+            for rank in message["ranks"] or ()
+            if rank >= ranks
+        ]
+    return found
 
 
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")

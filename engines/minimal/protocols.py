@@ -29,7 +29,8 @@ class Step:
     """The input of one forward, one entry a token: what a device needs and nothing else.
 
     `slots` says where a token's key and value go in the KV pool; `tables` which blocks its attention reads, up to its
-    own position. `counts`: tokens of every expert-parallel rank, for dispatch and combine.
+    own position. `counts`: tokens of every expert-parallel rank, for dispatch and combine; `summed`: they travel by
+    all-reduce, not by all-to-all.
     """
 
     tokens: tuple[int, ...]
@@ -38,6 +39,7 @@ class Step:
     tables: tuple[tuple[int, ...], ...]
     counts: tuple[int, ...]
     sampling: str  # greedy or advanced
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,9 @@ class KvCache(Protocol):
     blocks: int
     tokens_per_block: int
     bytes: int
+
+    def discard(self) -> None:
+        """Give its memory back to the system. Nobody may touch it until `restore`."""
+
+    def restore(self) -> None:
+        """Take the memory again, empty."""

@@ -6,10 +6,14 @@ from typing import Any
 
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.comm_mpi import MpiCommunicator
+from engines.minimal.dp_engine_core import DpEngineCore
+from engines.minimal.dp_model_runner import DpModelRunner
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
+from engines.minimal.inbox import Inbox
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.protocols import Device, KvCache
+from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
@@ -59,12 +63,15 @@ class Rank:
         self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
+        # As in vLLM engine cores agree over a group of their own, unless one process is core and worker.
+        own_group = settings.dp_backend in ("mp", "ray")
+        self.core = self.world.split("core", members) if own_group else self.tp
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
         warm_up = WarmUp(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
         warm_up.run()
-        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults)
+        executor = self._executor()
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
@@ -82,6 +89,15 @@ class Rank:
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
             "captures": self.captures,
         }
+
+    def _executor(self) -> Executor | DpEngineCore:
+        settings, recorder = self.settings, self.recorder
+        if settings.dp_backend is None:
+            return Executor(settings, self.engine, self.manager, self.tp, recorder, self.faults)
+        runner = DpModelRunner(settings, self.engine, self.tp, recorder)
+        scheduler = Scheduler(settings, self.engine, self.manager, recorder)
+        inbox = Inbox(list(settings.messages))
+        return DpEngineCore(settings, runner, scheduler, self.core, self.world, self.pool, recorder, self.faults, inbox)
 
     def _all_returned(self) -> bool:
         """Whether every block came back that no fault took away."""

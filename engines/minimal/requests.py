@@ -59,5 +59,5 @@ def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
     for ident in range(settings.requests):
         prompt = [chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)]
         if not settings.parallel.attention_dp or ident % size == rank:
-            found.append(Request(ident, prompt, settings.new_tokens))
+            found.append(Request(ident, prompt, settings.new_tokens[ident]))
     return found

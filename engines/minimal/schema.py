@@ -43,7 +43,7 @@ PRESETS: dict[str, dict[str, Guard]] = {
 NOT_MODELLED = (
     "attn_backend", "backend", "batching_type", "build_config", "cache_transceiver_config", "disable_overlap_scheduler",
     "dtype", "enable_chunked_prefill", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
-    "max_input_len", "model", "moe_config", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
+    "max_input_len", "model", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
     "scheduler_config", "stream_interval", "tokenizer", "trust_remote_code", "use_cuda_graph",
 )  # fmt: skip
 ELSEWHERE = {
@@ -91,6 +91,17 @@ class TorchCompileConfig(Section):
     capture_num_tokens: list[PositiveInt] | None = Field(None, description="token counts to capture")
 
 
+class MoeConfig(Section):
+    """`moe_config`: how tokens get to the experts and back."""
+
+    max_num_tokens: PositiveInt | None = Field(
+        None, description="tokens of a rank that one dispatch carries, padded; a forward takes as many as its largest rank needs"
+    )
+    comm_method: Literal["all-to-all", "by-mode"] = Field(
+        "all-to-all", description="by-mode: graphs hold all-to-alls, eager forwards sum a buffer of all ranks' tokens"
+    )
+
+
 class Config(Section):
     """The engine's settings, with TensorRT-LLM's names."""
 
@@ -109,6 +120,12 @@ class Config(Section):
         default_factory=list, description="token counts whose tactics an earlier launch has left in the cache on disk"
     )
     torch_compile_config: TorchCompileConfig | None = None
+    moe_config: MoeConfig | None = None
+    data_parallel_backend: Literal["mp", "ray", "external_launcher"] | None = Field(
+        None, description="vLLM's engine core of a data-parallel rank decodes; default: TensorRT-LLM's executor"
+    )
+    async_scheduling: bool = Field(False, description="a step is scheduled before the last one's results are known")
+    dp_sync_interval: PositiveInt = Field(32, description="steps until engine cores agree on whether any has work")
 
     @model_validator(mode="before")
     @classmethod

@@ -37,6 +37,16 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What a client or the coordinator sends to this rank's engine core."""
+
+    kind: str
+    step: int
+    request: int | None
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one rank, with TensorRT-LLM's names where it has them."""
 
@@ -64,9 +74,15 @@ class Settings:
     phases: dict[str, bool]
     requests: int
     prompt_tokens: int
-    new_tokens: int
+    new_tokens: tuple[int, ...]  # of each request
     seed: int
     images: tuple[int, ...]  # requests whose prompts have an image
+    messages: tuple[Message, ...]  # to this rank, in the order of their arrival
+    moe_chunk: int | None  # tokens of a rank that one dispatch carries; None: all of them
+    moe_by_mode: bool  # eager forwards exchange tokens by all-reduce, graphs by all-to-all
+    dp_backend: str | None  # None: TensorRT-LLM's executor
+    async_scheduling: bool
+    dp_sync_interval: int  # steps between two agreements on whether any rank has work
     faults: tuple[Fault, ...]
     on_error: str
     device: str  # cpu or cuda
@@ -120,9 +136,15 @@ class Settings:
             phases=spec["warmup"],
             requests=workload["requests"],
             prompt_tokens=workload["prompt_tokens"],
-            new_tokens=workload["new_tokens"],
+            new_tokens=_of_each(workload["new_tokens"], workload["requests"]),
             seed=workload["seed"],
             images=tuple(workload["images"]),
+            messages=_messages(workload["messages"], rank),
+            moe_chunk=(config["moe_config"] or {}).get("max_num_tokens"),
+            moe_by_mode=(config["moe_config"] or {}).get("comm_method") == "by-mode",
+            dp_backend=config["data_parallel_backend"],
+            async_scheduling=config["async_scheduling"],
+            dp_sync_interval=config["dp_sync_interval"],
             faults=tuple(Fault(**fault) for fault in spec["faults"]),
             on_error=spec["on_error"],
             device=spec["device"],
@@ -130,6 +152,15 @@ class Settings:
             plane=spec["gpu"]["plane"],
             breadcrumbs=spec["gpu"]["breadcrumbs"],
         )
+
+
+def _of_each(value: int | list[int], requests: int) -> tuple[int, ...]:
+    return (value,) * requests if isinstance(value, int) else tuple(value)
+
+
+def _messages(listed: list[dict[str, Any]], rank: int) -> tuple[Message, ...]:
+    mine = [message for message in listed if message["ranks"] is None or rank in message["ranks"]]
+    return tuple(Message(each["kind"], each["step"], each["request"], each["tag"]) for each in mine)
 
 
 def _graph_sizes(config: Mapping[str, Any]) -> tuple[int, ...]:
