@@ -17,9 +17,11 @@ Experts = Callable[[Tensor], Tensor]  # tokens with their gates [N, width] -> th
 @dataclass(frozen=True, slots=True)
 class ExpertExchange:
     """The exchange of one rank. `chunk`: tokens of a rank that one dispatch carries, as TensorRT-LLM's
-    `moe_config.max_num_tokens` and vLLM's chunked all-to-all kernels; None: all of them, exactly."""
+    `moe_config.max_num_tokens` and vLLM's chunked all-to-all kernels; None: all of them, exactly. `sums`: what an exchange by all-reduce
+    goes over, a communicator of its own as in vLLM-Ascend and sglang, where a mode has its own groups."""
 
     plane: Collectives
+    sums: Collectives
     rank: int
     size: int
     between: Callable[[str], None]  # called by the host between dispatch and combine, with the place
@@ -61,8 +63,8 @@ class ExpertExchange:
         """
         first, own = sum(counts[: self.rank]), rows.shape[0]
         everybody = pad(rows, (0, 0, first, sum(counts) - first - own))
-        self.plane.all_reduce(everybody, f"gather {place}")
+        self.sums.all_reduce(everybody, f"gather {place}")
         self.between(place)
         part = experts(everybody)
-        self.plane.all_reduce(part, f"scatter {place}")
+        self.sums.all_reduce(part, f"scatter {place}")
         return part[first : first + own]

@@ -1,24 +1,25 @@
 """The model: a small mixture-of-experts decoder with paged attention and multi-token prediction. Float32, seeded weights.
 
+A pipeline stage has some of the layers: the first embeds tokens, each hands hidden states on, the last gives tokens.
 Under attention DP every rank has all heads and its own tokens; tokens go to the experts' ranks and come back by
 all-to-all. Otherwise heads and experts are dealt to the ranks, and their parts are summed by all-reduce.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
-from engines.minimal.data_plane import Collectives
+from engines.minimal.data_plane import Collectives, Hooks
 from engines.minimal.expert_exchange import ExpertExchange
+from engines.minimal.settings import LAYERS
 
 VOCABULARY = 128
 HIDDEN = 64
-LAYERS = 2
 HEADS = 8
 HEAD_DIM = HIDDEN // HEADS
 EXPERTS = 8
@@ -39,19 +40,32 @@ class Shard:
     attention_dp: bool
     ep_rank: int
     ep_size: int
+    layers: range = range(LAYERS)
 
     @property
     def heads(self) -> int:
         """Attention heads of this rank."""
         return self.last_head - self.first_head
 
+    @property
+    def first_stage(self) -> bool:
+        """Whether it embeds the tokens."""
+        return self.layers.start == 0
 
-def shard(rank: int, tp: int, ep: int, attention_dp: bool) -> Shard:
-    """The part of tensor-parallel rank `rank`."""
+    @property
+    def last_stage(self) -> bool:
+        """Whether it has the heads that give tokens and drafts."""
+        return self.layers.stop == LAYERS
+
+
+def shard(rank: int, tp: int, ep: int, attention_dp: bool, stage: int = 0, stages: int = 1) -> Shard:
+    """The part of tensor-parallel rank `rank` of pipeline stage `stage`."""
     heads = HEADS if attention_dp else HEADS // tp
     first = 0 if attention_dp else rank * heads
     experts, ep_rank = EXPERTS // ep, rank % ep
-    return Shard(first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep)
+    layers = LAYERS // stages
+    own = range(stage * layers, (stage + 1) * layers)
+    return Shard(first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep, own)
 
 
 class Model:
@@ -63,22 +77,24 @@ class Model:
         draft_len: int,
         seed: int,
         plane: Collectives,
-        between: Callable[[str], None],
+        hooks: Hooks,
         device: str = "cpu",
+        dense_layers: Collection[int] = (),
         moe_chunk: int | None = None,
+        sums: Collectives | None = None,
     ) -> None:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
-        `between` is called by the host between the dispatch and the combine of each layer, with the layer's name.
-        `moe_chunk`: tokens of a rank that one dispatch carries.
+        `dense_layers` have one expert for all tokens, on every rank, instead of experts that are dealt to the ranks.
+        `moe_chunk`: tokens of a rank that one dispatch carries. `sums`: what eager forwards exchange tokens over by all-reduce.
         """
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
-        self.part, self.plane = part, plane
-        self.exchange = ExpertExchange(plane, part.ep_rank, part.ep_size, between, moe_chunk)
+        self.part, self.plane, self.hooks, self.dense_layers = part, plane, hooks, dense_layers
+        self.exchange = ExpertExchange(plane, sums or plane, part.ep_rank, part.ep_size, hooks.between, moe_chunk)
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -90,11 +106,19 @@ class Model:
         self.router = [draw(HIDDEN, EXPERTS) for _ in range(LAYERS)]
         self.up = [draw(EXPERTS, HIDDEN, EXPERT_HIDDEN)[experts].contiguous() for _ in range(LAYERS)]
         self.down = [draw(EXPERTS, EXPERT_HIDDEN, HIDDEN)[experts].contiguous() for _ in range(LAYERS)]
+        self.dense = [draw(HIDDEN, EXPERT_HIDDEN) for _ in range(LAYERS)] if dense_layers else []
         self.unembedding = draw(HIDDEN, VOCABULARY)
         self.draft_heads = draw(max(draft_len, 1), HIDDEN, VOCABULARY)[:draft_len]
         # Noise by position: advanced sampling gives the same tokens on every mapping too.
         self.noise = -torch.log(-torch.log(torch.rand(MAX_POSITIONS, VOCABULARY, generator=generator)))
+        self._keep(part.layers)
         self._move(device)
+
+    def _keep(self, layers: range) -> None:
+        """Only this stage's layers, by their number in the stage."""
+        for name, value in vars(self).items():
+            if isinstance(value, list):
+                setattr(self, name, value[layers.start : layers.stop])
 
     def _move(self, device: str) -> None:
         for name, value in vars(self).items():
@@ -106,17 +130,24 @@ class Model:
     def forward(
         self, pool: Tensor, inputs: tuple[Tensor, ...], counts: Sequence[int], sampling: str, summed: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Next token [T] and drafts [T, draft_len] of T tokens.
+        """Next token [T] and drafts [T, draft_len] of T tokens; zeros on a stage that is not the last.
 
         `inputs`: tokens, positions, slots [T]; `context` [T, S], the pool slots that a token may attend to, and `visible`
         [T, S], which of them it sees. `counts`: tokens of every rank of the group; `summed`: they are
         exchanged by all-reduce.
         """
         tokens, positions, slots, context, visible = inputs
-        x = self.embedding[tokens] + self.position[positions]
-        for layer in range(LAYERS):
+        if self.part.first_stage:
+            x = self.embedding[tokens] + self.position[positions]
+        else:
+            x = self.embedding.new_empty(len(positions), HIDDEN)
+            self.plane.recv(x, "hidden")
+        for layer in range(len(self.part.layers)):
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
             x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts, summed)
+        if not self.part.last_stage:
+            self.plane.send(x, "hidden")
+            return torch.zeros_like(positions), positions.new_zeros(len(positions), len(self.draft_heads))
         x = rms_norm(x, (HIDDEN,))
         logits = x @ self.unembedding
         if sampling == "advanced":
@@ -135,16 +166,23 @@ class Model:
         mixed = torch.einsum("ths,tshd->thd", scores.softmax(-1), value).reshape(-1, heads * HEAD_DIM)
         result = mixed @ self.out[layer]
         if not self.part.attention_dp:
-            self.plane.all_reduce(result, f"attention layer={layer}")
+            self.plane.all_reduce(result, f"attention {self._place(layer)}")
         return result
 
+    def _place(self, layer: int) -> str:
+        return f"layer={self.part.layers[layer]}"
+
     def _experts(self, layer: int, x: Tensor, counts: Sequence[int], summed: bool) -> Tensor:
+        place = self._place(layer)
+        if self.part.layers[layer] in self.dense_layers:
+            return relu(x @ self.dense[layer]) @ self.dense[layer].T
+        self.hooks.before_experts(place)
         weights = (x @ self.router[layer]).softmax(-1)
         chosen = weights.topk(TOP_K).indices
         gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
         if not self.part.attention_dp:
             result = self._local_experts(layer, x, gates)
-            self.plane.all_reduce(result, f"experts layer={layer}")
+            self.plane.all_reduce(result, f"experts {place}")
             return result
         if self.part.ep_size < len(counts):  # data-parallel ranks that have all experts each
             return self._local_experts(layer, x, gates)
@@ -152,7 +190,7 @@ class Model:
             torch.cat([x, gates], -1),
             counts,
             lambda rows: self._local_experts(layer, rows[:, :HIDDEN], rows[:, HIDDEN:]),
-            f"layer={layer}",
+            place,
             summed,
         )
 

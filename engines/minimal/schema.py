@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from engines.minimal.habits import Habits
 
@@ -102,6 +102,13 @@ class MoeConfig(Section):
     )
 
 
+class ModelKwargs(Section):
+    """`model_kwargs`: DeepSeek's names for where a layer has experts."""
+
+    first_k_dense_replace: NonNegativeInt = Field(0, description="so many first layers have no experts")
+    moe_layer_freq: PositiveInt = Field(1, description="of the others, every so many layers one has experts")
+
+
 class Config(Section):
     """The engine's settings, with TensorRT-LLM's names."""
 
@@ -126,6 +133,7 @@ class Config(Section):
     )
     async_scheduling: bool = Field(False, description="a step is scheduled before the last one's results are known")
     dp_sync_interval: PositiveInt = Field(32, description="steps until engine cores agree on whether any has work")
+    model_kwargs: ModelKwargs = ModelKwargs()
 
     @model_validator(mode="before")
     @classmethod

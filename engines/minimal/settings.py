@@ -10,6 +10,8 @@ from typing import Any
 
 from engines.minimal.habits import Habits
 
+LAYERS = 2  # of the model
+
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
@@ -65,6 +67,7 @@ class Settings:
     graph_padding: bool
     draft_len: int
     draft_off_above: int | None
+    dense_layers: tuple[int, ...]  # layers without experts
     guided_decoding: bool
     autotuner: bool
     autotuner_cache: tuple[int, ...]  # token counts that need no tuning
@@ -89,6 +92,11 @@ class Settings:
     gpu_memory: int | None  # bytes of this rank's share of its GPU; None: an equal share
     plane: str  # auto, nccl or symm_mem
     breadcrumbs: bool  # whether the device marks its collectives
+
+    @property
+    def stage(self) -> int:
+        """The pipeline stage of this rank, from 0."""
+        return self.rank // self.parallel.tp
 
     @property
     def draft_lens(self) -> tuple[int, ...]:
@@ -127,6 +135,7 @@ class Settings:
             graph_padding=bool((config["cuda_graph_config"] or {}).get("enable_padding")),
             draft_len=speculative.get("num_nextn_predict_layers", 0),
             draft_off_above=speculative.get("max_concurrency"),
+            dense_layers=_dense_layers(config),
             guided_decoding=config["guided_decoding_backend"] is not None,
             autotuner=config["enable_autotuner"],
             autotuner_cache=tuple(config["autotuner_cache"]),
@@ -161,6 +170,12 @@ def _of_each(value: int | list[int], requests: int) -> tuple[int, ...]:
 def _messages(listed: list[dict[str, Any]], rank: int) -> tuple[Message, ...]:
     mine = [message for message in listed if message["ranks"] is None or rank in message["ranks"]]
     return tuple(Message(each["kind"], each["step"], each["request"], each["tag"]) for each in mine)
+
+
+def _dense_layers(config: Mapping[str, Any]) -> tuple[int, ...]:
+    model = config["model_kwargs"]
+    first, frequency = model["first_k_dense_replace"], model["moe_layer_freq"]
+    return tuple(layer for layer in range(LAYERS) if layer < first or layer % frequency)
 
 
 def _graph_sizes(config: Mapping[str, Any]) -> tuple[int, ...]:

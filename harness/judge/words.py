@@ -126,7 +126,7 @@ def verdict_text(
     if outcome is Outcome.SLOW:
         return "The deadline was reached while milestones still advanced."
     if cause is Cause.LIVELOCK:
-        return f"Collectives complete, but no milestone is reached. {why}".strip()
+        return f"Ranks turn in circles: no milestone is reached. {why}".strip()
     if cause is Cause.STALL:
         return f"No rank advances, and nothing proves a deadlock. {why}".strip()
     return why

@@ -79,6 +79,7 @@ class RankState:
     milestones: int = 0
     milestone_ns: int = 0
     exits: int = 0  # operations that ended
+    decisions: int = 0  # choices that were made
     last_ns: int = 0
     parked: bool = False  # ended, but its process and its sockets stay
     lost: int = 0  # events overwritten before they were read
@@ -116,6 +117,11 @@ class RankState:
                 op = "" if crumb.site is None else string(crumb.site)
                 self.lanes[info.key].see(crumb.entered, crumb.inside, op, seen_ns)
                 self.entered[info.key] = crumb.entered
+
+    @property
+    def turns(self) -> int:
+        """What a rank that turns in circles does again and again: operations that end, choices that it makes."""
+        return self.exits + self.decisions
 
     @property
     def runs(self) -> bool:
@@ -189,9 +195,10 @@ def _enter(state: RankState, record: Record, string: String) -> None:
         return
     op, need = string(record.a), Need(record.b)
     peer = info.members[record.c] if record.c >= 0 else -1
-    if op == "send":
+    verb = op.partition(" ")[0]
+    if verb == "send":
         state.sent[info.key, peer, record.tag] = record.seq
-    elif op == "recv":
+    elif verb == "recv":
         state.received[info.key, peer, record.tag] = record.seq
     else:
         state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
@@ -211,6 +218,10 @@ def _launch(state: RankState, record: Record, string: String) -> None:
 def _exit(state: RankState, record: Record, string: String) -> None:
     state.waiters[record.thread] = None
     state.exits += 1
+
+
+def _decision(state: RankState, record: Record, string: String) -> None:
+    state.decisions += 1
 
 
 def _phase(state: RankState, record: Record, string: String) -> None:
@@ -258,6 +269,7 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.POST: _enter,
     Kind.EXIT: _exit,
     Kind.LAUNCH: _launch,
+    Kind.DECISION: _decision,
     Kind.PHASE: _phase,
     Kind.SHAPE: _shape,
     Kind.MILESTONE: _milestone,
