@@ -11,6 +11,7 @@ from engines.minimal.cpu_device import CpuDevice
 from engines.minimal.data_plane import Hooks
 from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import Model, Shard
+from engines.minimal.partitioned import partition
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
 
@@ -33,6 +34,8 @@ def cpu_device(
         plane.link = GlooLink(recorder, pp, stages)
     sums = plane.beside("sums", members) if settings.moe_by_mode else device
     model = Model(part, settings.draft_len, seed, device, hooks, "cpu", settings.dense_layers, settings.moe_chunk, sums)
+    if settings.zero_stage == 3:
+        partition(model, device, tp.rank, tp.size)
     device.model = model
     device.pool = KvPool(settings, part)
     return device

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from engines.minimal.dp_model_runner import DpModelRunner
+from engines.minimal.drafter import Drafter
 from engines.minimal.faults import Faults
 from engines.minimal.inbox import Inbox
 from engines.minimal.protocols import Communicator, KvCache
@@ -34,6 +35,7 @@ class DpEngineCore:
     recorder: Recorder
     faults: Faults
     inbox: Inbox = field(default_factory=Inbox)
+    drafter: Drafter | None = None
     equal: bool = True  # as of the other executor; here graphs are not run again
     running: bool = False  # vLLM's `engines_running`: this rank's copy of what the last agreement said
     paused: bool = False  # its scheduler
@@ -103,7 +105,7 @@ class DpEngineCore:
         return self._dummy()
 
     def _run(self, requests: list[Request]) -> None:
-        rows = [request.row(0) for request in requests]
+        rows = [request.row(self.settings.draft_len) for request in requests]
         self.recorder.decision("decode.step", self._step_name, "run", f"requests={len(rows)}")
         output = self.runner.execute_model(rows, self._step_name)
         at = 0
@@ -111,6 +113,8 @@ class DpEngineCore:
             end = at + len(row.tokens)
             request.accept(output.next_tokens[at:end], output.drafts[at:end])
             at = end
+        if self.drafter is not None:
+            self.drafter.propose([request for request in requests if not request.finished], self._step_name)
         self.recorder.milestone(self._step_name)
 
     def _zero_tokens(self) -> bool:
@@ -120,7 +124,7 @@ class DpEngineCore:
         detail = f"requests={self._unfinished} tokens=0 backend={self.settings.dp_backend}"
         self.recorder.decision("decode.step", self._step_name, "dummy" if dummy else "skip", detail, deviates=not dummy)
         if dummy:
-            self.runner.dummy_run(self._step_name)
+            self._run_dummy()
         return True
 
     def _dummy(self) -> bool:
@@ -135,8 +139,13 @@ class DpEngineCore:
             return counts
         detail = "kv_cache=asleep" if "kv_cache" in self.asleep else "requests=0"
         self.recorder.decision("decode.step", self._step_name, "dummy", detail, deviates="kv_cache" in self.asleep)
-        self.runner.dummy_run(self._step_name)
+        self._run_dummy()
         return True
+
+    def _run_dummy(self) -> None:
+        self.runner.dummy_run(self._step_name)
+        if self.drafter is not None:
+            self.drafter.propose([], self._step_name)
 
     def _retire(self, requests: list[Request]) -> None:
         for request in [request for request in requests if request.finished]:
@@ -172,7 +181,10 @@ class DpEngineCore:
             case "add_request":
                 self._add_request(self.elsewhere.pop(message.request or 0, None))
             case "kv_arrived":
-                self._add_request(self.remote.pop(message.request or 0, None))
+                request = self.remote.pop(message.request or 0, None)
+                self._add_request(request)
+                if request is not None and self.drafter is not None:
+                    self.drafter.unseeded.add(request.ident)
             case "start_wave":
                 self._start_wave()
             case "pause":
@@ -200,7 +212,9 @@ class DpEngineCore:
         arm = not self.paused or habit == "always"
         if not self.running:
             detail = f"paused={int(self.paused)}"
-            self.recorder.decision("decode.start_wave", f"wave={self.wave}", "start" if arm else "ignore", detail, self.paused)
+            self.recorder.decision(
+                "decode.start_wave", f"wave={self.wave}", "start" if arm else "ignore", detail, self.paused
+            )
             self.running = arm
 
     def _pause(self) -> None:

@@ -83,7 +83,8 @@ class Habits:
         "`external_launcher` only; `skip`: no forward",
     )
     dp_exchange: Literal["tokens-and-mode", "tokens", "mode", "nothing"] = _habit(
-        "tokens-and-mode", "what data-parallel ranks tell each other before a forward: token counts, graph or eager, both, or nothing"
+        "tokens-and-mode",
+        "what data-parallel ranks tell each other before a forward: token counts, graph or eager, both, or nothing",
     )
     dummy_graph: Literal["padded", "unpadded"] = _habit(
         "padded", "whether a dummy's graph goes by the agreed token count, or by its own"
@@ -93,7 +94,7 @@ class Habits:
     )
     sparse_prefill: Literal["max-len", "eager", "sum-len"] = _habit(
         "max-len",
-        "where some ranks have prompts and others nothing: these make a prompt up and replay the same graph; `eager`: no rank "
+        "where some ranks have prompts and others nothing: these make a prompt up and all replay one graph; `eager`: no rank "
         "replays; `sum-len`: those with prompts replay, the others run eager",
     )
     start_wave: Literal["two-phase", "unless-paused", "always"] = _habit(
@@ -101,9 +102,25 @@ class Habits:
         "when a message starts a paused engine core: until all have agreed to pause; `unless-paused`: never; `always`",
     )
     resume: Literal["by-pause", "by-running"] = _habit(
-        "by-pause", "which resume is a duplicate without a collective: of a core that is not paused, or `by-running`: that runs"
+        "by-pause",
+        "which resume is a duplicate without a collective: of a core that is not paused, or `by-running`: that runs",
     )
     sleeping_rank: Literal["skip-compute", "skip-step", "dummy"] = _habit(
         "skip-compute",
         "a step without requests while the KV cache sleeps: no forward; `skip-step`: no agreement either; `dummy`: as ever",
+    )
+    drafter: Literal["always", "when-fitting"] = _habit(
+        "always",
+        "whether a step has a drafter's forward: `always`, with padding for requests that have no room for drafts; "
+        "`when-fitting`: only if all of the rank's requests have",
+    )
+    draft_graph: Literal["agree", "agree-attention-tp", "local"] = _habit(
+        "agree",
+        "who agrees on graph or eager for the drafter: all ranks; `agree-attention-tp`: the attention group, which is the rank "
+        "alone; `local`: nobody",
+    )
+    generate_end: Literal["synced", "eos", "max-length"] = _habit(
+        "synced",
+        "when a rank leaves `generate`: with all others (`synced_gpus`); `eos`: at the end of its own requests; `max-length`: "
+        "at the longest request's length, if it has any",
     )

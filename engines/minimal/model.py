@@ -86,7 +86,7 @@ class Model:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
         `dense_layers` have one expert for all tokens, on every rank, instead of experts that are dealt to the ranks.
-        `moe_chunk`: tokens of a rank that one dispatch carries. `sums`: what eager forwards exchange tokens over by all-reduce.
+        `moe_chunk`: tokens of a rank that one dispatch carries. `sums`: what an exchange by all-reduce goes over.
         """
         generator = torch.Generator().manual_seed(seed)
 

@@ -45,8 +45,13 @@ class MinimalEngine:
             text = f"the model's {HEADS} attention heads cannot be dealt to {parallel['tp']} ranks; use attention_dp"
             found.append((("parallel", "tp"), text))
         if config["data_parallel_backend"] is not None and (not parallel["attention_dp"] or parallel["pp"] > 1):
-            text = f"{config['data_parallel_backend']} is for data-parallel ranks alone; set parallel.attention_dp: true and pp: 1"
+            text = f"{config['data_parallel_backend']} needs data-parallel ranks; set parallel.attention_dp: true and pp: 1"
             found.append((("config", "data_parallel_backend"), text))
+        if config["zero_optimization"]["stage"] == 3:
+            dense = parallel["attention_dp"] and parallel["ep"] == 1 and parallel["pp"] == 1 and HIDDEN % parallel["tp"] == 0
+            if not dense or parallel["tp"] == 1 or spec["device"] != "cpu" or config["data_parallel_backend"] is not None:
+                text = "needs 2, 4 or 8 ranks with attention_dp: true, ep: 1 and pp: 1, device: cpu, and no data_parallel_backend"
+                found.append((("config", "zero_optimization", "stage"), text))
         if (config["moe_config"] or {}).get("comm_method") == "by-mode" and spec["device"] != "cpu":
             path = ("config", "moe_config", "comm_method")
             found.append((path, "by-mode has a group of its own on the CPU only; set device: cpu"))
@@ -97,4 +102,5 @@ def _workload(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")
 EXPERTS = 8  # of engines.minimal.model, which the harness does not import: it needs torch
 HEADS = 8
+HIDDEN = 64
 ENGINE = MinimalEngine()

@@ -9,8 +9,10 @@ from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.comm_mpi import MpiCommunicator, alone
 from engines.minimal.dp_engine_core import DpEngineCore
 from engines.minimal.dp_model_runner import DpModelRunner
+from engines.minimal.drafter import Drafter
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
+from engines.minimal.generation import Generation
 from engines.minimal.inbox import Inbox
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
@@ -111,14 +113,20 @@ class Rank:
             "captures": self.captures,
         }
 
-    def _executor(self) -> Executor | DpEngineCore:
+    def _executor(self) -> Executor | DpEngineCore | Generation:
         settings, recorder = self.settings, self.recorder
+        if settings.zero_stage == 3:
+            return Generation(settings, self.engine, self.manager, self.tp, self.world, recorder, self.faults)
         if settings.dp_backend is None:
             return Executor(settings, self.engine, self.manager, self.tp, recorder, self.faults, self.pipeline)
         runner = DpModelRunner(settings, self.engine, self.tp, recorder)
         scheduler = Scheduler(settings, self.engine, self.manager, recorder)
         inbox = Inbox(list(settings.messages))
-        return DpEngineCore(settings, runner, scheduler, self.core, self.world, self.pool, recorder, self.faults, inbox)
+        core = DpEngineCore(settings, runner, scheduler, self.core, self.world, self.pool, recorder, self.faults, inbox)
+        if settings.draft_len:
+            # Under attention DP the attention's tensor-parallel group is this rank alone.
+            core.drafter = Drafter(settings, self.engine, self.tp, alone(recorder, settings.rank), recorder)
+        return core
 
     def _all_returned(self) -> bool:
         """Whether every block came back that no fault took away."""

@@ -95,7 +95,8 @@ class MoeConfig(Section):
     """`moe_config`: how tokens get to the experts and back."""
 
     max_num_tokens: PositiveInt | None = Field(
-        None, description="tokens of a rank that one dispatch carries, padded; a forward takes as many as its largest rank needs"
+        None,
+        description="tokens of a rank that one dispatch carries, padded; a forward takes as many as its largest rank needs",
     )
     comm_method: Literal["all-to-all", "by-mode"] = Field(
         "all-to-all", description="by-mode: graphs hold all-to-alls, eager forwards sum a buffer of all ranks' tokens"
@@ -107,6 +108,12 @@ class ModelKwargs(Section):
 
     first_k_dense_replace: NonNegativeInt = Field(0, description="so many first layers have no experts")
     moe_layer_freq: PositiveInt = Field(1, description="of the others, every so many layers one has experts")
+
+
+class ZeroOptimization(Section):
+    """`zero_optimization`: DeepSpeed's; 3 is ZeRO-3."""
+
+    stage: Literal[0, 3] = Field(0, description="3: parameters are partitioned; `generate` decodes instead of the executor")
 
 
 class Config(Section):
@@ -131,6 +138,7 @@ class Config(Section):
     data_parallel_backend: Literal["mp", "ray", "external_launcher"] | None = Field(
         None, description="vLLM's engine core of a data-parallel rank decodes; default: TensorRT-LLM's executor"
     )
+    zero_optimization: ZeroOptimization = ZeroOptimization()
     async_scheduling: bool = Field(False, description="a step is scheduled before the last one's results are known")
     dp_sync_interval: PositiveInt = Field(32, description="steps until engine cores agree on whether any has work")
     model_kwargs: ModelKwargs = ModelKwargs()

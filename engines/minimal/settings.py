@@ -85,6 +85,7 @@ class Settings:
     moe_by_mode: bool  # eager forwards exchange tokens by all-reduce, graphs by all-to-all
     dp_backend: str | None  # None: TensorRT-LLM's executor
     async_scheduling: bool
+    zero_stage: int  # 3: parameters are partitioned, and gathered as layers need them
     dp_sync_interval: int  # steps between two agreements on whether any rank has work
     faults: tuple[Fault, ...]
     on_error: str
@@ -153,6 +154,7 @@ class Settings:
             moe_by_mode=(config["moe_config"] or {}).get("comm_method") == "by-mode",
             dp_backend=config["data_parallel_backend"],
             async_scheduling=config["async_scheduling"],
+            zero_stage=config["zero_optimization"]["stage"],
             dp_sync_interval=config["dp_sync_interval"],
             faults=tuple(Fault(**fault) for fault in spec["faults"]),
             on_error=spec["on_error"],
