@@ -51,6 +51,7 @@ class DpEngineCore:
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
+        self.scheduler.draft_len = self.settings.draft_len if self.drafter is not None else 0
         self._take_requests()
         while self._process_messages():
             self.steps += 1
@@ -105,7 +106,7 @@ class DpEngineCore:
         return self._dummy()
 
     def _run(self, requests: list[Request]) -> None:
-        rows = [request.row(self.settings.draft_len) for request in requests]
+        rows = [request.row(self.scheduler.draft_len) for request in requests]
         self.recorder.decision("decode.step", self._step_name, "run", f"requests={len(rows)}")
         output = self.runner.execute_model(rows, self._step_name)
         at = 0

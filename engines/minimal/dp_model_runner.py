@@ -60,17 +60,18 @@ class DpModelRunner:
 
     def _mode(self, batch: Batch) -> str:
         """As a rank sees it that knows of no other."""
-        if batch.generation_only:
-            mode, tokens = "generation", len(batch.rows)
+        if batch.generation_only and batch.num_tokens == len(batch.rows):
+            mode = "generation"
+        elif batch.num_context == len(batch.rows):
+            mode = "prefill"
         else:
-            mode, tokens = "prefill", batch.num_tokens
-            if batch.num_context < len(batch.rows):
-                return EAGER
-        return mode if any(size >= tokens for size in self._sizes(mode)) else EAGER
+            return EAGER
+        return mode if any(size >= batch.num_tokens for size in self._sizes(mode)) else EAGER
 
     def _sizes(self, mode: str) -> list[int]:
-        tokens = {"generation": 1, "prefill": 0}
-        return [key[1] for key in self.engine.graphs if key[0] == mode and (mode == "prefill" or key[2] == tokens[mode])]
+        """Tokens of the captured graphs of a kind; rows of drafts have none here."""
+        per_row = {"generation": 1, "prefill": 0}.get(mode)
+        return [key[1] for key in self.engine.graphs if (key[0], key[2]) == (mode, per_row)]
 
     def _exchange(self, mine: Load) -> list[Load]:
         """What this rank knows of all ranks' loads, its own among them."""
@@ -120,7 +121,7 @@ class DpModelRunner:
         return Batch([*batch.rows, Row([0] * missing, 0, scratch, False)]) if missing else batch
 
     def _replay(self, batch: Batch, mode: str, size: int) -> StepOutput:
-        key: Key = (mode, size, 1 if mode == "generation" else 0, "greedy")
+        key: Key = (mode, size, int(mode == "generation"), "greedy")
         step = self.engine.step(batch, (batch.num_tokens,) * self.dp.size)
         self.engine.replays += 1
         return self.engine.graphs[key].replay(step)

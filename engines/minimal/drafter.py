@@ -49,7 +49,7 @@ class Drafter:
         self.recorder.shape(step)
 
     def _may_replay(self, requests: list[Request], step: str) -> bool:
-        """Whether the step's drafts come from a graph. A request's first drafts need a seed that only a prompt run here left."""
+        """Whether the drafts come from a graph. A request's first need a seed that only a prompt that ran here has left."""
         if not self._sizes(len(requests)):
             return False
         missing = {request.ident for request in requests} & self.unseeded

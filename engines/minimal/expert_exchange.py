@@ -18,9 +18,9 @@ Experts = Callable[[Tensor], Tensor]  # tokens with their gates [N, width] -> th
 class ExpertExchange:
     """The exchange of one rank.
 
-    `sums`: what an exchange by all-reduce goes over; a communicator of its own as in vLLM-Ascend and sglang, where each way has
-    its own groups. `chunk`: tokens of a rank that one dispatch carries, as TensorRT-LLM's `moe_config.max_num_tokens` and
-    vLLM's chunked kernels; None: all of them, exactly.
+    `sums`: what an exchange by all-reduce goes over; a communicator of its own as in vLLM-Ascend and sglang, where each way
+    has its own groups. `chunk`: tokens of a rank that one dispatch carries, as TensorRT-LLM's `moe_config.max_num_tokens`
+    and vLLM's chunked kernels; None: all of them, exactly.
     """
 
     plane: Collectives

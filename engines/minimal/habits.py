@@ -94,7 +94,7 @@ class Habits:
     )
     sparse_prefill: Literal["max-len", "eager", "sum-len"] = _habit(
         "max-len",
-        "where some ranks have prompts and others nothing: these make a prompt up and all replay one graph; `eager`: no rank "
+        "where some ranks have prompts and others nothing: these make a prompt up and all replay one graph; `eager`: none "
         "replays; `sum-len`: those with prompts replay, the others run eager",
     )
     start_wave: Literal["two-phase", "unless-paused", "always"] = _habit(
@@ -116,11 +116,11 @@ class Habits:
     )
     draft_graph: Literal["agree", "agree-attention-tp", "local"] = _habit(
         "agree",
-        "who agrees on graph or eager for the drafter: all ranks; `agree-attention-tp`: the attention group, which is the rank "
-        "alone; `local`: nobody",
+        "who agrees on graph or eager for the drafter: all ranks; `agree-attention-tp`: the attention group, which is the "
+        "rank alone; `local`: nobody",
     )
     generate_end: Literal["synced", "eos", "max-length"] = _habit(
         "synced",
-        "when a rank leaves `generate`: with all others (`synced_gpus`); `eos`: at the end of its own requests; `max-length`: "
-        "at the longest request's length, if it has any",
+        "when a rank leaves `generate`: with all others (`synced_gpus`); `eos`: at the end of its own requests; "
+        "`max-length`: at the longest request's length, if it has any",
     )

@@ -50,7 +50,7 @@ class MinimalEngine:
         if config["zero_optimization"]["stage"] == 3:
             dense = parallel["attention_dp"] and parallel["ep"] == 1 and parallel["pp"] == 1 and HIDDEN % parallel["tp"] == 0
             if not dense or parallel["tp"] == 1 or spec["device"] != "cpu" or config["data_parallel_backend"] is not None:
-                text = "needs 2, 4 or 8 ranks with attention_dp: true, ep: 1 and pp: 1, device: cpu, and no data_parallel_backend"
+                text = "needs 2, 4 or 8 ranks, attention_dp: true, ep: 1, pp: 1, device: cpu, and no data_parallel_backend"
                 found.append((("config", "zero_optimization", "stage"), text))
         if (config["moe_config"] or {}).get("comm_method") == "by-mode" and spec["device"] != "cpu":
             path = ("config", "moe_config", "comm_method")
