@@ -9,11 +9,13 @@ from typing import Any
 from engines.minimal.batch import Batch, Row
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
+from engines.minimal.grammars import Grammars
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.protocols import Communicator
-from engines.minimal.requests import own_requests
+from engines.minimal.requests import Request, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from engines.minimal.time_outs import TimeOuts
 from harness.trace import Recorder
 
 IDLE_S = 0.002  # a loop with nothing to run leaves the core to others
@@ -29,18 +31,26 @@ class Executor:
     tp: Communicator
     recorder: Recorder
     faults: Faults
+    world: Communicator | None = None  # default: the group is the world
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
-        scheduler = Scheduler(self.settings, self.engine, self.manager, self.recorder)
-        scheduler.waiting = own_requests(self.settings, self.tp.rank, self.tp.size)
+        scheduler = Scheduler(self.settings, self.engine, self.manager, self.tp, self.recorder)
+        requests = own_requests(self.settings, self.tp.rank, self.tp.size)
+        for request in requests:
+            request.arrived_s = self.faults.clock.now()
+        grammars = Grammars(self.settings, self.tp, self.world or self.tp, self.recorder)
+        time_outs = TimeOuts(self.settings, self.tp, self.faults.clock, self.recorder)
+        scheduler.waiting = grammars.take(requests)
         done: dict[str, list[int]] = {}
         number = 0
-        while any(self.engine.of_all(scheduler.left, "requests left")):
+        while any(self.engine.of_all(scheduler.left + len(grammars.queue), "requests left")):
             number += 1
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
+            scheduler.waiting += grammars.ready(number)
+            time_outs.abort(number, scheduler.waiting)
             scheduler.admit(number)
             self._check_transfers(number, scheduler)
             if not scheduler.can_queue(number):
@@ -66,14 +76,28 @@ class Executor:
 
     def _encode(self, scheduler: Scheduler) -> None:
         """The encoder of prompts with images. Under attention DP it is this rank's own, whoever it reduces over."""
-        for request in scheduler.active:
-            if request.output or request.ident not in self.settings.images:
-                continue
+        fresh = [request for request in scheduler.active if not request.output and request.ident in self.settings.images]
+        if fresh and self.settings.habits.image_split != "tensor" and not self.settings.parallel.attention_dp:
+            self._encode_by_image(fresh)
+            return
+        for request in fresh:
             wide = self.settings.habits.encoder == "global-group"
             if wide and self.settings.parallel.attention_dp:
                 self.recorder.decision("decode.encoder", f"request={request.ident}", "reduce", deviates=True)
             # Sharded over the attention group: of one rank under attention DP, else of all, which all have the request.
             self.engine.device.encode(request.ident, request.prompt, wide or not self.settings.parallel.attention_dp)
+
+    def _encode_by_image(self, requests: list[Request]) -> None:
+        """Every rank encodes some of the images with the whole encoder, and all exchange what came of it."""
+        sharded = self.settings.habits.image_split == "image-but-embedding"
+        own = requests[self.tp.rank :: self.tp.size]
+        if sharded:
+            detail = f"images={len(own)} of={len(requests)}"
+            key = " ".join(f"request={request.ident}" for request in requests)
+            self.recorder.decision("decode.images", key, "encode" if own else "none", detail, deviates=bool(own))
+        for request in own:
+            self.engine.device.encode(request.ident, request.prompt, sharded)
+        self.tp.allgather([request.ident for request in own], "image features")
 
     def _step(self, scheduler: Scheduler) -> None:
         """One forward of all active requests, or of a dummy."""

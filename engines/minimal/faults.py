@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.clock import Clock
 from engines.minimal.settings import Fault
 from harness.trace import Recorder
 
@@ -44,6 +45,7 @@ class Faults:
     abort: Callable[[int], None]  # MPI_Abort
     manager: BlockManager | None = None
     device: FaultyDevice | None = None
+    clock: Clock = field(default_factory=Clock)
     place: tuple[str, str] = ("", "")  # phase and shape that this rank is in
     done: set[int] = field(default_factory=set)
 
@@ -93,6 +95,8 @@ class Faults:
                     pass
             case "gil":
                 ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+            case "clock":
+                self.clock.offset_s += seconds
             case "exhaust":
                 if self.manager is None:
                     raise RuntimeError(f"there is no KV cache to exhaust yet in phase {fault.phase}")

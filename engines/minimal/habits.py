@@ -44,3 +44,23 @@ class Habits:
         "own-group",
         "over whom the encoder of a prompt with an image reduces; `global-group`: all ranks, under attention DP too",
     )
+    image_split: Literal["tensor", "image", "image-but-embedding"] = _habit(
+        "tensor",
+        "how ranks without attention DP share an encoder: each has a shard; `image`: each has some images; "
+        "`image-but-embedding`: but the position embedding is still sharded",
+    )
+    grammar_sync: Literal["own-group", "global-group"] = _habit(
+        "own-group",
+        "over whom ranks agree on how many grammars are compiled; `global-group`: all ranks, under attention DP too",
+    )
+    request_clock: Literal["first-rank", "own"] = _habit(
+        "first-rank",
+        "whose clock ends requests that wait too long: that of the first rank, which tells the others, or each rank's own",
+    )
+    kv_quota: Literal["own", "min"] = _habit(
+        "own", "how many KV blocks a rank uses: as many as it has, or `min`: as the rank that has the fewest"
+    )
+    block_ids: Literal["own", "first-rank"] = _habit(
+        "own",
+        "who says which KV blocks a request gets where ranks share requests; `first-rank`: one for all, by its own pool",
+    )

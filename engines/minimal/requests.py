@@ -23,6 +23,7 @@ class Request:
     drafts: list[int] = field(default_factory=list)
     computed: int = 0
     blocks: list[int] = field(default_factory=list)
+    arrived_s: float = 0.0  # by the clock of its rank
 
     @property
     def finished(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.protocols import Communicator
 from engines.minimal.requests import Request
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -18,6 +19,7 @@ class Scheduler:
     settings: Settings
     engine: ModelEngine
     manager: BlockManager
+    tp: Communicator
     recorder: Recorder
     waiting: list[Request] = field(default_factory=list)
     active: list[Request] = field(default_factory=list)
@@ -61,7 +63,8 @@ class Scheduler:
         done = [request for request in self.active if request.finished]
         for request in done:
             self.active.remove(request)
-            self.manager.free(request.blocks)
+            if not self._guest:
+                self.manager.free(request.blocks)
         return done
 
     def _start(self) -> None:
@@ -70,12 +73,26 @@ class Scheduler:
             tokens += len(self.waiting[0].prompt)
             if tokens > self.settings.max_num_tokens:
                 return  # the next step has no room for this prompt
-            blocks = self.manager.allocate(self._tokens(self.waiting[0]))
+            blocks = self._blocks(self.waiting[0])
             if blocks is None:
                 return
             request = self.waiting.pop(0)
             request.blocks = blocks
             self.active.append(request)
+
+    @property
+    def _guest(self) -> bool:
+        """Whether another rank says which blocks are used here."""
+        shared = self.settings.habits.block_ids == "first-rank" and not self.settings.parallel.attention_dp
+        return shared and self.tp.rank != 0
+
+    def _blocks(self, request: Request) -> list[int] | None:
+        """Blocks for all its tokens, or None. With one rank that hands them out for all, by that rank's pool."""
+        blocks = None if self._guest else self.manager.allocate(self._tokens(request))
+        if self.settings.habits.block_ids == "first-rank" and not self.settings.parallel.attention_dp:
+            given: list[int] | None = self.tp.broadcast(blocks, 0, "block ids")
+            return given
+        return blocks
 
     def _tokens(self, request: Request) -> int:
         return len(request.prompt) + request.limit + self.settings.draft_len

@@ -67,6 +67,8 @@ class Settings:
     new_tokens: int
     seed: int
     images: tuple[int, ...]  # requests whose prompts have an image
+    grammars: tuple[int, ...]  # requests with structured output
+    waiting_timeout_s: float | None  # how long a request may wait for room
     faults: tuple[Fault, ...]
     on_error: str
     device: str  # cpu or cuda
@@ -123,6 +125,8 @@ class Settings:
             new_tokens=workload["new_tokens"],
             seed=workload["seed"],
             images=tuple(workload["images"]),
+            grammars=tuple(workload["grammars"]),
+            waiting_timeout_s=workload["waiting_timeout_s"],
             faults=tuple(Fault(**fault) for fault in spec["faults"]),
             on_error=spec["on_error"],
             device=spec["device"],

@@ -61,11 +61,16 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
         for number in range(max(len(mine[comm]), len(other[comm]))):
             x = mine[comm][number] if number < len(mine[comm]) else None
             y = other[comm][number] if number < len(other[comm]) else None
-            if x is not None and y is not None and x.token == y.token:
+            if x is not None and y is not None and _match(x, y):
                 continue
             places.append((x.at if x else end_a, y.at if y else end_b))
             break
     return (min(at for at, _ in places), min(at for _, at in places)) if places else None
+
+
+def _match(x: Entry, y: Entry) -> bool:
+    """Whether two ranks mean the same by a collective: operation, phase, shape, and the size where all must have one."""
+    return x.token == y.token and (x.size == y.size or min(x.size, y.size) < 0)
 
 
 def split_before(a: History, b: History) -> tuple[str, str, int] | None:

@@ -59,11 +59,13 @@ class Workload(Section):
     prompt_tokens: PositiveInt = 6
     new_tokens: PositiveInt = 8
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
+    grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
+    waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room; default: for ever")
     seed: int = 0
 
 
 FaultKind = Literal[
-    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "exhaust",
+    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "clock", "exhaust",
     "ballast", "device-error", "skip-launch",
 ]  # fmt: skip
 
@@ -75,7 +77,7 @@ class Fault(Section):
     rank: NonNegativeInt
     phase: str
     shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
-    seconds: float | None = Field(None, gt=0, description="of delay, stop and gil")
+    seconds: float | None = Field(None, gt=0, description="of delay, stop, gil and clock")
     code: int | None = Field(None, description="of exit and abort")
     leave: NonNegativeInt | None = Field(None, description="of exhaust: free KV blocks to leave")
 
@@ -86,7 +88,7 @@ class Fault(Section):
     def _complete(self) -> Fault:
         if (self.kind == "ballast") != ((self.bytes is None) != (self.leave_bytes is None)):
             raise ValueError("ballast, and nothing else, needs either `bytes` or `leave_bytes`")
-        if (self.kind in ("delay", "stop", "gil")) != (self.seconds is not None):
+        if (self.kind in ("delay", "stop", "gil", "clock")) != (self.seconds is not None):
             raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
         return self
 

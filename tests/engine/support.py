@@ -39,6 +39,10 @@ class ThreadCommunicator:
         self.barrier()
         return found
 
+    def broadcast(self, value: object, root: int, what: str = "") -> Any:
+        """The value of member `root`."""
+        return self.allgather(value, what)[root]
+
     def barrier(self) -> None:
         """Wait for every member. Raises Stuck when one does not come."""
         try:
