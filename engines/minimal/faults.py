@@ -67,8 +67,9 @@ class Faults:
 
     @property
     def all_done(self) -> bool:
-        """Whether every fault of this rank has happened."""
-        return all(number in self.done for number, fault in enumerate(self.faults) if fault.rank == self.rank)
+        """Whether every fault of this rank has happened that its scenario names."""
+        own = [number for number, fault in enumerate(self.faults) if fault.rank == self.rank and not fault.drawn]
+        return self.done.issuperset(own)
 
     def _do(self, fault: Fault) -> None:
         seconds = fault.seconds or 0.0

@@ -54,4 +54,4 @@ class Grammars:
 
 def _compile(ident: int) -> re.Pattern[str]:
     """The grammar of a request: an object with its number."""
-    return re.compile(r'\{"request": %d, "answer": "(?:[^"\\]|\\.)*"\}' % ident)
+    return re.compile(rf'\{{"request": {ident}, "answer": "(?:[^"\\]|\\.)*"\}}')

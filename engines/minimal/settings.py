@@ -34,6 +34,7 @@ class Fault:
     leave: int | None
     bytes: int | None = None
     leave_bytes: int | None = None
+    drawn: bool = False  # from a seed; its place may never come
 
 
 @dataclass(frozen=True, slots=True)

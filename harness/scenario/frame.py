@@ -60,7 +60,7 @@ class Workload(Section):
     new_tokens: PositiveInt = 8
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
     grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
-    waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room; default: for ever")
+    waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room")
     seed: int = 0
 
 
@@ -74,7 +74,7 @@ class Fault(Section):
     """One entry of `faults`: what happens to one rank, and where."""
 
     kind: FaultKind
-    rank: NonNegativeInt
+    rank: NonNegativeInt | Literal["any"] = Field(description="any: one that is drawn from `skew.seed`")
     phase: str
     shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
     seconds: float | None = Field(None, gt=0, description="of delay, stop, gil and clock")
@@ -91,6 +91,20 @@ class Fault(Section):
         if (self.kind in ("delay", "stop", "gil", "clock")) != (self.seconds is not None):
             raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
         return self
+
+
+class Skew(Section):
+    """`skew`: random delays, drawn from a seed."""
+
+    seed: NonNegativeInt = Field(0, description="the same seed draws the same")
+    seconds: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="least and most of a delay; without, nothing is delayed"
+    )
+    kind: Literal["delay", "stop"] = Field("delay", description="the fault that each delay is")
+    ranks: list[NonNegativeInt] | None = Field(None, description="which ranks; default: all")
+    phases: list[str] | None = Field(None, description="in which phases; default: all")
+    shapes: list[str] | None = Field(None, description="at which shapes of these phases; default: where they begin")
+    share: float = Field(1.0, gt=0, le=1, description="of the places, how many have a delay")
 
 
 class Gpu(Section):
@@ -177,6 +191,7 @@ class Frame(Section):
     guards: dict[str, Any] = Field(default_factory=dict, description="the engine's guards")
     workload: Workload = Workload()
     faults: list[Fault] = Field(default_factory=list)
+    skew: Skew | None = Field(None, description="random delays, drawn from a seed")
     on_error: Literal["park", "exit"] = Field("park", description="what a rank does after an exception")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
     gpu: Gpu = Gpu()

@@ -31,6 +31,10 @@ class Alone:
         """The value itself."""
         return [value]
 
+    def broadcast(self, value: object, root: int, what: str = "") -> Any:
+        """The value itself."""
+        return value
+
     def barrier(self) -> None:
         """Nobody to wait for."""
 
