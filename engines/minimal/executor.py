@@ -10,12 +10,15 @@ from engines.minimal.batch import Batch, Row
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
 from engines.minimal.grammars import Grammars
+from engines.minimal.host_tier import HostTier
 from engines.minimal.model_engine import ModelEngine
-from engines.minimal.protocols import Communicator
+from engines.minimal.prefix_cache import PrefixCache
+from engines.minimal.protocols import Communicator, KvCache
 from engines.minimal.requests import Request, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
 from engines.minimal.time_outs import TimeOuts
+from engines.minimal.transfers import Transfers
 from harness.trace import Recorder
 
 IDLE_S = 0.002  # a loop with nothing to run leaves the core to others
@@ -32,6 +35,7 @@ class Executor:
     recorder: Recorder
     faults: Faults
     world: Communicator | None = None  # default: the group is the world
+    pool: KvCache | None = None  # needed by what reads or writes blocks
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
@@ -42,6 +46,8 @@ class Executor:
             request.arrived_s = self.faults.clock.now()
         grammars = Grammars(self.settings, self.tp, self.world or self.tp, self.recorder)
         time_outs = TimeOuts(self.settings, self.tp, self.faults.clock, self.recorder)
+        transfers = Transfers(self.settings, self.manager, self.pool, self.tp, self.recorder, self.faults)
+        scheduler.cache = cache = self._cache()
         scheduler.waiting = grammars.take(requests)
         done: dict[str, list[int]] = {}
         number = 0
@@ -51,32 +57,46 @@ class Executor:
             self.faults.at("decode", f"step={number}")
             scheduler.waiting += grammars.ready(number)
             time_outs.abort(number, scheduler.waiting)
+            if cache:
+                cache.host.check(number)
             scheduler.admit(number)
-            self._check_transfers(number, scheduler)
+            transfers.check(number, scheduler)
             if not scheduler.can_queue(number):
                 time.sleep(IDLE_S)
                 continue
-            if not scheduler.active and self.settings.habits.idle_rank == "skip":
+            if not scheduler.left and self.settings.habits.idle_rank == "skip":
                 self.recorder.decision("decode.idle", f"step={number}", "skip", deviates=True)
                 continue
             self._encode(scheduler)
             self._step(scheduler)
-            done |= {str(request.ident): request.output for request in scheduler.retire()}
-            self.recorder.milestone(f"step={number}")
+            if scheduler.scheduled:  # a step of padding is no progress of this rank
+                self.recorder.milestone(f"step={number}")
+            finished = scheduler.retire()
+            done |= {str(request.ident): request.output for request in finished}
+            if self.settings.context_only:
+                transfers.start(finished)
+                transfers.reap(wait=bool(scheduler.waiting) and not scheduler.active)
+        transfers.finish()
+        if cache:
+            cache.clear()
         return done
 
-    def _check_transfers(self, number: int, scheduler: Scheduler) -> None:
-        """A status that all ranks exchange; behind a gate only those come that the gate lets through."""
-        habit = self.settings.habits.transfer_check
-        if habit == "gated":
-            choice = "check" if scheduler.stuck else "go on"
-            self.recorder.decision("decode.transfer_check", f"step={number}", choice, deviates=scheduler.stuck)
-        if habit == "always" or (habit == "gated" and scheduler.stuck):
-            self.tp.allgather("done", "transfer status")
+    def _cache(self) -> PrefixCache | None:
+        """The prefix cache, where blocks are reused."""
+        if not self.settings.block_reuse or self.pool is None:
+            return None
+        quota = self.settings.host_blocks
+        if self.settings.habits.host_quota == "min":
+            quota = min(map(int, (self.world or self.tp).allgather(quota, "host quota")))
+        host = HostTier(self.settings, self.pool, self.tp, self.recorder, quota)
+        return PrefixCache(self.settings, self.manager, self.tp, self.recorder, host)
 
     def _encode(self, scheduler: Scheduler) -> None:
         """The encoder of prompts with images. Under attention DP it is this rank's own, whoever it reduces over."""
-        fresh = [request for request in scheduler.active if not request.output and request.ident in self.settings.images]
+        images = self.settings.images
+        fresh = [request for request in scheduler.scheduled if request.ident in images and not request.encoded]
+        for request in fresh:
+            request.encoded = True
         if fresh and self.settings.habits.image_split != "tensor" and not self.settings.parallel.attention_dp:
             self._encode_by_image(fresh)
             return
@@ -101,14 +121,15 @@ class Executor:
 
     def _step(self, scheduler: Scheduler) -> None:
         """One forward of all active requests, or of a dummy."""
-        rows = [request.row(scheduler.draft_len) for request in scheduler.active] or [self._dummy(scheduler.draft_len)]
+        requests = scheduler.scheduled
+        rows = [request.row(scheduler.draft_len) for request in requests] or [self._dummy(scheduler.draft_len)]
         output = self.engine.forward(Batch(rows))
         # Graphs of prompts may be used by some ranks only, and the eager forward needs them all.
         if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used, "graph used")):
             again = self.engine.forward(Batch(rows), graphs=False)
             self.equal &= again == output
         at = 0
-        for request, row in zip(scheduler.active, rows, strict=False):
+        for request, row in zip(requests, rows, strict=False):
             end = at + len(row.tokens)
             request.accept(output.next_tokens[at:end], output.drafts[at:end])
             at = end

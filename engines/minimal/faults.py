@@ -54,6 +54,10 @@ class Faults:
         self.place = (phase, shape or "")
         self._due(phase, shape)
 
+    def aside(self, phase: str, shape: str) -> None:
+        """Called by a thread beside the rank's own: do what is due here, the rank is elsewhere."""
+        self._due(phase, shape)
+
     def between(self, layer: str) -> None:
         """Called between the dispatch and the combine of a layer."""
         phase, shape = self.place

@@ -79,3 +79,9 @@ class KvCache(Protocol):
     blocks: int
     tokens_per_block: int
     bytes: int
+
+    def read(self, block: int) -> object:
+        """A copy of what a block holds."""
+
+    def write(self, block: int, content: object) -> None:
+        """Put what `read` gave into a block."""

@@ -64,7 +64,8 @@ class Rank:
         """Warm up and decode; the rank's result."""
         warm_up = WarmUp(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
         warm_up.run()
-        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults, self.world)
+        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults)
+        executor.world, executor.pool = self.world, self.pool
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
