@@ -12,6 +12,7 @@ from engines.minimal.faults import Faults
 from engines.minimal.grammars import Grammars
 from engines.minimal.host_tier import HostTier
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.prefix_cache import PrefixCache
 from engines.minimal.protocols import Communicator, KvCache
 from engines.minimal.requests import Request, own_requests
@@ -34,32 +35,32 @@ class Executor:
     tp: Communicator
     recorder: Recorder
     faults: Faults
+    pipeline: Pipeline
     world: Communicator | None = None  # default: the group is the world
     pool: KvCache | None = None  # needed by what reads or writes blocks
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
-        scheduler = Scheduler(self.settings, self.engine, self.manager, self.tp, self.recorder)
-        requests = own_requests(self.settings, self.tp.rank, self.tp.size)
-        for request in requests:
-            request.arrived_s = self.faults.clock.now()
+        scheduler = Scheduler(self.settings, self.engine, self.manager, self.tp, self.recorder, cache=self._cache())
+        arrived = own_requests(self.settings, self.tp.rank, self.tp.size) if self.pipeline.first else []
         grammars = Grammars(self.settings, self.tp, self.world or self.tp, self.recorder)
         time_outs = TimeOuts(self.settings, self.tp, self.faults.clock, self.recorder)
         transfers = Transfers(self.settings, self.manager, self.pool, self.tp, self.recorder, self.faults)
-        scheduler.cache = cache = self._cache()
-        scheduler.waiting = grammars.take(requests)
         done: dict[str, list[int]] = {}
         number = 0
-        while any(self.engine.of_all(scheduler.left + len(grammars.queue), "requests left")):
+        while self._goes_on(scheduler, grammars, arrived):
+            arrived = []
             number += 1
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
             scheduler.waiting += grammars.ready(number)
             time_outs.abort(number, scheduler.waiting)
-            if cache:
-                cache.host.check(number)
-            scheduler.admit(number)
+            if scheduler.cache:
+                scheduler.cache.host.check(number)
+            if self.pipeline.decides:
+                scheduler.admit(number)
+            self.pipeline.schedule(number, scheduler.active, scheduler.start)
             transfers.check(number, scheduler)
             if not scheduler.can_queue(number):
                 time.sleep(IDLE_S)
@@ -68,7 +69,7 @@ class Executor:
                 self.recorder.decision("decode.idle", f"step={number}", "skip", deviates=True)
                 continue
             self._encode(scheduler)
-            self._step(scheduler)
+            self._step(number, scheduler)
             if scheduler.scheduled:  # a step of padding is no progress of this rank
                 self.recorder.milestone(f"step={number}")
             finished = scheduler.retire()
@@ -77,9 +78,17 @@ class Executor:
                 transfers.start(finished)
                 transfers.reap(wait=bool(scheduler.waiting) and not scheduler.active)
         transfers.finish()
-        if cache:
-            cache.clear()
+        if scheduler.cache:
+            scheduler.cache.clear()
         return done
+
+    def _goes_on(self, scheduler: Scheduler, grammars: Grammars, arrived: list[Request]) -> bool:
+        """Take new requests in; whether any rank has one left."""
+        fresh = self.pipeline.requests(arrived)
+        for request in fresh:
+            request.arrived_s = self.faults.clock.now()
+        scheduler.waiting += grammars.take(fresh)
+        return any(self.engine.of_all(scheduler.left + len(grammars.queue), "requests left"))
 
     def _cache(self) -> PrefixCache | None:
         """The prefix cache, where blocks are reused."""
@@ -119,7 +128,7 @@ class Executor:
             self.engine.device.encode(request.ident, request.prompt, sharded)
         self.tp.allgather([request.ident for request in own], "image features")
 
-    def _step(self, scheduler: Scheduler) -> None:
+    def _step(self, number: int, scheduler: Scheduler) -> None:
         """One forward of all active requests, or of a dummy."""
         requests = scheduler.scheduled
         rows = [request.row(scheduler.draft_len) for request in requests] or [self._dummy(scheduler.draft_len)]
@@ -128,6 +137,7 @@ class Executor:
         if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used, "graph used")):
             again = self.engine.forward(Batch(rows), graphs=False)
             self.equal &= again == output
+        output = self.pipeline.output(number, requests, output)
         at = 0
         for request, row in zip(requests, rows, strict=False):
             end = at + len(row.tokens)

@@ -31,7 +31,7 @@ class Grammars:
         structured = [request for request in requests if request.ident in self.settings.grammars]
         if structured:
             with ThreadPoolExecutor(1, "grammar") as compiler:
-                self.queue = [(request, compiler.submit(_compile, request.ident)) for request in structured]
+                self.queue += [(request, compiler.submit(_compile, request.ident)) for request in structured]
         return [request for request in requests if request not in structured]
 
     def ready(self, number: int) -> list[Request]:

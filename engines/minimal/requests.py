@@ -10,6 +10,7 @@ from engines.minimal.batch import Row
 from engines.minimal.settings import Settings
 
 VOCABULARY = 128
+IMAGE_BYTES = 3 * 224 * 224
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class Request:
     ident: int
     prompt: list[int]
     limit: int
+    image: bytes = b""  # pixels, which travel with the request
     output: list[int] = field(default_factory=list)
     drafts: list[int] = field(default_factory=list)
     computed: int = 0
@@ -26,11 +28,12 @@ class Request:
     arrived_s: float = 0.0  # by the clock of its rank
     encoded: bool = False  # whether its image was
     chunk: int = 0  # tokens of the prompt in the next forward
+    stopped: bool = False  # by what another rank says
 
     @property
     def finished(self) -> bool:
         """Whether all its tokens are decoded."""
-        return len(self.output) >= self.limit
+        return self.stopped or len(self.output) >= self.limit
 
     @property
     def left(self) -> int:
@@ -71,5 +74,6 @@ def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
         prompts.append([chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)])
         prompt = list(prompts[ident % (settings.prompts or settings.requests)])
         if not settings.parallel.attention_dp or ident % size == rank:
-            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens))
+            image = chance.randbytes(IMAGE_BYTES) if ident in settings.images else b""
+            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens, image))
     return found

@@ -78,6 +78,20 @@ class Scheduler:
                 self.manager.free(request.blocks)
         return done
 
+    def start(self, ident: int) -> bool:
+        """Start a waiting request that another rank has scheduled, if it has room here too."""
+        request = next(request for request in self.waiting if request.ident == ident)
+        return self._take(request)
+
+    def _take(self, request: Request) -> bool:
+        blocks = self._blocks(request)
+        if blocks is None:
+            return False
+        request.blocks, request.chunk = blocks, request.left
+        self.waiting.remove(request)
+        self.active.append(request)
+        return True
+
     def _start(self) -> None:
         tokens = sum(request.left or 1 + self.draft_len for request in self.active)
         if self.cache and self.settings.habits.prefetch_check == "all-waiting":
@@ -87,19 +101,17 @@ class Scheduler:
             tokens += 1 if self.settings.chunked_prefill else len(self.waiting[0].prompt)
             if tokens > self.settings.max_num_tokens:
                 return  # the next step has no room for this prompt
-            blocks = self._blocks(self.waiting[0])
-            if blocks is None:
+            if not self._take(self.waiting[0]):
                 return
-            request = self.waiting.pop(0)
-            request.blocks = blocks
-            self.active.append(request)
 
     def _chunk(self) -> None:
         """How much of each prompt runs in the next step: all of it, or what of it the step has room for."""
+        if not self.settings.chunked_prefill:
+            return
         room = self.settings.max_num_tokens - sum(1 + self.draft_len for request in self.active if request.output)
         for request in self.active:
             if not request.output:
-                request.chunk = min(request.left, max(0, room)) if self.settings.chunked_prefill else request.left
+                request.chunk = min(request.left, max(0, room))
                 room -= request.chunk
 
     @property

@@ -192,6 +192,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
         "faults": faults,
         "skew": skew.record(frame, faults),
         "on_error": frame.on_error,
+        "environment": dict(frame.environment),
         "device": frame.device,
         "gpu": {
             "memory_bytes": None if memory is None else [int(value) for value in per_rank(memory, ranks)],
