@@ -61,7 +61,7 @@ class Rank:
 
             host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
             device, self.pool, self.captures = host, host.pool, []
-        self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
+        self.manager = BlockManager(self._quota(), settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
@@ -85,6 +85,7 @@ class Rank:
         warm_up = self.warm_up()
         warm_up.run()
         executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults, self.pipeline)
+        executor.world, executor.pool = self.world, self.pool
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
@@ -103,6 +104,12 @@ class Rank:
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
             "captures": self.captures,
         }
+
+    def _quota(self) -> int:
+        """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""
+        if self.settings.habits.kv_quota == "own":
+            return self.pool.blocks
+        return min(map(int, self.world.allgather(self.pool.blocks, "kv quota")))
 
     def _all_returned(self) -> bool:
         """Whether every block came back that no fault took away."""

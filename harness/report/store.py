@@ -102,6 +102,7 @@ class RunStore:
             "rerun": rerun,
             "evidence": _evidence(folder),
             "device": case.spec.get("device", ""),
+            "skew": case.spec.get("skew"),
             "environment": self.run["environment"],
             "seconds": seconds,
             "recorded": names.now(),
