@@ -48,7 +48,7 @@ def cuda_device(
         largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.draft_len))
         plane = SymmetricMemory(recorder, name, tp, members, hooks, crumbs, largest * (HIDDEN + EXPERTS))
     device = CudaDevice(plane, recorder, memory)
-    device.model = Model(part, settings.draft_len, seed, plane, hooks.between, device="cuda")
+    device.model = Model(part, settings.draft_len, seed, plane, hooks, device="cuda")
     if is_measured(settings):
         _profile(settings, device, part)
     device.pool = KvPool(settings, part.heads, memory)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from engines.minimal.batch import Batch, Row
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
+from engines.minimal.idle_batch import count_prompts, last_token
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.protocols import Communicator
 from engines.minimal.requests import own_requests
@@ -29,6 +31,7 @@ class Executor:
     tp: Communicator
     recorder: Recorder
     faults: Faults
+    checkpoint: Callable[[], None] = lambda: None  # the loop has come round
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
@@ -39,6 +42,7 @@ class Executor:
         number = 0
         while any(self.engine.of_all(scheduler.left, "requests left")):
             number += 1
+            self.checkpoint()
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
             scheduler.admit(number)
@@ -77,8 +81,13 @@ class Executor:
 
     def _step(self, scheduler: Scheduler) -> None:
         """One forward of all active requests, or of a dummy."""
-        rows = [request.row(scheduler.draft_len) for request in scheduler.active] or [self._dummy(scheduler.draft_len)]
+        rows = [request.row(scheduler.draft_len) for request in scheduler.active]
+        if self.settings.habits.idle_rank == "extend":
+            count_prompts(rows)
+        idle, rows = not rows, rows or [self._dummy(scheduler.draft_len)]
         output = self.engine.forward(Batch(rows))
+        if idle and self.settings.habits.idle_rank == "empty-extend":
+            last_token(output, tokens=0)
         # Graphs of prompts may be used by some ranks only, and the eager forward needs them all.
         if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used, "graph used")):
             again = self.engine.forward(Batch(rows), graphs=False)

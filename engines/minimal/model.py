@@ -6,14 +6,16 @@ all-to-all. Otherwise heads and experts are dealt to the ranks, and their parts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
-from engines.minimal.data_plane import Collectives
+from engines.minimal.data_plane import Collectives, Hooks
+from engines.minimal.moe_alltoall import MoeAllToAll
 
 VOCABULARY = 128
 HIDDEN = 64
@@ -57,18 +59,19 @@ class Model:
     """Weights of one rank, and the forward over static tensors."""
 
     def __init__(
-        self, part: Shard, draft_len: int, seed: int, plane: Collectives, between: Callable[[str], None], device: str = "cpu"
+        self, part: Shard, draft_len: int, seed: int, plane: Collectives, hooks: Hooks, device: str = "cpu"
     ) -> None:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
-        `between` is called by the host between the dispatch and the combine of each layer, with the layer's name.
+        The `hooks` are called by the host, with the name of the layer.
         """
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
-        self.part, self.plane, self.between = part, plane, between
+        self.part, self.plane, self.hooks = part, plane, hooks
+        self.exchange = MoeAllToAll(plane)
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -104,6 +107,7 @@ class Model:
         tokens, positions, slots, context, visible = inputs
         x = self.embedding[tokens] + self.position[positions]
         for layer in range(LAYERS):
+            self.hooks.before(f"layer={layer}")
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
             x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts)
         x = rms_norm(x, (HIDDEN,))
@@ -132,6 +136,7 @@ class Model:
         chosen = weights.topk(TOP_K).indices
         gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
         if not self.part.attention_dp:
+            self.hooks.workspace(x.shape[0])
             result = self._local_experts(layer, x, gates)
             self.plane.all_reduce(result, f"experts layer={layer}")
             return result
@@ -139,12 +144,22 @@ class Model:
         size, own = self.part.ep_size, x.shape[0]
         outgoing = torch.cat([x, gates], -1).repeat(size, 1)
         incoming = outgoing.new_empty(sum(counts), HIDDEN + EXPERTS)
-        self.plane.all_to_all(incoming, outgoing, [own] * size, counts, f"dispatch layer={layer}")
-        self.between(f"layer={layer}")
+        self.exchange.dispatch(incoming, outgoing, [own] * size, counts, layer)
+        self.hooks.between(f"layer={layer}")
+        self.hooks.workspace(sum(counts))
         part = self._local_experts(layer, incoming[:, :HIDDEN], incoming[:, HIDDEN:])
         returned = part.new_empty(size * own, HIDDEN)
-        self.plane.all_to_all(returned, part, counts, [own] * size, f"combine layer={layer}")
+        self.exchange.combine(returned, part, counts, [own] * size, layer)
         return returned.view(size, own, HIDDEN).sum(0)
+
+    def time_experts(self, tokens: int, tile: int) -> float:
+        """Seconds that the first layer's experts take for so many tokens, `tile` at a time: a tactic of the autotuner."""
+        x, gates = self.embedding.new_ones(tokens, HIDDEN), self.embedding.new_ones(tokens, EXPERTS)
+        begin = time.perf_counter()
+        for first in range(0, tokens, tile):
+            part = self._local_experts(0, x[first : first + tile], gates[first : first + tile])
+        part.sum().item()  # waits for a device
+        return time.perf_counter() - begin
 
     def _local_experts(self, layer: int, x: Tensor, gates: Tensor) -> Tensor:
         inner = relu(torch.einsum("th,ehk->tek", x, self.up[layer]))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from engines.minimal.autotuner import Autotuner
 from engines.minimal.block_manager import BlockManager
-from engines.minimal.comm_mpi import MpiCommunicator
+from engines.minimal.comm_mpi import MpiCommunicator, MpiCrashProbe
+from engines.minimal.crash import CODE, Crash
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
+from engines.minimal.hang_detector import HangDetector
+from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.protocols import Device, KvCache
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
+
+if TYPE_CHECKING:
+    from engines.minimal.cpu_rank import Estimation
+    from engines.minimal.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
 
@@ -23,11 +31,32 @@ class Rank:
     def __init__(self, settings: Settings, recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
+        self.estimation: Estimation | None = None
         with recorder.phase("init"):
-            self.world = MpiCommunicator.world(recorder, settings.world)
+            self.world = MpiCommunicator.world(recorder, settings.world, threads=settings.hang_detection_s is not None)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
+            self.kernels = Kernels(self.faults)
+            self.crash = self._crash()
+            self.detector = self._hang_detector()
             self.faults.at("init")
             self._build()
+
+    def _crash(self) -> Crash:
+        mode, probe = self.settings.habits.rank_crash, None
+        if mode == "probe":
+            probe = MpiCrashProbe(self.world.duplicate("crash"), self.recorder)
+        return Crash(mode, self.settings.crash_grace_s, self.recorder, self.world.abort, probe)
+
+    def _hang_detector(self) -> HangDetector:
+        """Upstream's first one shut down in order, which waits for ranks that cannot come (#15612)."""
+        seconds, on_detected = self.settings.hang_detection_s, self._abort
+        if seconds is not None and self.settings.habits.on_hang == "graceful":
+            on_detected = self.world.duplicate("shutdown").barrier
+        return HangDetector(seconds, on_detected, self.recorder)
+
+    def _abort(self) -> None:
+        self.recorder.abort(CODE)
+        self.world.abort(CODE)
 
     def _build(self) -> None:
         # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
@@ -43,32 +72,49 @@ class Rank:
         members = range(first, first + parallel.tp)
         self.tp = self.world.split("tp", members)
         part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp)
-        hooks = Hooks(lambda: self.faults.at("init", "communicator"), self.faults.between)
+        hooks = Hooks(lambda: self.faults.at("init", "communicator"), self._before, self._between)
         if settings.device == "cuda":
             from engines.minimal.cuda_rank import cuda_device
 
             gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, hooks)
             self.faults.device, self.captures = gpu, gpu.captures
             device: Device = gpu
+            self.plane: DataPlane = gpu.plane
             self.pool: KvCache = gpu.pool
         else:
-            from engines.minimal.cpu_rank import cpu_device
+            from engines.minimal.cpu_rank import cpu_device, estimation
 
             host = cpu_device(settings, self.recorder, self.tp, members, part, WEIGHT_SEED, hooks)
-            device, self.pool, self.captures = host, host.pool, []
+            device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []
+            if settings.estimate_kv_cache:
+                self.estimation = estimation(host, settings, part)
+        self.device = device
         self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
+        self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
-        warm_up = WarmUp(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
-        warm_up.run()
-        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults)
+        self.plane.deadline(self.settings.warm_up_timeout_s)
+        if self.settings.habits.first_touch == "prewarm":
+            with self.recorder.phase("prewarm"):
+                self.kernels.prewarm(self.tp)
+        if self.estimation is not None:
+            with self.estimation as pool:
+                manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
+                engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
+                self._warm_up(engine, manager)
+        warm_up = self._warm_up(self.engine, self.manager)
+        self.plane.deadline(self.settings.serve_timeout_s)
+        executor = Executor(
+            self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults, self.detector.checkpoint
+        )
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
-            tokens = executor.run()
+            with self.detector.watching():
+                tokens = executor.run()
         return {
             "tokens": tokens,
             "checks": {
@@ -82,6 +128,21 @@ class Rank:
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
             "captures": self.captures,
         }
+
+    def _warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmUp:
+        warm_up = WarmUp(
+            self.settings, engine, manager, self.tp, self.world, self.recorder, self.faults, autotuner=self.autotuner
+        )
+        warm_up.run()
+        return warm_up
+
+    def _before(self, layer: str) -> None:
+        self.faults.before(layer)
+        self.kernels.need("layer")
+
+    def _between(self, layer: str) -> None:
+        self.faults.between(layer)
+        self.kernels.need("experts")
 
     def _all_returned(self) -> bool:
         """Whether every block came back that no fault took away."""

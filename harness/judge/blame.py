@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from harness.judge import words
-from harness.judge.divergence import Split, last_split, most_repeated_veto, parting
+from harness.judge.divergence import Split, last_split, most_repeated_veto, own_split, parting
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
 from harness.trace.event import Need
@@ -26,7 +26,8 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         return _running(picture)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
-        split = parting(picture.histories, combinations(picture.histories, 2)) or last_split(picture.histories)
+        split = parting(picture.histories, combinations(picture.histories, 2))
+        split = split or own_split(picture.histories) or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if outcome is Outcome.CRASH:
         lost = cause is Cause.DEVICE_ERROR

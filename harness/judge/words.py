@@ -68,7 +68,8 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
     if state.status is Status.RAISED and history.error:
         return f"Rank {rank} raised {history.error[0]}{where}: {brief(history.error[1])}"
     if state.status is Status.ABORTED:
-        return f"Rank {rank} called abort with code {history.abort_code}{where}"
+        after = f", after {history.error[0]}: {brief(history.error[1])}" if history.error else ""
+        return f"Rank {rank} called abort with code {history.abort_code}{where}{after}"
     if state.status is Status.RETURNED:
         return f"Rank {rank} returned"
     return f"Rank {rank} died{where}: {death_words(exit_code)}"

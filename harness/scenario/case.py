@@ -1,4 +1,7 @@
-"""The case: one point of a scenario's matrix, one launch of N ranks or several on what the earlier left. Plain data; standard library only."""
+"""The case: one point of a scenario's matrix, one launch of N ranks or several on what the earlier left.
+
+Plain data; standard library only.
+"""
 
 from __future__ import annotations
 

@@ -57,7 +57,11 @@ def _decision(wanted: Mapping[str, Any], blame: Mapping[str, Any]) -> list[str]:
 
 def _errors(wanted: str, ranks: Sequence[Mapping[str, Any]]) -> list[str]:
     types = {rank["error_type"] for rank in ranks if rank["error_type"]}
-    return [] if types == {wanted} or (wanted == "none" and not types) else [f"error: expected {wanted}, got {', '.join(sorted(types)) or 'none'}"]
+    return (
+        []
+        if types == {wanted} or (wanted == "none" and not types)
+        else [f"error: expected {wanted}, got {', '.join(sorted(types)) or 'none'}"]
+    )
 
 
 def _skipped(wanted: Mapping[str, list[int]], ranks: Sequence[Mapping[str, Any]]) -> list[str]:

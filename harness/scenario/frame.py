@@ -189,7 +189,9 @@ class Frame(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
     gpu: Gpu = Gpu()
     cpu: Cpu = Cpu()
-    launches: int = Field(1, ge=1, le=9, description="how often the job is launched, one after another, on what the earlier left")
+    launches: int = Field(
+        1, ge=1, le=9, description="how often the job is launched, one after another, on what the earlier left"
+    )
     limits: LimitsSection = LimitsSection()
     matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
     expect: list[ExpectSection] = Field(min_length=1)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from engines.minimal.cpu_device import CpuDevice
+from engines.minimal.data_plane import Hooks
 from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import HEADS, LAYERS, Model, shard
 from engines.minimal.protocols import Step
@@ -38,7 +39,7 @@ def test_replay_equals_eager(size: int, attention_dp: bool, sampling: str) -> No
     plane = LocalPlane()
     with torch.no_grad():
         device = CpuDevice(plane, Log())
-        device.model = Model(shard(0, 1, 1, attention_dp), 3, 7, device, lambda layer: None)
+        device.model = Model(shard(0, 1, 1, attention_dp), 3, 7, device, Hooks())
         pool = device.pool = KvPool(SETTINGS, HEADS)
         chance = random.Random(size)
         graph = device.capture(step(chance, size, sampling), "any")
@@ -63,7 +64,7 @@ def test_captured_step_is_really_recorded() -> None:
     """A replay does not run the model's Python again."""
     with torch.no_grad():
         device = CpuDevice(LocalPlane(), Log())
-        model = device.model = Model(shard(0, 1, 1, False), 0, 7, device, lambda layer: None)
+        model = device.model = Model(shard(0, 1, 1, False), 0, 7, device, Hooks())
         device.pool = KvPool(SETTINGS, HEADS)
         first = step(random.Random(1), 2, "greedy")
         graph = device.capture(first, "any")

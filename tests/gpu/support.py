@@ -47,7 +47,7 @@ def device(plane: DataPlane, recorder: Recorder | None = None, attention_dp: boo
     """A device with model and KV pool of the base scenario."""
     torch.set_grad_enabled(False)
     found = CudaDevice(plane, recorder or Log(), GpuMemory(8 << 30, 1))
-    found.model = Model(shard(0, 1, 1, attention_dp), 3, 7, plane, lambda layer: None, device="cuda")
+    found.model = Model(shard(0, 1, 1, attention_dp), 3, 7, plane, Hooks(), device="cuda")
     found.pool = KvPool(SETTINGS, HEADS, found.memory)
     return found
 
