@@ -121,9 +121,10 @@ def verdict_text(
         return f"All {len(ends)} ranks finished every phase."
     if outcome is Outcome.RAISE:
         raised = [end for end in ends if end.status == "raised"]
-        first = raised[0]
+        first = next((end for end in raised if blame and end.rank in blame.ranks), raised[0])
         what = f"{ranks_text(end.rank for end in raised)} raised {first.error_type}: {brief(first.error)}"
-        return f"{what[0].upper()}{what[1:]}. {why}".strip() if blame and blame.by == "decision" else f"{what}."
+        what = f"{what[0].upper()}{what[1:]}."
+        return f"{what} {why}" if blame and blame.by == "decision" else what
     if outcome is Outcome.SLOW:
         return "The deadline was reached while milestones still advanced."
     if cause is Cause.LIVELOCK:
