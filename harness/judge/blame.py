@@ -31,9 +31,17 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if outcome is Outcome.CRASH:
         lost = cause is Cause.DEVICE_ERROR
-        ended = (Status.DEAD, Status.ABORTED)
+        ended = [Status.DEAD, Status.ABORTED]
+        if _aborted_over_others(picture):
+            ended.append(Status.RAISED)
         return _ended(picture, [r for r, s in picture.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
+
+
+def _aborted_over_others(picture: Picture) -> bool:
+    """Whether a rank ended the job without an error of its own: then an error of another one comes before that in time."""
+    aborted = [rank for rank, state in picture.states.items() if state.status is Status.ABORTED]
+    return bool(aborted) and all(picture.histories[rank].error is None for rank in aborted)
 
 
 def _parted(picture: Picture) -> Blame | None:

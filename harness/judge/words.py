@@ -131,4 +131,7 @@ def verdict_text(
         return f"Collectives complete, but no milestone is reached. {why}".strip()
     if cause is Cause.STALL:
         return f"No rank advances, and nothing proves a deadlock. {why}".strip()
+    aborted = [end.rank for end in ends if end.status == "aborted"]
+    if aborted and blame and blame.by == "raised":
+        return f"{why} Then {ranks_text(aborted)} called abort."
     return why
