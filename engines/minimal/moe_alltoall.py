@@ -16,18 +16,18 @@ class MoeAllToAll:
         self._plane = plane
         self._dispatched = ""  # the layer whose dispatch has no combine yet
 
-    def dispatch(self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], layer: int) -> None:
-        """Send tokens out. Raises RuntimeError when the last ones have not come back."""
+    def dispatch(self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str) -> None:
+        """Send the tokens of a layer (`place`) out. Raises RuntimeError when the last ones have not come back."""
         if self._dispatched:
-            raise RuntimeError(f"dispatch of layer {layer} while that of layer {self._dispatched} has had no combine")
-        self._plane.all_to_all(output, source, outgoing, incoming, f"dispatch layer={layer}")
-        self._dispatched = str(layer)
+            raise RuntimeError(f"dispatch of {place} while that of {self._dispatched} has had no combine")
+        self._plane.all_to_all(output, source, outgoing, incoming, f"dispatch {place}")
+        self._dispatched = place
 
-    def combine(self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], layer: int) -> None:
+    def combine(self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str) -> None:
         """Get their parts back. Raises RuntimeError when nothing was sent."""
         if not self._dispatched:
-            raise RuntimeError(f"combine of layer {layer} without a dispatch")
-        self._plane.all_to_all(output, source, outgoing, incoming, f"combine layer={layer}")
+            raise RuntimeError(f"combine of {place} without a dispatch")
+        self._plane.all_to_all(output, source, outgoing, incoming, f"combine {place}")
         self._dispatched = ""
 
     def reset(self) -> None:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from engines.minimal.autotuner import Autotuner
 from engines.minimal.block_manager import BlockManager
-from engines.minimal.comm_mpi import MpiCommunicator, MpiCrashProbe
+from engines.minimal.cache_hand_off import CacheHandOff
+from engines.minimal.comm_mpi import MpiCommunicator, MpiCrashProbe, alone
 from engines.minimal.crash import CODE, Crash
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
 from engines.minimal.hang_detector import HangDetector
 from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
@@ -70,9 +72,17 @@ class Rank:
         torch.set_grad_enabled(False)
         first = settings.rank // parallel.tp * parallel.tp
         members = range(first, first + parallel.tp)
+        stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
         self.tp = self.world.split("tp", members)
-        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp)
-        hooks = Hooks(lambda: self.faults.at("init", "communicator"), self._before, self._between)
+        self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
+        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
+        self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
+        hooks = Hooks(
+            before_meeting=lambda: self.faults.at("init", "communicator"),
+            before=self._before,
+            between=self._between,
+            before_experts=self.hand_off.choose_one,
+        )
         if settings.device == "cuda":
             from engines.minimal.cuda_rank import cuda_device
 
@@ -84,7 +94,7 @@ class Rank:
         else:
             from engines.minimal.cpu_rank import cpu_device, estimation
 
-            host = cpu_device(settings, self.recorder, self.tp, members, part, WEIGHT_SEED, hooks)
+            host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
             device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []
             if settings.estimate_kv_cache:
                 self.estimation = estimation(host, settings, part)
@@ -92,7 +102,26 @@ class Rank:
         self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
+        self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
         self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
+
+    def warm_up(self) -> WarmUp:
+        """The warm-up, ready to run."""
+        return self._warm_up(self.engine, self.manager)
+
+    def _warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmUp:
+        return WarmUp(
+            self.settings,
+            engine,
+            manager,
+            self.tp,
+            self.world,
+            self.pipeline,
+            self.hand_off,
+            self.recorder,
+            self.faults,
+            autotuner=self.autotuner,
+        )
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
@@ -100,19 +129,24 @@ class Rank:
         if self.settings.habits.first_touch == "prewarm":
             with self.recorder.phase("prewarm"):
                 self.kernels.prewarm(self.tp)
-        if self.estimation is not None:
-            with self.estimation as pool:
-                manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
-                engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
-                self._warm_up(engine, manager)
-        warm_up = self._warm_up(self.engine, self.manager)
+        self._estimate()
+        warm_up = self.warm_up()
+        warm_up.run()
         self.plane.deadline(self.settings.serve_timeout_s)
         executor = Executor(
-            self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults, self.detector.checkpoint
+            self.settings,
+            self.engine,
+            self.manager,
+            self.tp,
+            self.recorder,
+            self.faults,
+            self.pipeline,
+            self.detector.checkpoint,
         )
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
+            self.engine.device.lazy = self.settings.habits.stage_send == "lazy"
             with self.detector.watching():
                 tokens = executor.run()
         return {
@@ -129,12 +163,14 @@ class Rank:
             "captures": self.captures,
         }
 
-    def _warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmUp:
-        warm_up = WarmUp(
-            self.settings, engine, manager, self.tp, self.world, self.recorder, self.faults, autotuner=self.autotuner
-        )
-        warm_up.run()
-        return warm_up
+    def _estimate(self) -> None:
+        """The first of upstream's two executors: it warms up on a small pool, and leaves what its autotuner has found."""
+        if self.estimation is None:
+            return
+        with self.estimation as pool:
+            manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
+            engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
+            self._warm_up(engine, manager).run()
 
     def _before(self, layer: str) -> None:
         self.faults.before(layer)

@@ -107,6 +107,13 @@ class DataPlaneTimeout(Section):
     serve: PositiveFloat | None = Field(None, description="while requests are decoded")
 
 
+class ModelKwargs(Section):
+    """`model_kwargs`: DeepSeek's names for where a layer has experts."""
+
+    first_k_dense_replace: NonNegativeInt = Field(0, description="so many first layers have no experts")
+    moe_layer_freq: PositiveInt = Field(1, description="of the others, every so many layers one has experts")
+
+
 class Config(Section):
     """The engine's settings, with TensorRT-LLM's names."""
 
@@ -139,6 +146,7 @@ class Config(Section):
     )
     rank_crash_grace_s: PositiveFloat = Field(1.0, description="seconds from a rank's error until it kills its peers")
     torch_compile_config: TorchCompileConfig | None = None
+    model_kwargs: ModelKwargs = ModelKwargs()
 
     @model_validator(mode="before")
     @classmethod

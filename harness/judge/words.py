@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from harness.judge.divergence import Split
 from harness.judge.history import Entry, History
 from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
-from harness.trace.state import RankState, Status
+from harness.trace.state import RankState, Status, Wait
 
 MESSAGE_CHARACTERS = 800
 
@@ -80,6 +80,12 @@ def death_words(code: int | None) -> str:
     if code is None:
         return "its process is gone"
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -> str:
+    """A message that was begun and not completed."""
+    where = f", and is now in {now[0].op}" if now else ""
+    return f"Rank {sender} began {what} without waiting for it{where}; rank {receiver} waits for the rest of it"
 
 
 def running_text(ranks: Sequence[int], state: RankState) -> str:

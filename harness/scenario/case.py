@@ -30,7 +30,7 @@ class Expectation:
     launch: int | None = None  # the launch that the verdict is of
     error: str | None = None  # exception type of every error that is known; "none": no error is
     decision: dict[str, Any] | None = None  # phase, shape, choice, detail of the blame
-    skipped: dict[str, list[int]] | None = None  # phase -> batch sizes that no rank captured
+    skipped: dict[str, list[int | str]] | None = None  # phase -> shapes that no rank ran
     findings: tuple[str, ...] | None = None  # must be there
     absent_findings: tuple[str, ...] | None = None  # must not be there
 

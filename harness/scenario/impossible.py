@@ -12,6 +12,7 @@ PHASES = (
     "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",
     "jit",
 )  # fmt: skip
+RESERVED = ("LOCKSTEP_", "PMI")  # variables of the harness and of MPI launchers
 
 
 def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
@@ -26,6 +27,9 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
         found += _amount(("gpu", "memory_bytes"), frame.gpu.memory_bytes, ranks)
     if frame.cpu.memory_bytes is not None:
         found += _amount(("cpu", "memory_bytes"), frame.cpu.memory_bytes, ranks)
+    for name in frame.environment:
+        if name.startswith(RESERVED):
+            found.append((("environment", name), "is set by the harness or the MPI launcher; remove it"))
     for number, fault in enumerate(frame.faults):
         if fault.rank >= ranks:
             text = f"there is no rank {fault.rank}; ranks are 0 to {ranks - 1}"

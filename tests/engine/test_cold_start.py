@@ -194,15 +194,15 @@ def test_dispatch_and_combine_alternate() -> None:
     import torch
 
     exchange, one = MoeAllToAll(LocalPlane()), torch.ones(1)
-    exchange.dispatch(one, one, [1], [1], 0)
-    with pytest.raises(RuntimeError, match="dispatch of layer 0 while that of layer 0 has had no combine"):
-        exchange.dispatch(one, one, [1], [1], 0)
-    exchange.combine(one, one, [1], [1], 0)
+    exchange.dispatch(one, one, [1], [1], "layer=0")
+    with pytest.raises(RuntimeError, match="dispatch of layer=0 while that of layer=0 has had no combine"):
+        exchange.dispatch(one, one, [1], [1], "layer=0")
+    exchange.combine(one, one, [1], [1], "layer=0")
     with pytest.raises(RuntimeError, match="without a dispatch"):
-        exchange.combine(one, one, [1], [1], 0)
-    exchange.dispatch(one, one, [1], [1], 0)
+        exchange.combine(one, one, [1], [1], "layer=0")
+    exchange.dispatch(one, one, [1], [1], "layer=0")
     exchange.reset()
-    exchange.dispatch(one, one, [1], [1], 1)
+    exchange.dispatch(one, one, [1], [1], "layer=1")
 
 
 def test_an_idle_batch_is_none_of_prompts() -> None:

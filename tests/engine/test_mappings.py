@@ -52,7 +52,7 @@ def forward(ranks: int, attention_dp: bool, sampling: str) -> list[tuple[int, ..
             part = shard(tp.rank, ranks, ranks, attention_dp)
             device = CpuDevice(ThreadPlane(data), Log())
             device.model = Model(part, 3, SEED, device, Hooks())
-            device.pool = KvPool(mine, part.heads)
+            device.pool = KvPool(mine, part)
             engine = ModelEngine(mine, tp, device, Log(), scratch_block=64)
             own = [n for n in range(len(PROMPTS)) if not attention_dp or n % ranks == tp.rank]
             rows = [Row(PROMPTS[n], 0, [4 * at, 4 * at + 1, 4 * at + 2], False) for at, n in enumerate(own)]
