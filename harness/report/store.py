@@ -168,5 +168,5 @@ def _evidence(folder: Path) -> list[str]:
     return sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "verdict.json" and not path.name.startswith(".")
+        if path.is_file() and path != folder / "verdict.json" and not path.name.startswith(".")
     )
