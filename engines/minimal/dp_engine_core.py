@@ -95,7 +95,7 @@ class DpEngineCore:
         if self._unfinished:
             finished = [request for request in self.scheduler.active if request.finished]
             self.scheduler.admit(self.total)
-            runnable = [request for request in self.scheduler.active if not request.finished]
+            runnable = [request for request in self.scheduler.scheduled if not request.finished]
             if runnable:
                 self._run(runnable)
             executed = bool(runnable) or (self.settings.async_scheduling and self._zero_tokens())

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from engines.minimal.data_plane import Collectives
+from engines.minimal.data_plane import Collectives, Hooks
+from engines.minimal.moe_alltoall import MoeAllToAll
 
 Experts = Callable[[Tensor], Tensor]  # tokens with their gates [N, width] -> this rank's part of the result [N, hidden]
 
@@ -23,11 +24,11 @@ class ExpertExchange:
     and vLLM's chunked kernels; None: all of them, exactly.
     """
 
-    plane: Collectives
+    exchange: MoeAllToAll
     sums: Collectives
     rank: int
     size: int
-    between: Callable[[str], None]  # called by the host between dispatch and combine, with the place
+    hooks: Hooks
     chunk: int | None = None
 
     def run(self, rows: Tensor, counts: Sequence[int], experts: Experts, place: str, summed: bool) -> Tensor:
@@ -52,11 +53,11 @@ class ExpertExchange:
         """Dispatch: every token to every rank. Combine: the parts come back and are summed."""
         own = rows.shape[0]
         incoming = rows.new_empty(sum(counts), rows.shape[1])
-        self.plane.all_to_all(incoming, rows.repeat(self.size, 1), [own] * self.size, counts, f"dispatch {place}")
-        self.between(place)
+        self.exchange.dispatch(incoming, rows.repeat(self.size, 1), [own] * self.size, counts, place)
+        self._work(place, counts)
         part = experts(incoming)
         returned = part.new_empty(self.size * own, part.shape[1])
-        self.plane.all_to_all(returned, part, counts, [own] * self.size, f"combine {place}")
+        self.exchange.combine(returned, part, counts, [own] * self.size, place)
         return returned.view(self.size, own, part.shape[1]).sum(0)
 
     def _summed(self, rows: Tensor, counts: Sequence[int], experts: Experts, place: str) -> Tensor:
@@ -67,7 +68,12 @@ class ExpertExchange:
         first, own = sum(counts[: self.rank]), rows.shape[0]
         everybody = pad(rows, (0, 0, first, sum(counts) - first - own))
         self.sums.all_reduce(everybody, f"gather {place}")
-        self.between(place)
+        self._work(place, counts)
         part = experts(everybody)
         self.sums.all_reduce(part, f"scatter {place}")
         return part[first : first + own]
+
+    def _work(self, place: str, counts: Sequence[int]) -> None:
+        """The host, before its experts have their turn."""
+        self.hooks.between(place)
+        self.hooks.workspace(sum(counts))

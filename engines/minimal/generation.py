@@ -50,6 +50,7 @@ class Generation:
     def _generate(self, requests: list[Request]) -> None:
         for request in requests:
             request.blocks = self.manager.allocate(len(request.prompt) + request.limit) or []
+            request.chunk = request.left
         step = 0
         while self._goes_on(requests, step + 1):
             step += 1

@@ -7,6 +7,7 @@ all-to-all. Otherwise heads and experts are dealt to the ranks, and their parts 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from torch.nn.functional import relu, rms_norm
 
 from engines.minimal.data_plane import Collectives, Hooks
 from engines.minimal.expert_exchange import ExpertExchange
+from engines.minimal.moe_alltoall import MoeAllToAll
 from engines.minimal.settings import LAYERS
 
 VOCABULARY = 128
@@ -85,8 +87,9 @@ class Model:
     ) -> None:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
-        `dense_layers` have one expert for all tokens, on every rank, instead of experts that are dealt to the ranks.
-        `moe_chunk`: tokens of a rank that one dispatch carries. `sums`: what an exchange by all-reduce goes over.
+        The host calls the `hooks` with the name of the layer. `dense_layers` have one expert for all tokens, on every rank,
+        instead of experts that are dealt to the ranks. `moe_chunk`: tokens of a rank that one dispatch carries. `sums`: what
+        an exchange by all-reduce goes over.
         """
         generator = torch.Generator().manual_seed(seed)
 
@@ -94,7 +97,8 @@ class Model:
             return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
         self.part, self.plane, self.hooks, self.dense_layers = part, plane, hooks, dense_layers
-        self.exchange = ExpertExchange(plane, sums or plane, part.ep_rank, part.ep_size, hooks.between, moe_chunk)
+        self.exchange = MoeAllToAll(plane)
+        self.routes = ExpertExchange(self.exchange, sums or plane, part.ep_rank, part.ep_size, hooks, moe_chunk)
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -143,6 +147,7 @@ class Model:
             x = self.embedding.new_empty(len(positions), HIDDEN)
             self.plane.recv(x, "hidden")
         for layer in range(len(self.part.layers)):
+            self.hooks.before(self._place(layer))
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
             x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts, summed)
         if not self.part.last_stage:
@@ -181,18 +186,28 @@ class Model:
         chosen = weights.topk(TOP_K).indices
         gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
         if not self.part.attention_dp:
+            self.hooks.workspace(x.shape[0])
             result = self._local_experts(layer, x, gates)
             self.plane.all_reduce(result, f"experts {place}")
             return result
         if self.part.ep_size < len(counts):  # data-parallel ranks that have all experts each
             return self._local_experts(layer, x, gates)
-        return self.exchange.run(
+        return self.routes.run(
             torch.cat([x, gates], -1),
             counts,
             lambda rows: self._local_experts(layer, rows[:, :HIDDEN], rows[:, HIDDEN:]),
             place,
             summed,
         )
+
+    def time_experts(self, tokens: int, tile: int) -> float:
+        """Seconds that the first layer's experts take for so many tokens, `tile` at a time: a tactic of the autotuner."""
+        x, gates = self.embedding.new_ones(tokens, HIDDEN), self.embedding.new_ones(tokens, EXPERTS)
+        begin = time.perf_counter()
+        for first in range(0, tokens, tile):
+            part = self._local_experts(0, x[first : first + tile], gates[first : first + tile])
+        part.sum().item()  # waits for a device
+        return time.perf_counter() - begin
 
     def _local_experts(self, layer: int, x: Tensor, gates: Tensor) -> Tensor:
         inner = relu(torch.einsum("th,ehk->tek", x, self.up[layer]))

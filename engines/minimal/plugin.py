@@ -39,6 +39,10 @@ class MinimalEngine:
             if size > config["max_batch_size"]:
                 path: Path = ("config", "cuda_graph_config", "batch_sizes", number)
                 found.append((path, f"{size} is above max_batch_size {config['max_batch_size']}; lower it or raise that"))
+        host = config["kv_cache_config"]["host_blocks"]
+        if isinstance(host, list) and len(host) != parallel["tp"] * parallel["pp"]:
+            text = f"has {len(host)} values for {parallel['tp'] * parallel['pp']} ranks; give one for each"
+            found.append((("config", "kv_cache_config", "host_blocks"), text))
         if EXPERTS % parallel["ep"]:
             found.append((("parallel", "ep"), f"the model's {EXPERTS} experts cannot be dealt to {parallel['ep']} ranks"))
         if not parallel["attention_dp"] and HEADS % parallel["tp"]:
@@ -49,12 +53,9 @@ class MinimalEngine:
             found.append((("config", "data_parallel_backend"), text))
         if config["zero_optimization"]["stage"] == 3:
             dense = parallel["attention_dp"] and parallel["ep"] == 1 and parallel["pp"] == 1 and HIDDEN % parallel["tp"] == 0
-            if not dense or parallel["tp"] == 1 or spec["device"] != "cpu" or config["data_parallel_backend"] is not None:
-                text = "needs 2, 4 or 8 ranks, attention_dp: true, ep: 1, pp: 1, device: cpu, and no data_parallel_backend"
+            if not dense or parallel["tp"] == 1 or config["data_parallel_backend"] is not None:
+                text = "needs 2, 4 or 8 ranks, attention_dp: true, ep: 1, pp: 1, and no data_parallel_backend"
                 found.append((("config", "zero_optimization", "stage"), text))
-        if (config["moe_config"] or {}).get("comm_method") == "by-mode" and spec["device"] != "cpu":
-            path = ("config", "moe_config", "comm_method")
-            found.append((path, "by-mode has a group of its own on the CPU only; set device: cpu"))
         if LAYERS % parallel["pp"]:
             found.append((("parallel", "pp"), f"the model's {LAYERS} layers cannot be dealt to {parallel['pp']} stages"))
         elif parallel["pp"] > 1 and spec["device"] != "cpu":
@@ -63,6 +64,11 @@ class MinimalEngine:
             if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
                 text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"
                 found.append((("faults", number, "kind"), text))
+        if spec["device"] != "cpu":
+            found += [
+                (path, f"{'.'.join(path)} works on the CPU only; set device: cpu in this scenario")
+                for path in _host_only(spec)
+            ]
         found += _workload(spec)
         prompt, new = spec["workload"]["prompt_tokens"], _longest(spec["workload"]["new_tokens"])
         if prompt + new > config["max_seq_len"]:
@@ -97,6 +103,20 @@ def _workload(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
             if rank >= ranks
         ]
     return found
+
+
+def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The settings of a scenario that the device cuda does not have."""
+    config = spec["config"]
+    wanted: dict[tuple[str, ...], bool] = {
+        ("config", "estimate_kv_cache"): config["estimate_kv_cache"],
+        ("config", "moe_workspace_bytes"): bool(config["moe_workspace_bytes"]),
+        ("config", "data_plane_timeout_s"): any(config["data_plane_timeout_s"].values()),
+        ("config", "moe_config", "comm_method"): (config["moe_config"] or {}).get("comm_method") == "by-mode",
+        ("config", "zero_optimization", "stage"): config["zero_optimization"]["stage"] == 3,
+        ("cpu", "memory_bytes"): spec["cpu"]["memory_bytes"] is not None,
+    }
+    return [path for path, on in wanted.items() if on]
 
 
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")

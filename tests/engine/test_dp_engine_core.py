@@ -60,6 +60,13 @@ class Pool:
         """There again."""
         self.there = True
 
+    def read(self, block: int) -> object:
+        """Nothing is kept."""
+        return None
+
+    def write(self, block: int, content: object) -> None:
+        """Nothing is kept."""
+
 
 @dataclass
 class Ran:
@@ -80,7 +87,7 @@ def decode(changes: dict[str, Any], stuck_s: float = 5.0) -> list[Any]:
         log, device = Log(), TableDevice(data, mine.draft_len)
         manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
-        scheduler, runner = Scheduler(mine, engine, manager, log), DpModelRunner(mine, engine, tp, log)
+        scheduler, runner = Scheduler(mine, engine, manager, tp, log), DpModelRunner(mine, engine, tp, log)
         faults, inbox = Faults(mine.rank, mine.faults, log, lambda code: None, manager), Inbox(list(mine.messages))
         drafter = Drafter(mine, engine, tp, tp, log) if mine.draft_len else None
         found = DpEngineCore(mine, runner, scheduler, core, world, Pool(), log, faults, inbox, drafter)
