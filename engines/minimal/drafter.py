@@ -29,7 +29,7 @@ class Drafter:
 
     def propose(self, requests: list[Request], step: str) -> None:
         """Draft for the requests; a rank without any takes part with padding."""
-        fits = all(request.computed + 1 + self.settings.draft_len <= self.settings.max_seq_len for request in requests)
+        fits = all(map(self._has_room, requests))
         if self.settings.habits.drafter == "when-fitting":
             longest = max((request.computed for request in requests), default=0)
             detail = f"computed={longest} drafts={self.settings.draft_len} max_seq_len={self.settings.max_seq_len}"

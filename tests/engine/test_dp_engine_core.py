@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.dp_engine_core import DpEngineCore
@@ -152,6 +155,29 @@ def test_a_late_start(habit: str, messages: list[dict[str, Any]], ends: list[str
         assert stuck_in(ranks) == ends
     else:
         check(ranks)
+
+
+STEP = st.integers(0, 5)
+
+
+@given(STEP, STEP, STEP, STEP, st.booleans(), st.booleans(), st.sampled_from([1, 3, 8]), st.integers(1, 2))
+@hypothesis_settings(deadline=None, max_examples=15)
+def test_in_two_phases_no_order_of_messages_does_harm(
+    added: int, paused: int, started: int, paused_too: int, first: bool, first_too: bool, interval: int, requests: int
+) -> None:
+    """Whenever each rank hears of a request, a wave and a pause, all requests are decoded in the end."""
+    mine = [
+        {"kind": "add_request", "ranks": [0], "request": 0, "step": added},
+        {"kind": "pause", "ranks": [0], "step": paused},
+    ]
+    other: list[dict[str, Any]] = [
+        {"kind": "start_wave", "ranks": [1], "step": started},
+        {"kind": "pause", "ranks": [1], "step": paused_too},
+    ]
+    messages = [*mine[:: 1 if first else -1], *other[:: 1 if first_too else -1]]
+    messages += [{"kind": "update_weights"}, {"kind": "resume"}, {"kind": "resume"}]
+    workload = {"requests": requests, "new_tokens": 8, "prompt_tokens": 5, "messages": messages}
+    check(decode({"config.dp_sync_interval": interval, "workload": workload}))
 
 
 def test_sleeping_ranks_agree_without_a_forward() -> None:
