@@ -11,6 +11,7 @@ from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
 from engines.minimal.grammars import Grammars
 from engines.minimal.host_tier import HostTier
+from engines.minimal.kv_receive import KvReceive
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.prefix_cache import PrefixCache
@@ -49,6 +50,9 @@ class Executor:
         transfers = Transfers(self.settings, self.manager, self.pool, self.tp, self.recorder, self.faults)
         done: dict[str, list[int]] = {}
         number = 0
+        receive = self._receive()
+        if receive:
+            receive.encode(arrived)
         while self._goes_on(scheduler, grammars, arrived):
             arrived = []
             number += 1
@@ -62,6 +66,8 @@ class Executor:
                 scheduler.admit(number)
             self.pipeline.schedule(number, scheduler.active, scheduler.start)
             transfers.check(number, scheduler)
+            if receive:
+                receive.receive(scheduler.scheduled)
             if not scheduler.can_queue(number):
                 time.sleep(IDLE_S)
                 continue
@@ -99,6 +105,12 @@ class Executor:
             quota = min(map(int, (self.world or self.tp).allgather(quota, "host quota")))
         host = HostTier(self.settings, self.pool, self.tp, self.recorder, quota)
         return PrefixCache(self.settings, self.manager, self.tp, self.recorder, host)
+
+    def _receive(self) -> KvReceive | None:
+        """What an earlier stage sends, where one does."""
+        if not self.settings.received or self.pool is None:
+            return None
+        return KvReceive(self.settings, self.engine, self.manager, self.pool, self.tp, self.recorder, self.faults)
 
     def _encode(self, scheduler: Scheduler) -> None:
         """The encoder of prompts with images. Under attention DP it is this rank's own, whoever it reduces over."""

@@ -114,3 +114,7 @@ class Habits:
     prefetch_check: Literal["all-waiting", "until-full"] = _habit(
         "all-waiting", "for which requests ranks agree on their prefetch: all that wait, or until no more fits this rank"
     )
+    kv_receive: Literal["agree", "own"] = _habit(
+        "agree",
+        "whether ranks use KV that an earlier stage sent: all or none of them, or each that has got its part in time",
+    )

@@ -56,6 +56,15 @@ class MinimalEngine:
             if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
                 text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"
                 found.append((("faults", number, "kind"), text))
+        if parallel["pp"] > 1:
+            text = "is not modelled over pipeline stages; use pp: 1"
+            found += [(("workload", key), text) for key in ("received", "context_only") if spec["workload"][key]]
+        if spec["workload"]["received"] and parallel["attention_dp"]:
+            text = "is of ranks that share requests; use attention_dp: false"
+            found.append((("workload", "received"), text))
+        if config["enable_chunked_prefill"] and parallel["pp"] > 1:
+            text = "is not modelled over pipeline stages; use pp: 1"
+            found.append((("config", "enable_chunked_prefill"), text))
         prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))

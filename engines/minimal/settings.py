@@ -76,6 +76,8 @@ class Settings:
     block_reuse: bool
     host_blocks: int  # of the host tier of this rank
     prefetch: bool
+    received: tuple[int, ...]  # requests whose prompts were computed by an earlier stage
+    receive_timeout_s: float
     context_only: bool  # the KV of a computed prompt is sent away
     chunked_prefill: bool
     waiting_timeout_s: float | None  # how long a request may wait for room
@@ -146,6 +148,8 @@ class Settings:
             block_reuse=kv["enable_block_reuse"],
             host_blocks=kv["host_blocks"][rank] if isinstance(kv["host_blocks"], list) else kv["host_blocks"],
             prefetch=kv["prefetch"],
+            received=tuple(workload["received"]),
+            receive_timeout_s=workload["receive_timeout_s"],
             context_only=workload["context_only"],
             chunked_prefill=config["enable_chunked_prefill"],
             waiting_timeout_s=workload["waiting_timeout_s"],
