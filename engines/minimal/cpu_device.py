@@ -93,6 +93,7 @@ class CpuDevice:
         self.recorder = recorder
         self.recording: Recording | None = None
         self.lazy = False
+        self.before_capture: Callable[[], None] = lambda: None  # where communicators are made that only graphs use
         self.kept: list[tuple[Tensor, str]] = []
         self.model: Model
         self.pool: KvPool
@@ -109,6 +110,7 @@ class CpuDevice:
 
     def capture(self, step: Step, name: str) -> CpuGraph:
         """Record a forward of the shape of `step`."""
+        self.before_capture()
         return CpuGraph(self, step, name)
 
     def hand_on(self) -> None:

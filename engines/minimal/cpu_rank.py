@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines.minimal.comm_gloo import GlooGroup
+from engines.minimal.comm_gloo_late import LateGroup
 from engines.minimal.comm_gloo_link import GlooLink
 from engines.minimal.comm_mpi import MpiCommunicator
 from engines.minimal.cpu_device import CpuDevice
@@ -29,6 +30,10 @@ def cpu_device(
     """The device with its model and its KV pool. All members must call it."""
     plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
     device = CpuDevice(plane, recorder)
+    if settings.habits.startup_barrier != "none" and plane.shared is not None:
+        late = LateGroup(recorder, plane.shared, plane.rank, members)
+        late.startup_barrier(settings.habits.startup_barrier == "monitored")
+        device.before_capture = late.open
     if pp.size > 1:
         plane.link = GlooLink(recorder, pp, stages)
     device.model = Model(part, settings.draft_len, seed, device, hooks, dense_layers=settings.dense_layers)

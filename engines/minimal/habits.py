@@ -118,3 +118,6 @@ class Habits:
         "agree",
         "whether ranks use KV that an earlier stage sent: all or none of them, or each that has got its part in time",
     )
+    startup_barrier: Literal["none", "plain", "monitored"] = _habit(
+        "none", "how ranks meet after loading, before a communicator is made inside graph capture; `monitored`: by messages"
+    )

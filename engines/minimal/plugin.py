@@ -65,6 +65,8 @@ class MinimalEngine:
         if config["enable_chunked_prefill"] and parallel["pp"] > 1:
             text = "is not modelled over pipeline stages; use pp: 1"
             found.append((("config", "enable_chunked_prefill"), text))
+        if spec["habits"]["startup_barrier"] != "none" and spec["device"] != "cpu":
+            found.append((("guards", "startup_barrier"), "is of gloo groups; set device: cpu in this scenario"))
         prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
