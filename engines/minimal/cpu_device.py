@@ -130,6 +130,10 @@ class CpuDevice:
         """The data plane's, as one node of a graph that is being captured."""
         self._collective(lambda: self.plane.all_reduce(tensor, place))
 
+    def reduce_heads(self, tensor: Tensor, place: str) -> None:
+        """The data plane's, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.reduce_heads(tensor, place))
+
     def all_to_all(
         self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines.minimal.comm_gloo import GlooGroup
+from engines.minimal.comm_gloo_attention import AttentionGroup
 from engines.minimal.comm_gloo_late import LateGroup
 from engines.minimal.comm_gloo_link import GlooLink
 from engines.minimal.comm_mpi import MpiCommunicator
@@ -30,6 +31,9 @@ def cpu_device(
     """The device with its model and its KV pool. All members must call it."""
     plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
     device = CpuDevice(plane, recorder)
+    if settings.parallel.attention_tp > 1:
+        first = settings.rank - tp.rank % settings.parallel.attention_tp
+        plane.heads = AttentionGroup(recorder, plane, range(first, first + settings.parallel.attention_tp))
     if settings.habits.startup_barrier != "none" and plane.shared is not None:
         late = LateGroup(recorder, plane.shared, plane.rank, members)
         late.startup_barrier(settings.habits.startup_barrier == "monitored")

@@ -16,6 +16,7 @@ from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.prefix_cache import PrefixCache
 from engines.minimal.protocols import Communicator, KvCache
+from engines.minimal.request_feed import RequestFeed
 from engines.minimal.requests import Request, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
@@ -38,13 +39,14 @@ class Executor:
     faults: Faults
     pipeline: Pipeline
     world: Communicator | None = None  # default: the group is the world
+    feed: RequestFeed | None = None  # where some ranks share requests
     pool: KvCache | None = None  # needed by what reads or writes blocks
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
         scheduler = Scheduler(self.settings, self.engine, self.manager, self.tp, self.recorder, cache=self._cache())
-        arrived = own_requests(self.settings, self.tp.rank, self.tp.size) if self.pipeline.first else []
+        arrived = self._own() if self.pipeline.first else []
         grammars = Grammars(self.settings, self.tp, self.world or self.tp, self.recorder)
         time_outs = TimeOuts(self.settings, self.tp, self.faults.clock, self.recorder)
         transfers = Transfers(self.settings, self.manager, self.pool, self.tp, self.recorder, self.faults)
@@ -88,9 +90,18 @@ class Executor:
             scheduler.cache.clear()
         return done
 
+    def _own(self) -> list[Request]:
+        """The requests that arrive at this rank."""
+        size = self.settings.parallel.attention_tp
+        if self.tp.rank % size:
+            return []
+        return own_requests(self.settings, self.tp.rank // size, self.tp.size // size)
+
     def _goes_on(self, scheduler: Scheduler, grammars: Grammars, arrived: list[Request]) -> bool:
         """Take new requests in; whether any rank has one left."""
         fresh = self.pipeline.requests(arrived)
+        if self.feed:
+            fresh = self.feed.share(fresh)
         for request in fresh:
             request.arrived_s = self.faults.clock.now()
         scheduler.waiting += grammars.take(fresh)

@@ -121,3 +121,6 @@ class Habits:
     startup_barrier: Literal["none", "plain", "monitored"] = _habit(
         "none", "how ranks meet after loading, before a communicator is made inside graph capture; `monitored`: by messages"
     )
+    feed_rank: Literal["global", "local"] = _habit(
+        "global", "by which of its numbers a rank finds that it is the source of its attention group's requests"
+    )

@@ -67,6 +67,9 @@ class MinimalEngine:
             found.append((("config", "enable_chunked_prefill"), text))
         if spec["habits"]["startup_barrier"] != "none" and spec["device"] != "cpu":
             found.append((("guards", "startup_barrier"), "is of gloo groups; set device: cpu in this scenario"))
+        if parallel["attention_tp"] > 1 and (spec["device"] != "cpu" or parallel["pp"] > 1):
+            text = "is modelled on the device cpu and one pipeline stage; set device: cpu and pp: 1"
+            found.append((("parallel", "attention_tp"), text))
         prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))

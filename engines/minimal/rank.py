@@ -12,6 +12,7 @@ from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
+from engines.minimal.request_feed import RequestFeed
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
@@ -46,7 +47,10 @@ class Rank:
         stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
         self.tp = self.world.split("tp", members)
         self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
-        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
+        part = shard(
+            self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp, parallel.attention_tp
+        )
+        self.feed = RequestFeed(settings, self._attention_group()) if parallel.attention_tp > 1 else None
         self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
         hooks = Hooks(lambda: self.faults.at("init", "communicator"), self.faults.between, self.hand_off.choose_one)
         if settings.device == "cuda":
@@ -85,7 +89,7 @@ class Rank:
         warm_up = self.warm_up()
         warm_up.run()
         executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults, self.pipeline)
-        executor.world, executor.pool = self.world, self.pool
+        executor.world, executor.pool, executor.feed = self.world, self.pool, self.feed
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
@@ -104,6 +108,12 @@ class Rank:
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
             "captures": self.captures,
         }
+
+    def _attention_group(self) -> MpiCommunicator:
+        """The ranks that share this rank's requests."""
+        size = self.settings.parallel.attention_tp
+        first = self.settings.rank // size * size
+        return self.world.split("attention", range(first, first + size))
 
     def _quota(self) -> int:
         """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""

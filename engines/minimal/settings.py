@@ -21,6 +21,7 @@ class Parallel:
     pp: int
     ep: int
     attention_dp: bool
+    attention_tp: int = 1
 
 
 @dataclass(frozen=True, slots=True)

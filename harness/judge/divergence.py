@@ -51,7 +51,8 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
     """Places in the events of `a` and `b` where their communication stops matching; None if it matches throughout.
 
     Only communicators that both belong to count, also such as one of them never made, each compared by its own sequence, and
-    the messages between the two. Each rank's place is that of its own first collective or message without a match: what it did before was the same on both.
+    the messages between the two. Each rank's place is that of its own first collective or message without a match: what it
+    did before was the same on both.
     """
     shared = {key for key, info in a.comms.items() if b.rank in info.members}
     shared |= {key for key, info in b.comms.items() if a.rank in info.members}

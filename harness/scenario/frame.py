@@ -22,6 +22,7 @@ class Parallel(Section):
     tp: PositiveInt = Field(1, description="tensor-parallel ranks of a pipeline stage")
     pp: PositiveInt = Field(1, description="pipeline stages")
     ep: PositiveInt | None = Field(None, description="expert-parallel ranks; default: tp")
+    attention_tp: PositiveInt = Field(1, description="ranks that share requests and attention heads under attention DP")
     attention_dp: bool = Field(False, description="every rank has its own requests and its own KV capacity")
 
 
