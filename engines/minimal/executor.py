@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
 from engines.minimal.grammars import Grammars
 from engines.minimal.host_tier import HostTier
+from engines.minimal.idle_batch import count_prompts, last_token
 from engines.minimal.kv_receive import KvReceive
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
@@ -39,8 +41,9 @@ class Executor:
     faults: Faults
     pipeline: Pipeline
     world: Communicator | None = None  # default: the group is the world
-    feed: RequestFeed | None = None  # where some ranks share requests
     pool: KvCache | None = None  # needed by what reads or writes blocks
+    checkpoint: Callable[[], None] = lambda: None  # the loop has come round
+    feed: RequestFeed | None = None  # where some ranks share requests
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
@@ -58,6 +61,7 @@ class Executor:
         while self._goes_on(scheduler, grammars, arrived):
             arrived = []
             number += 1
+            self.checkpoint()
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
             scheduler.waiting += grammars.ready(number)
@@ -154,8 +158,13 @@ class Executor:
     def _step(self, number: int, scheduler: Scheduler) -> None:
         """One forward of all active requests, or of a dummy."""
         requests = scheduler.scheduled
-        rows = [request.row(scheduler.draft_len) for request in requests] or [self._dummy(scheduler.draft_len)]
+        rows = [request.row(scheduler.draft_len) for request in requests]
+        if self.settings.habits.idle_rank == "extend":
+            count_prompts(rows)
+        idle, rows = not rows, rows or [self._dummy(scheduler.draft_len)]
         output = self.engine.forward(Batch(rows))
+        if idle and self.settings.habits.idle_rank == "empty-extend":
+            last_token(output, tokens=0)
         # Graphs of prompts may be used by some ranks only, and the eager forward needs them all.
         if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used, "graph used")):
             again = self.engine.forward(Batch(rows), graphs=False)

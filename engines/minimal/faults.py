@@ -59,10 +59,22 @@ class Faults:
         """Called by a thread beside the rank's own: do what is due here, the rank is elsewhere."""
         self._due(phase, shape)
 
+    def before(self, layer: str) -> None:
+        """Called before a layer."""
+        self._inside(f"{layer} before")
+
     def between(self, layer: str) -> None:
         """Called between the dispatch and the combine of a layer."""
+        self._inside(f"{layer} between")
+
+    def compiling(self, kernel: str) -> None:
+        """Called where a kernel is needed for the first time, whatever phase that is in."""
+        self._due("jit", None)
+        self._due("jit", kernel)
+
+    def _inside(self, place: str) -> None:
         phase, shape = self.place
-        self._due(phase, f"{shape} {layer} between")
+        self._due(phase, f"{shape} {place}")
 
     def _due(self, phase: str, shape: str | None) -> None:
         for number, fault in enumerate(self.faults):

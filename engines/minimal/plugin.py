@@ -70,6 +70,11 @@ class MinimalEngine:
         if parallel["attention_tp"] > 1 and (spec["device"] != "cpu" or parallel["pp"] > 1):
             text = "is modelled on the device cpu and one pipeline stage; set device: cpu and pp: 1"
             found.append((("parallel", "attention_tp"), text))
+        if spec["device"] != "cpu":
+            found += [
+                (path, f"{'.'.join(path)} works on the CPU only; set device: cpu in this scenario")
+                for path in _host_only(spec)
+            ]
         prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
@@ -78,6 +83,18 @@ class MinimalEngine:
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
         return [sys.executable, "-m", "engines.minimal"]
+
+
+def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The settings of a scenario that the device cuda does not have."""
+    config = spec["config"]
+    wanted: dict[tuple[str, ...], bool] = {
+        ("config", "estimate_kv_cache"): config["estimate_kv_cache"],
+        ("config", "moe_workspace_bytes"): bool(config["moe_workspace_bytes"]),
+        ("config", "data_plane_timeout_s"): any(config["data_plane_timeout_s"].values()),
+        ("cpu", "memory_bytes"): spec["cpu"]["memory_bytes"] is not None,
+    }
+    return [path for path, on in wanted.items() if on]
 
 
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")

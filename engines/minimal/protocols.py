@@ -79,11 +79,23 @@ class Device(Protocol):
 
     out_of_memory: type[Exception]
 
+    def room(self) -> int | None:
+        """Bytes that a forward may still take; None: nobody counts them."""
+
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
 
     def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
         """The encoder of a prompt's image; with `reduce`, its shards are summed over the data plane's group."""
+
+    def profile(self, tokens: int, tile: int) -> float:
+        """Seconds that a tactic takes: the experts on so many tokens, `tile` at a time. No rank takes part but this one."""
+
+    def mean(self, value: float, what: str) -> float:
+        """The mean of all ranks' values, by a collective of the data plane."""
+
+    def recover(self) -> None:
+        """Forget what a failed forward has left half done."""
 
     lazy: bool  # keep hidden states back until `hand_on`
 

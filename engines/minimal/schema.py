@@ -8,11 +8,20 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    create_model,
+    model_validator,
+)
 
 from engines.minimal.habits import Habits
 
-Guard = Literal["none", "assert", "agree", "sync-skip"]
+Guard = Literal["none", "assert", "agree", "sync-skip", "fail-stop"]
 PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")
 
 # Which phases an upstream state has, and how each is guarded. Sources: the pull requests named.
@@ -96,6 +105,13 @@ class TorchCompileConfig(Section):
     capture_num_tokens: list[PositiveInt] | None = Field(None, description="token counts to capture")
 
 
+class DataPlaneTimeout(Section):
+    """`data_plane_timeout_s`: the library's own deadline for a tensor collective, by stage."""
+
+    warm_up: PositiveFloat | None = Field(None, description="in the warm-up")
+    serve: PositiveFloat | None = Field(None, description="while requests are decoded")
+
+
 class ModelKwargs(Section):
     """`model_kwargs`: DeepSeek's names for where a layer has experts."""
 
@@ -118,9 +134,23 @@ class Config(Section):
     )
     enable_autotuner: bool = True
     enable_chunked_prefill: bool = Field(False, description="a prompt may be computed over several steps")
-    autotuner_cache: list[PositiveInt] = Field(
-        default_factory=list, description="token counts whose tactics an earlier launch has left in the cache on disk"
+    autotuner_cache: Literal["memory", "rank-file", "first-rank-file"] = Field(
+        "memory", description="where tactics are kept: in the process, in a file of each rank, in one that rank 0 writes"
     )
+    compile_cache: Literal["memory", "rank-file"] = Field(
+        "memory", description="where what was compiled is kept: in the process, or in a file of each rank"
+    )
+    estimate_kv_cache: bool = Field(
+        False, description="warm up twice, as upstream: first with a small KV cache, to estimate how much there is room for"
+    )
+    moe_workspace_bytes: NonNegativeInt = Field(
+        0, description="memory that the experts take for each token between dispatch and combine"
+    )
+    data_plane_timeout_s: DataPlaneTimeout = DataPlaneTimeout()
+    hang_detection_timeout: PositiveFloat | None = Field(
+        None, description="seconds without an executor iteration until the hang detector fires; default: none"
+    )
+    rank_crash_grace_s: PositiveFloat = Field(1.0, description="seconds from a rank's error until it kills its peers")
     torch_compile_config: TorchCompileConfig | None = None
     model_kwargs: ModelKwargs = ModelKwargs()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher
@@ -62,10 +63,7 @@ class Run:
         self.display.begin(case)
         folder = self.store.case_dir(case)
         started = time.monotonic()
-        watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder)
-        watchdog.on_tick = lambda members: self.display.tick(case, members)
-        watchdog.stopped = self.stop.is_set
-        verdict = self._watch(watchdog, folder)
+        verdict = launches(case, folder, lambda number: self._launch(case, folder, number))
         differs = differences(case.expect, verdict.to_json())
         seconds = time.monotonic() - started
         line = self.store.record(
@@ -74,7 +72,10 @@ class Run:
         self.display.end(case, line)
         return line
 
-    def _watch(self, watchdog: Watchdog, folder: Path) -> Verdict:
+    def _launch(self, case: Case, folder: Path, number: int) -> Verdict:
+        watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder, number)
+        watchdog.on_tick = lambda members: self.display.tick(case, members)
+        watchdog.stopped = self.stop.is_set
         try:
             return watchdog.watch()
         except Exception as error:  # the harness failed, the case was not judged

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from harness.judge import words
-from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, parting
+from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, own_split, parting
 from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
@@ -27,7 +27,8 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         return _running(picture) or _in_flight(picture)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
-        split = parting(picture.histories, combinations(picture.histories, 2)) or last_split(picture.histories)
+        split = parting(picture.histories, combinations(picture.histories, 2))
+        split = split or own_split(picture.histories) or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if cause is Cause.ABORT and mispaired(picture.histories):
         # A library that aborts over a message it did not expect does so on either side.
@@ -36,9 +37,17 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
             return _by_decision(split)
     if outcome is Outcome.CRASH:
         lost = cause is Cause.DEVICE_ERROR
-        ended = (Status.DEAD, Status.ABORTED)
+        ended = [Status.DEAD, Status.ABORTED]
+        if _aborted_over_others(picture):
+            ended.append(Status.RAISED)
         return _ended(picture, [r for r, s in picture.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
+
+
+def _aborted_over_others(picture: Picture) -> bool:
+    """Whether a rank ended the job without an error of its own: then an error of another one comes before that in time."""
+    aborted = [rank for rank, state in picture.states.items() if state.status is Status.ABORTED]
+    return bool(aborted) and all(picture.histories[rank].error is None for rank in aborted)
 
 
 def _parted(picture: Picture) -> Blame | None:

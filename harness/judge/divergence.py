@@ -202,6 +202,21 @@ def last_split(histories: Mapping[int, History]) -> Split | None:
     return split(histories, max(names, key=lambda name: (names[name], name))) if names else None
 
 
+def own_split(histories: Mapping[int, History]) -> Split | None:
+    """What the rank that failed first decided right before: its last decision, if that leaves the common path and no
+    collective came after it. The same choice of ranks that failed later is a consequence, or luck."""
+    failed = [history for history in histories.values() if history.failed_at is not None]
+    first = min(failed, key=lambda history: (history.failed_ns, history.rank), default=None)
+    if first is None or not first.decisions:
+        return None
+    last = first.decisions[-1]
+    if not last.deviates or any(entry.at > last.at for entry in first.entries):
+        return None
+    return Split(
+        last.site, last.key, last.phase, {last.choice: [first.rank]}, {first.rank: last.detail}, (first.rank,), last.at
+    )
+
+
 def _splits(histories: Mapping[int, History]) -> dict[tuple[str, str, int], int]:
     """Every decision on which ranks differ, and its place in some rank's events."""
     found: dict[tuple[str, str, int], int] = {}

@@ -139,6 +139,7 @@ class Verdict:
     cause: Cause = Cause.NONE
     text: str = ""  # one or two sentences for people
     proved: bool | None = None  # for a hang only
+    launch: int = 1  # of the case's launches, from 1: the one that this verdict is of
     knot: tuple[WaitLine, ...] = ()
     blame: Blame | None = None
     findings: tuple[Finding, ...] = ()

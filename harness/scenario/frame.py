@@ -81,6 +81,7 @@ class Fault(Section):
     kind: FaultKind
     rank: NonNegativeInt | Literal["any"] = Field(description="any: one that is drawn from `skew.seed`")
     phase: str
+    launch: PositiveInt | None = Field(None, description="in which of the launches, from 1; default: in each")
     shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
     seconds: float | None = Field(
         None, gt=0, description="of delay, stop, gil and clock; of exhaust: until the blocks come back"
@@ -125,6 +126,14 @@ class Gpu(Section):
         "auto", description="the data plane; symm_mem: all ranks share one GPU"
     )
     breadcrumbs: bool = Field(True, description="the device marks its collectives, so that hangs on it can be proved")
+
+
+class Cpu(Section):
+    """`cpu`: what holds on the device `cpu` only."""
+
+    memory_bytes: Amount | None = Field(
+        None, description="host memory that a rank's forwards may take beside weights and KV pool; default: no limit"
+    )
 
 
 class LimitsSection(Section):
@@ -172,8 +181,9 @@ class ExpectSection(Section):
     outcome: OutcomeWord
     cause: CauseWord | None = None
     proved: bool | None = None
+    launch: PositiveInt | None = Field(None, description="the launch that the verdict is of")
     blame: list[NonNegativeInt] | None = None
-    error: str | None = Field(None, description="exception type of the ranks that raised")
+    error: str | None = Field(None, description="exception type of every error that is known; `none`: no error is")
     decision: DecisionSection | None = None
     skipped: dict[str, list[int | str]] | None = Field(
         None, description="phase -> shapes that no rank ran: batch sizes, labels"
@@ -208,6 +218,10 @@ class Frame(Section):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
     gpu: Gpu = Gpu()
+    cpu: Cpu = Cpu()
+    launches: int = Field(
+        1, ge=1, le=9, description="how often the job is launched, one after another, on what the earlier left"
+    )
     limits: LimitsSection = LimitsSection()
     matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
     expect: list[ExpectSection] = Field(min_length=1)

@@ -136,6 +136,7 @@ class Loader:
             reports=tuple(frame.reports),
             mechanism_class=frame.mechanism_class or "",
             note=expect.note or "",
+            launches=here.launches,
         )
 
     def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:
@@ -179,7 +180,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
     """All that the ranks get; expectations are no part of it."""
     unit, amount = capacity(frame.kv_capacity)
     values: Sequence[float] = per_rank(amount, ranks)
-    memory = frame.gpu.memory_bytes
+    memory, host_memory = frame.gpu.memory_bytes, frame.cpu.memory_bytes
     if unit != "fraction":
         values = [int(value) for value in values]
     faults = skew.faults(frame, ranks, PHASES)
@@ -199,6 +200,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
             "breadcrumbs": frame.gpu.breadcrumbs,
             "plane": frame.gpu.plane,
         },
+        "cpu": {"memory_bytes": None if host_memory is None else [int(value) for value in per_rank(host_memory, ranks)]},
     }
 
 

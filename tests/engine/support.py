@@ -163,6 +163,22 @@ class TableDevice:
     def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
         """Nothing to encode."""
 
+    def room(self) -> int | None:
+        """Nobody counts memory."""
+        return None
+
+    def profile(self, tokens: int, tile: int) -> float:
+        """All tactics are alike."""
+        return 0.0
+
+    def mean(self, value: float, what: str) -> float:
+        """The mean over the data plane."""
+        values = self.data.allgather(value)
+        return float(sum(values)) / len(values)
+
+    def recover(self) -> None:
+        """Nothing is ever half done."""
+
     def hand_on(self) -> None:
         """Nothing is kept back."""
 
@@ -197,6 +213,8 @@ class TableGraph:
 
 class LocalPlane(DataPlane):
     """The data plane of a rank alone; notes what was issued. Stands in for gloo where only the device is tested."""
+
+    size = 1
 
     def __init__(self) -> None:
         super().__init__()
