@@ -84,6 +84,7 @@ class Settings:
     prompts: int | None  # how many different ones there are
     block_reuse: bool
     host_blocks: int  # of the host tier of this rank
+    host_tier: bool  # whether any rank has one
     prefetch: bool
     received: tuple[int, ...]  # requests whose prompts were computed by an earlier stage
     receive_timeout_s: float
@@ -167,6 +168,7 @@ class Settings:
             prompts=workload["prompts"],
             block_reuse=kv["enable_block_reuse"],
             host_blocks=kv["host_blocks"][rank] if isinstance(kv["host_blocks"], list) else kv["host_blocks"],
+            host_tier=bool(kv["host_blocks"] if isinstance(kv["host_blocks"], int) else any(kv["host_blocks"])),
             prefetch=kv["prefetch"],
             received=tuple(workload["received"]),
             receive_timeout_s=workload["receive_timeout_s"],

@@ -75,7 +75,7 @@ def test_prefetch_calls_depend_on_room() -> None:
         **REUSE,
         "config.max_batch_size": 4,
         "config.kv_cache_config.prefetch": True,
-        "workload": {"requests": 3, "prompt_tokens": 6, "new_tokens": 2},
+        "workload": {"requests": 4, "prompt_tokens": 6, "new_tokens": 2},
         "kv_capacity": {"blocks": [16, 5]},
         "guards.prefix": "local",
     }
