@@ -13,13 +13,14 @@ from engines.minimal.faults import Faults
 from engines.minimal.grammars import Grammars
 from engines.minimal.host_tier import HostTier
 from engines.minimal.idle_batch import count_prompts, last_token
+from engines.minimal.kv_pull import KvPull
 from engines.minimal.kv_receive import KvReceive
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.prefix_cache import PrefixCache
 from engines.minimal.protocols import Communicator, KvCache
 from engines.minimal.request_feed import RequestFeed
-from engines.minimal.requests import Request, own_requests
+from engines.minimal.requests import Request, all_prompts, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
 from engines.minimal.time_outs import TimeOuts
@@ -55,6 +56,8 @@ class Executor:
         transfers = Transfers(self.settings, self.manager, self.pool, self.tp, self.recorder, self.faults)
         done: dict[str, list[int]] = {}
         number = 0
+        pull = self._pull()
+        agent = pull.prefill(all_prompts(self.settings)) if pull else None
         receive = self._receive()
         if receive:
             receive.encode(arrived)
@@ -72,6 +75,8 @@ class Executor:
                 scheduler.admit(number)
             self.pipeline.schedule(number, scheduler.active, scheduler.start)
             transfers.check(number, scheduler)
+            if pull:
+                pull.pull(scheduler.scheduled)
             if receive:
                 receive.receive(scheduler.scheduled)
             if not scheduler.can_queue(number):
@@ -92,6 +97,8 @@ class Executor:
         transfers.finish()
         if scheduler.cache:
             scheduler.cache.clear()
+        if pull and agent:
+            pull.finish(agent)
         return done
 
     def _own(self) -> list[Request]:
@@ -120,6 +127,12 @@ class Executor:
             quota = min(map(int, (self.world or self.tp).allgather(quota, "host quota")))
         host = HostTier(self.settings, self.pool, self.tp, self.recorder, quota)
         return PrefixCache(self.settings, self.manager, self.tp, self.recorder, host)
+
+    def _pull(self) -> KvPull | None:
+        """What is read from a neighbour, where something is."""
+        if not self.settings.pulled or self.pool is None:
+            return None
+        return KvPull(self.settings, self.engine, self.manager, self.pool, self.tp, self.recorder)
 
     def _receive(self) -> KvReceive | None:
         """What an earlier stage sends, where one does."""

@@ -162,3 +162,6 @@ class Habits:
     feed_rank: Literal["global", "local"] = _habit(
         "global", "by which of its numbers a rank finds that it is the source of its attention group's requests"
     )
+    remote_blocks: Literal["each", "first"] = _habit(
+        "each", "how many KV blocks a replica takes its neighbour to have: what that one says, or what the first rank has"
+    )

@@ -59,6 +59,9 @@ class MinimalEngine:
         if parallel["pp"] > 1:
             text = "is not modelled over pipeline stages; use pp: 1"
             found += [(("workload", key), text) for key in ("received", "context_only") if spec["workload"][key]]
+        if spec["workload"]["pulled"] and not (parallel["attention_dp"] and parallel["attention_tp"] == 1 == parallel["pp"]):
+            text = "is of replicas of one rank; use attention_dp: true, attention_tp: 1 and pp: 1"
+            found.append((("workload", "pulled"), text))
         if spec["workload"]["received"] and parallel["attention_dp"]:
             text = "is of ranks that share requests; use attention_dp: false"
             found.append((("workload", "received"), text))

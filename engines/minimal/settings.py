@@ -86,6 +86,7 @@ class Settings:
     host_blocks: int  # of the host tier of this rank
     host_tier: bool  # whether any rank has one
     prefetch: bool
+    pulled: tuple[int, ...]  # requests whose prompts a neighbour computes
     received: tuple[int, ...]  # requests whose prompts were computed by an earlier stage
     receive_timeout_s: float
     context_only: bool  # the KV of a computed prompt is sent away
@@ -170,6 +171,7 @@ class Settings:
             host_blocks=kv["host_blocks"][rank] if isinstance(kv["host_blocks"], list) else kv["host_blocks"],
             host_tier=bool(kv["host_blocks"] if isinstance(kv["host_blocks"], int) else any(kv["host_blocks"])),
             prefetch=kv["prefetch"],
+            pulled=tuple(workload["pulled"]),
             received=tuple(workload["received"]),
             receive_timeout_s=workload["receive_timeout_s"],
             context_only=workload["context_only"],

@@ -62,6 +62,7 @@ class Workload(Section):
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
     grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
     prompts: PositiveInt | None = Field(None, description="how many different prompts there are; default: as requests")
+    pulled: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV is read from a neighbour")
     received: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV an earlier stage sends")
     receive_timeout_s: float = Field(30.0, gt=0, description="how long a rank waits for that")
     context_only: bool = Field(False, description="requests end with their prompt, whose KV is sent away")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -30,6 +31,16 @@ class ListPool:
     def read(self, block: int) -> object:
         """What it holds."""
         return self.content.get(block)
+
+    parts = 1
+
+    def read_part(self, block: int, part: int) -> object:
+        """What it holds."""
+        return self.content.get(block)
+
+    def write_parts(self, block: int, contents: Sequence[object]) -> None:
+        """Put something in."""
+        self.write(block, contents[0])
 
     def write(self, block: int, content: object) -> None:
         """Put something in."""
