@@ -21,6 +21,7 @@ from engines.minimal.model_engine import ModelEngine
 from engines.minimal.protocols import Step, StepOutput
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from tests.engine.decoding import ListPool
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, following, on_groups, settings
 from tests.engine.test_control_flow import plain
 
@@ -47,30 +48,6 @@ PAUSED_ALONE = [
 ]
 
 
-class Pool:
-    """A KV pool without tensors, which notes whether its memory is there."""
-
-    blocks, tokens_per_block, bytes = 64, 4, 0
-
-    def __init__(self) -> None:
-        self.there = True
-
-    def discard(self) -> None:
-        """Gone."""
-        self.there = False
-
-    def restore(self) -> None:
-        """There again."""
-        self.there = True
-
-    def read(self, block: int) -> object:
-        """Nothing is kept."""
-        return None
-
-    def write(self, block: int, content: object) -> None:
-        """Nothing is kept."""
-
-
 @dataclass
 class Ran:
     """What one rank did."""
@@ -78,6 +55,7 @@ class Ran:
     settings: Settings
     log: Log
     core: DpEngineCore
+    pool: ListPool
     device: TableDevice
     tokens: dict[str, list[int]]
 
@@ -91,10 +69,11 @@ def decode(changes: dict[str, Any], stuck_s: float = 5.0) -> list[Any]:
         manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         scheduler, runner = Scheduler(mine, engine, manager, tp, log), DpModelRunner(mine, engine, tp, log)
+        pool = ListPool(manager.blocks, manager.tokens_per_block)
         faults, inbox = Faults(mine.rank, mine.faults, log, lambda code: None, manager), Inbox(list(mine.messages))
         drafter = Drafter(mine, engine, tp, tp, log) if mine.draft_len else None
-        found = DpEngineCore(mine, runner, scheduler, core, world, Pool(), log, faults, inbox, drafter)
-        return Ran(mine, log, found, device, found.run())
+        found = DpEngineCore(mine, runner, scheduler, core, world, pool, log, faults, inbox, drafter)
+        return Ran(mine, log, found, pool, device, found.run())
 
     return on_groups(2, ("tp", "core", "world", "data"), run, stuck_s)
 
@@ -186,7 +165,7 @@ def test_sleeping_ranks_agree_without_a_forward() -> None:
     workload = {"requests": 0, "messages": messages}
     ranks = decode({"config.dp_sync_interval": 4, "workload": workload})
     check(ranks)
-    assert all(rank.core.kv.there and not rank.device.shapes for rank in ranks)
+    assert all(rank.pool.there and not rank.device.shapes for rank in ranks)
     assert [rank.core.total for rank in ranks] == [4, 4]
 
 
