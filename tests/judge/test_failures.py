@@ -100,12 +100,12 @@ def test_an_abort_over_the_error_of_another_rank_is_blamed_on_that() -> None:
     """A hang detector ends the job where one rank has raised and the others wait: the error came first."""
 
     def program(script: Script) -> None:
-        if script.rank == 1:
+        if script.rank == 0:
             raise RuntimeError("first")
         script.recorder.abort(137, patience_s=0.0)
         raise Stopped
 
-    verdict = judged(2, program, codes={0: -9, 1: -9})
+    verdict = judged(2, program, codes={1: -9})
     assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.ABORT)
-    assert (blame_of(verdict).ranks, blame_of(verdict).by) == ((1,), "raised")
-    assert verdict.text.endswith("first. Then rank 0 called abort.")
+    assert (blame_of(verdict).ranks, blame_of(verdict).by) == ((0,), "raised")
+    assert verdict.text.endswith("first. Then rank 1 called abort.")
