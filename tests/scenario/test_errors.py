@@ -251,7 +251,10 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "wrong value below a matrix entry": (
         [(FAULTS, "matrix:\n  guards:\n    - {preset: trtllm-main}\n    - {general: 3}\nexpect:\n")],
-        ["a.yaml:12:17: matrix.guards[1].general: input should be 'none', 'assert', 'agree', 'sync-skip' or 'fail-stop', got 3"],
+        [
+            "a.yaml:12:17: matrix.guards[1].general: input should be 'none', 'assert', 'agree', 'sync-skip' or 'fail-stop', "
+            "got 3"
+        ],
     ),
     "wrong first value in a matrix": (
         [(FAULTS, "matrix:\n  parallel.tp: [none, 2]\nexpect:\n")],
