@@ -14,6 +14,7 @@ mpi4py.rc.finalize = False
 from mpi4py import MPI  # noqa: E402
 
 from harness.trace import Comm, Recorder  # noqa: E402
+from harness.trace.event import Need  # noqa: E402
 
 TAGS = 32_000  # MPI promises tags up to 32,767
 
@@ -60,6 +61,12 @@ class MpiCommunicator:
         with self._recorder.collective(self.comm, f"allgather {what}".rstrip()):
             found: list[Any] = self.mpi.allgather(value)
         return found
+
+    def broadcast(self, value: object, root: int, what: str = "") -> Any:
+        """The value of member `root`, who may leave before anybody has come."""
+        need = Need.NOBODY if self.rank == root else Need.ROOT
+        with self._recorder.collective(self.comm, f"broadcast {what}".rstrip(), need=need, root=root):
+            return self.mpi.bcast(value, root)
 
     def barrier(self) -> None:
         """Wait for every member."""

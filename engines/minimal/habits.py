@@ -42,8 +42,13 @@ class Habits:
         "`skip`: no step, `extend`: it counts the prompts of a batch that has none (sglang#25404), `empty-extend`: it takes "
         "the last token of its padding, of which none is its own (sglang#39899)",
     )
-    transfer_check: Literal["none", "always", "gated"] = _habit(
-        "none", "a status all-gather in each step: `always`, or `gated`: only on a rank that can admit none of its requests"
+    transfer_check: Literal["always", "any", "gated"] = _habit(
+        "always",
+        "when ranks of a context server exchange which transfers are done: in each step; `gated`: a rank does when none of "
+        "its requests fits; `any`: all do when one of them is in that place",
+    )
+    empty_batch: Literal["veto", "pad"] = _habit(
+        "veto", "what a rank does of whose requests none fits: it vetoes the step for all, or runs a dummy beside its peers"
     )
     capture_exit: Literal["plain", "collective"] = _habit(
         "plain", "`collective`: leaving a graph's capture runs a collective, also when an error leaves it"
@@ -113,4 +118,37 @@ class Habits:
     encoder: Literal["own-group", "global-group"] = _habit(
         "own-group",
         "over whom the encoder of a prompt with an image reduces; `global-group`: all ranks, under attention DP too",
+    )
+    image_split: Literal["tensor", "image", "image-but-embedding"] = _habit(
+        "tensor",
+        "how ranks without attention DP share an encoder: each has a shard; `image`: each has some images; "
+        "`image-but-embedding`: but the position embedding is still sharded",
+    )
+    grammar_sync: Literal["own-group", "global-group"] = _habit(
+        "own-group",
+        "over whom ranks agree on how many grammars are compiled; `global-group`: all ranks, under attention DP too",
+    )
+    request_clock: Literal["first-rank", "own"] = _habit(
+        "first-rank",
+        "whose clock ends requests that wait too long: that of the first rank, which tells the others, or each rank's own",
+    )
+    kv_quota: Literal["own", "min"] = _habit(
+        "own", "how many KV blocks a rank uses: as many as it has, or `min`: as the rank that has the fewest"
+    )
+    block_ids: Literal["own", "first-rank"] = _habit(
+        "own",
+        "who says which KV blocks a request gets where ranks share requests; `first-rank`: one for all, by its own pool",
+    )
+    prefix: Literal["agreed", "local"] = _habit(
+        "agreed",
+        "how much of a prompt ranks with the same requests reuse: what all of them have, or each what it has itself",
+    )
+    host_quota: Literal["own", "min"] = _habit("own", "how many blocks a rank's host tier has: its own number, or the least")
+    host_write: Literal["reserve", "always", "gated"] = _habit(
+        "reserve",
+        "how ranks write to the host tier: all or none; `always`: each if it can, and all exchange what has ended; `gated`: "
+        "only those exchange it that have written",
+    )
+    prefetch_check: Literal["all-waiting", "until-full"] = _habit(
+        "all-waiting", "for which requests ranks agree on their prefetch: all that wait, or until no more fits this rank"
     )

@@ -39,6 +39,10 @@ class MinimalEngine:
             if size > config["max_batch_size"]:
                 path: Path = ("config", "cuda_graph_config", "batch_sizes", number)
                 found.append((path, f"{size} is above max_batch_size {config['max_batch_size']}; lower it or raise that"))
+        host = config["kv_cache_config"]["host_blocks"]
+        if isinstance(host, list) and len(host) != parallel["tp"] * parallel["pp"]:
+            text = f"has {len(host)} values for {parallel['tp'] * parallel['pp']} ranks; give one for each"
+            found.append((("config", "kv_cache_config", "host_blocks"), text))
         if EXPERTS % parallel["ep"]:
             found.append((("parallel", "ep"), f"the model's {EXPERTS} experts cannot be dealt to {parallel['ep']} ranks"))
         if not parallel["attention_dp"] and HEADS % parallel["tp"]:

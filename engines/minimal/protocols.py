@@ -27,6 +27,9 @@ class Communicator(Protocol):
     def allgather(self, value: object, what: str = "") -> list[Any]:
         """Every member's value, by rank in this communicator. `what` it is tells collectives of one shape apart."""
 
+    def broadcast(self, value: object, root: int, what: str = "") -> Any:
+        """The value that member `root` gives; what the others give is not looked at."""
+
     def barrier(self) -> None:
         """Wait for every member."""
 
@@ -112,3 +115,9 @@ class KvCache(Protocol):
     blocks: int
     tokens_per_block: int
     bytes: int
+
+    def read(self, block: int) -> object:
+        """A copy of what a block holds."""
+
+    def write(self, block: int, content: object) -> None:
+        """Put what `read` gave into a block."""

@@ -99,7 +99,7 @@ class Rank:
             if settings.estimate_kv_cache:
                 self.estimation = estimation(host, settings, part)
         self.device = device
-        self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
+        self.manager = BlockManager(self._quota(), settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
@@ -141,6 +141,8 @@ class Rank:
             self.recorder,
             self.faults,
             self.pipeline,
+            self.world,
+            self.pool,
             self.detector.checkpoint,
         )
         replays = self.engine.replays
@@ -162,6 +164,12 @@ class Rank:
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
             "captures": self.captures,
         }
+
+    def _quota(self) -> int:
+        """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""
+        if self.settings.habits.kv_quota == "own":
+            return self.pool.blocks
+        return min(map(int, self.world.allgather(self.pool.blocks, "kv quota")))
 
     def _estimate(self) -> None:
         """The first of upstream's two executors: it warms up on a small pool, and leaves what its autotuner has found."""

@@ -51,7 +51,7 @@ PRESETS: dict[str, dict[str, Guard]] = {
 # Keys of TensorRT-LLM that change nothing here. They are refused with a word, not silently ignored.
 NOT_MODELLED = (
     "attn_backend", "backend", "batching_type", "build_config", "cache_transceiver_config", "disable_overlap_scheduler",
-    "dtype", "enable_chunked_prefill", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
+    "dtype", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
     "max_input_len", "model", "moe_config", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
     "scheduler_config", "stream_interval", "tokenizer", "trust_remote_code", "use_cuda_graph",
 )  # fmt: skip
@@ -75,6 +75,11 @@ class KvCacheConfig(Section):
     tokens_per_block: PositiveInt = Field(32, description="tokens that one KV block holds")
     free_gpu_memory_fraction: float = Field(0.9, gt=0, lt=1, description="of what `ballast_bytes` leaves")
     max_tokens: PositiveInt | None = Field(None, description="upper limit of the pool, in tokens")
+    enable_block_reuse: bool = Field(False, description="keep the blocks of a prompt for one that begins like it")
+    host_blocks: NonNegativeInt | list[NonNegativeInt] = Field(
+        0, description="KV blocks in host memory; a list: of each rank"
+    )
+    prefetch: bool = Field(False, description="ranks follow the prefetch of waiting prompts into the host tier")
 
 
 class CudaGraphConfig(Section):
@@ -128,6 +133,7 @@ class Config(Section):
         None, description="a guided decoder; as upstream it turns the general warm-up off"
     )
     enable_autotuner: bool = True
+    enable_chunked_prefill: bool = Field(False, description="a prompt may be computed over several steps")
     autotuner_cache: Literal["memory", "rank-file", "first-rank-file"] = Field(
         "memory", description="where tactics are kept: in the process, in a file of each rank, in one that rank 0 writes"
     )

@@ -36,6 +36,7 @@ class Fault:
     leave: int | None
     bytes: int | None = None
     leave_bytes: int | None = None
+    drawn: bool = False  # from a seed; its place may never come
     launch: int | None = None
 
 
@@ -78,6 +79,14 @@ class Settings:
     new_tokens: int
     seed: int
     images: tuple[int, ...]  # requests whose prompts have an image
+    grammars: tuple[int, ...]  # requests with structured output
+    prompts: int | None  # how many different ones there are
+    block_reuse: bool
+    host_blocks: int  # of the host tier of this rank
+    prefetch: bool
+    context_only: bool  # the KV of a computed prompt is sent away
+    chunked_prefill: bool
+    waiting_timeout_s: float | None  # how long a request may wait for room
     faults: tuple[Fault, ...]
     on_error: str
     device: str  # cpu or cuda
@@ -151,6 +160,14 @@ class Settings:
             new_tokens=workload["new_tokens"],
             seed=workload["seed"],
             images=tuple(workload["images"]),
+            grammars=tuple(workload["grammars"]),
+            prompts=workload["prompts"],
+            block_reuse=kv["enable_block_reuse"],
+            host_blocks=kv["host_blocks"][rank] if isinstance(kv["host_blocks"], list) else kv["host_blocks"],
+            prefetch=kv["prefetch"],
+            context_only=workload["context_only"],
+            chunked_prefill=config["enable_chunked_prefill"],
+            waiting_timeout_s=workload["waiting_timeout_s"],
             faults=tuple(fault for fault in faults if fault.launch in (None, launch)),
             on_error=spec["on_error"],
             device=spec["device"],

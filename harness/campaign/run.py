@@ -23,6 +23,7 @@ from harness.scenario.expectation import differences
 from harness.watch.members import Members
 from harness.watch.watchdog import Watchdog
 
+SEED = "skew.seed"
 EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED = 0, 1, 3
 
 
@@ -86,4 +87,6 @@ def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ())
     """The exact command that runs this case again, from the same folder."""
     words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name, "--device", case.spec["device"]]
     words += [word for text in overrides for word in ("--set", text)]
+    if case.spec.get("skew") and not any(text.partition("=")[0] in ("skew", SEED) for text in (*overrides, *case.point)):
+        words += ["--set", f"{SEED}={case.spec['skew']['seed']}"]
     return " ".join(shlex.quote(word) for word in words)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from harness.judge import words
-from harness.judge.divergence import Split, last_split, most_repeated_veto, not_there, own_split, parting
+from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
 from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
@@ -34,6 +34,11 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
             return _by_own_decision(picture, own)
         split = split or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
+    if cause is Cause.ABORT and mispaired(picture.histories):
+        # A library that aborts over a message it did not expect does so on either side.
+        split = parting(picture.histories, combinations(picture.histories, 2))
+        if split and split.deviating:
+            return _by_decision(split)
     if outcome is Outcome.CRASH:
         lost = cause is Cause.DEVICE_ERROR
         ended = [Status.DEAD, Status.ABORTED]

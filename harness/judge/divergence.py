@@ -61,12 +61,17 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
         for number in range(max(len(mine[comm]), len(other[comm]))):
             x = mine[comm][number] if number < len(mine[comm]) else None
             y = other[comm][number] if number < len(other[comm]) else None
-            if x is not None and y is not None and x.token == y.token:
+            if x is not None and y is not None and _match(x, y):
                 continue
             places.append((x.at if x else end_a, y.at if y else end_b))
             break
     places += _unmatched(a, b, end_a, end_b) + [(x, y) for y, x in _unmatched(b, a, end_b, end_a)]
     return (min(at for at, _ in places), min(at for _, at in places)) if places else None
+
+
+def _match(x: Entry, y: Entry) -> bool:
+    """Whether two ranks mean the same by a collective: operation, phase, shape, and the size where all must have one."""
+    return x.token == y.token and (x.size == y.size or min(x.size, y.size) < 0)
 
 
 def _unmatched(sender: History, receiver: History, sender_end: int, receiver_end: int) -> list[tuple[int, int]]:

@@ -59,11 +59,15 @@ class Workload(Section):
     prompt_tokens: PositiveInt = 6
     new_tokens: PositiveInt = 8
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
+    grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
+    prompts: PositiveInt | None = Field(None, description="how many different prompts there are; default: as requests")
+    context_only: bool = Field(False, description="requests end with their prompt, whose KV is sent away")
+    waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room")
     seed: int = 0
 
 
 FaultKind = Literal[
-    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "exhaust",
+    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "clock", "exhaust",
     "ballast", "device-error", "skip-launch",
 ]  # fmt: skip
 
@@ -72,11 +76,13 @@ class Fault(Section):
     """One entry of `faults`: what happens to one rank, and where."""
 
     kind: FaultKind
-    rank: NonNegativeInt
+    rank: NonNegativeInt | Literal["any"] = Field(description="any: one that is drawn from `skew.seed`")
     phase: str
     launch: PositiveInt | None = Field(None, description="in which of the launches, from 1; default: in each")
     shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
-    seconds: float | None = Field(None, gt=0, description="of delay, stop and gil; of exhaust: until the blocks come back")
+    seconds: float | None = Field(
+        None, gt=0, description="of delay, stop, gil and clock; of exhaust: until the blocks come back"
+    )
     code: int | None = Field(None, description="of exit and abort")
     leave: NonNegativeInt | None = Field(None, description="of exhaust: free KV blocks to leave")
 
@@ -87,10 +93,24 @@ class Fault(Section):
     def _complete(self) -> Fault:
         if (self.kind == "ballast") != ((self.bytes is None) != (self.leave_bytes is None)):
             raise ValueError("ballast, and nothing else, needs either `bytes` or `leave_bytes`")
-        timed = self.kind in ("delay", "stop", "gil")
+        timed = self.kind in ("delay", "stop", "gil", "clock")
         if self.kind != "exhaust" and timed != (self.seconds is not None):
             raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
         return self
+
+
+class Skew(Section):
+    """`skew`: random delays, drawn from a seed."""
+
+    seed: NonNegativeInt = Field(0, description="the same seed draws the same")
+    seconds: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="least and most of a delay; without, nothing is delayed"
+    )
+    kind: Literal["delay", "stop"] = Field("delay", description="the fault that each delay is")
+    ranks: list[NonNegativeInt] | None = Field(None, description="which ranks; default: all")
+    phases: list[str] | None = Field(None, description="in which phases; default: all")
+    shapes: list[str] | None = Field(None, description="at which shapes of these phases; default: where they begin")
+    share: float = Field(1.0, gt=0, le=1, description="of the places, how many have a delay")
 
 
 class Gpu(Section):
@@ -188,6 +208,7 @@ class Frame(Section):
     guards: dict[str, Any] = Field(default_factory=dict, description="the engine's guards")
     workload: Workload = Workload()
     faults: list[Fault] = Field(default_factory=list)
+    skew: Skew | None = Field(None, description="random delays, drawn from a seed")
     on_error: Literal["park", "exit"] = Field("park", description="what a rank does after an exception")
     environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
         default_factory=dict, description="environment variables of the ranks, beside those that they inherit"

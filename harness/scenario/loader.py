@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from harness.scenario import skew
 from harness.scenario.capacity import capacity, per_rank
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.document import Document, Keys
 from harness.scenario.engine import Engine, find_engine
 from harness.scenario.errors import FileErrors, Problem, UnknownEngine
 from harness.scenario.frame import ExpectSection, Frame
-from harness.scenario.impossible import impossible
+from harness.scenario.impossible import PHASES, impossible
 from harness.scenario.matrix import case_id, matching, points, substitute
 from harness.scenario.validate import Place, validate
 
@@ -182,13 +183,15 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
     memory, host_memory = frame.gpu.memory_bytes, frame.cpu.memory_bytes
     if unit != "fraction":
         values = [int(value) for value in values]
+    faults = skew.faults(frame, ranks, PHASES)
     return {
         "parallel": {**frame.parallel.model_dump(), "ep": frame.parallel.ep or frame.parallel.tp},
         "config": config,
         "kv_capacity": {"unit": unit, "per_rank": values},
         **engine.resolve(guards),
         "workload": frame.workload.model_dump(),
-        "faults": [fault.model_dump() for fault in frame.faults],
+        "faults": faults,
+        "skew": skew.record(frame, faults),
         "on_error": frame.on_error,
         "environment": dict(frame.environment),
         "device": frame.device,

@@ -56,6 +56,10 @@ class ThreadCommunicator:
         self.barrier()
         return found
 
+    def broadcast(self, value: object, root: int, what: str = "") -> Any:
+        """The value of member `root`."""
+        return self.allgather(value, what)[root]
+
     def send(self, value: object, to: int, what: str) -> None:
         """Hand a value on. Unlike the real one it does not wait."""
         self._group.mail(self.rank, to, what).put(value)
