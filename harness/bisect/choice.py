@@ -1,0 +1,126 @@
+"""Which commits to launch next, and how often: those that tell the most about the culprit for their cost. Pure.
+
+The information of `m` launches of a commit, stopped at the first hang, is the mutual information between the suspect and
+whether the hang showed. It is divided by the expected number of launches, plus what a build costs where the commit is
+not built. For a hang that shows in every launch this is bisection: the commit that halves the weight of the suspects,
+on merges too. For a flaky one it repeats a commit as long as that tells more than another commit would.
+
+A commit next to one that cannot be judged (it does not build, or shows another hang) can probably not be judged either;
+at a distance of d commits its information counts d/(d+1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.bisect.posterior import Floats, Posterior
+from harness.bisect.suspects import Numbers, Suspects
+
+MOST_LAUNCHES = 8  # of one commit before looking again
+IMPOSSIBLE = 1e-12  # a suspect with less weight is not looked at
+WORTH = 0.25  # of the best information: what one more launch beside it must tell
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Launch this commit until it hangs, at most so often."""
+
+    commit: int
+    launches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What launches of some commits would tell. One row a commit; column m - 1 is for m launches."""
+
+    commits: Numbers
+    share: Floats  # the probability that the commit hangs
+    bits: Floats  # (commits, MOST_LAUNCHES)
+    launches: Floats  # expected, likewise
+
+
+def gain(suspects: Suspects, belief: Posterior, commits: Numbers, most: int = MOST_LAUNCHES) -> Gain:
+    """The information, in bits, and the expected cost, in launches, of launching each of `commits`."""
+    alive = belief.mass > IMPOSSIBLE
+    mass = belief.mass[alive]
+    columns = [mass]
+    for number in range(1, most + 1):
+        shown = 1.0 - belief.survival(number)[alive]
+        columns += [mass * shown, mass * _entropy(shown)]
+    weights = np.stack(columns, axis=1)
+    sums = np.empty((len(commits), weights.shape[1]))
+    for part, hangs in suspects.blocks(commits):
+        sums[part] = hangs[:, alive] @ weights
+    shown, noise = sums[:, 1::2], sums[:, 2::2]
+    before = np.concatenate([np.zeros((len(commits), 1)), shown[:, :-1]], axis=1)
+    return Gain(commits, sums[:, 0], np.maximum(_entropy(shown) - noise, 0.0), np.cumsum(1.0 - before, axis=1))
+
+
+def choose(
+    suspects: Suspects,
+    belief: Posterior,
+    skipped: Collection[int] = (),
+    tested: Collection[int] = (),
+    build_cost: Mapping[int, float] | float = 0.0,
+    slots: int = 1,
+) -> list[Step]:
+    """What to launch next, in up to `slots` steps at once; none when no commit tells anything.
+
+    `skipped`: commits that cannot be judged. `tested`: those that have been. `build_cost`: what a build costs, in
+    launches, for all commits or for each.
+    """
+    shut = np.zeros(suspects.count + 1, dtype=bool)
+    shut[list(skipped)] = True
+    commits = np.flatnonzero(~shut)
+    if not len(commits):
+        return []
+    found = gain(suspects, belief, commits)
+    trust = _trust(suspects, skipped, tested)[commits]
+    built = np.array([build_cost.get(int(commit), 0.0) for commit in commits]) if isinstance(build_cost, Mapping) else build_cost
+    value = trust[:, None] * found.bits / (found.launches + np.reshape(built, (-1, 1)))
+    value = np.round(value, 12)  # equal ones are equal: the first is taken
+    best, launches = np.unravel_index(int(np.argmax(value)), value.shape)
+    if value[best, launches] <= 0.0:
+        return []
+    if slots == 1:
+        return [Step(int(commits[best]), int(launches) + 1)]
+    return _spread(found, trust, slots)
+
+
+def _spread(found: Gain, trust: Floats, slots: int) -> list[Step]:
+    """For several launches at once: commits that cut the suspects' weight into equal parts, then more launches of the best."""
+    bits = trust * found.bits[:, 0]
+    steps: list[int] = []
+    for number in range(1, slots + 1):
+        useful = np.flatnonzero(bits >= WORTH * bits.max())
+        useful = useful[~np.isin(useful, steps)]
+        if len(useful):
+            off = np.round(np.abs(found.share[useful] - number / (slots + 1)) - 1e-9 * bits[useful], 12)
+            steps.append(int(useful[np.argmin(off)]))
+    best = max(steps, key=lambda row: bits[row])
+    for more in range(1, min(slots - len(steps), MOST_LAUNCHES - 1) + 1):
+        if found.bits[best, more] - found.bits[best, more - 1] < WORTH * found.bits[best, 0]:
+            break
+        steps.append(best)
+    return [Step(int(found.commits[row]), 1) for row in steps]
+
+
+def _trust(suspects: Suspects, skipped: Collection[int], tested: Collection[int]) -> Floats:
+    """How likely each commit can be judged."""
+    if not skipped:
+        return np.ones(suspects.count + 1)
+    away = suspects.distances(list(skipped), list(tested)).astype(np.float64)
+    trust = away / (away + 1.0)
+    trust[list(tested)] = 1.0
+    return trust
+
+
+def _entropy(chance: Floats) -> Floats:
+    """Of a yes or no, in bits."""
+    chance = np.clip(chance, 0.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = -(np.nan_to_num(chance * np.log2(chance)) + np.nan_to_num((1 - chance) * np.log2(1 - chance)))
+    return found
