@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from harness.bisect.suspects import Numbers, Suspects
 
 MOST_LAUNCHES = 8  # of one commit before looking again
 IMPOSSIBLE = 1e-12  # a suspect with less weight is not looked at
+NO_BUILDS: Mapping[int, float] = MappingProxyType({})
 WORTH = 0.25  # of the best information: what one more launch beside it must tell
 
 
@@ -64,13 +66,13 @@ def choose(
     belief: Posterior,
     skipped: Collection[int] = (),
     tested: Collection[int] = (),
-    build_cost: Mapping[int, float] | float = 0.0,
+    build_cost: Mapping[int, float] = NO_BUILDS,
     slots: int = 1,
 ) -> list[Step]:
     """What to launch next, in up to `slots` steps at once; none when no commit tells anything.
 
-    `skipped`: commits that cannot be judged. `tested`: those that have been. `build_cost`: what a build costs, in
-    launches, for all commits or for each.
+    `skipped`: commits that cannot be judged. `tested`: those that have been. `build_cost`: of commits that are
+    not built, in launches.
     """
     shut = np.zeros(suspects.count + 1, dtype=bool)
     shut[list(skipped)] = True
@@ -79,8 +81,8 @@ def choose(
         return []
     found = gain(suspects, belief, commits)
     trust = _trust(suspects, skipped, tested)[commits]
-    built = np.array([build_cost.get(int(commit), 0.0) for commit in commits]) if isinstance(build_cost, Mapping) else build_cost
-    value = trust[:, None] * found.bits / (found.launches + np.reshape(built, (-1, 1)))
+    built = np.array([build_cost.get(int(commit), 0.0) for commit in commits])
+    value = trust[:, None] * found.bits / (found.launches + built[:, None])
     value = np.round(value, 12)  # equal ones are equal: the first is taken
     best, launches = np.unravel_index(int(np.argmax(value)), value.shape)
     if value[best, launches] <= 0.0:
@@ -91,7 +93,7 @@ def choose(
 
 
 def _spread(found: Gain, trust: Floats, slots: int) -> list[Step]:
-    """For several launches at once: commits that cut the suspects' weight into equal parts, then more launches of the best."""
+    """For several launches at once: commits that cut the weight into equal parts, then more launches of the best."""
     bits = trust * found.bits[:, 0]
     steps: list[int] = []
     for number in range(1, slots + 1):

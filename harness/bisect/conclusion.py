@@ -1,4 +1,4 @@
-"""When to stop, and with what: one commit, a range that skips hide, or that the range does not hold the culprit. Pure."""
+"""When to stop, and with what: one commit, a range that skips hide, or that the culprit lies outside. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from harness.bisect.posterior import Floats, Posterior
-from harness.bisect.suspects import Suspects
+from harness.bisect.suspects import Numbers, Suspects
 
-Kind: TypeAlias = Literal["commit", "range", "outside"]
+Kind: TypeAlias = Literal["commit", "range", "outside", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def conclude(suspects: Suspects, belief: Posterior, skipped: Collection[int], co
     return Conclusion("range", inside, float(belief.mass[list(members)].sum()))
 
 
-def alike(suspects: Suspects, skipped: Collection[int]) -> Floats:
+def alike(suspects: Suspects, skipped: Collection[int]) -> Numbers:
     """For each suspect the number of its group: suspects that the commits which can be launched do not tell apart."""
     shut = np.zeros(suspects.count + 1, dtype=bool)
     shut[list(skipped)] = True
@@ -52,7 +52,7 @@ def alike(suspects: Suspects, skipped: Collection[int]) -> Floats:
     if not rows:
         return np.zeros(suspects.count + 1, dtype=np.int64)
     _, groups = np.unique(np.concatenate(rows, axis=1), axis=0, return_inverse=True)
-    return groups.reshape(-1)
+    return np.asarray(groups.reshape(-1), dtype=np.int64)
 
 
 def smallest(mass: Floats, confidence: float) -> tuple[int, ...]:

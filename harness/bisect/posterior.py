@@ -30,7 +30,7 @@ Floats: TypeAlias = NDArray[np.float64]
 class Prior:
     """What is believed of the hang's rate before any launch."""
 
-    certain: float  # that every launch shows it
+    certain: float  # that every launch shows it; above 0 and below 1
     alpha: float = 1.0
     beta: float = 1.0
 
@@ -76,8 +76,8 @@ def posterior(suspects: Suspects, tallies: Mapping[int, Tally], prior: Prior) ->
     passed = np.array([tallies[commit].clean for commit in commits], dtype=np.float64)
     hangs, clean = hung @ rows, passed @ rows
     possible = hangs == hung.sum()
-    flaky = _log_likelihood(hangs, clean, prior) + math.log(1.0 - prior.certain) if prior.certain < 1.0 else np.full_like(hangs, -np.inf)
-    sure = np.where(clean == 0, math.log(prior.certain) if prior.certain > 0.0 else -np.inf, -np.inf)
+    flaky = _log_likelihood(hangs, clean, prior) + math.log(1.0 - prior.certain)
+    sure = np.where(clean == 0, math.log(prior.certain), -np.inf)
     logs = np.where(possible, np.logaddexp(flaky, sure), -np.inf)
     mass = np.exp(logs - logs.max())
     with np.errstate(invalid="ignore"):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from harness.bisect.posterior import Posterior
+from harness.bisect.posterior import Floats, Posterior
 
 GRID = 2001
 
@@ -36,5 +36,9 @@ def rate_interval(belief: Posterior, inside: float = 0.95) -> tuple[float, float
             density += weight * part / part.sum()
     below = np.cumsum(density)  # the rest, at rate 1, is what is certain
     tail = (1.0 - inside) / 2.0
-    ends = [float(grid[place]) if (place := int(np.searchsorted(below, at))) < len(grid) else 1.0 for at in (tail, 1.0 - tail)]
-    return ends[0], ends[1]
+    low, high = (int(np.searchsorted(below, at)) for at in (tail, 1.0 - tail))
+    return _at(grid, low), _at(grid, high)
+
+
+def _at(grid: Floats, place: int) -> float:
+    return float(grid[place]) if place < len(grid) else 1.0

@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +23,14 @@ from harness.bisect.repository import Repository
 
 MARK = "lockstep-trees.lock"
 KEPT = 8  # checkouts that stay for later launches of their commits; each holds a whole tree, and its build
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """One worktree; no two have one number."""
+
+    number: int
+    path: Path
 
 
 class Worktrees:
@@ -33,6 +42,8 @@ class Worktrees:
         self._kept = kept
         self._lock = threading.Lock()
         self._used: Counter[str] = Counter()
+        self._made = 0
+        self._number: dict[str, int] = {}
         self._order: list[str] = []  # the least recently used first
 
     def __enter__(self) -> Worktrees:
@@ -57,7 +68,7 @@ class Worktrees:
         return sha in self._order
 
     @contextmanager
-    def use(self, sha: str) -> Iterator[Path]:
+    def use(self, sha: str) -> Iterator[Checkout]:
         """The checkout of a commit. It is not removed meanwhile. Raises BisectionError when git cannot make it."""
         with self._lock:
             self._used[sha] += 1
@@ -67,7 +78,7 @@ class Worktrees:
                 self._add(sha)
             self._order.append(sha)
         try:
-            yield self._path(sha)
+            yield Checkout(self._number[sha], self._path(sha))
         finally:
             with self._lock:
                 self._used[sha] -= 1
@@ -85,6 +96,8 @@ class Worktrees:
             self._used[sha] -= 1
             _remove(self._repository, self._path(sha))
             raise
+        self._made += 1
+        self._number[sha] = self._made
 
     def _remove(self, sha: str) -> None:
         self._order.remove(sha)

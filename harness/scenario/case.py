@@ -56,6 +56,7 @@ class Case:
     @staticmethod
     def from_json(raw: Mapping[str, Any]) -> Case:
         """The inverse of `to_json`, also after a way through JSON. Raises TypeError for another format."""
-        expect = {key: tuple(value) if isinstance(value, list) else value for key, value in raw["expect"].items()}
+        said = raw["expect"].items()
+        expect: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in said}
         parts = {"tags": tuple(raw["tags"]), "expect": Expectation(**expect), "limits": Limits(**raw["limits"])}
         return Case(**{**raw, **parts})
