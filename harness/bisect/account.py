@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.bisect.conclusion import Conclusion
+from harness.bisect.judgement import words
 from harness.bisect.launches import Launches
 from harness.bisect.rates import launches_to_see, rate_interval, rate_seen
 from harness.bisect.search import MISS, Search
@@ -13,6 +14,14 @@ from harness.bisect.search import MISS, Search
 SCHEMA = "lockstep.bisection-report/1"
 SHOWN = 0.001  # suspects below this probability that were never launched are not listed
 RATES = (0.1, 0.3, 0.5, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one launch showed."""
+
+    words: str
+    file: str  # its verdict, relative to the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class Line:
     clean: int
     skipped: str  # why it was not launched again; empty if it can be
     probability: float  # that it is the culprit
-    verdicts: tuple[str, ...]  # files, relative to the report
+    verdicts: tuple[Shown, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Account:
     rate_low: float
     rate_high: float
     missed: tuple[str, ...]  # sentences
+    outside: float  # probability that no commit of the range is the culprit
     commits: tuple[Line, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +90,7 @@ def account(launches: Launches, search: Search, found: Conclusion) -> Account:
         rate_low=low,
         rate_high=high,
         missed=tuple(_missed(launches, search, found)),
+        outside=float(belief.mass[suspects.outside]),
         commits=tuple(_lines(launches, search)),
     )
 
@@ -148,9 +159,9 @@ def _witnesses(search: Search, found: Conclusion) -> list[tuple[int, int]]:
 
 def _lines(launches: Launches, search: Search) -> list[Line]:
     suspects, evidence = search.suspects, search.evidence
-    files: dict[str, list[str]] = {}
-    for launched, _ in launches.state.verdicts():
-        files.setdefault(launched.sha, []).append(launches.state.verdict_path(launched))
+    files: dict[str, list[Shown]] = {}
+    for launched, verdict in launches.state.verdicts():
+        files.setdefault(launched.sha, []).append(Shown(words(verdict), launches.state.verdict_path(launched)))
     found: list[Line] = []
     for number in (suspects.older, *range(suspects.count)):
         sha = launches.commits.sha(number)

@@ -5,8 +5,9 @@ whether the hang showed. It is divided by the expected number of launches, plus 
 not built. For a hang that shows in every launch this is bisection: the commit that halves the weight of the suspects,
 on merges too. For a flaky one it repeats a commit as long as that tells more than another commit would.
 
-A commit next to one that cannot be judged (it does not build, or shows another hang) can probably not be judged either;
-at a distance of d commits its information counts d/(d+1).
+Commits that cannot be judged (they do not build, or show another hang) come in blocks. A block that is known to span s
+commits, with none between them that could be judged, reaches d commits further with probability s/(s+d), as it does if
+blocks are as likely to be long as short; the information of a commit there counts the less.
 """
 
 from __future__ import annotations
@@ -112,10 +113,17 @@ def _spread(found: Gain, trust: Floats, slots: int) -> list[Step]:
 
 def _trust(suspects: Suspects, skipped: Collection[int], tested: Collection[int]) -> Floats:
     """How likely each commit can be judged."""
-    if not skipped:
-        return np.ones(suspects.count + 1)
-    away = suspects.distances(list(skipped), list(tested)).astype(np.float64)
-    trust = away / (away + 1.0)
+    trust = np.ones(suspects.count + 1)
+    left = set(skipped)
+    while left:
+        first = min(left)
+        reach = suspects.distances([first], list(tested))
+        block = [commit for commit in left if reach[commit] <= suspects.count]
+        span = 1 + int(max(reach[block]))
+        away = suspects.distances(block, list(tested)).astype(np.float64)
+        away[away > suspects.count] = np.inf
+        trust = np.minimum(trust, 1.0 - span / (away + span))
+        left -= set(block)
     trust[list(tested)] = 1.0
     return trust
 

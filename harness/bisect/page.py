@@ -35,12 +35,13 @@ def render(found: Account) -> str:
         "| commit | number | subject | hangs | clean | probability | verdicts |",
         "|---|---|---|---|---|---|---|",
         *map(_row, found.commits),
+        f"| none of the range | | | | | {found.outside:.4f} | |",
     ]
     return "\n\n".join(filter(None, head)) + "\n\n" + "\n".join(table) + "\n"
 
 
 def _row(line: Line) -> str:
-    links = " ".join(f"[{number}]({path})" for number, path in enumerate(line.verdicts, 1))
+    links = "; ".join(f"[{plain(shown.words)}]({shown.file})" for shown in line.verdicts)
     end, skipped = f"({line.end} end)" if line.end else "", f"(skipped: {line.skipped})" if line.skipped else ""
     subject = plain(" ".join(filter(None, (line.subject, end, skipped)))).replace("\n", " ")
     chance = f"{line.probability:.4f}" if line.probability else "0"
