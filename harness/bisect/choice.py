@@ -22,7 +22,7 @@ from harness.bisect.posterior import Floats, Posterior
 from harness.bisect.suspects import Numbers, Suspects
 
 MOST_LAUNCHES = 8  # of one commit before looking again
-IMPOSSIBLE = 1e-12  # a suspect with less weight is not looked at
+TINY = 1e-300  # for logarithms of 0, which are multiplied by 0
 NO_BUILDS: Mapping[int, float] = MappingProxyType({})
 WORTH = 0.25  # of the best information: what one more launch beside it must tell
 
@@ -47,16 +47,14 @@ class Gain:
 
 def gain(suspects: Suspects, belief: Posterior, commits: Numbers, most: int = MOST_LAUNCHES) -> Gain:
     """The information, in bits, and the expected cost, in launches, of launching each of `commits`."""
-    alive = belief.mass > IMPOSSIBLE
-    mass = belief.mass[alive]
-    columns = [mass]
+    columns = [mass := belief.mass]
     for number in range(1, most + 1):
-        shown = 1.0 - belief.survival(number)[alive]
+        shown = 1.0 - belief.survival(number)
         columns += [mass * shown, mass * _entropy(shown)]
     weights = np.stack(columns, axis=1)
     sums = np.empty((len(commits), weights.shape[1]))
     for part, hangs in suspects.blocks(commits):
-        sums[part] = hangs[:, alive] @ weights
+        sums[part] = hangs.astype(np.float64) @ weights
     shown, noise = sums[:, 1::2], sums[:, 2::2]
     before = np.concatenate([np.zeros((len(commits), 1)), shown[:, :-1]], axis=1)
     return Gain(commits, sums[:, 0], np.maximum(_entropy(shown) - noise, 0.0), np.cumsum(1.0 - before, axis=1))
@@ -130,7 +128,7 @@ def _trust(suspects: Suspects, skipped: Collection[int], tested: Collection[int]
 
 def _entropy(chance: Floats) -> Floats:
     """Of a yes or no, in bits."""
-    chance = np.clip(chance, 0.0, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = -(np.nan_to_num(chance * np.log2(chance)) + np.nan_to_num((1 - chance) * np.log2(1 - chance)))
+    yes = np.clip(chance, 0.0, 1.0)
+    no = 1.0 - yes
+    found: Floats = -(yes * np.log2(np.maximum(yes, TINY)) + no * np.log2(np.maximum(no, TINY)))
     return found

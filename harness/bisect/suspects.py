@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Find: TypeAlias = Literal["bad", "fixed"]
 Bools: TypeAlias = NDArray[np.bool_]
 Numbers: TypeAlias = NDArray[np.int64]
-BLOCK_CELLS = 1 << 24  # of a matrix that is unpacked at once
+BLOCK_CELLS = 1 << 22  # of a matrix that is unpacked at once
 
 
 class Suspects:
