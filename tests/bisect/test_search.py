@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -117,15 +118,18 @@ def test_skips_between_merged_branches() -> None:
     assert contains(parents, 6) >= set(found.commits)
 
 
+def unbuilt(simulated: Simulation, cost: float) -> dict[int, float]:
+    """What a build costs, of every commit that was not launched yet."""
+    return {commit: cost for commit in range(65) if commit not in simulated.evidence.tallies}
+
+
 def test_build_cost_is_weighed_against_launches() -> None:
     """Where a build costs 100 launches, a flaky hang is looked for by more launches of fewer commits."""
     used: list[int] = []
     for cost in (0.0, 100.0):
         simulated = simulation(40, 0.4, 3)
         search = simulated.search(Options(repeat=6))
-        search.build_cost = lambda cost=cost, simulated=simulated: {
-            commit: cost for commit in range(65) if commit not in simulated.evidence.tallies
-        }
+        search.build_cost = partial(unbuilt, simulated, cost)
         assert search.run().commits == (40,)
         used.append(len(simulated.evidence.tallies))
     assert used[1] < used[0]

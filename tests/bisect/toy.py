@@ -49,18 +49,21 @@ MPI.Finalize()
 '''
 CLEAN = "pass"
 # The last rank returns before its peers: they wait for it.
-SHORT = 'shapes -= rank == size - 1'
-# Both ranks wait for a message that the other one never sends.
-RECEIVE = '''with recorder.collective(world, "allgather"):
-            MPI.COMM_WORLD.recv() if rank else MPI.COMM_WORLD.Barrier()'''
+SHORT = "shapes -= rank == size - 1"
+# The ranks meet on two communicators.
+CROSSED = """with recorder.collective(world, "comm_dup"):
+            second_mpi = MPI.COMM_WORLD.Dup()
+        second = recorder.comm("mpi", "second", range(size))
+        with recorder.collective(second if rank else world, "barrier"):
+            (second_mpi if rank else MPI.COMM_WORLD).Barrier()"""
 RAISES = 'raise RuntimeError("not a hang")'
 # By the count of this commit's launches, kept outside of the checkout, since a launch has nothing else that differs.
-FLAKY = '''from pathlib import Path
+FLAKY = """from pathlib import Path
         import random
         counter = Path(os.environ["TOY_LAUNCHES"], f"rank-{rank}")
         launch = int(counter.read_text()) + 1 if counter.exists() else 1
         counter.write_text(str(launch))
-        shapes -= rank == size - 1 and random.Random(launch * 7919).random() < float(os.environ["TOY_RATE"])'''
+        shapes -= rank == size - 1 and random.Random(launch * 7919).random() < float(os.environ["TOY_RATE"])"""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,9 @@ class Toy:
     def git(self, *words: str, text: str = "") -> str:
         """Run git in it."""
         env = {**os.environ, **IDENTITY}
-        done = subprocess.run(["git", *words], cwd=self.path, env=env, input=text, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *words], cwd=self.path, env=env, input=text, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
 
@@ -84,7 +89,15 @@ IDENTITY = {
 }  # fmt: skip
 
 
-def linear(path: Path, count: int, body: Callable[[int], str], folder: str = "engines", extra: Callable[[int], dict[str, str]] = lambda number: {}) -> Toy:
+Files = Callable[[int], dict[str, str]]
+
+
+def nothing(number: int) -> dict[str, str]:
+    """No files beside the engine."""
+    return {}
+
+
+def linear(path: Path, count: int, body: Callable[[int], str], folder: str = "engines", extra: Files = nothing) -> Toy:
     """`count` commits after a first one, number 0. `body(i)` is what commit i does in its capture."""
     return generate(path, [[number - 1] if number else [] for number in range(count + 1)], body, folder, extra)
 
@@ -94,26 +107,34 @@ def generate(
     parents: Sequence[Sequence[int]],
     body: Callable[[int], str],
     folder: str = "engines",
-    extra: Callable[[int], dict[str, str]] = lambda number: {},
+    extra: Files = nothing,
 ) -> Toy:
-    """A repository with these commits, by `git fast-import`: 256 of them in a tenth of a second."""
+    """A repository with these commits, of which only the first has no parent, by `git fast-import`.
+
+    A file of `extra` without text is left out of the commit.
+    """
     path.mkdir(parents=True)
     toy = Toy(path)
     toy.git("init", "--quiet", "--initial-branch", "main")
     stream: list[str] = []
     for number, above in enumerate(parents):
-        files = {f"{folder}/minimal/__main__.py": ENGINE.format(body=body(number)), "VERSION": f"{number}\n", **extra(number)}
+        files = {
+            f"{folder}/minimal/__main__.py": ENGINE.format(body=body(number)),
+            "VERSION": f"{number}\n",
+            **extra(number),
+        }
         message = f"Commit {number}"
         stream += ["commit refs/heads/main", f"mark :{number + 1}", "committer toy <toy@example.org> 1767225600 +0000"]
         stream += [f"data {len(message)}", message]
         stream += [f"{'merge' if place else 'from'} :{parent + 1}" for place, parent in enumerate(above)]
         stream += ["deleteall"]
         for name, content in files.items():
+            if not content:
+                continue
             stream += [f"M 100644 inline {name}", f"data {len(content.encode())}", content]
-        if not above and number:
-            stream[-1] += ""
     marks = path / ".git" / "marks"
     toy.git("fast-import", "--quiet", f"--export-marks={marks}", text="\n".join(stream) + "\n")
     found = dict(line.split() for line in marks.read_text().splitlines())
+    toy.git("reset", "--hard", "--quiet")
     toy.commits = [found[f":{number + 1}"] for number in range(len(parents))]
     return toy
