@@ -85,7 +85,7 @@ class State:
             raise BisectionError(f"{folder}: there is no bisection to go on with: {error}") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise BisectionError(f"{folder / ASKED}: schema is not {SCHEMA!r}, which this lockstep reads")
-        asked = Asked(**{name: raw[name] for name in Asked.__dataclass_fields__})
+        asked = Asked(**{name: raw[name] for name in Asked.__dataclass_fields__} | {"values": tuple(raw["values"])})
         state = cls(folder, asked)
         for line in files.read_lines(folder / JOURNAL):
             state._take(line)

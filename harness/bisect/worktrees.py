@@ -52,6 +52,7 @@ class Worktrees:
         try:
             fcntl.flock(self._mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._mark.close()
             raise BisectionError(f"{self._folder}: another bisection works there; give --state another folder") from None
         sweep(self._repository, self._folder)
         return self

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from harness.cli import main
 from harness.watch import process
 from tests.bisect.toy import CLEAN, CROSSED, FLAKY, RAISES, SHORT, Toy, generate, linear
 from tests.watch.test_teardown import hear_interrupts
@@ -195,7 +196,7 @@ def test_ends_are_refused(tmp_path: Path) -> None:
     assert "the good end cannot be used: it shows something else: hang" in swapped.stderr
 
 
-def test_bad_input_launches_nothing(tmp_path: Path) -> None:
+def test_bad_input_launches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ends that are equal, unrelated or unknown, a cut history, no repository, several cases: exit code 2, no state."""
     toy = generate(tmp_path / "toy", [[], [0], [0]], lambda number: CLEAN)
     linear(tmp_path / "long", 4, lambda number: CLEAN)
@@ -204,10 +205,9 @@ def test_bad_input_launches_nothing(tmp_path: Path) -> None:
     one, two = toy.commits[1:]
 
     def refused(*words: str) -> str:
-        done = lockstep("bisect", *words, "--state", str(tmp_path / "state"))
-        assert done.returncode == 2, done.stderr
+        assert main(["bisect", *words, "--state", str(tmp_path / "state")]) == 2
         assert not (tmp_path / "state").exists()
-        return done.stderr
+        return capsys.readouterr().err
 
     repo = ["--repo", str(toy.path)]
     assert "the same commit" in refused(SCENARIO, *repo, "--good", one, "--bad", one)
