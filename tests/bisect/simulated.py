@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.bisect.choice import Step
 from harness.bisect.conclusion import Conclusion
@@ -13,6 +14,7 @@ from harness.bisect.evidence import Evidence
 from harness.bisect.judgement import Judgement
 from harness.bisect.search import Options, Search
 from harness.bisect.suspects import Find, Suspects
+from tests.bisect.toy import Toy
 
 
 def line(count: int) -> list[list[int]]:
@@ -75,3 +77,34 @@ class Simulation:
             return self.search(options).run()
         except BisectionError:
             return None
+
+
+# What `git bisect run` runs: the next coins of a file decide, for a commit that hangs. It stands in for a launch.
+COIN = """#!/bin/sh
+test "$(cat VERSION)" -ge "$CULPRIT" && hangs=1 || hangs=0
+for launch in $(seq "$REPEAT"); do
+  read number < "$COINS/number"
+  echo $((number + 1)) > "$COINS/number"
+  test "$hangs" = 1 && test "$(sed -n "${number}p" "$COINS/coins")" = 1 && exit 1
+done
+exit 0
+"""
+MOST_COINS = 4000
+
+
+def git_bisect_run(toy: Toy, culprit: int, rate: float, seed: int, folder: Path, repeat: int = 1) -> tuple[bool, int]:
+    """Whether plain `git bisect run` names the culprit of a line of commits, and how many launches that took.
+
+    `repeat`: launches of each commit, all of which must be clean.
+    """
+    coin = random.Random(seed)
+    folder.mkdir()
+    (folder / "coins").write_text("".join(f"{int(coin.random() < rate)}\n" for _ in range(MOST_COINS)))
+    (folder / "number").write_text("1\n")
+    (folder / "coin").write_text(COIN)
+    (folder / "coin").chmod(0o755)
+    env = {"COINS": str(folder), "CULPRIT": str(culprit), "REPEAT": str(repeat)}
+    toy.git("bisect", "start", toy.commits[-1], toy.commits[0])
+    said = toy.git("bisect", "run", str(folder / "coin"), env=env)
+    toy.git("bisect", "reset")
+    return f"{toy.commits[culprit]} is the first bad commit" in said, int((folder / "number").read_text()) - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +16,9 @@ from harness.bisect.evidence import Evidence
 from harness.bisect.judgement import Judgement
 from harness.bisect.search import CERTAIN, FLAKY, Options
 from harness.bisect.suspects import Find
-from tests.bisect.simulated import Simulation, contains, line
+from tests.bisect.simulated import Simulation, contains, git_bisect_run, line
 from tests.bisect.test_posterior import histories
+from tests.bisect.toy import CLEAN, linear
 
 
 def simulation(culprit: int | None, rate: float, seed: int, count: int = 64, **more: object) -> Simulation:
@@ -53,6 +55,21 @@ def test_flaky_hang_is_found_as_often_as_stated() -> None:
         found = simulation(culprit, 0.3, seed).found(Options(repeat=10))
         right += found is not None and found.commits == (culprit,)
     assert right >= 19
+
+
+def test_plain_git_bisect_is_wrong_on_a_flaky_hang(tmp_path: Path) -> None:
+    """On trials of rate 0.3 on which the search is right, `git bisect run` with one launch a commit names another commit."""
+    toy = linear(tmp_path / "toy", 64, lambda number: CLEAN)
+    right = plain = 0
+    for seed in range(6):
+        culprit = random.Random(1000 + seed).randrange(64)
+        found = simulation(culprit, 0.3, seed).found(Options(repeat=10))
+        right += found is not None and found.commits == (culprit,)
+        named, launches = git_bisect_run(toy, culprit + 1, 0.3, seed, tmp_path / str(seed))
+        plain += named
+        assert launches <= 7
+    assert right >= 5
+    assert plain <= 2
 
 
 @pytest.mark.parametrize("repeat", [1, 4])

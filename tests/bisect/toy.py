@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,13 @@ FLAKY = """from pathlib import Path
         shapes -= rank == size - 1 and random.Random(launch * 7919).random() < float(os.environ["TOY_RATE"])"""
 
 
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "toy", "GIT_AUTHOR_EMAIL": "toy@example.org", "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
+    "GIT_COMMITTER_NAME": "toy", "GIT_COMMITTER_EMAIL": "toy@example.org", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
+    "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
+}  # fmt: skip
+
+
 @dataclass(slots=True)
 class Toy:
     """A repository that is being generated."""
@@ -73,20 +80,13 @@ class Toy:
     path: Path
     commits: list[str] = field(default_factory=list)
 
-    def git(self, *words: str, text: str = "") -> str:
+    def git(self, *words: str, text: str = "", env: Mapping[str, str] = IDENTITY) -> str:
         """Run git in it."""
-        env = {**os.environ, **IDENTITY}
+        env = {**os.environ, **IDENTITY, **env}
         done = subprocess.run(
             ["git", *words], cwd=self.path, env=env, input=text, capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
-
-
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "toy", "GIT_AUTHOR_EMAIL": "toy@example.org", "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
-    "GIT_COMMITTER_NAME": "toy", "GIT_COMMITTER_EMAIL": "toy@example.org", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
-    "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
-}  # fmt: skip
 
 
 Files = Callable[[int], dict[str, str]]
