@@ -24,7 +24,7 @@ from harness.bisect.suspects import Numbers, Suspects
 MOST_LAUNCHES = 8  # of one commit before looking again
 TINY = 1e-300  # for logarithms of 0, which are multiplied by 0
 NO_BUILDS: Mapping[int, float] = MappingProxyType({})
-WORTH = 0.25  # of the best information: what one more launch beside it must tell
+WORTH = 0.25  # of the best: what one more launch beside it must tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +88,19 @@ def choose(
         return []
     if slots == 1:
         return [Step(int(commits[best]), int(launches) + 1)]
-    return _spread(found, trust, slots)
+    return _spread(found, value[:, 0], slots)
 
 
-def _spread(found: Gain, trust: Floats, slots: int) -> list[Step]:
+def _spread(found: Gain, value: Floats, slots: int) -> list[Step]:
     """For several launches at once: commits that cut the weight into equal parts, then more launches of the best."""
-    bits = trust * found.bits[:, 0]
     steps: list[int] = []
     for number in range(1, slots + 1):
-        useful = np.flatnonzero(bits >= WORTH * bits.max())
+        useful = np.flatnonzero(value >= WORTH * value.max())
         useful = useful[~np.isin(useful, steps)]
         if len(useful):
-            off = np.round(np.abs(found.share[useful] - number / (slots + 1)) - 1e-9 * bits[useful], 12)
+            off = np.round(np.abs(found.share[useful] - number / (slots + 1)) - 1e-9 * value[useful], 12)
             steps.append(int(useful[np.argmin(off)]))
-    best = max(steps, key=lambda row: bits[row])
+    best = max(steps, key=lambda row: value[row])
     for more in range(1, min(slots - len(steps), MOST_LAUNCHES - 1) + 1):
         if found.bits[best, more] - found.bits[best, more - 1] < WORTH * found.bits[best, 0]:
             break

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from harness.judge.verdict import Outcome, Verdict
 
+SIGNATURE = "[0-9a-f]{12}"
+
 
 class Judgement(str, enum.Enum):
     """What one launch says of its commit."""

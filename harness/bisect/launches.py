@@ -59,12 +59,13 @@ class Launches:
     _building: dict[str, threading.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take up what is on disk: every launch that has a verdict, every commit that was skipped."""
+        """Take up what is on disk: every launch that was judged, every commit that has nothing to launch."""
         self.wanted = self.state.asked.signature or self.state.wanted
         numbers = {commit.sha: number for number, commit in enumerate(self.commits.commits)}
         numbers[self.commits.older] = self.suspects.older
         for launched, verdict in self.state.verdicts():
-            self._count(numbers[launched.sha], verdict)
+            if verdict.outcome is not Outcome.INVALID:  # what could not be judged then may be judged now
+                self._count(numbers[launched.sha], verdict)
         for sha, why in self.state.skips.items():
             self.evidence.skip(numbers[sha], why)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from harness.bisect import page
 from harness.bisect.account import account
 from harness.bisect.errors import BisectionError
+from harness.bisect.judgement import SIGNATURE
 from harness.bisect.launches import Launches
 from harness.bisect.progress import Progress
 from harness.bisect.repository import Repository
@@ -117,6 +119,8 @@ def _asked(arguments: argparse.Namespace) -> Asked:
         raise BisectionError(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing (or --resume)")
     if Path(arguments.tree).is_absolute() or ".." in Path(arguments.tree).parts:
         raise BisectionError(f"--tree {arguments.tree}: give a folder in the repository, relative to its root")
+    if arguments.signature and not re.fullmatch(SIGNATURE, arguments.signature):
+        raise BisectionError(f"--signature {arguments.signature}: give the 12 hex digits of a verdict's signature")
     repository = Repository(arguments.repo)
     case = one(arguments)
     case = replace(case, path=os.path.abspath(case.path))  # noqa: PTH100  (links stay as they were given)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 import harness
 from harness.bisect.build import build
 from harness.bisect.errors import BisectionError
-from harness.bisect.judgement import Judgement, judgement, words
+from harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
 from harness.bisect.rates import rate_seen
 from harness.bisect.silent import Silent
 from harness.campaign.devices import Machine, assign
@@ -59,6 +60,8 @@ def judge_commit(arguments: argparse.Namespace) -> int:
     here = Path.cwd()
     if arguments.repeat < 1:
         raise BisectionError(f"--repeat {arguments.repeat}: give a number of launches from 1 on")
+    if arguments.signature and not re.fullmatch(SIGNATURE, arguments.signature):
+        raise BisectionError(f"--signature {arguments.signature}: give the 12 hex digits of a verdict's signature")
     if Path(harness.__file__).resolve().is_relative_to(here.resolve()):
         raise BisectionError(f"{here} holds the lockstep that judges: install it outside of the checkout that is judged")
     cases, said = assign([one(arguments)], arguments.device, Machine(gpus(), torch_has_cuda()))

@@ -118,8 +118,8 @@ def test_fix_on_a_merged_branch(tmp_path: Path) -> None:
     """`--find fixed` finds the commit that took a hang away, on a branch that was merged."""
     parents = [[], [0], [1], [1], [3], [2, 4], [5]]  # 1-2 and 1-3-4, merged by 5
     fixed = {4, 5, 6}
-    toy = generate(tmp_path / "toy", parents, lambda number: CLEAN if number in fixed else SHORT)
-    done = bisect(toy, tmp_path / "state", "--find", "fixed", ends=(-1, 0))
+    toy = generate(tmp_path / "toy", parents, lambda number: CLEAN if number in fixed else SHORT, "src/engines")
+    done = bisect(toy, tmp_path / "state", "--find", "fixed", "--tree", "src", ends=(-1, 0))
     assert done.returncode == 0, done.stderr
     assert report(tmp_path / "state")["found"] == [toy.commits[4]]
     assert "first fixed commit" in done.stderr
@@ -221,4 +221,6 @@ def test_bad_input_launches_nothing(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "one is needed" in refused("tests/campaign/two_ranks.yaml", *repo, "--good", one, "--bad", two)
     assert "there is no bisection to go on with" in refused("--resume")
     assert "leave out --good" in refused("--resume", "--good", one)
+    assert "--signature xyz: give" in refused(SCENARIO, *repo, "--good", one, "--bad", two, "--signature", "xyz")
+    assert "--tree ../x" in refused(SCENARIO, *repo, "--good", one, "--bad", two, "--tree", "../x")
     assert "--jobs 0" in refused(SCENARIO, *repo, "--good", one, "--bad", two, "--jobs", "0")

@@ -67,6 +67,7 @@ def test_builds(toy: Toy) -> None:
         [SCENARIO, "--case", "nope"],
         [SCENARIO, "--no-such-option"],
         [SCENARIO, "--repeat", "0"],
+        [SCENARIO, "--signature", "a hang"],
         [SCENARIO, "--reports", "/proc/nowhere"],
         [],
     ],
