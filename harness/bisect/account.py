@@ -126,9 +126,7 @@ def _missed(launches: Launches, search: Search, found: Conclusion) -> list[str]:
         seen_from = rate_seen(clean, MISS)
         said.append(f"{text}: a hang that shows in {seen_from:.0%} or more of them would have been missed with at most 5%.")
     if options.repeat == 1 and min((clean for _, clean in witnesses), default=0) < launches_to_see(0.3, MISS):
-        sure = (
-            f"Before the first launch the hang was taken to show in every launch, with probability {options.prior.certain}"
-        )
+        sure = f"Before any launch the hang was taken to show in every one, with probability {options.prior.certain}"
         said.append(f"{sure}; if it may be flaky, go on with --resume --repeat 10, which repeats nothing.")
     return said
 

@@ -54,7 +54,8 @@ def gain(suspects: Suspects, belief: Posterior, commits: Numbers, most: int = MO
     weights = np.stack(columns, axis=1)
     sums = np.empty((len(commits), weights.shape[1]))
     for part, hangs in suspects.blocks(commits):
-        sums[part] = hangs.astype(np.float64) @ weights
+        # Not by BLAS, whose threads get in each other's way where ranks run on all cores.
+        sums[part] = np.einsum("vs,sk->vk", hangs.astype(np.float64), weights)
     shown, noise = sums[:, 1::2], sums[:, 2::2]
     before = np.concatenate([np.zeros((len(commits), 1)), shown[:, :-1]], axis=1)
     return Gain(commits, sums[:, 0], np.maximum(_entropy(shown) - noise, 0.0), np.cumsum(1.0 - before, axis=1))
