@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from harness.bisect.posterior import Floats, Posterior
+from harness.bisect.posterior import Posterior
 
-GRID = 2001
+CELLS = 10_000
 
 
 def launches_to_see(rate: float, miss: float) -> int:
@@ -25,7 +25,7 @@ def rate_seen(launches: int, miss: float) -> float:
 
 def rate_interval(belief: Posterior, inside: float = 0.95) -> tuple[float, float]:
     """Where the rate lies with this probability, given everything: the middle part of its posterior."""
-    grid = np.linspace(0.0, 1.0, GRID)[1:-1]
+    grid = (np.arange(CELLS) + 0.5) / CELLS
     keys, places = np.unique(np.stack([belief.hangs, belief.clean]), axis=1, return_inverse=True)
     weights = np.bincount(places.reshape(-1), weights=belief.mass * (1.0 - belief.certain), minlength=keys.shape[1])
     density = np.zeros_like(grid)
@@ -37,8 +37,4 @@ def rate_interval(belief: Posterior, inside: float = 0.95) -> tuple[float, float
     below = np.cumsum(density)  # the rest, at rate 1, is what is certain
     tail = (1.0 - inside) / 2.0
     low, high = (int(np.searchsorted(below, at)) for at in (tail, 1.0 - tail))
-    return _at(grid, low), _at(grid, high)
-
-
-def _at(grid: Floats, place: int) -> float:
-    return float(grid[place]) if place < len(grid) else 1.0
+    return min(low / CELLS, 1.0), min((high + 1) / CELLS, 1.0)

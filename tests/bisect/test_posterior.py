@@ -65,6 +65,7 @@ def bad(parents: Sequence[Sequence[int]], find: Find, suspect: int, commit: int)
 
 
 @given(cases())
+@settings(max_examples=60, deadline=None)
 def test_posterior_is_the_enumerated_one(case: tuple[list[list[int]], Find, dict[int, Tally], Prior]) -> None:
     """Every suspect has the probability that a sum over all rates gives it; so has a run of clean launches."""
     parents, find, tallies, prior = case
@@ -78,7 +79,7 @@ def test_posterior_is_the_enumerated_one(case: tuple[list[list[int]], Find, dict
 
 
 @given(cases())
-@settings(max_examples=50)
+@settings(max_examples=30, deadline=None)
 def test_information_is_the_enumerated_one(case: tuple[list[list[int]], Find, dict[int, Tally], Prior]) -> None:
     """Bits and expected launches are those of the joint distribution of suspect and outcome."""
     parents, find, tallies, prior = case
@@ -102,6 +103,7 @@ def test_information_is_the_enumerated_one(case: tuple[list[list[int]], Find, di
 
 
 @given(cases())
+@settings(max_examples=60, deadline=None)
 def test_one_hang_settles_a_commit(case: tuple[list[list[int]], Find, dict[int, Tally], Prior]) -> None:
     """After one hang only suspects are left under which that commit hangs, however many launches were clean."""
     parents, find, tallies, prior = case
@@ -111,6 +113,7 @@ def test_one_hang_settles_a_commit(case: tuple[list[list[int]], Find, dict[int, 
 
 
 @given(histories())
+@settings(max_examples=60, deadline=None)
 def test_suspects_are_ancestors(parents: list[list[int]]) -> None:
     """What hangs under whom is what walking the parents says, for both directions, the outside included."""
     for find in ("bad", "fixed"):
@@ -124,6 +127,7 @@ def test_suspects_are_ancestors(parents: list[list[int]]) -> None:
 
 
 @given(histories(12), st.data())
+@settings(max_examples=60, deadline=None)
 def test_groups_are_those_that_no_launch_tells_apart(parents: list[list[int]], data: st.DataObject) -> None:
     """Two suspects share a group exactly when every commit that can be launched treats them alike."""
     suspects = Suspects(parents)
@@ -136,6 +140,7 @@ def test_groups_are_those_that_no_launch_tells_apart(parents: list[list[int]], d
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8).filter(lambda found: sum(found) > 0.1), st.floats(0.5, 0.999))
+@settings(max_examples=60, deadline=None)
 def test_smallest_set(weights: list[float], confidence: float) -> None:
     """No smaller set of suspects has the weight."""
     mass = np.array(weights) / sum(weights)
@@ -156,7 +161,7 @@ def test_stops_at_the_confidence() -> None:
 
 
 @given(st.integers(0, 300))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_choice_halves_a_line(clean_at: int) -> None:
     """For a hang that shows always, the next commit is the middle of what is left."""
     suspects = Suspects(line(301))
@@ -181,13 +186,14 @@ def test_clean_launches_needed() -> None:
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.floats(0.01, 0.9))
+@settings(max_examples=25, deadline=None)
 def test_interval_of_the_rate(hangs: int, clean: int, certain: float) -> None:
     """Between the ends of the interval lies 95 % of the rate, counted on another grid."""
     suspects = Suspects(line(1))
     tallies = {suspects.bad: Tally(hangs, clean), suspects.good: Tally(0, 50)}
     belief = posterior(suspects, tallies, Prior(certain))
     low, high = rate_interval(belief)
-    grid = (np.arange(20_000) + 0.5) / 20_000
+    grid = (np.arange(4_000) + 0.5) / 4_000
     density = np.zeros_like(grid)
     for suspect in range(2):
         h, c = belief.hangs[suspect], belief.clean[suspect]

@@ -89,7 +89,7 @@ def test_stated_confidence_holds(repeat: int) -> None:
 
 
 @given(histories(20), st.data())
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 def test_merges(parents: list[list[int]], data: st.DataObject) -> None:
     """In any history with merges the culprit is found, in about as many launches as halving takes."""
     culprit = data.draw(st.integers(0, len(parents) - 1))
@@ -101,7 +101,7 @@ def test_merges(parents: list[list[int]], data: st.DataObject) -> None:
 
 
 @given(st.integers(2, 60), st.data())
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 def test_skips_leave_a_range(count: int, data: st.DataObject) -> None:
     """With commits that cannot be judged the result is the smallest range that holds the culprit, or the culprit itself."""
     culprit = data.draw(st.integers(0, count - 1))
