@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import harness
+from engines.minimal import checkout
 from engines.minimal.schema import HABITS, PHASES, PRESETS, Config, Guards
 from engines.minimal.settings import LAYERS
 
@@ -94,7 +96,13 @@ class MinimalEngine:
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
+        if "tree" in spec:
+            return [sys.executable, checkout.__file__, *harness.__path__, spec["tree"]]
         return [sys.executable, "-m", "engines.minimal"]
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """Ranks run `engines.minimal` of the checkout; `tree` is its `engines` folder or one that holds it."""
+        return {**spec, "tree": checkout.engines_folder(tree)}
 
 
 def _longest(new_tokens: int | list[int]) -> int:

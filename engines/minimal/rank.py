@@ -213,6 +213,7 @@ class Rank:
         with self.estimation as pool:
             manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
+            engine.compiler = self.engine.compiler  # what a process has compiled stays
             self._warm_up(engine, manager).run()
 
     def _before(self, layer: str) -> None:
