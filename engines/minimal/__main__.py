@@ -17,12 +17,17 @@ def main() -> None:
     """Run the rank; record how it ends; stay, with sockets open, until it is released."""
     recorder = Recorder.attach()
     settings = Settings.from_environment()
+    rank: Rank | None = None
     try:
-        recorder.result(Rank(settings, recorder).run())
+        rank = Rank(settings, recorder)
+        recorder.result(rank.run())
     except LeaveEarly:
         print("left early", file=sys.stderr, flush=True)
     except Exception as error:
-        traceback.print_exc()
+        if rank is None:
+            traceback.print_exc()
+        else:
+            rank.crash.failed(error)
         recorder.raised(error, device_lost=_device_lost())
         if settings.on_error == "park":
             recorder.park()

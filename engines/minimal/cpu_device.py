@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from engines.minimal.data_plane import DataPlane
+from engines.minimal.host_memory import HostMemory
 from engines.minimal.inputs import input_tensors, step_output
 from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import Model
+from engines.minimal.model import HIDDEN, Model
 from engines.minimal.protocols import Step, StepOutput
 from harness.trace import Recorder
 
@@ -91,9 +92,17 @@ class CpuDevice:
     def __init__(self, plane: DataPlane, recorder: Recorder) -> None:
         self.plane = plane
         self.recorder = recorder
+        self.memory = HostMemory(None)
         self.recording: Recording | None = None
+        self.lazy = False
+        self.before_capture: Callable[[], None] = lambda: None  # where communicators are made that only graphs use
+        self.kept: list[tuple[Tensor, str]] = []
         self.model: Model
         self.pool: KvPool
+
+    def room(self) -> int | None:
+        """What is left of this rank's share of the host's memory."""
+        return self.memory.free
 
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
@@ -105,23 +114,62 @@ class CpuDevice:
         if reduce:
             self.plane.all_reduce(features, f"encoder request={request}")
 
+    def profile(self, tokens: int, tile: int) -> float:
+        """Time the model's experts."""
+        return self.model.time_experts(tokens, tile)
+
+    def mean(self, value: float, what: str) -> float:
+        """A sum over the group, divided."""
+        total = torch.tensor([value])
+        self.plane.all_reduce(total, what)
+        return float(total) / self.plane.size
+
+    def recover(self) -> None:
+        """A dispatch without its combine is forgotten."""
+        self.model.exchange.reset()
+
     def capture(self, step: Step, name: str) -> CpuGraph:
         """Record a forward of the shape of `step`."""
+        self.before_capture()
         return CpuGraph(self, step, name)
+
+    def hand_on(self) -> None:
+        """Send what lazy forwards have kept back."""
+        while self.kept:
+            self.plane.send(*self.kept.pop(0))
+
+    def fill(self, step: Step) -> None:
+        """Receive hidden states for a step of this shape, and run nothing."""
+        self.plane.recv(torch.empty(len(step.tokens), HIDDEN), "graph input")
 
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors."""
-        return self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
+        return self.model.forward(self.pool.data, inputs, step.counts, step.sampling, step.summed)
 
     def all_reduce(self, tensor: Tensor, place: str) -> None:
         """The data plane's, as one node of a graph that is being captured."""
         self._collective(lambda: self.plane.all_reduce(tensor, place))
+
+    def reduce_heads(self, tensor: Tensor, place: str) -> None:
+        """The data plane's, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.reduce_heads(tensor, place))
 
     def all_to_all(
         self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:
         """The data plane's, as one node of a graph that is being captured."""
         self._collective(lambda: self.plane.all_to_all(output, source, outgoing, incoming, place))
+
+    def send(self, tensor: Tensor, place: str) -> None:
+        """To the next stage, as one node of a graph that is being captured."""
+        if self.lazy:
+            self.kept.append((tensor, place))
+            return
+        self._collective(lambda: self.plane.send(tensor, place))
+
+    def recv(self, tensor: Tensor, place: str) -> None:
+        """From the stage before, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.recv(tensor, place))
 
     def _collective(self, issue: Callable[[], None]) -> None:
         if self.recording is None:

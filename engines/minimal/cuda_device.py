@@ -51,6 +51,7 @@ class CudaDevice:
     """Runs the model on the KV pool, everything on one stream."""
 
     out_of_memory: type[Exception] = torch.OutOfMemoryError
+    lazy = False  # there is one pipeline stage only
 
     def __init__(self, plane: DataPlane, recorder: Recorder, memory: GpuMemory) -> None:
         self.plane = plane
@@ -62,6 +63,10 @@ class CudaDevice:
         self.drop_launch = False  # a fault: the next replay is not handed to the stream
         self.model: Model
         self.pool: KvPool
+
+    def room(self) -> int | None:
+        """Not counted here: the device itself refuses what does not fit."""
+        return None
 
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
@@ -80,9 +85,35 @@ class CudaDevice:
             with self.recorder.synchronize():
                 self.stream.synchronize()
 
+    def profile(self, tokens: int, tile: int) -> float:
+        """Time the model's experts."""
+        with torch.cuda.stream(self.stream):
+            return self.model.time_experts(tokens, tile)
+
+    def mean(self, value: float, what: str) -> float:
+        """A sum over the group, divided."""
+        with torch.cuda.stream(self.stream):
+            total = torch.tensor([value], device="cuda")
+            self.plane.begin()
+            self.plane.all_reduce(total, what)
+            self.plane.finish()
+            with self.recorder.synchronize():
+                self.stream.synchronize()
+        return float(total) / self.plane.size
+
+    def recover(self) -> None:
+        """A dispatch without its combine is forgotten."""
+        self.model.exchange.reset()
+
     def capture(self, step: Step, name: str) -> CudaGraph:
         """Capture a forward of the shape of `step`; nothing runs meanwhile."""
         return CudaGraph(self, step, name)
+
+    def hand_on(self) -> None:
+        """Nothing is kept back."""
+
+    def fill(self, step: Step) -> None:
+        """No stage is before this one."""
 
     def inputs(self, step: Step) -> tuple[Tensor, ...]:
         """Input tensors on the device."""
@@ -92,7 +123,7 @@ class CudaDevice:
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors, handed to the current stream."""
         self.plane.begin()
-        result = self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
+        result = self.model.forward(self.pool.data, inputs, step.counts, step.sampling, step.summed)
         self.plane.finish()
         return result
 

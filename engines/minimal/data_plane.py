@@ -20,7 +20,10 @@ class Hooks:
     """Places inside the libraries' work where something may happen to a rank: the engine's faults."""
 
     before_meeting: Callable[[], None] = lambda: None  # the address is known, the communicator is not yet made
+    before: Callable[[str], None] = lambda layer: None  # the work of a layer, its collectives included
     between: Callable[[str], None] = lambda layer: None  # the dispatch and the combine of a layer
+    workspace: Callable[[int], None] = lambda tokens: None  # what the experts take for so many tokens, and give back
+    before_experts: Callable[[str], None] = lambda layer: None  # of a layer: an operation that the autotuner may tune
 
 
 class Collectives(Protocol):
@@ -29,17 +32,46 @@ class Collectives(Protocol):
     def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
         """Sum over all members, in place. `place` says what it is for: it tells collectives of one forward apart."""
 
+    def reduce_heads(self, tensor: torch.Tensor, place: str) -> None:
+        """Sum over the ranks that share attention heads, in place."""
+
     def all_to_all(
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:
         """Send the first `outgoing[0]` rows of `source` to member 0 and so on; `incoming` rows of each come back."""
 
+    def send(self, tensor: torch.Tensor, place: str) -> None:
+        """To the next pipeline stage; ends when that has taken it."""
+
+    def recv(self, tensor: torch.Tensor, place: str) -> None:
+        """From the stage before, into `tensor`."""
+
+
+class Link(Protocol):
+    """Tensors between pipeline stages."""
+
+    def send(self, tensor: torch.Tensor, place: str) -> None:
+        """To the next stage; ends when that has taken it."""
+
+    def recv(self, tensor: torch.Tensor, place: str) -> None:
+        """From the stage before."""
+
+
+class HeadGroup(Protocol):
+    """The ranks that share attention heads, where those are not all of the data plane."""
+
+    def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
+        """Sum over its members, in place."""
+
 
 class DataPlane(ABC):
     """Tensor collectives of the ranks that share the experts, with a tape that notes them while a graph is captured."""
 
+    size: int  # members
+
     def __init__(self) -> None:
         self._tape: Tape | None = None
+        self.heads: HeadGroup = self
 
     @abstractmethod
     def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
@@ -50,6 +82,30 @@ class DataPlane(ABC):
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:
         """As `Collectives`."""
+
+    def deadline(self, seconds: float | None) -> None:
+        """The library's own deadline for each collective from now on; None: its long default. Raises where there is none."""
+        if seconds is not None:
+            raise RuntimeError(f"{type(self).__name__} has no deadline of its own; use device: cpu")
+
+    link: Link | None = None  # to the other pipeline stages, where there are some
+
+    def send(self, tensor: torch.Tensor, place: str) -> None:
+        """As `Collectives`. Raises RuntimeError where there is no other stage."""
+        self._linked().send(tensor, place)
+
+    def recv(self, tensor: torch.Tensor, place: str) -> None:
+        """As `Collectives`. Raises RuntimeError where there is no other stage."""
+        self._linked().recv(tensor, place)
+
+    def _linked(self) -> Link:
+        if self.link is None:
+            raise RuntimeError("this rank has no link to another pipeline stage")
+        return self.link
+
+    def reduce_heads(self, tensor: torch.Tensor, place: str) -> None:
+        """As `Collectives`."""
+        self.heads.all_reduce(tensor, place)
 
     def begin(self) -> None:  # noqa: B027  most planes have nothing to do
         """A forward begins."""

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.clock import Clock
 from engines.minimal.settings import Fault
 from harness.trace import Recorder
 
@@ -44,6 +46,7 @@ class Faults:
     abort: Callable[[int], None]  # MPI_Abort
     manager: BlockManager | None = None
     device: FaultyDevice | None = None
+    clock: Clock = field(default_factory=Clock)
     place: tuple[str, str] = ("", "")  # phase and shape that this rank is in
     done: set[int] = field(default_factory=set)
 
@@ -52,10 +55,26 @@ class Faults:
         self.place = (phase, shape or "")
         self._due(phase, shape)
 
+    def aside(self, phase: str, shape: str) -> None:
+        """Called by a thread beside the rank's own: do what is due here, the rank is elsewhere."""
+        self._due(phase, shape)
+
+    def before(self, layer: str) -> None:
+        """Called before a layer."""
+        self._inside(f"{layer} before")
+
     def between(self, layer: str) -> None:
         """Called between the dispatch and the combine of a layer."""
+        self._inside(f"{layer} between")
+
+    def compiling(self, kernel: str) -> None:
+        """Called where a kernel is needed for the first time, whatever phase that is in."""
+        self._due("jit", None)
+        self._due("jit", kernel)
+
+    def _inside(self, place: str) -> None:
         phase, shape = self.place
-        self._due(phase, f"{shape} {layer} between")
+        self._due(phase, f"{shape} {place}")
 
     def _due(self, phase: str, shape: str | None) -> None:
         for number, fault in enumerate(self.faults):
@@ -65,8 +84,9 @@ class Faults:
 
     @property
     def all_done(self) -> bool:
-        """Whether every fault of this rank has happened."""
-        return all(number in self.done for number, fault in enumerate(self.faults) if fault.rank == self.rank)
+        """Whether every fault of this rank has happened that its scenario names."""
+        own = [number for number, fault in enumerate(self.faults) if fault.rank == self.rank and not fault.drawn]
+        return self.done.issuperset(own)
 
     def _do(self, fault: Fault) -> None:
         seconds = fault.seconds or 0.0
@@ -93,10 +113,12 @@ class Faults:
                     pass
             case "gil":
                 ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+            case "clock":
+                self.clock.offset_s += seconds
             case "exhaust":
                 if self.manager is None:
                     raise RuntimeError(f"there is no KV cache to exhaust yet in phase {fault.phase}")
-                self.manager.take_all_but(fault.leave or 0)
+                _take_blocks(self.manager, fault.leave or 0, fault.seconds)
             case "ballast":
                 self._on_device(fault).take_memory(fault.bytes, fault.leave_bytes)
             case "device-error":
@@ -114,6 +136,15 @@ def _fits(fault: Fault, shape: str | None) -> bool:
     if fault.shape is None or shape is None:
         return fault.shape is None and shape is None
     return set(fault.shape.split()) <= set(shape.split())
+
+
+def _take_blocks(manager: BlockManager, leave: int, seconds: float | None) -> None:
+    """Take all free blocks but `leave`; as a transfer that ends gives them back after `seconds`, if that is said."""
+    taken = manager.take_all_but(leave)
+    if seconds is not None:
+        timer = threading.Timer(seconds, manager.free, [taken])
+        timer.daemon = True
+        timer.start()
 
 
 def _compile_for(seconds: float) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 
-from engines.minimal.model import HEAD_DIM, HEADS, LAYERS
-from engines.minimal.settings import Settings
+from engines.minimal.model import HEAD_DIM, HEADS, Shard
+from engines.minimal.settings import LAYERS, Settings
 
 BYTES_PER_ELEMENT = 4  # float32
 
@@ -26,11 +27,11 @@ class DeviceMemory(Protocol):
 class KvPool:
     """Pool of shape [layers, 2, (blocks + 1) * tokens_per_block, heads, head_dim]; the last block is scratch."""
 
-    def __init__(self, settings: Settings, heads: int, memory: DeviceMemory | None = None) -> None:
+    def __init__(self, settings: Settings, part: Shard, memory: DeviceMemory | None = None) -> None:
         """On the device of `memory`, else on the host. Raises MemoryError when the capacity is less than one block."""
         self.tokens_per_block = settings.tokens_per_block
         self.ballast: torch.Tensor | None = None
-        per_block = block_bytes(self.tokens_per_block, heads)
+        per_block = block_bytes(self.tokens_per_block, part.heads, len(part.layers))
         if settings.kv_unit == "ballast_bytes":
             self._take(int(settings.kv_amount), memory)
         self.blocks = _blocks(settings, per_block, memory)
@@ -38,8 +39,43 @@ class KvPool:
             raise MemoryError(f"KV capacity {settings.kv_unit}={settings.kv_amount} holds no block of {per_block} bytes")
         slots = (self.blocks + 1) * self.tokens_per_block
         # Written once, so that the pages are really there.
-        self.data = torch.zeros(LAYERS, 2, slots, heads, HEAD_DIM, device="cuda" if memory else "cpu")
+        self.data = torch.zeros(len(part.layers), 2, slots, part.heads, HEAD_DIM, device="cuda" if memory else "cpu")
         self.bytes = self.data.numel() * self.data.element_size()
+
+    def discard(self) -> None:
+        """Give the pool's memory back, as a sleep does. Whoever touches it now meets an error, or dies if a graph does."""
+        self.data.untyped_storage().resize_(0)
+
+    def restore(self) -> None:
+        """Take it again, without what was in it."""
+        self.data.untyped_storage().resize_(self.bytes)
+        self.data.zero_()
+
+    def read(self, block: int) -> object:
+        """A copy of what a block holds, on the host: [layers, 2, tokens_per_block, heads, head_dim]."""
+        return self.data[:, :, self._slots(block)].cpu().clone()
+
+    def write(self, block: int, content: object) -> None:
+        """Put what `read` gave into a block."""
+        assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
+        self.data[:, :, self._slots(block)] = content.to(self.data.device)
+
+    @property
+    def parts(self) -> int:
+        """The keys of each layer, and its values."""
+        return 2 * self.data.shape[0]
+
+    def read_part(self, block: int, part: int) -> object:
+        """A copy of what a block holds of one part, as a NumPy array: it may travel."""
+        return self.data[part // 2, part % 2, self._slots(block)].cpu().numpy().copy()
+
+    def write_parts(self, block: int, contents: Sequence[object]) -> None:
+        """Put what `read_part` gave of each part into a block."""
+        for part, content in enumerate(contents):
+            self.data[part // 2, part % 2, self._slots(block)] = torch.as_tensor(content).to(self.data.device)
+
+    def _slots(self, block: int) -> slice:
+        return slice(block * self.tokens_per_block, (block + 1) * self.tokens_per_block)
 
     def _take(self, size: int, memory: DeviceMemory | None) -> None:
         """Take, and touch, ballast before the pool is sized."""
@@ -49,9 +85,9 @@ class KvPool:
             memory.take(size)
 
 
-def block_bytes(tokens_per_block: int, heads: int = HEADS) -> int:
-    """Bytes of one block over all layers, keys and values."""
-    return LAYERS * 2 * tokens_per_block * heads * HEAD_DIM * BYTES_PER_ELEMENT
+def block_bytes(tokens_per_block: int, heads: int = HEADS, layers: int = LAYERS) -> int:
+    """Bytes of one block over all layers of a stage, keys and values."""
+    return layers * 2 * tokens_per_block * heads * HEAD_DIM * BYTES_PER_ELEMENT
 
 
 def is_measured(settings: Settings) -> bool:

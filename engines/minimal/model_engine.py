@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engines.minimal.batch import Batch, Row
+from engines.minimal.compiler import Compiler
 from engines.minimal.protocols import Communicator, Device, Graph, Step, StepOutput
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -27,6 +28,11 @@ class ModelEngine:
     stage: str = "serve"  # warm-up or capture while graphs are made
     graph_used: bool = False  # by the last forward
     replays: int = 0
+    warming_up: bool = False
+    compiler: Compiler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.compiler = Compiler(self.settings, self.tp, self.recorder)
 
     def forward(self, batch: Batch, sampling: str = "greedy", graphs: bool = True) -> StepOutput:
         """Run a batch. Under attention DP every rank must call this together; rows may differ in number and length.
@@ -40,7 +46,8 @@ class ModelEngine:
         counts = self._token_counts(batch)
         if self.settings.prefill_sizes and graphs:
             batch, counts = self._prefill_padding(batch, counts)
-        step = self._step(batch, counts, sampling)
+        self.compiler.prepare(batch.num_tokens)
+        step = self.step(batch, counts, sampling)
         output = self._run(batch, step, can_graph, graphs)
         return StepOutput(output.next_tokens[:own], output.drafts[:own])
 
@@ -73,6 +80,8 @@ class ModelEngine:
 
     def _token_counts(self, batch: Batch) -> tuple[int, ...]:
         """Host collective 4: tokens of every expert-parallel rank."""
+        if self.warming_up and self.settings.habits.token_counts == "assume":
+            return (batch.num_tokens,) * self.settings.parallel.ep
         counts = tuple(int(count) for count in self.of_all(batch.num_tokens, "tokens"))
         return counts if self.settings.parallel.attention_dp else counts * self.settings.parallel.ep
 
@@ -98,15 +107,18 @@ class ModelEngine:
             self.recorder.decision("forward.graph_choice", "rows", str(len(batch.rows)))
         self.graph_used = False
         if key is None or not graphs:
-            return self.device.eager(step)
+            return self.eager(step)
         if can_graph and self.stage == "serve":
             self._log_choice(key)
         if key not in self.graphs:
             if self.stage != "capture":
-                return self.device.eager(step)
+                return self.eager(step)
             for _ in range(WARMUP_STEPS if key[0] == "generation" else 0):  # prefill is warmed up by whole forwards
-                self.device.eager(step)
-            self.graphs[key] = self.device.capture(step, _name(key))
+                self.eager(step)
+            if self.settings.habits.capture_recv == "unmatched" and self.settings.stage:
+                self.recorder.decision("capture.recv", graph_name(key), "unmatched", deviates=True)
+                self.device.fill(step)
+            self.graphs[key] = self.device.capture(step, graph_name(key))
         self.graph_used = True
         self.replays += 1
         return self.graphs[key].replay(step)
@@ -115,7 +127,7 @@ class ModelEngine:
         """Ranks have agreed that each may use a graph; whether each of them has captured it is its own affair."""
         found = key in self.graphs
         self.recorder.decision(
-            "forward.graph", _name(key).partition(" ")[2], "graph" if found else "eager", deviates=not found
+            "forward.graph", graph_name(key).partition(" ")[2], "graph" if found else "eager", deviates=not found
         )
 
     def _key(self, batch: Batch, step: Step, can_graph: bool) -> Key | None:
@@ -127,7 +139,12 @@ class ModelEngine:
             return ("prefill", len(step.tokens), 0, step.sampling)
         return None
 
-    def _step(self, batch: Batch, counts: tuple[int, ...], sampling: str) -> Step:
+    def eager(self, step: Step) -> StepOutput:
+        """Run a step without a graph, by what such steps exchange tokens with."""
+        return self.device.eager(replace(step, summed=self.settings.moe_by_mode))
+
+    def step(self, batch: Batch, counts: tuple[int, ...], sampling: str = "greedy") -> Step:
+        """The input of a forward of `batch`. `counts`: tokens of every rank of the group."""
         per_block, width = self.settings.tokens_per_block, self.settings.blocks_per_sequence
         tokens: list[int] = []
         positions: list[int] = []
@@ -145,7 +162,7 @@ class ModelEngine:
         return Step(tuple(tokens), tuple(positions), tuple(slots), tuple(tables), counts, sampling)
 
 
-def _name(key: Key) -> str:
+def graph_name(key: Key) -> str:
     """A graph's name in events, manifests and verdicts."""
     kind, size, tokens, sampling = key
     return (

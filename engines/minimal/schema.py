@@ -5,11 +5,23 @@ Read by the harness only; ranks get the result as plain JSON.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import fields
+from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    create_model,
+    model_validator,
+)
 
-Guard = Literal["none", "assert", "agree", "sync-skip"]
+from engines.minimal.habits import Habits
+
+Guard = Literal["none", "assert", "agree", "sync-skip", "fail-stop"]
 PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")
 
 # Which phases an upstream state has, and how each is guarded. Sources: the pull requests named.
@@ -39,8 +51,8 @@ PRESETS: dict[str, dict[str, Guard]] = {
 # Keys of TensorRT-LLM that change nothing here. They are refused with a word, not silently ignored.
 NOT_MODELLED = (
     "attn_backend", "backend", "batching_type", "build_config", "cache_transceiver_config", "disable_overlap_scheduler",
-    "dtype", "enable_chunked_prefill", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
-    "max_input_len", "model", "moe_config", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
+    "dtype", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
+    "max_input_len", "model", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
     "scheduler_config", "stream_interval", "tokenizer", "trust_remote_code", "use_cuda_graph",
 )  # fmt: skip
 ELSEWHERE = {
@@ -63,6 +75,11 @@ class KvCacheConfig(Section):
     tokens_per_block: PositiveInt = Field(32, description="tokens that one KV block holds")
     free_gpu_memory_fraction: float = Field(0.9, gt=0, lt=1, description="of what `ballast_bytes` leaves")
     max_tokens: PositiveInt | None = Field(None, description="upper limit of the pool, in tokens")
+    enable_block_reuse: bool = Field(False, description="keep the blocks of a prompt for one that begins like it")
+    host_blocks: NonNegativeInt | list[NonNegativeInt] = Field(
+        0, description="KV blocks in host memory; a list: of each rank"
+    )
+    prefetch: bool = Field(False, description="ranks follow the prefetch of waiting prompts into the host tier")
 
 
 class CudaGraphConfig(Section):
@@ -88,6 +105,38 @@ class TorchCompileConfig(Section):
     capture_num_tokens: list[PositiveInt] | None = Field(None, description="token counts to capture")
 
 
+class MoeConfig(Section):
+    """`moe_config`: how tokens get to the experts and back."""
+
+    max_num_tokens: PositiveInt | None = Field(
+        None,
+        description="tokens of a rank that one dispatch carries, padded; a forward takes as many as its largest rank needs",
+    )
+    comm_method: Literal["all-to-all", "by-mode"] = Field(
+        "all-to-all", description="by-mode: graphs hold all-to-alls, eager forwards sum a buffer of all ranks' tokens"
+    )
+
+
+class DataPlaneTimeout(Section):
+    """`data_plane_timeout_s`: the library's own deadline for a tensor collective, by stage."""
+
+    warm_up: PositiveFloat | None = Field(None, description="in the warm-up")
+    serve: PositiveFloat | None = Field(None, description="while requests are decoded")
+
+
+class ModelKwargs(Section):
+    """`model_kwargs`: DeepSeek's names for where a layer has experts."""
+
+    first_k_dense_replace: NonNegativeInt = Field(0, description="so many first layers have no experts")
+    moe_layer_freq: PositiveInt = Field(1, description="of the others, every so many layers one has experts")
+
+
+class ZeroOptimization(Section):
+    """`zero_optimization`: DeepSpeed's; 3 is ZeRO-3."""
+
+    stage: Literal[0, 3] = Field(0, description="3: parameters are partitioned; `generate` decodes instead of the executor")
+
+
 class Config(Section):
     """The engine's settings, with TensorRT-LLM's names."""
 
@@ -102,10 +151,33 @@ class Config(Section):
         None, description="a guided decoder; as upstream it turns the general warm-up off"
     )
     enable_autotuner: bool = True
-    autotuner_cache: list[PositiveInt] = Field(
-        default_factory=list, description="token counts whose tactics an earlier launch has left in the cache on disk"
+    enable_chunked_prefill: bool = Field(False, description="a prompt may be computed over several steps")
+    autotuner_cache: Literal["memory", "rank-file", "first-rank-file"] = Field(
+        "memory", description="where tactics are kept: in the process, in a file of each rank, in one that rank 0 writes"
     )
+    compile_cache: Literal["memory", "rank-file"] = Field(
+        "memory", description="where what was compiled is kept: in the process, or in a file of each rank"
+    )
+    estimate_kv_cache: bool = Field(
+        False, description="warm up twice, as upstream: first with a small KV cache, to estimate how much there is room for"
+    )
+    moe_workspace_bytes: NonNegativeInt = Field(
+        0, description="memory that the experts take for each token between dispatch and combine"
+    )
+    data_plane_timeout_s: DataPlaneTimeout = DataPlaneTimeout()
+    hang_detection_timeout: PositiveFloat | None = Field(
+        None, description="seconds without an executor iteration until the hang detector fires; default: none"
+    )
+    rank_crash_grace_s: PositiveFloat = Field(1.0, description="seconds from a rank's error until it kills its peers")
     torch_compile_config: TorchCompileConfig | None = None
+    moe_config: MoeConfig | None = None
+    data_parallel_backend: Literal["mp", "ray", "external_launcher"] | None = Field(
+        None, description="vLLM's engine core of a data-parallel rank decodes; default: TensorRT-LLM's executor"
+    )
+    zero_optimization: ZeroOptimization = ZeroOptimization()
+    async_scheduling: bool = Field(False, description="a step is scheduled before the last one's results are known")
+    dp_sync_interval: PositiveInt = Field(32, description="steps until engine cores agree on whether any has work")
+    model_kwargs: ModelKwargs = ModelKwargs()
 
     @model_validator(mode="before")
     @classmethod
@@ -119,7 +191,7 @@ class Config(Section):
         return raw
 
 
-class Guards(Section):
+class PhaseGuards(Section):
     """What each phase does when ranks disagree; `preset` names an upstream state, phases beside it refine it."""
 
     preset: Literal["trtllm-before-14126", "trtllm-14126", "trtllm-14986", "trtllm-main"] = "trtllm-main"
@@ -129,30 +201,12 @@ class Guards(Section):
     generation_capture: Guard | None = None
     prefill_capture: Guard | None = None
     memory_pool: Guard | None = None
-    # Habits: what an engine does outside of the phases' guards. The first value of each is sound.
-    out_of_memory: Literal["raise", "skip"] = Field(
-        "raise", description="skip: a rank out of memory in a warm-up forward drops the shape, as upstream before #17667"
-    )
-    graph_choice: Literal["agree", "none"] = Field("agree", description="whether ranks agree on the graph of a step")
-    idle_rank: Literal["dummy", "allocate", "skip"] = Field(
-        "dummy",
-        description="a rank without requests: runs a dummy in the scratch block, one in a KV block of its own, or no step",
-    )
-    transfer_check: Literal["none", "always", "gated"] = Field(
-        "none", description="a status all-gather in each step; gated: only on a rank that can admit none of its requests"
-    )
-    capture_exit: Literal["plain", "collective"] = Field(
-        "plain", description="collective: leaving a graph's capture runs a collective, also when an error leaves it"
-    )
-    clock_order: Literal["same", "by-parity"] = Field(
-        "same", description="by-parity: odd ranks meet on world and on the group in the other order"
-    )
-    tactic_exchange: Literal["none", "always", "on-miss"] = Field(
-        "none", description="after each autotuner shape ranks exchange tactics; on-miss: only those that had to tune"
-    )
-    encoder: Literal["own-group", "global-group"] = Field(
-        "own-group", description="over whom the encoder of a prompt with an image reduces"
-    )
 
 
-HABITS = tuple(name for name in Guards.model_fields if name not in (*PHASES, "preset"))
+def _habit_fields() -> dict[str, Any]:
+    hints = get_type_hints(Habits)
+    return {f.name: (hints[f.name], Field(f.default, description=f.metadata["description"])) for f in fields(Habits)}
+
+
+HABITS = tuple(f.name for f in fields(Habits))
+Guards: type[PhaseGuards] = create_model("Guards", __base__=PhaseGuards, **_habit_fields())

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from engines.minimal.autotuner import Autotuner
 from engines.minimal.batch import (
     Attempt,
     Shape,
@@ -20,9 +21,11 @@ from engines.minimal.batch import (
     warmup_request,
 )
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.faults import Faults
 from engines.minimal.guard import Guard
 from engines.minimal.model_engine import WARMUP_STEPS, ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Communicator
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -37,11 +40,15 @@ class WarmUp:
     manager: BlockManager
     tp: Communicator
     world: Communicator
+    pipeline: Pipeline
+    hand_off: CacheHandOff
     recorder: Recorder
     faults: Faults
     captured: dict[str, list[int]] = field(default_factory=dict)
-    skipped: dict[str, list[int]] = field(default_factory=dict)
+    skipped: dict[str, Sequence[int | str]] = field(default_factory=dict)
     general: bool = False  # whether there is a general warm-up; may be agreed
+    no_decoder: bool = True  # no guided decoder here, or anywhere where that is agreed
+    autotuner: Autotuner | None = None  # of an earlier warm-up in this process
 
     def run(self) -> None:
         """All phases that this upstream state has, in order."""
@@ -54,25 +61,47 @@ class WarmUp:
             ("prefill_capture", bool(self.settings.prefill_sizes), self._prefill_capture),
             ("memory_pool", self.general, self._memory_pool),
         ]
+        self.engine.warming_up = True
         for name, wanted, phase in phases:
             if wanted and self.settings.phases[name]:
                 with self.recorder.phase(name):
                     self.faults.at(name)
+                    self._stage_barrier()
                     phase(Guard(name, self.settings.guards[name], self.tp, self.world, self.recorder))
+        self.engine.warming_up = False
         with self.recorder.phase("clock"):
             self.faults.at("clock")
+            self._stage_barrier()
             self._clock()
+
+    def _stage_barrier(self) -> None:
+        """No rank begins a stage before all have ended the last (vllm#51340)."""
+        match self.settings.habits.stage_barrier:
+            case "group":
+                self.tp.barrier()
+            case "world":
+                self.world.barrier()
+
+    @property
+    def _guided(self) -> bool:
+        """Whether this rank has a guided decoder: the last pipeline stage does, which samples."""
+        return self.settings.guided_decoding and self.pipeline.last
 
     def _can_run_general(self) -> bool:
         """A guided decoder turns the general warm-up off; newer upstream agrees on that over the world."""
-        flag = not self.settings.guided_decoding
-        if self.settings.guards["general"] == "agree":
-            return all(bool(other) for other in self.world.allgather(flag, "can run general"))
-        return flag
+        flag = self.no_decoder = not self._guided
+        if self.settings.guided_decoding:
+            self.recorder.decision("general.entry", "guided decoder", "enter" if flag else "skip", deviates=not flag)
+        if self.settings.guards["general"] != "agree" or self.settings.habits.phase_entry == "own":
+            return flag
+        agreed = all(bool(other) for other in self.world.allgather(flag, "can run general"))
+        if self.settings.habits.phase_entry == "agree":
+            self.no_decoder = agreed
+        return agreed
 
     def _attention(self, guard: Guard) -> None:
-        """As upstream, generation depends on this rank's own guided decoder, the prompt on the agreed flag."""
-        draft, generation = self.settings.draft_len, not self.settings.guided_decoding
+        """As upstream, generation may depend on this rank's own guided decoder, the prompt depends on the agreed flag."""
+        draft, generation = self.settings.draft_len, self.no_decoder
         shapes = [Shape("generation", 1 + draft, 1)] if generation else []
         shapes += [Shape("context", 1, 0)] if self.general else []
         shapes += [Shape("mixed", 2 + draft, 1)] if generation and self.general else []
@@ -91,27 +120,23 @@ class WarmUp:
         self.recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
         if guard.mode == "agree":
             lists = self.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes], "shapes")
-            shapes = intersection(shapes, lists)
+            own, shapes = shapes, intersection(shapes, lists)
+            self.skipped["general"] = [shape.label for shape in own if shape not in shapes]
             self.recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
         self._forwards(guard, shapes)
 
     def _autotuner(self, guard: Guard) -> None:
         shapes = [Shape("max-context", max_context_tokens(self.settings, self.manager), 0)]
-        if not self.settings.guided_decoding and self.settings.parallel.pp == 1:
+        if not self._guided and self.settings.parallel.pp == 1:
             shapes.append(Shape("generation", 1 + self.settings.draft_len, 1))
+        tuner = self.autotuner or Autotuner(self.settings, self.engine.device, self.tp, self.recorder)
+        tuner.begin()
         for shape in shapes:
-            self._forwards(guard, [shape])
-            self._exchange_tactics(shape)
-
-    def _exchange_tactics(self, shape: Shape) -> None:
-        """Ranks time their tactics together. A rank whose cache knows the shape has nothing to time (#14240)."""
-        if self.settings.habits.tactic_exchange == "none":
-            return
-        hit = shape.num_tokens in self.settings.autotuner_cache
-        choice, detail = "hit" if hit else "miss", f"num_tokens={shape.num_tokens}"
-        self.recorder.decision("autotuner.cache", shape.label, choice, detail, deviates=hit)
-        if self.settings.habits.tactic_exchange == "always" or not hit:
-            self.tp.allgather(shape.num_tokens, "tactics")
+            if not tuner.skips(shape):
+                with self.hand_off.tuned():
+                    self._forwards(guard, [shape])
+            tuner.choose(shape)
+        tuner.end()
 
     def _generation_capture(self, guard: Guard) -> None:
         """Largest batch first, so that smaller graphs reuse its memory; a second pass for advanced sampling with MTP."""
@@ -177,7 +202,7 @@ class WarmUp:
         `stages` of making one. Whether it ran."""
         self.recorder.shape(label)
         self.faults.at(guard.phase, label)
-        attempt = ask()
+        attempt = self._with_memory(ask())
         try:
             if not guard.should_run(label, attempt) or attempt.batch is None:
                 return False
@@ -189,6 +214,8 @@ class WarmUp:
                 raise
             detail = str(error).partition(".")[0]
             self.recorder.decision(f"{guard.phase}.out_of_memory", label, "skip", detail, deviates=True)
+            if self.settings.habits.out_of_memory == "skip-and-reset":
+                self.engine.device.recover()
             return False
         finally:
             self.engine.stage = "serve"
@@ -196,6 +223,17 @@ class WarmUp:
                 attempt.batch.free(self.manager)
         self.recorder.milestone(f"{guard.phase} {label}")
         return True
+
+    def _with_memory(self, attempt: Attempt) -> Attempt:
+        """The request, or none where the experts' workspace for it surely does not fit (#13177)."""
+        free, batch = self.engine.device.room(), attempt.batch
+        if self.settings.habits.memory_check == "none" or free is None or batch is None:
+            return attempt
+        needed = batch.num_tokens * self.settings.workspace_bytes
+        if needed <= free:
+            return attempt
+        batch.free(self.manager)
+        return replace(attempt, batch=None, reason=f"memory free_bytes={free} needed_bytes={needed}")
 
 
 def _unlike(*shapes: Shape) -> list[Shape]:

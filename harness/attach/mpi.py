@@ -43,9 +43,7 @@ def _enter_init() -> Callable[[], None] | None:
     found = recording.current()
     recorder = found.recorder
     _world = comm = recorder.comm("mpi", "world", range(size), scope=scope())
-    seq = recorder.post(comm, "init", need=Need.COME, site=call_site(recorder))
-    text = recorder.string("init")
-    found.enter(comm, seq, text, Need.COME, -1, 0, call_site(recorder))
+    seq, text = found.begin(comm, "init", -1, Need.COME, -1, call_site(recorder))
     return lambda: found.leave(comm, seq, text)
 
 
@@ -150,12 +148,12 @@ def _collective(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = found.recorder
         root = named.get("root", arguments[operation.root] if 0 <= operation.root < len(arguments) else 0)
         need, peer = mpi_ops.needs(operation, root, self.Get_rank(), arguments, named)
-        site = call_site(recorder)
-        seq = recorder.post(comm, operation.name, mpi_ops.size(operation, arguments), need, peer, site)
-        text = recorder.string(operation.name)
+        site, size = call_site(recorder), mpi_ops.size(operation, arguments)
         if starts:
+            seq = recorder.post(comm, operation.name, size, need, peer, site)
+            text = recorder.string(operation.name)
             return mpi_requests.note(_checked(name, original, self, arguments, named), comm, seq, text, need, peer, 0)
-        found.enter(comm, seq, text, need, peer, 0, site)
+        seq, text = found.begin(comm, operation.name, size, need, peer, site)
         try:
             return _checked(name, original, self, arguments, named)
         finally:
@@ -175,9 +173,7 @@ def _maker(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         found = recording.current()
         recorder = found.recorder
         site = call_site(recorder)
-        seq = recorder.post(comm, mpi_ops.MAKERS[name], need=Need.ALL, site=site)
-        text = recorder.string(mpi_ops.MAKERS[name])
-        found.enter(comm, seq, text, Need.ALL, -1, 0, site)
+        seq, text = found.begin(comm, mpi_ops.MAKERS[name], -1, Need.ALL, -1, site)
         try:
             made = _checked(name, original, self, arguments, named)
         finally:
@@ -213,11 +209,10 @@ def _send(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         found = recording.current()
         recorder = found.recorder
         site = call_site(recorder)
-        seq = recorder.post_p2p(comm, "send", need, dest, tag, -1, site)
-        text = recorder.string("send")
         if starts:
+            seq, text = recorder.post_p2p(comm, "send", need, dest, tag, -1, site), recorder.string("send")
             return mpi_requests.note(_checked(name, original, self, arguments, named), comm, seq, text, need, dest, tag)
-        found.enter(comm, seq, text, need, dest, tag, site)
+        seq, text = found.begin_p2p(comm, "send", need, dest, tag, site)
         try:
             return _checked(name, original, self, arguments, named)
         finally:
@@ -242,11 +237,10 @@ def _receive(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         found = recording.current()
         recorder = found.recorder
         site = call_site(recorder)
-        seq = recorder.post_p2p(comm, "recv", Need.RECV, peer, tag, -1, site)
-        text = recorder.string("recv")
         if starts:
+            seq, text = recorder.post_p2p(comm, "recv", Need.RECV, peer, tag, -1, site), recorder.string("recv")
             return mpi_requests.note(_checked(name, original, self, arguments, named), comm, seq, text, Need.RECV, peer, tag)
-        found.enter(comm, seq, text, Need.RECV, peer, tag, site)
+        seq, text = found.begin_p2p(comm, "recv", Need.RECV, peer, tag, site)
         try:
             return _checked(name, original, self, arguments, named)
         finally:
@@ -275,9 +269,7 @@ def _both(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         peer = -1 if source == _module.ANY_SOURCE else source
         tag = given.get("recvtag", _module.ANY_TAG)
         tag = -1 if tag == _module.ANY_TAG else tag
-        seq = recorder.post_p2p(comm, "recv", Need.RECV, peer, tag, -1, site)
-        text = recorder.string("recv")
-        found.enter(comm, seq, text, Need.RECV, peer, tag, site)
+        seq, text = found.begin_p2p(comm, "recv", Need.RECV, peer, tag, site)
         try:
             return _checked(name, original, self, arguments, named)
         finally:

@@ -75,11 +75,26 @@ class Recording:
 
     # --- what the wrappers write ----------------------------------------------------------------------------------
 
+    def begin(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int) -> tuple[int, int]:
+        """This thread now waits in a collective, which counts from here. Its number, and the string id of `op`."""
+        wait = self.recorder.collective(comm, op, size, need, root, site)
+        self._block()
+        return wait.seq, wait.op
+
+    def begin_p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, site: int) -> tuple[int, int]:
+        """The same for a `send` or `recv`."""
+        wait = self.recorder.p2p(comm, op, need, peer, tag, site)
+        self._block()
+        return wait.seq, wait.op
+
+    def _block(self) -> None:
+        me = get_ident()
+        self.blocked[me] = self.blocked.get(me, 0) + 1
+
     def enter(self, comm: Comm, seq: int, op: int, need: Need, peer: int = -1, tag: int = 0, site: int = 0) -> None:
         """This thread now waits in an operation that was counted before."""
-        me = get_ident()
         self.recorder.write(Kind.ENTER, comm.id, seq, op, need, peer, tag, -1, site)
-        self.blocked[me] = self.blocked.get(me, 0) + 1
+        self._block()
 
     def leave(self, comm: Comm, seq: int, op: int) -> None:
         """... and does so no more, however the operation ended."""
@@ -96,7 +111,7 @@ class Recording:
         if not self.failed:
             self.failed = True
             self.error = error
-            self.recorder.uncaught(error)
+            self.recorder.error(error)
 
     def finish(self) -> None:
         """The last exit handler has run."""

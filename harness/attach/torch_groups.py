@@ -89,14 +89,13 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         if on_device(arguments):
             _launch(recording_, group, op, size)
             return _issued(group, op, original, self, arguments, named)
-        seq = recording_.recorder.post(group.comm, op, size, need, root, site)
-        text = recording_.recorder.string(op)
         if blocks:
-            recording_.enter(group.comm, seq, text, need, root, 0, site)
+            seq, text = recording_.begin(group.comm, op, size, need, root, site)
             try:
                 return _issued(group, op, original, self, arguments, named)
             finally:
                 recording_.leave(group.comm, seq, text)
+        seq, text = recording_.recorder.post(group.comm, op, size, need, root, site), recording_.recorder.string(op)
         work = _issued(group, op, original, self, arguments, named)
         torch_works.note(work, group.comm, seq, text, need, root, 0)
         return work
@@ -207,9 +206,7 @@ def _wrap_init(module: ModuleType) -> None:
         _pending.append((comm, rank))
         # Whether ranks wait for each other here is up to the backend: gloo connects at once, NCCL when it is used.
         need = Need.COME if "gloo" in backend else Need.NOBODY
-        seq = recording_.recorder.post(comm, "init", need=need, site=call_site(recording_.recorder))
-        text = recording_.recorder.string("init")
-        recording_.enter(comm, seq, text, need, -1, 0, call_site(recording_.recorder))
+        seq, text = recording_.begin(comm, "init", -1, need, -1, call_site(recording_.recorder))
         try:
             return original(*arguments, **named)
         finally:
@@ -248,9 +245,7 @@ def _wrap_new_group(module: ModuleType) -> None:
         comm = recording_.recorder.comm(backend, _unique(name, str(given["group_name"])), members, scope=_scope)
         site = call_site(recording_.recorder)
         need = Need.ALL if "gloo" in backend else Need.NOBODY
-        seq = recording_.recorder.post(comm, "new_group", need=need, site=site)
-        text = recording_.recorder.string("new_group")
-        recording_.enter(comm, seq, text, need, -1, 0, site)
+        seq, text = recording_.begin(comm, "new_group", -1, need, -1, site)
         try:
             made = original(*arguments, **named)
         finally:

@@ -6,11 +6,12 @@ import shlex
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher, choose
@@ -23,6 +24,7 @@ from harness.watch.members import Members
 from harness.watch.program_watchdog import ProgramWatchdog
 from harness.watch.watchdog import Watchdog
 
+SEED = "skew.seed"
 EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED = 0, 1, 3
 
 
@@ -49,6 +51,7 @@ class Run:
     overrides: Sequence[str] = ()  # KEY=VALUE, as given; a rerun needs them
     packing: Packing = ONE_BY_ONE
     stop: threading.Event = field(default_factory=threading.Event)  # set: end the cases that are running
+    rerun: Callable[[Case], str] | None = None  # the command that runs a case again, where `lockstep run` does not
 
     def all(self, cases: Sequence[Case]) -> int:
         """Run every case; the exit code of the run (design: 0 as expected, 1 not, 3 nothing could be judged)."""
@@ -62,27 +65,26 @@ class Run:
         self.display.begin(case)
         folder = self.store.case_dir(case)
         started = time.monotonic()
-        watchdog = self._watchdog(case, folder)
-        watchdog.on_tick = lambda members: self.display.tick(case, members)
-        watchdog.stopped = self.stop.is_set
-        verdict = self._watch(watchdog, folder)
+        verdict = launches(case, folder, lambda number: self._launch(case, folder, number))
         differs = differences(case.expect, verdict.to_json())
         seconds = time.monotonic() - started
-        line = self.store.record(
-            case, verdict, not differs, differs, rerun_command(case, self.launcher, self.overrides), seconds
-        )
+        rerun = self.rerun(case) if self.rerun else rerun_command(case, self.launcher, self.overrides)
+        line = self.store.record(case, verdict, not differs, differs, rerun, seconds)
         self.display.end(case, line)
         return line
 
-    def _watchdog(self, case: Case, folder: Path) -> Watchdog:
+    def _watchdog(self, case: Case, folder: Path, number: int) -> Watchdog:
         engine = find_engine(case.engine)
         argv = engine.command(case.spec)
         if not is_attached(engine):
-            return Watchdog(case, argv, self.launcher, folder)
+            return Watchdog(case, argv, self.launcher, folder, number)
         config = case.spec["config"]
         return ProgramWatchdog(case, argv, choose(config["launcher"], config["processes"], self.launcher), folder)
 
-    def _watch(self, watchdog: Watchdog, folder: Path) -> Verdict:
+    def _launch(self, case: Case, folder: Path, number: int) -> Verdict:
+        watchdog = self._watchdog(case, folder, number)
+        watchdog.on_tick = lambda members: self.display.tick(case, members)
+        watchdog.stopped = self.stop.is_set
         try:
             return watchdog.watch()
         except Exception as error:  # the harness failed, the case was not judged
@@ -94,4 +96,6 @@ def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ())
     """The exact command that runs this case again, from the same folder."""
     words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name, "--device", case.spec["device"]]
     words += [word for text in overrides for word in ("--set", text)]
+    if case.spec.get("skew") and not any(text.partition("=")[0] in ("skew", SEED) for text in (*overrides, *case.point)):
+        words += ["--set", f"{SEED}={case.spec['skew']['seed']}"]
     return " ".join(shlex.quote(word) for word in words)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 
 from harness.judge import program, words
-from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, parting
+from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
+from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
 from harness.trace.event import Need
-from harness.trace.state import STREAM_WAITER, Status
+from harness.trace.state import STREAM_WAITER, Status, Wait
 
 
 def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
@@ -24,16 +26,33 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         veto = most_repeated_veto(picture.histories)
         return _by_decision(veto) if veto else None
     if cause is Cause.STALL or outcome is Outcome.SLOW:
-        return _running(picture)
+        return _running(picture) or _in_flight(picture)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
-        split = parting(picture.histories, combinations(picture.histories, 2)) or last_split(picture.histories)
+        split = parting(picture.histories, combinations(picture.histories, 2))
+        own = None if split else own_split(picture.histories)
+        if own is not None:
+            return _by_own_decision(picture, own)
+        split = split or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
+    if cause is Cause.ABORT and mispaired(picture.histories):
+        # A library that aborts over a message it did not expect does so on either side.
+        split = parting(picture.histories, combinations(picture.histories, 2))
+        if split and split.deviating:
+            return _by_decision(split)
     if outcome is Outcome.CRASH:
         lost = cause is Cause.DEVICE_ERROR
-        ended = (Status.DEAD, Status.ABORTED)
+        ended = [Status.DEAD, Status.ABORTED]
+        if _aborted_over_others(picture):
+            ended.append(Status.RAISED)
         return _ended(picture, [r for r, s in picture.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
+
+
+def _aborted_over_others(picture: Picture) -> bool:
+    """Whether a rank ended the job without an error of its own: then an error of another one comes before that in time."""
+    aborted = [rank for rank, state in picture.states.items() if state.status is Status.ABORTED]
+    return bool(aborted) and all(picture.histories[rank].error is None for rank in aborted)
 
 
 def _parted(picture: Picture) -> Blame | None:
@@ -58,6 +77,17 @@ def _by_decision(split: Split) -> Blame:
         detail=detail,
         choices=split.choices,
     )
+
+
+def _by_own_decision(picture: Picture, split: Split) -> Blame:
+    """By what the first rank that failed decided, and whom its last collective still lacked: that is no fault of theirs."""
+    found = _by_decision(split)
+    lacked = not_there(picture.histories, split.deviating[0])
+    if lacked is None:
+        return found
+    entry, ranks = lacked
+    name = picture.comms[entry.comm][1]
+    return replace(found, text=f"{found.text}, before {words.ranks_text(ranks)} came to {name} {entry.op} #{entry.seq}")
 
 
 def _smallest(split: Split) -> tuple[int, ...]:
@@ -98,8 +128,11 @@ def _missing(picture: Picture) -> Blame | None:
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
     what = f"{name} {wait.op} #{wait.seq}" + (f" (at {wait.site})" if wait.site else "")
-    if wait.need in (Need.RECV, Need.SSEND):
-        text = words.unmatched_text(first.lacks, first.rank, what, wait.need is Need.RECV)
+    if wait.need is Need.SSEND:
+        text = words.unreceived_text(first.lacks, first.rank, what)
+    elif wait.need is Need.RECV:
+        waiting = [s.rank for s in knot if (s.wait.comm, s.wait.op, s.wait.peer) == (wait.comm, wait.op, wait.peer)]
+        text = words.unsent_text(first.lacks, waiting, what, wait.phase)
     else:
         text = words.missing_text(first.lacks, what, wait.phase)
     return Blame(first.lacks, "collective", text, site=f"{name}.{wait.op}", phase=state.phase, shape=state.shape)
@@ -118,7 +151,8 @@ def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
 
     def when(rank: int) -> float:
         """Of a rank that left no word, when its process was seen to be gone."""
-        return picture.histories[rank].ended_ns / 1e9 or picture.processes[rank].ended_s
+        history = picture.histories[rank]
+        return (history.failed_ns or history.ended_ns) / 1e9 or picture.processes[rank].ended_s
 
     first = min(ended, key=lambda r: (order[picture.states[r].status], when(r), r))
     state, history, process = picture.states[first], picture.histories[first], picture.processes[first]
@@ -131,6 +165,28 @@ def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
     text = words.ended_text(first, state, history, process.exit_code)
     detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""
     return Blame(tuple(same), by, text, phase=state.phase, shape=state.shape, choice=by, detail=detail)
+
+
+def _in_flight(picture: Picture) -> Blame | None:
+    """By the rank that began a send without waiting for it: a library may need its sender to drive the transfer."""
+    for rank, state in sorted(picture.states.items()):
+        for _, wait in state.waits():
+            known = wait.need is Need.RECV and wait.peer in picture.states
+            posted = _posted(picture, rank, wait) if known else None
+            if posted is None:
+                continue
+            sender = picture.states[wait.peer]
+            what = f"{picture.comms[wait.comm][1]} send {posted.what}".rstrip()
+            text = words.in_flight_text(wait.peer, what, rank, [w for _, w in sender.waits()])
+            return Blame((wait.peer,), "message", text, site=what, phase=posted.phase, shape=posted.shape)
+    return None
+
+
+def _posted(picture: Picture, rank: int, wait: Wait) -> Message | None:
+    """The send that did not block and that a blocked receive of `rank` matches."""
+    channel = (wait.comm, rank, wait.tag, wait.seq)
+    sent = (message for message in picture.histories[wait.peer].messages if message.sends and message.posted)
+    return next((m for m in sent if (m.comm, m.peer, m.tag, m.seq) == channel), None)
 
 
 def _running(picture: Picture) -> Blame | None:

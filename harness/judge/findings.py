@@ -18,6 +18,7 @@ def findings(picture: Picture) -> tuple[Finding, ...]:
         *_mispaired(picture),
         *_graphs(picture),
         *_divergent(picture),
+        *_skipped(picture),
         *_wrong(picture),
         *_lost(picture),
         *_unseen(picture),
@@ -64,6 +65,20 @@ def _unseen(picture: Picture) -> list[Finding]:
         return []
     text = "not all that the program does can be seen: " + "; ".join(picture.unseen)
     return [Finding(FindingKind.NOT_VISIBLE, text, {"reasons": list(picture.unseen)})]
+
+
+def _skipped(picture: Picture) -> list[Finding]:
+    """Shapes of the warm-up that ranks report to have left out: they are met for the first time in service."""
+    found: list[Finding] = []
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for rank, history in sorted(picture.histories.items()):
+        for phase, shapes in (history.result or {}).get("skipped", {}).items():
+            if shapes:
+                groups[phase, ", ".join(map(str, shapes))].append(rank)
+    for (phase, shapes), ranks in sorted(groups.items()):
+        text = f"{phase} was never run for {shapes} on {words.ranks_text(ranks)}"
+        found.append(Finding(FindingKind.SKIPPED_SHAPE, text, {"phase": phase, "shapes": shapes, "ranks": ranks}))
+    return found
 
 
 def _wrong(picture: Picture) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""A rank's history: the decisions it logged and the collectives it entered, in program order. Pure."""
+"""A rank's history: the decisions it logged, the collectives and messages it began, in program order. Pure."""
 
 from __future__ import annotations
 
@@ -38,11 +38,28 @@ class Entry:
     size: int
     site: str = ""  # the program's line
     graph: str = ""  # the replayed graph that it belongs to
+    ns: int = 0  # when the host entered it, or handed it over
 
     @property
     def token(self) -> tuple[str, str, str]:
         """What must be the same on every member that enters this collective."""
         return (self.op, self.phase, self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A send or a receive that a rank began. `peer` is a global rank, -1 for any; `seq` counts those with peer and tag."""
+
+    at: int
+    comm: str
+    sends: bool
+    peer: int
+    tag: int
+    seq: int
+    what: str
+    posted: bool  # it did not block
+    phase: str
+    shape: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +79,14 @@ class History:
     rank: int
     decisions: list[Decision] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     comms: dict[str, CommInfo] = field(default_factory=dict)
     ended_at: int | None = None  # place of the event by which the program ended
     ended_ns: int = 0
-    error: tuple[str, str, str] | None = None  # type, message, traceback
+    error: tuple[str, str, str] | None = None  # the first: type, message, traceback
+    failed_at: int | None = None  # place of the event by which it was told
+    failed_ns: int = 0
+    failed_in: tuple[str, str] = ("", "")  # phase and shape
     abort_code: int | None = None
     result: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None
@@ -73,8 +94,13 @@ class History:
     phases: list[tuple[int, str]] = field(default_factory=list)  # the phases that it entered ("": none), and where
 
     @staticmethod
-    def read(rank: int, records: bytes | bytearray, strings: Sequence[str], rank_of: RankOf | None = None) -> History:
-        """From raw records and the rank's string table. `rank_of`: see CommInfo.parse."""
+    def read(
+        rank: int, records: bytes | bytearray, strings: Sequence[str], clock_ns: int = 0, rank_of: RankOf | None = None
+    ) -> History:
+        """From raw records and the rank's string table. `clock_ns` makes the times of its host those of all hosts.
+
+        `rank_of`: see CommInfo.parse.
+        """
         history = History(rank)
         comms: dict[int, CommInfo] = {}
         phase = shape = ""
@@ -87,10 +113,9 @@ class History:
             if kind in (Kind.ENTER, Kind.POST):
                 record = Record._make(fields)
                 info = comms.get(record.comm)
-                if info is not None and record.b not in (Need.RECV, Need.SSEND) and text(record.a) != "send":
-                    op = text(record.a)
+                if info is not None and record.b != Need.STREAM:
                     site = text(record.site) if record.site else ""
-                    history.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size, site))
+                    history._begin(at, record, info, text(record.a), phase, shape, clock_ns, site)
             elif kind == Kind.SHAPE:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
@@ -107,14 +132,15 @@ class History:
             elif kind == Kind.COMM:
                 info = comms[fields[3]] = CommInfo.parse(text(fields[5]), rank_of)
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNCAUGHT, Kind.STATUS):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.ERROR, Kind.STATUS):
                 record = Record._make(fields)
-                if history.error is not None:  # what comes after an error that nobody caught is its consequence
-                    continue
-                history.ended_at, history.ended_ns = at, record.time_ns
-                if kind in (Kind.RAISED, Kind.UNCAUGHT):
+                if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
                     history.error = (text(record.a), text(record.b), text(record.c))
-                elif kind == Kind.ABORT:
+                    history.failed_at, history.failed_ns = at, record.time_ns + clock_ns
+                    history.failed_in = (phase, shape)
+                if kind != Kind.ERROR:
+                    history.ended_at, history.ended_ns = at, record.time_ns + clock_ns
+                if kind == Kind.ABORT:
                     history.abort_code = record.a
             elif kind == Kind.RESULT:
                 history.result = json.loads(text(fields[5]))
@@ -128,6 +154,20 @@ class History:
             elif kind == Kind.ENVIRONMENT:
                 history.environment = (history.environment or {}) | json.loads(text(fields[5]))
         return history
+
+    def _begin(
+        self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, clock_ns: int, site: str
+    ) -> None:
+        """A collective, or a message."""
+        verb, _, what = op.partition(" ")
+        if verb not in ("send", "recv"):
+            ns = record.time_ns + clock_ns
+            self.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size, site, ns=ns))
+            return
+        peer = info.members[record.c] if record.c >= 0 else -1
+        posted = record.kind == Kind.POST
+        sends = verb == "send"
+        self.messages.append(Message(at, info.key, sends, peer, record.tag, record.seq, what, posted, phase, shape))
 
 
 def _launched(at: int, record: Record, info: CommInfo, text: str, phase: str, shape: str) -> list[Entry]:

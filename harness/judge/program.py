@@ -86,7 +86,7 @@ def _waits(picture: Picture) -> str:
 
 
 def _raised(picture: Picture, rank: int) -> float:
-    return picture.histories[rank].ended_ns / 1e9
+    return picture.histories[rank].failed_ns / 1e9
 
 
 def _died(picture: Picture, rank: int) -> float:

@@ -68,6 +68,7 @@ class FindingKind(str, enum.Enum):
     DIVERGENT_DECISION = "divergent-decision"
     LEAK = "leak"
     GRAPH_MISMATCH = "graph-mismatch"
+    SKIPPED_SHAPE = "skipped-shape"  # the warm-up left a shape out
     WRONG_RESULT = "wrong-result"
     EVIDENCE_LOST = "evidence-lost"
     SECOND_OPINION = "second-opinion"
@@ -87,8 +88,8 @@ class Finding:
 class Blame:
     """The ranks that caused it, and the decision, error or missing collective by which they did.
 
-    `by` is one of `decision`, `raised`, `died`, `returned`, `collective`, `running`. `phase`, `shape`, `choice` and
-    `detail` are those of the blamed ranks; `choices` maps each choice to the ranks that made it.
+    `by` is one of `decision`, `raised`, `died`, `returned`, `collective`, `message`, `running`. `phase`, `shape`, `choice`
+    and `detail` are those of the blamed ranks; `choices` maps each choice to the ranks that made it.
     """
 
     ranks: tuple[int, ...]
@@ -148,6 +149,7 @@ class Verdict:
     cause: Cause = Cause.NONE
     text: str = ""  # one or two sentences for people
     proved: bool | None = None  # for a hang only
+    launch: int = 1  # of the case's launches, from 1: the one that this verdict is of
     knot: tuple[WaitLine, ...] = ()
     blame: Blame | None = None
     findings: tuple[Finding, ...] = ()

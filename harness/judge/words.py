@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.judge.divergence import Split
 from harness.judge.history import Entry, History
 from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
-from harness.trace.state import RankState, Status
+from harness.trace.state import RankState, Status, Wait
 
 MESSAGE_CHARACTERS = 800
 
@@ -55,18 +55,23 @@ def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
     return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
-def unmatched_text(missing: Iterable[int], waiter: int, what: str, receives: bool) -> str:
-    """Ranks that never send, or never receive, what another waits to receive or send."""
+def unreceived_text(missing: Iterable[int], waiter: int, what: str) -> str:
+    """Ranks that never receive what another waits to send."""
     who = ranks_text(missing)
-    did = "sent what" if receives else "received what"
-    doing = "receive" if receives else "send"
-    return f"{who[0].upper()}{who[1:]} never {did} rank {waiter} waits to {doing} in {what}"
+    return f"{who[0].upper()}{who[1:]} never received what rank {waiter} waits to send in {what}"
 
 
 def mispaired_text(where: str, groups: Mapping[str, Sequence[int]]) -> str:
     """Ranks that met in one collective as different ones."""
     listed = "; ".join(f"{ranks_text(ranks)} entered {what}" for what, ranks in groups.items())
     return f"{where[0].upper()}{where[1:]} is where ranks first differ: {listed}"
+
+
+def unsent_text(missing: Iterable[int], waiting: Iterable[int], what: str, phase: str) -> str:
+    """Ranks that never send what others, or they themselves, wait for."""
+    who = ranks_text(missing)
+    where = f" of {phase}" if phase else ""
+    return f"{who[0].upper()}{who[1:]} never sent what {ranks_text(waiting)} waited for in {what}{where}"
 
 
 def brief(error: str) -> str:
@@ -82,7 +87,8 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
     if state.status is Status.RAISED and history.error:
         return f"Rank {rank} raised {history.error[0]}{where}: {brief(history.error[1])}"
     if state.status is Status.ABORTED:
-        return f"Rank {rank} called abort with code {history.abort_code}{where}"
+        after = f", after {history.error[0]}: {brief(history.error[1])}" if history.error else ""
+        return f"Rank {rank} called abort with code {history.abort_code}{where}{after}"
     if state.status is Status.RETURNED:
         return f"Rank {rank} returned"
     if not state.number and exit_code is None:
@@ -95,6 +101,12 @@ def death_words(code: int | None) -> str:
     if code is None:
         return "its process is gone"
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -> str:
+    """A message that was begun and not completed."""
+    where = f", and is now in {now[0].op}" if now else ""
+    return f"Rank {sender} began {what} without waiting for it{where}; rank {receiver} waits for the rest of it"
 
 
 def running_text(ranks: Sequence[int], state: RankState, attached: bool = False) -> str:
@@ -140,13 +152,17 @@ def verdict_text(
         return f"All {len(ends)} ranks finished every phase."
     if outcome is Outcome.RAISE:
         raised = [end for end in ends if end.status == "raised"]
-        first = raised[0]
+        first = next((end for end in raised if blame and end.rank in blame.ranks), raised[0])
         what = f"{ranks_text(end.rank for end in raised)} raised {first.error_type}: {brief(first.error)}"
-        return f"{what[0].upper()}{what[1:]}. {why}".strip() if blame and blame.by == "decision" else f"{what}."
+        what = f"{what[0].upper()}{what[1:]}."
+        return f"{what} {why}" if blame and blame.by == "decision" else what
     if outcome is Outcome.SLOW:
         return "The deadline was reached while milestones still advanced."
     if cause is Cause.LIVELOCK:
-        return f"Collectives complete, but no milestone is reached. {why}".strip()
+        return f"Ranks turn in circles: no milestone is reached. {why}".strip()
     if cause is Cause.STALL:
         return f"No rank advances, and nothing proves a deadlock. {why}".strip()
+    aborted = [end.rank for end in ends if end.status == "aborted"]
+    if aborted and blame and blame.by == "raised":
+        return f"{why} Then {ranks_text(aborted)} called abort."
     return why

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.report import coverage
 from harness.report.line import Line
 
 LIMIT_BYTES = 1 << 20  # what CI servers take as a job's summary
@@ -20,6 +21,8 @@ def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYT
     wrong = [line for line in lines if line.standing != "expected"]
     # The details have half of the room; the table, which says the least about the most cases, has what they leave.
     room = limit - len(head.encode()) - len(HEAD) - 2 * _NOTE_BYTES
+    covered = _coverage(lines, room // 4)
+    room -= len(covered.encode())
     details, kept = _fit(map(_details, wrong), room // 2)
     if kept < len(wrong):
         details += f"Cut here: the details of {len(wrong) - kept} more cases. They are in cases.jsonl.\n"
@@ -27,7 +30,14 @@ def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYT
     if kept < len(lines):
         rows += f"\nCut here: {len(lines) - kept} more cases. They are in cases.jsonl.\n"
     title = "\n## Not as expected\n\n" if wrong else ""
-    return head + HEAD + rows + title + details
+    return head + HEAD + rows + title + details + covered
+
+
+def _coverage(lines: Sequence[Line], room: int) -> str:
+    """Class and guard against outcome, if there is room for the whole of it."""
+    table = coverage.render(lines)
+    text = f"\n## Coverage\n\n{table}" if table else ""
+    return text if len(text.encode()) <= room else ""
 
 
 def counts(lines: Sequence[Line]) -> str:
@@ -58,13 +68,13 @@ def _row(line: Line) -> str:
 
 
 def _details(line: Line) -> str:
-    parts = [f"### {_name(line.case)}\n", f"{_plain(line.words)}. {_plain(line.text)}\n"]
+    parts = [f"### {_name(line.case)}\n", f"{plain(line.words)}. {plain(line.text)}\n"]
     if line.differences:
-        parts.append(f"Differs from what was expected: {_plain(line.differences)}\n")
+        parts.append(f"Differs from what was expected: {plain(line.differences)}\n")
     if line.blame_text:
-        parts.append(f"Blame: {_plain(line.blame_text)}\n")
+        parts.append(f"Blame: {plain(line.blame_text)}\n")
     if line.finding_texts:
-        parts.append("".join(f"- {_plain(text)}\n" for text in line.finding_texts.splitlines()))
+        parts.append("".join(f"- {plain(text)}\n" for text in line.finding_texts.splitlines()))
     if line.judged:
         parts.append(f"Evidence: `cases/{line.slug}/`\n")
     if line.rerun:
@@ -79,10 +89,10 @@ def _fenced(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _plain(text).replace("\n", " ")
+    return plain(text).replace("\n", " ")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is, whatever an error message holds."""
     return re.sub(r"([\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w))", r"\\\1", _clip(text.strip()))
 

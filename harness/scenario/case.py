@@ -1,7 +1,11 @@
-"""The case: one point of a scenario's matrix, one launch of N ranks. Plain data; standard library only."""
+"""The case: one point of a scenario's matrix, one launch of N ranks or several on what the earlier left.
+
+Plain data; standard library only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,16 +28,17 @@ class Expectation:
     cause: str | None = None
     proved: bool | None = None
     blame: tuple[int, ...] | None = None
-    error: str | None = None  # exception type on every rank that raised
+    launch: int | None = None  # the launch that the verdict is of
+    error: str | None = None  # exception type of every error that is known; "none": no error is
     decision: dict[str, Any] | None = None  # phase, shape, choice, detail of the blame
-    skipped: dict[str, list[int]] | None = None  # phase -> batch sizes that no rank captured
+    skipped: dict[str, list[int | str]] | None = None  # phase -> shapes that no rank ran
     findings: tuple[str, ...] | None = None  # must be there
     absent_findings: tuple[str, ...] | None = None  # must not be there
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One launch: what the ranks get (`spec`), how long it may take, and what is expected."""
+    """What the ranks get (`spec`), how often they are launched, how long each launch may take, and what is expected."""
 
     id: str
     scenario: str
@@ -47,7 +52,19 @@ class Case:
     spec: dict[str, Any]
     expect: Expectation
     limits: Limits = field(default_factory=Limits)
+    reports: tuple[str, ...] = ()  # public reports: owner/repository#number
+    mechanism_class: str = ""
+    note: str = ""  # what this point shows
+    launches: int = 1  # one after another; a folder stays between them
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""
         return asdict(self)
+
+    @staticmethod
+    def from_json(raw: Mapping[str, Any]) -> Case:
+        """The inverse of `to_json`, also after a way through JSON. Raises TypeError for another format."""
+        said = raw["expect"].items()
+        expect: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in said}
+        parts = {"tags": tuple(raw["tags"]), "expect": Expectation(**expect), "limits": Limits(**raw["limits"])}
+        return Case(**{**raw, **parts})

@@ -3,7 +3,7 @@ the engine that the file names."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -22,6 +22,7 @@ class Parallel(Section):
     tp: PositiveInt = Field(1, description="tensor-parallel ranks of a pipeline stage")
     pp: PositiveInt = Field(1, description="pipeline stages")
     ep: PositiveInt | None = Field(None, description="expert-parallel ranks; default: tp")
+    attention_tp: PositiveInt = Field(1, description="ranks that share requests and attention heads under attention DP")
     attention_dp: bool = Field(False, description="every rank has its own requests and its own KV capacity")
 
 
@@ -52,18 +53,49 @@ class KvCapacity(Section):
         return self
 
 
+MessageKind = Literal[
+    "add_request", "kv_arrived", "start_wave", "pause", "resume", "sleep", "wake_up", "update_weights",
+]  # fmt: skip
+
+
+class Message(Section):
+    """One entry of `workload.messages`: what a client or the coordinator sends to engine cores, in the order of arrival."""
+
+    kind: MessageKind
+    ranks: list[NonNegativeInt] | None = Field(None, description="who gets it; default: every rank")
+    step: NonNegativeInt = Field(0, description="not before the rank has run so many steps, unless it has nothing to run")
+    request: NonNegativeInt | None = Field(None, description="of add_request and kv_arrived: the request")
+    tag: Literal["weights", "kv_cache"] | None = Field(None, description="of wake_up: what wakes; default: everything")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Message:
+        if (self.kind in ("add_request", "kv_arrived")) != (self.request is not None):
+            raise ValueError(f"`request` {'is needed' if self.request is None else 'has no meaning'} for {self.kind}")
+        if self.tag is not None and self.kind != "wake_up":
+            raise ValueError(f"`tag` has no meaning for {self.kind}")
+        return self
+
+
 class Workload(Section):
     """`workload`: what is decoded after the warm-up."""
 
     requests: NonNegativeInt = Field(4, description="requests in all; dealt to the ranks under attention DP")
     prompt_tokens: PositiveInt = 6
-    new_tokens: PositiveInt = 8
+    new_tokens: PositiveInt | list[PositiveInt] = Field(8, description="tokens of each request, or one number for each")
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
+    grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
+    prompts: PositiveInt | None = Field(None, description="how many different prompts there are; default: as requests")
+    pulled: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV is read from a neighbour")
+    received: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV an earlier stage sends")
+    receive_timeout_s: float = Field(30.0, gt=0, description="how long a rank waits for that")
+    context_only: bool = Field(False, description="requests end with their prompt, whose KV is sent away")
+    waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room")
+    messages: list[Message] = Field(default_factory=list, description="control messages, in the order of their arrival")
     seed: int = 0
 
 
 FaultKind = Literal[
-    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "exhaust",
+    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "clock", "exhaust",
     "ballast", "device-error", "skip-launch",
 ]  # fmt: skip
 
@@ -72,10 +104,13 @@ class Fault(Section):
     """One entry of `faults`: what happens to one rank, and where."""
 
     kind: FaultKind
-    rank: NonNegativeInt
+    rank: NonNegativeInt | Literal["any"] = Field(description="any: one that is drawn from `skew.seed`")
     phase: str
+    launch: PositiveInt | None = Field(None, description="in which of the launches, from 1; default: in each")
     shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
-    seconds: float | None = Field(None, gt=0, description="of delay, stop and gil")
+    seconds: float | None = Field(
+        None, gt=0, description="of delay, stop, gil and clock; of exhaust: until the blocks come back"
+    )
     code: int | None = Field(None, description="of exit and abort")
     leave: NonNegativeInt | None = Field(None, description="of exhaust: free KV blocks to leave")
 
@@ -86,9 +121,24 @@ class Fault(Section):
     def _complete(self) -> Fault:
         if (self.kind == "ballast") != ((self.bytes is None) != (self.leave_bytes is None)):
             raise ValueError("ballast, and nothing else, needs either `bytes` or `leave_bytes`")
-        if (self.kind in ("delay", "stop", "gil")) != (self.seconds is not None):
+        timed = self.kind in ("delay", "stop", "gil", "clock")
+        if self.kind != "exhaust" and timed != (self.seconds is not None):
             raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
         return self
+
+
+class Skew(Section):
+    """`skew`: random delays, drawn from a seed."""
+
+    seed: NonNegativeInt = Field(0, description="the same seed draws the same")
+    seconds: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="least and most of a delay; without, nothing is delayed"
+    )
+    kind: Literal["delay", "stop"] = Field("delay", description="the fault that each delay is")
+    ranks: list[NonNegativeInt] | None = Field(None, description="which ranks; default: all")
+    phases: list[str] | None = Field(None, description="in which phases; default: all")
+    shapes: list[str] | None = Field(None, description="at which shapes of these phases; default: where they begin")
+    share: float = Field(1.0, gt=0, le=1, description="of the places, how many have a delay")
 
 
 class Gpu(Section):
@@ -101,6 +151,14 @@ class Gpu(Section):
         "auto", description="the data plane; symm_mem: all ranks share one GPU"
     )
     breadcrumbs: bool = Field(True, description="the device marks its collectives, so that hangs on it can be proved")
+
+
+class Cpu(Section):
+    """`cpu`: what holds on the device `cpu` only."""
+
+    memory_bytes: Amount | None = Field(
+        None, description="host memory that a rank's forwards may take beside weights and KV pool; default: no limit"
+    )
 
 
 class LimitsSection(Section):
@@ -122,13 +180,18 @@ class DecisionSection(Section):
     detail: dict[str, int | str] | None = Field(None, description="figures that must be equal")
 
 
+MechanismClass = Literal[
+    "M1-capacity-gate", "M2-partial-failure", "M3-idle-rank-skip", "M4-lifecycle-drift", "M5-mode-or-bucket-divergence",
+    "M6-cache-hit-divergence", "M7-warmup-skew-deadline", "M8-role-asymmetry", "M9-ordering", "M10-cache-scheduler-drift",
+    "M11-stale-protocol-state", "M12-agreement-livelock", "M13-graph-transport", "M14-wrong-group",
+]  # fmt: skip
 OutcomeWord = Literal["success", "raise", "hang", "crash", "slow", "invalid"]
 CauseWord = Literal[
     "all-ranks", "some-ranks", "deadlock", "orphaned", "livelock", "stall", "signal", "abort", "oom-kill",
     "device-error", "launch", "node-lost", "scenario", "harness",
 ]  # fmt: skip
 FindingWord = Literal[
-    "mispaired", "divergent-decision", "leak", "graph-mismatch", "wrong-result", "evidence-lost",
+    "mispaired", "divergent-decision", "leak", "graph-mismatch", "skipped-shape", "wrong-result", "evidence-lost",
     "second-opinion", "not-visible",
 ]  # fmt: skip
 
@@ -137,13 +200,19 @@ class ExpectSection(Section):
     """One entry of `expect`. `when` names matrix keys; the entry with the most of them that fits a point wins."""
 
     when: dict[str, Any] = Field(default_factory=dict)
+    note: str | None = Field(
+        None, description="what these points show: the fix that they stand for, and what is wrong with it"
+    )
     outcome: OutcomeWord
     cause: CauseWord | None = None
     proved: bool | None = None
+    launch: PositiveInt | None = Field(None, description="the launch that the verdict is of")
     blame: list[NonNegativeInt] | None = None
-    error: str | None = Field(None, description="exception type of the ranks that raised")
+    error: str | None = Field(None, description="exception type of every error that is known; `none`: no error is")
     decision: DecisionSection | None = None
-    skipped: dict[str, list[int]] | None = Field(None, description="phase -> batch sizes that no rank captured")
+    skipped: dict[str, list[int | str]] | None = Field(
+        None, description="phase -> shapes that no rank ran: batch sizes, labels"
+    )
     findings: list[FindingWord] | None = None
     absent_findings: list[FindingWord] | None = None
 
@@ -153,7 +222,12 @@ class Frame(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="unique among all scenarios")
     source: str = Field(min_length=1, description="where the case was reported")
-    summary: str = Field(min_length=1, description="one or two sentences")
+    summary: str = Field(min_length=1, description="the mechanism, in one or two sentences")
+    reports: list[Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+#[\w-]+$")]] = Field(
+        default_factory=list,
+        description="public reports of this hang, as owner/repository#number; `source` is the first's page",
+    )
+    mechanism_class: MechanismClass | None = Field(None, description="what diverges; docs/catalogue.md has the classes")
     tags: list[str] = Field(default_factory=list)
     engine: str = "minimal"
     parallel: Parallel = Parallel()
@@ -162,9 +236,17 @@ class Frame(Section):
     guards: dict[str, Any] = Field(default_factory=dict, description="the engine's guards")
     workload: Workload = Workload()
     faults: list[Fault] = Field(default_factory=list)
+    skew: Skew | None = Field(None, description="random delays, drawn from a seed")
     on_error: Literal["park", "exit"] = Field("park", description="what a rank does after an exception")
+    environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
+        default_factory=dict, description="environment variables of the ranks, beside those that they inherit"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
     gpu: Gpu = Gpu()
+    cpu: Cpu = Cpu()
+    launches: int = Field(
+        1, ge=1, le=9, description="how often the job is launched, one after another, on what the earlier left"
+    )
     limits: LimitsSection = LimitsSection()
     matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
     expect: list[ExpectSection] = Field(min_length=1)

@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from harness.scenario import skew
 from harness.scenario.capacity import capacity, per_rank
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.document import Document, Keys
 from harness.scenario.engine import SECTIONS, Engine, find_engine, is_attached, sections
 from harness.scenario.errors import FileErrors, Problem, UnknownEngine
 from harness.scenario.frame import ExpectSection, Frame
-from harness.scenario.impossible import impossible
+from harness.scenario.impossible import PHASES, impossible
 from harness.scenario.matrix import case_id, matching, points, substitute
 from harness.scenario.validate import Place, validate
 
@@ -144,6 +145,10 @@ class Loader:
             spec=spec,
             expect=_plain(expect),
             limits=Limits(**here.limits.model_dump()),
+            reports=tuple(frame.reports),
+            mechanism_class=frame.mechanism_class or "",
+            note=expect.note or "",
+            launches=here.launches,
         )
 
     def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:
@@ -194,28 +199,32 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
         raise ValueError("an engine with a KV cache needs kv_capacity")  # which was checked before
     unit, amount = capacity(frame.kv_capacity)
     values: Sequence[float] = per_rank(amount, ranks)
-    memory = frame.gpu.memory_bytes
+    memory, host_memory = frame.gpu.memory_bytes, frame.cpu.memory_bytes
     if unit != "fraction":
         values = [int(value) for value in values]
+    faults = skew.faults(frame, ranks, PHASES)
     return {
         "parallel": {**frame.parallel.model_dump(), "ep": frame.parallel.ep or frame.parallel.tp},
         "config": config,
         "kv_capacity": {"unit": unit, "per_rank": values},
         **engine.resolve(guards),
         "workload": frame.workload.model_dump(),
-        "faults": [fault.model_dump() for fault in frame.faults],
+        "faults": faults,
+        "skew": skew.record(frame, faults),
         "on_error": frame.on_error,
+        "environment": dict(frame.environment),
         "device": frame.device,
         "gpu": {
             "memory_bytes": None if memory is None else [int(value) for value in per_rank(memory, ranks)],
             "breadcrumbs": frame.gpu.breadcrumbs,
             "plane": frame.gpu.plane,
         },
+        "cpu": {"memory_bytes": None if host_memory is None else [int(value) for value in per_rank(host_memory, ranks)]},
     }
 
 
 def _plain(section: ExpectSection) -> Expectation:
-    raw = section.model_dump(exclude={"when"}, exclude_none=True)
+    raw = section.model_dump(exclude={"when", "note"}, exclude_none=True)
     for name in ("blame", "findings", "absent_findings"):
         if name in raw:
             raw[name] = tuple(raw[name])

@@ -34,12 +34,12 @@ class Kind(enum.IntEnum):
     # c > 0: a replayed graph's share of this communicator, c of them, a = its manifest string
     MANIFEST = 17  # a graph was captured: a = string (JSON: name, its collectives in order)
     ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
+    ERROR = 19  # the rank's program failed, and is not yet done with it (it may still end the job): columns as RAISED
     # Of processes that the recorder attached itself to:
-    JOIN = 19  # a = string (JSON: scope, rank, world, firm): the process has a rank in a world of ranks
-    UNCAUGHT = 20  # an exception left the program, its exit handlers still run: columns as RAISED
+    JOIN = 20  # a = string (JSON: scope, rank, world, firm): the process has a rank in a world of ranks
     OPAQUE = 21  # a = string: it communicates, or may, in a way that writes no events
-    STATUS = 23  # its program ends with exit status a, which is not 0, and without an exception
     LEAVING = 22  # its last exit handler has run: nothing of the program is left but the interpreter's own end
+    STATUS = 23  # its program ends with exit status a, which is not 0, and without an exception
 
 
 class Need(enum.IntEnum):
@@ -55,7 +55,8 @@ class Need(enum.IntEnum):
     RECV = 3  # one peer's matching send; peer -1: any member's
     SSEND = 4  # one peer's matching receive (a send that surely waits)
     STREAM = 5  # the rank's own device streams: a host in `synchronize`
-    COME = 6  # every member, as ALL; but a process that is not there yet may still be started and come
+    TIMED = 6  # every member, or the library's own deadline, which ends the operation with an error
+    COME = 7  # every member, as ALL; but a process that is not there yet may still be started and come
 
 
 class Record(NamedTuple):

@@ -92,14 +92,15 @@ class Recorder:
         self.write(Kind.COMM, ident, 0, self.string(text))
         return Comm(self, ident, f"{kind}:{name}", tuple(members))
 
-    def collective(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1) -> Wait:
+    def collective(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1, site: int = 0) -> Wait:
         """Enter a blocking collective; leave it with the returned context manager.
 
-        `size` is the number of elements where every member must pass the same, else -1. `root` is a rank in `comm`.
+        `size` is the number of elements where every member must pass the same, else -1. `root` is a rank in `comm`. `site`
+        is the string id of the line that called it.
         """
         comm.number = seq = comm.number + 1
         text = self.string(op)
-        self.write(Kind.ENTER, comm.id, seq, text, need, root, 0, size)
+        self.write(Kind.ENTER, comm.id, seq, text, need, root, 0, size, site)
         _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
         return Wait(self, comm, seq, text)
 
@@ -112,10 +113,7 @@ class Recorder:
 
     def post_p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int = 0, size: int = -1, site: int = 0) -> int:
         """A non-blocking `send` or `recv` was started; its number with that peer and tag."""
-        key = (op, peer, tag)
-        comm.p2p[key] = seq = comm.p2p.get(key, 0) + 1
-        self.write(Kind.POST, comm.id, seq, self.string(op), need, peer, tag, size, site)
-        return seq
+        return self._p2p(Kind.POST, comm, op, need, peer, tag, size, site)[0]
 
     def wait(
         self, comm: Comm, seq: int, op: str, need: Need = Need.ALL, peer: int = -1, tag: int = 0, site: int = 0
@@ -165,20 +163,48 @@ class Recorder:
 
     # --- point to point -------------------------------------------------------------------------------------------
 
-    def send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, synchronous: bool = False) -> Wait:
-        """Enter a blocking send to `peer` (a rank in `comm`). Only a synchronous one is known to wait."""
-        return self._p2p(comm, "send", Need.SSEND if synchronous else Need.NOBODY, peer, tag, size)
+    def send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, synchronous: bool = False, what: str = "") -> Wait:
+        """Enter a blocking send to `peer` (a rank in `comm`). Only a synchronous one is known to wait.
 
-    def recv(self, comm: Comm, peer: int, tag: int = 0, size: int = -1) -> Wait:
+        `what` is sent stands in the event: it tells messages of one pair and tag apart.
+        """
+        need = Need.SSEND if synchronous else Need.NOBODY
+        seq, text = self._p2p(Kind.ENTER, comm, f"send {what}".rstrip(), need, peer, tag, size)
+        return Wait(self, comm, seq, text)
+
+    def recv(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, what: str = "") -> Wait:
         """Enter a blocking receive from `peer` (a rank in `comm`, -1 for any)."""
-        return self._p2p(comm, "recv", Need.RECV, peer, tag, size)
+        seq, text = self._p2p(Kind.ENTER, comm, f"recv {what}".rstrip(), Need.RECV, peer, tag, size)
+        return Wait(self, comm, seq, text)
 
-    def _p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, size: int) -> Wait:
-        key = (op, peer, tag)
+    def post_send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, what: str = "") -> None:
+        """A send that does not block was started."""
+        self._p2p(Kind.POST, comm, f"send {what}".rstrip(), Need.NOBODY, peer, tag, size)
+
+    def p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, site: int) -> Wait:
+        """Enter a blocking `send` or `recv`."""
+        return Wait(self, comm, *self._p2p(Kind.ENTER, comm, op, need, peer, tag, -1, site))
+
+    def _p2p(
+        self, kind: Kind, comm: Comm, op: str, need: Need, peer: int, tag: int, size: int, site: int = 0
+    ) -> tuple[int, int]:
+        key = (op[:4], peer, tag)
         comm.p2p[key] = seq = comm.p2p.get(key, 0) + 1
         text = self.string(op)
-        self.write(Kind.ENTER, comm.id, seq, text, need, peer, tag, size)
-        return Wait(self, comm, seq, text)
+        self.write(kind, comm.id, seq, text, need, peer, tag, size, site)
+        return seq, text
+
+    @contextmanager
+    def waiter(self) -> Iterator[None]:
+        """The calling thread may still do something about this rank's waits: with it, the rank counts as running.
+
+        Every thread that writes an event counts from then on. One that only watches writes none, and says so by this.
+        """
+        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name))
+        try:
+            yield
+        finally:
+            self.write(Kind.WAITER_END, 0, 0)
 
     # --- what explains --------------------------------------------------------------------------------------------
 
@@ -238,15 +264,16 @@ class Recorder:
 
     def raised(self, error: BaseException, device_lost: bool = False) -> None:
         """The rank's program ended with an exception. `device_lost`: what was handed to its device will never run."""
-        text = "".join(traceback.format_exception(error))[-MAX_STRING:]
-        string = self.string
-        self.write(Kind.RAISED, 0, int(device_lost), string(type(error).__name__), string(str(error)), string(text))
+        self._write_error(Kind.RAISED, error, device_lost)
 
-    def uncaught(self, error: BaseException) -> None:
-        """An exception has left the program. Its exit handlers still run, and may communicate."""
+    def error(self, error: BaseException) -> None:
+        """The rank's program failed, but goes on: it still has something to do about it, and counts as running."""
+        self._write_error(Kind.ERROR, error)
+
+    def _write_error(self, kind: Kind, error: BaseException, device_lost: bool = False) -> None:
         text = "".join(traceback.format_exception(error))[-MAX_STRING:]
         string = self.string
-        self.write(Kind.UNCAUGHT, 0, 0, string(type(error).__name__), string(str(error)), string(text))
+        self.write(kind, 0, int(device_lost), string(type(error).__name__), string(str(error)), string(text))
 
     def returned(self) -> None:
         """The rank's program ended by itself."""

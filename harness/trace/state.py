@@ -94,6 +94,7 @@ class RankState:
     milestones: int = 0
     milestone_ns: int = 0
     exits: int = 0  # operations that ended
+    decisions: int = 0  # choices that were made
     last_ns: int = 0
     parked: bool = False  # ended, but its process and its sockets stay
     lost: int = 0  # events overwritten before they were read
@@ -139,6 +140,11 @@ class RankState:
                 op = "" if crumb.site is None else string(crumb.site)
                 self.lanes[info.key].see(crumb.entered, crumb.inside, op, seen_ns)
                 self.entered[info.key] = crumb.entered
+
+    @property
+    def turns(self) -> int:
+        """What a rank that turns in circles does again and again: operations that end, choices that it makes."""
+        return self.exits + self.decisions
 
     @property
     def runs(self) -> bool:
@@ -212,9 +218,10 @@ def _enter(state: RankState, record: Record, string: String) -> None:
         return
     op, need = string(record.a), Need(record.b)
     peer = info.members[record.c] if record.c >= 0 else -1
-    if op in ("send", "recv"):
+    verb = op.partition(" ")[0]
+    if verb in ("send", "recv"):
         # The wait for one that was posted comes after others may have been posted: the count never goes back.
-        counts, key = state.sent if op == "send" else state.received, (info.key, peer, record.tag)
+        counts, key = state.sent if verb == "send" else state.received, (info.key, peer, record.tag)
         counts[key] = max(counts.get(key, 0), record.seq)
     else:
         state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
@@ -236,6 +243,10 @@ def _launch(state: RankState, record: Record, string: String) -> None:
 def _exit(state: RankState, record: Record, string: String) -> None:
     state.waiters[record.thread] = None
     state.exits += 1
+
+
+def _decision(state: RankState, record: Record, string: String) -> None:
+    state.decisions += 1
 
 
 def _phase(state: RankState, record: Record, string: String) -> None:
@@ -282,7 +293,7 @@ def _join(state: RankState, record: Record, string: String) -> None:
     state.joins.append(Join(**json.loads(string(record.a))))
 
 
-def _uncaught(state: RankState, record: Record, string: String) -> None:
+def _error(state: RankState, record: Record, string: String) -> None:
     state.failed = True
 
 
@@ -306,6 +317,7 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.POST: _enter,
     Kind.EXIT: _exit,
     Kind.LAUNCH: _launch,
+    Kind.DECISION: _decision,
     Kind.PHASE: _phase,
     Kind.SHAPE: _shape,
     Kind.MILESTONE: _milestone,
@@ -316,7 +328,7 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.ABORT: _abort,
     Kind.PARKED: _parked,
     Kind.JOIN: _join,
-    Kind.UNCAUGHT: _uncaught,
+    Kind.ERROR: _error,
     Kind.OPAQUE: _opaque,
     Kind.STATUS: _status,
     Kind.LEAVING: _leaving,

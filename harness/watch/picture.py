@@ -28,7 +28,10 @@ def picture(
     blocked_s = (time.time_ns() - max(since_ns)) / 1e9 if since_ns else None
     return Picture(
         states=members.states(),
-        histories={rank: History.read(rank, m.records, m.strings, rank_of) for rank, m in members},
+        # A program runs on this host, and deaths are timed by its clock.
+        histories={
+            rank: History.read(rank, m.records, m.strings, 0 if rank_of else m.clock_ns, rank_of) for rank, m in members
+        },
         processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_s, m.oom_killed) for rank, m in members},
         comms=members.kinds,
         knot=knot,

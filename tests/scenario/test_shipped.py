@@ -65,7 +65,7 @@ def test_spec_holds_no_more_than_it_should() -> None:
             continue
         assert set(case.spec) == {
             "parallel", "config", "kv_capacity", "guards", "warmup", "workload", "faults", "on_error", "device", "gpu",
-            "habits",
+            "habits", "skew", "environment", "cpu",
         }  # fmt: skip
         assert len(case.spec["kv_capacity"]["per_rank"]) == case.ranks
 
