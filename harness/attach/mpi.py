@@ -6,7 +6,6 @@ replaced by one of them with the same handle. What is no method of theirs, or ha
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 from harness.attach import mpi_ops, mpi_requests, recording
 from harness.attach.mpi_class import transparent
 from harness.attach.recording import RANK_VARIABLES
+from harness.attach.shield import shielded
 from harness.attach.sites import call_site
 from harness.trace.event import Need
 from harness.trace.handles import Comm
@@ -71,8 +71,8 @@ def wrap(module: ModuleType) -> None:
 def _wrap_init(module: Any, name: str) -> None:
     original = getattr(module, name)
 
-    @functools.wraps(original)
-    def init(*arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def init(original: Any, *arguments: Any, **named: Any) -> Any:
         done = _enter_init()
         try:
             return original(*arguments, **named)
@@ -139,8 +139,8 @@ def _collective(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     operation = mpi_ops.COLLECTIVES[name]
     starts = name.startswith("I")
 
-    @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         comm = known(self)
         if comm is None:
             return original(self, *arguments, **named)
@@ -165,8 +165,8 @@ def _collective(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 def _maker(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """A collective that makes a communicator. Its name is the place of its making, the same on every member."""
 
-    @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         comm = known(self)
         if comm is None:
             return original(self, *arguments, **named)
@@ -199,8 +199,8 @@ def _send(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     # Only a synchronous send is sure to wait; the others may be buffered.
     need = Need.SSEND if "ssend" in name.lower() else Need.NOBODY
 
-    @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         comm = known(self)
         dest = named.get("dest", arguments[1] if len(arguments) > 1 else -1)
         if comm is None or not isinstance(dest, int) or dest < 0:
@@ -225,8 +225,8 @@ def _receive(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     starts = name[0] in "iI"
     any_source, any_tag = -1, -1
 
-    @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         comm = known(self)
         source = named.get("source", arguments[1] if len(arguments) > 1 else _module.ANY_SOURCE)
         if comm is None or source == _module.PROC_NULL:
@@ -253,8 +253,8 @@ def _both(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """Sendrecv: the send is posted, the receive is what surely waits."""
     names = mpi_ops.BOTH[name]
 
-    @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         comm = known(self)
         given = {**dict(zip(names, arguments, strict=False)), **named}
         dest, source = given.get("dest", -1), given.get("source", _module.ANY_SOURCE)
@@ -279,8 +279,8 @@ def _both(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _abort(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def method(self: Any, errorcode: int = 0) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, errorcode: int = 0) -> Any:
         found = recording.existing()
         if found is not None:
             found.recorder.abort(errorcode)
@@ -299,8 +299,8 @@ def _reduce(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _unseen(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def method(*arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, *arguments: Any, **named: Any) -> Any:
         recording.opaque(f"MPI's {name} writes no events")
         return original(*arguments, **named)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 from harness.attach import recording
 from harness.attach.mpi_class import transparent
+from harness.attach.shield import shielded
 from harness.attach.sites import call_site
 from harness.trace.event import Need
 from harness.trace.handles import Comm
@@ -36,8 +36,8 @@ def note(request: Any, comm: Comm, seq: int, op: int, need: Need, peer: int, tag
 
 
 def _wait(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def wait(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def wait(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         issued: Issued | None = getattr(self, "issued", None)
         if issued is None:
             return original(self, *arguments, **named)
@@ -55,8 +55,8 @@ def _wait(original: Callable[..., Any]) -> Callable[..., Any]:
 def _wait_all(original: Callable[..., Any]) -> Callable[..., Any]:
     """All of them must end: it is enough to wait for the last that surely waits."""
 
-    @functools.wraps(original)
-    def wait_all(cls: Any, requests: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def wait_all(original: Any, cls: Any, requests: Any, *arguments: Any, **named: Any) -> Any:
         requests = list(requests)
         listed = [issued for request in requests if (issued := getattr(request, "issued", None)) is not None]
         sure = [issued for issued in listed if issued[3] is not Need.NOBODY] or listed

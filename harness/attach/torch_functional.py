@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.attach import recording, torch_works
+from harness.attach.shield import shielded
 from harness.attach.sites import call_site
 from harness.attach.torch_groups import Group, group_of, groups, look_for_unseen
 from harness.attach.torch_works import Issued
@@ -36,8 +37,8 @@ def wrap(module: Any) -> None:
 
 
 def _function(name: str, place: int, original: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def issue(*arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def issue(original: Any, *arguments: Any, **named: Any) -> Any:
         group = _group(module, named.get("group", arguments[place] if len(arguments) > place else None))
         if group is None or getattr(_inside, "yes", False):  # some are made of others
             return original(*arguments, **named)
@@ -109,8 +110,8 @@ def wrap_data_parallel(module: ModuleType) -> None:
     kind = module.DistributedDataParallel
     original = kind.__init__
 
-    @functools.wraps(original)
-    def init(self: Any, *arguments: Any, **named: Any) -> None:
+    @shielded(original)
+    def init(original: Any, self: Any, *arguments: Any, **named: Any) -> None:
         distributed_c10d = _c10d()
         pg = named.get("process_group")
         if pg is None and not named.get("device_mesh") and distributed_c10d.is_initialized():

@@ -7,7 +7,6 @@ count of its operations.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 import weakref
@@ -17,6 +16,7 @@ from typing import Any
 
 from harness.attach import recording, torch_works
 from harness.attach.recording import Recording
+from harness.attach.shield import shielded
 from harness.attach.sites import call_site
 from harness.attach.torch_ops import OPERATIONS, P2P, describe, on_device
 from harness.trace.event import Need
@@ -77,8 +77,8 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     op = OPERATIONS[name].name
     blocks = name == "monitored_barrier"  # the one that returns no Work
 
-    @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         group = group_of(self)
         if group is None:
             return original(self, *arguments, **named)
@@ -108,8 +108,8 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     # gloo may take a message before anybody wants it: a send is never known to wait.
     need = Need.NOBODY if op == "send" else Need.RECV
 
-    @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         group = group_of(self)
         if group is None:
             return original(self, *arguments, **named)
@@ -187,8 +187,8 @@ def _wrap_init(module: ModuleType) -> None:
     original = module.init_process_group
     signature = inspect.signature(original)
 
-    @functools.wraps(original)
-    def init_process_group(*arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def init_process_group(original: Any, *arguments: Any, **named: Any) -> Any:
         global _scope
         try:
             given = signature.bind(*arguments, **named).arguments
@@ -224,8 +224,8 @@ def _wrap_new_group(module: ModuleType) -> None:
     original = module._new_process_group_helper
     signature = inspect.signature(original)
 
-    @functools.wraps(original)
-    def helper(*arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def helper(original: Any, *arguments: Any, **named: Any) -> Any:
         try:
             given = signature.bind(*arguments, **named).arguments
         except TypeError:
@@ -236,8 +236,8 @@ def _wrap_new_group(module: ModuleType) -> None:
             _add(made, comm, rank)
             return made
         members = [int(rank) for rank in given["global_ranks_in_group"]]
-        mine = int(given["group_rank"])
-        if not _scope or not 0 <= mine < len(members):
+        mine = given["group_rank"]
+        if not _scope or mine is None or not 0 <= mine < len(members):
             return original(*arguments, **named)  # this process is no member, or its world is not known
         recording_ = recording.current()
         backend = _backend(given.get("backend"))

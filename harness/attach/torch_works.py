@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import weakref
 from _thread import get_ident
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.attach import cuda_graphs, recording
 from harness.attach.recording import Recording
+from harness.attach.shield import shielded
 from harness.attach.sites import call_site
 from harness.trace.event import Need
 from harness.trace.handles import Comm
@@ -59,8 +59,8 @@ def last_issued() -> Issued | None:
 def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
     """A function that waits for its first argument, recorded."""
 
-    @functools.wraps(original)
-    def wait(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def wait(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         issued = issued_as(self)
         if issued is None:
             return original(self, *arguments, **named)
@@ -83,8 +83,8 @@ def wrap(module: ModuleType) -> None:
     kind.wait = waiting(kind.wait)
     future = kind.get_future
 
-    @functools.wraps(future)
-    def get_future(self: Any) -> Any:
+    @shielded(future)
+    def get_future(future: Any, self: Any) -> Any:
         # What is attached to a future runs, and may communicate, on a thread that Python does not know until then.
         if issued_as(self) is not None:
             recording.opaque("a future of a collective was taken: code attached to it may communicate at any moment")
@@ -96,8 +96,8 @@ def wrap(module: ModuleType) -> None:
 def coalesced(original: Callable[..., Any]) -> Callable[..., Any]:
     """The Work of several operations issued together ends after the last of them."""
 
-    @functools.wraps(original)
-    def end_coalescing(self: Any, *arguments: Any, **named: Any) -> Any:
+    @shielded(original)
+    def end_coalescing(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
         work = original(self, *arguments, **named)
         last = last_issued()
         if work is not None and last is not None:
