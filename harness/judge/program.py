@@ -33,6 +33,8 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
         if first_dead is None or _raised(picture, first) < _died(picture, first_dead) - NOTICED_S:
             every = all(rank in raised and same_error(picture, rank, first) for rank in states)
             return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
+    if first_dead is None and picture.failures:
+        return Outcome.RAISE, Cause.SOME_RANKS  # who started the ranks failed, and ended them
     if first_dead is None and dead:
         first_dead = min(dead, key=lambda rank: _died(picture, rank))
     if first_dead is not None:
@@ -61,6 +63,13 @@ def verdict_text(picture: Picture, outcome: Outcome, cause: Cause, blame: Blame 
         if not ends:
             return "The command ended in order. No process of it joined a communicator, so there was nothing to watch."
         return f"All {len(ends)} ranks ended in order." if len(ends) > 1 else "The one rank ended in order."
+    if outcome is Outcome.RAISE and picture.failures and (blame is None or blame.by != "raised"):
+        first = picture.failures[0]
+        what = f"{first.error[0]}: {words.brief(first.error[1])}"
+        ended = words.ranks_text(end.rank for end in ends if end.status == "dead")
+        return f"Process {first.pid}, which is no rank, raised {what}." + (
+            f" It ended {ended}." if ended[-1].isdigit() else ""
+        )
     if outcome is Outcome.RAISE and blame is not None:
         after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in blame.ranks]
         return f"{blame.text}." + (f" {_then(after)}" if after else "")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.judge.graph import Stuck, stuck
+from harness.judge.history import History
+from harness.judge.picture import Failure
 from harness.trace.ring import decode
 from harness.trace.state import Join, RankState, Status
 from harness.watch.members import HEAD_BYTES, SETTLE_S, TAIL_BYTES, Member, Members
@@ -262,6 +264,16 @@ class Crowd(Members):
                 elif self.kinds[wait.wait.comm][0] != "mpi" or not one.leaving_s or now_s - one.leaving_s < SETTLE_S:
                     return True
         return False
+
+    def failures(self) -> list[Failure]:
+        """What ended processes that are no ranks, the first in time first."""
+        found: list[Failure] = []
+        for one in self.processes.values():
+            if one.rank is None and one.state.failed:
+                history = History.read(-1, one.records, one.strings)
+                if history.error is not None:
+                    found.append(Failure(one.pid, history.error, history.failed_ns))
+        return sorted(found, key=lambda failure: failure.ns)
 
     def unseen(self) -> list[str]:
         """What of the program could not be seen, in sentences."""

@@ -170,7 +170,8 @@ class ProgramWatchdog(Watchdog):
         seen = picture(self.members, self.proof, knot, limit, advancing, self.started_s, now, self.members.rank_of)
         commands = [c.exit_code for _, c in sorted(self.members.commands.items())]
         doubts = [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found] if limit else []
-        return decide(replace(seen, attached=True, roots=commands, unseen=[*self.members.unseen(), *doubts]))
+        unseen, failures = [*self.members.unseen(), *doubts], self.members.failures()
+        return decide(replace(seen, attached=True, roots=commands, unseen=unseen, failures=failures))
 
     # --- after it -------------------------------------------------------------------------------------------------
 
