@@ -18,6 +18,7 @@ from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
+from engines.minimal.request_feed import RequestFeed
 from engines.minimal.settings import Settings
 from engines.minimal.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
 from engines.minimal.warm_up import WarmUp
@@ -78,7 +79,10 @@ class Rank:
         stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
         self.tp = self.world.split("tp", members)
         self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
-        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
+        part = shard(
+            self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp, parallel.attention_tp
+        )
+        self.feed = RequestFeed(settings, self._attention_group()) if parallel.attention_tp > 1 else None
         self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
         hooks = Hooks(
             before_meeting=lambda: self.faults.at("init", "communicator"),
@@ -147,6 +151,7 @@ class Rank:
             self.world,
             self.pool,
             self.detector.checkpoint,
+            self.feed,
             self._broadcast(),
         )
         replays = self.engine.replays
@@ -168,6 +173,12 @@ class Rank:
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
             "captures": self.captures,
         }
+
+    def _attention_group(self) -> MpiCommunicator:
+        """The ranks that share this rank's requests."""
+        size = self.settings.parallel.attention_tp
+        first = self.settings.rank // size * size
+        return self.world.split("attention", range(first, first + size))
 
     def _quota(self) -> int:
         """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""

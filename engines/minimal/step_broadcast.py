@@ -79,19 +79,31 @@ class StepBroadcast:
         self._number += 1
         with self._recorder.collective(self._comm, "broadcast", need=Need.TIMED):
             self._check()
-            if self._rank == 0:
-                self._memory[1] = value
-            self._memory[2 + self._rank] = self._number
-            # The first waits for all to acknowledge, the others for its value.
-            awaited = range(1, self._size) if self._rank == 0 else (0,)
-            came = self._wait(lambda: all(self._memory[2 + member] >= self._number for member in awaited))
-        if not came:
+            shared = self._tell(value) if self._rank == 0 else self._hear()
+        if shared is None:
             detail = f"seconds={self._timeout_s:g}"
             self._recorder.decision("step_broadcast.deadline", f"number={self._number}", "go on", detail, deviates=True)
             self._memory[0] = 1
         if self._checks_after:
             self._check()
-        return self._memory[1] if came else value
+        return value if shared is None else shared
+
+    def _tell(self, value: int) -> int | None:
+        """The value, when all others have acknowledged it in time."""
+        self._memory[1] = value
+        self._memory[2] = self._number
+        return value if self._wait(lambda: all(self._has(member) for member in range(1, self._size))) else None
+
+    def _hear(self) -> int | None:
+        """The first member's value, if it comes in time. It may be overwritten as soon as it is acknowledged."""
+        if not self._wait(lambda: self._has(0)):
+            return None
+        value = self._memory[1]
+        self._memory[2 + self._rank] = self._number
+        return value
+
+    def _has(self, member: int) -> bool:
+        return self._memory[2 + member] >= self._number
 
     def _check(self) -> None:
         if self._memory[0]:

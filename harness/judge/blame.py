@@ -104,7 +104,12 @@ def _missing(picture: Picture) -> Blame | None:
     first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, s.wait.since_ns, s.rank))
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
-    text = words.missing_text(first.lacks, f"{name} {wait.op} #{wait.seq}", wait.phase)
+    what = f"{name} {wait.op} #{wait.seq}"
+    if wait.need is Need.RECV:
+        waiting = [s.rank for s in knot if (s.wait.comm, s.wait.op, s.wait.peer) == (wait.comm, wait.op, wait.peer)]
+        text = words.unsent_text(first.lacks, waiting, what, wait.phase)
+    else:
+        text = words.missing_text(first.lacks, what, wait.phase)
     return Blame(first.lacks, "collective", text, site=f"{name}.{wait.op}", phase=state.phase, shape=state.shape)
 
 

@@ -50,10 +50,12 @@ def index(history: History) -> dict[tuple[str, str, int], Decision]:
 def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
     """Places in the events of `a` and `b` where their communication stops matching; None if it matches throughout.
 
-    Only communicators that both belong to count, each compared by its own sequence, and the messages between the two. Each
-    rank's place is that of its own first collective or message without a match: what it did before was the same on both.
+    Only communicators that both belong to count, also such as one of them never made, each compared by its own sequence, and
+    the messages between the two. Each rank's place is that of its own first collective or message without a match: what it
+    did before was the same on both.
     """
-    shared = {key for key, info in a.comms.items() if b.rank in info.members} & set(b.comms)
+    shared = {key for key, info in a.comms.items() if b.rank in info.members}
+    shared |= {key for key, info in b.comms.items() if a.rank in info.members}
     mine, other = _by_comm(a, shared), _by_comm(b, shared)
     end_a, end_b = _end(a), _end(b)
     places: list[tuple[int, int]] = []
