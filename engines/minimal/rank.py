@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.minimal.autotuner import Autotuner
@@ -24,6 +26,7 @@ from engines.minimal.protocols import Device, KvCache
 from engines.minimal.request_feed import RequestFeed
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from engines.minimal.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
 
@@ -184,6 +187,7 @@ class Rank:
                 self.pool,
                 self.detector.checkpoint,
                 self.feed,
+                self._broadcast(),
             )
         runner = DpModelRunner(settings, self.engine, self.tp, recorder)
         scheduler = Scheduler(settings, self.engine, self.manager, self.tp, recorder)
@@ -215,6 +219,17 @@ class Rank:
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
             engine.compiler = self.engine.compiler  # what a process has compiled stays
             self._warm_up(engine, manager).run()
+
+    def _broadcast(self) -> Broadcast:
+        """That of the requests' steps; ranks of a host share the job's own temporary folder."""
+        settings = self.settings
+        if settings.habits.step_broadcast == "none":
+            return NoBroadcast()
+        first = settings.rank // self.tp.size * self.tp.size
+        path = Path(tempfile.gettempdir()) / f"step-broadcast-{first}"
+        checks_after = settings.habits.step_broadcast == "checked"
+        members = range(first, first + self.tp.size)
+        return StepBroadcast(self.recorder, members, self.tp.rank, path, settings.broadcast_timeout_s, checks_after)
 
     def _before(self, layer: str) -> None:
         self.faults.before(layer)
