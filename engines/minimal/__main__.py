@@ -5,22 +5,30 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 
 from engines.minimal.comm_mpi import finalize
 from engines.minimal.faults import LeaveEarly
-from engines.minimal.rank import Rank
+from engines.minimal.rank import Rank, WarmsUp
 from engines.minimal.settings import Settings
+from engines.minimal.unable import Unable
+from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
 
 
-def main() -> None:
+def main(warm_up: Callable[..., WarmsUp] = WarmUp) -> None:
     """Run the rank; record how it ends; stay, with sockets open, until it is released."""
     recorder = Recorder.attach()
     settings = Settings.from_environment()
     try:
-        recorder.result(Rank(settings, recorder).run())
+        recorder.result(Rank(settings, recorder, warm_up).run())
     except LeaveEarly:
         print("left early", file=sys.stderr, flush=True)
+    except Unable as why:
+        print(f"cannot run this scenario: {why}", file=sys.stderr, flush=True)
+        recorder.unable(str(why))
+        recorder.park()
+        os._exit(1)
     except Exception as error:
         traceback.print_exc()
         recorder.raised(error, device_lost=_device_lost())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.comm_mpi import MpiCommunicator
@@ -17,12 +18,23 @@ from harness.trace import Recorder
 WEIGHT_SEED = 1234
 
 
-class Rank:
-    """One rank of the minimal engine."""
+class WarmsUp(Protocol):
+    """A warm-up, made of what `WarmUp` is made of: this engine's own, or another's that runs on it."""
 
-    def __init__(self, settings: Settings, recorder: Recorder) -> None:
+    captured: dict[str, list[int]]
+    skipped: dict[str, list[int]]
+
+    def run(self) -> None:
+        """All phases, once."""
+
+
+class Rank:
+    """One rank of the minimal engine, with its own warm-up or another."""
+
+    def __init__(self, settings: Settings, recorder: Recorder, warm_up: Callable[..., WarmsUp] = WarmUp) -> None:
         self.settings = settings
         self.recorder = recorder
+        self.warm_up = warm_up
         with recorder.phase("init"):
             self.world = MpiCommunicator.world(recorder, settings.world)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
@@ -62,7 +74,7 @@ class Rank:
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
-        warm_up = WarmUp(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
+        warm_up = self.warm_up(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
         warm_up.run()
         executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults)
         replays = self.engine.replays

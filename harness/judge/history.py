@@ -66,6 +66,7 @@ class History:
     ended_ns: int = 0
     error: tuple[str, str, str] | None = None  # type, message, traceback
     abort_code: int | None = None
+    unable: str = ""  # why its engine cannot run the scenario
     result: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None
     graphs: list[CapturedGraph] = field(default_factory=list)  # in the order of their capture
@@ -105,13 +106,15 @@ class History:
             elif kind == Kind.COMM:
                 info = comms[fields[3]] = CommInfo.parse(text(fields[5]))
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE):
                 record = Record._make(fields)
                 history.ended_at, history.ended_ns = at, record.time_ns
                 if kind == Kind.RAISED:
                     history.error = (text(record.a), text(record.b), text(record.c))
                 elif kind == Kind.ABORT:
                     history.abort_code = record.a
+                elif kind == Kind.UNABLE:
+                    history.unable = text(record.a)
             elif kind == Kind.RESULT:
                 history.result = json.loads(text(fields[5]))
             elif kind == Kind.LAUNCH:

@@ -34,6 +34,7 @@ class Kind(enum.IntEnum):
     # c > 0: a replayed graph's share of this communicator, c of them, a = its manifest string
     MANIFEST = 17  # a graph was captured: a = string (JSON: name, its collectives in order)
     ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
+    UNABLE = 21  # the engine cannot run this scenario, and stops: a = string (why)
 
 
 class Need(enum.IntEnum):

@@ -1,0 +1,32 @@
+"""The bench that grafted code runs on: this rank's parts of the minimal engine, and where the warm-up is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.faults import Faults
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.protocols import Communicator
+from engines.minimal.settings import Settings
+from harness.trace import Recorder
+
+
+@dataclass(slots=True)
+class Bench:
+    """What stand-ins stand on."""
+
+    settings: Settings
+    engine: ModelEngine
+    manager: BlockManager
+    tp: Communicator
+    world: Communicator
+    recorder: Recorder
+    faults: Faults
+    phase: str = ""
+    shape: str = ""
+    entered: list[str] = field(default_factory=list)  # the phases so far
+    requests: int = 0  # made in this phase
+    grafted: Any = None  # the engine object
+    needed_blocks: int | None = None  # what grafted code last compared the free blocks with
