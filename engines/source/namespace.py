@@ -71,9 +71,11 @@ class Namespace(dict[str, Any]):
     """The globals of one module of the tree."""
 
     def __init__(self, world: World, module: Module) -> None:
-        super().__init__(__name__=module.name, __file__=str(module.path), __package__=module.package)
+        name = f"grafted.{module.name}"  # not what an installed package of that name is called
+        super().__init__(__name__=name, __file__=str(module.path), __package__=module.package)
         self.world = world
         self.module = module
+        sys.modules[name] = View(world, module.name)  # dataclasses look there for the module of their class
         self["__builtins__"] = {**vars(builtins), "__import__": self._import}
 
     def __missing__(self, name: str) -> Any:

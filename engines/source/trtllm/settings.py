@@ -52,6 +52,7 @@ def on_engine(settings: Settings) -> dict[str, Any]:
         "_torch_compile_piecewise_cuda_graph": prefill,
         "_is_encoder_decoder_model": lambda: False,
         "_is_encode_only": False,
+        "_is_warmup": False,
     }
 
 
