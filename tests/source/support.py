@@ -27,17 +27,12 @@ class Ran:
     error: BaseException | None = None
 
 
-def settings(tree: Path, changes: dict[str, Any], rank: int) -> Settings:
-    """Settings as a scenario gives them."""
-    case = load_all(["tests/source/base.yaml"], {"config.tree": str(tree), **changes})[0]
-    return Settings.from_spec(case.spec, rank, case.ranks)
-
-
-def launch(tree: Path, changes: dict[str, Any] | None = None, world: int = 2, stuck_s: float = 5.0) -> list[Any]:
+def launch(tree: Path, changes: dict[str, Any] | None = None, world: int = 2, stuck_s: float = 30.0) -> list[Any]:
     """Warm up and decode on every rank."""
+    case = load_all(["tests/source/base.yaml"], {"config.tree": str(tree), **(changes or {})})[0]
 
     def run(tp: ThreadCommunicator, everybody: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
-        mine = settings(tree, changes or {}, tp.rank)
+        mine = Settings.from_spec(case.spec, tp.rank, case.ranks)
         log, device = Log(), TableDevice(data, mine.draft_len)
         manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)

@@ -49,7 +49,7 @@ class ModelEngine:
 
 '''
 
-ENGINE_CLASS = '''\
+ENGINE_CLASS = """\
 class PyTorchModelEngine(ModelEngine):
 
     def __init__(self, model: something_compiled) -> None:
@@ -87,9 +87,9 @@ class PyTorchModelEngine(ModelEngine):
             self._capture_generation_cuda_graphs(resource_manager)
         logger.info(f"captured {self._captures}")
         self.extra(manager)
-'''
+"""
 
-METHODS = '''
+METHODS = """
     def extra(self, manager):
         EXTRA
 
@@ -129,9 +129,9 @@ METHODS = '''
         result.generation_requests = manager.add_dummy_requests(
             list(range(batch_size)), is_gen=True, max_num_draft_tokens=draft_len)
         return result
-'''
+"""
 
-RUNNER_CLASS = '''\
+RUNNER_CLASS = """\
 class DecoderRunner(ModelEngine):
 
     def __init__(self, config):
@@ -154,9 +154,9 @@ class DecoderRunner(ModelEngine):
             self.cuda_graph_runner.is_warmup_only = False
             self._capture_generation_cuda_graphs(resource_manager)
         self.extra(kv_cache_manager)
-'''
+"""
 
-SIZES = '''\
+SIZES = """\
 import math
 
 FIRST = -math.inf
@@ -164,7 +164,7 @@ FIRST = -math.inf
 
 def largest_first(sizes):
     return sorted(sizes, key=lambda size: size if size > FIRST else FIRST, reverse=True)
-'''
+"""
 
 
 def write(root: Path, file: str, text: str) -> Path:
