@@ -8,7 +8,6 @@ import time
 
 from engines.minimal.rank import Rank
 from engines.minimal.settings import Settings
-from engines.minimal.warm_up import WarmUp
 from harness.scenario.load import load_all
 from harness.trace import Recorder, layout
 from harness.trace.ring import Ring
@@ -49,7 +48,7 @@ def measure() -> dict[str, float]:
 def _warm_up(rank: Rank) -> float:
     rank.engine.graphs.clear()
     start = time.perf_counter()
-    WarmUp(rank.settings, rank.engine, rank.manager, rank.tp, rank.world, rank.recorder, rank.faults).run()
+    rank.warm_up().run()
     return time.perf_counter() - start
 
 

@@ -9,19 +9,18 @@ from collections.abc import Callable
 
 from engines.minimal.comm_mpi import finalize
 from engines.minimal.faults import LeaveEarly
-from engines.minimal.rank import Rank, WarmsUp
+from engines.minimal.rank import Rank
 from engines.minimal.settings import Settings
 from engines.minimal.unable import Unable
-from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
 
 
-def main(warm_up: Callable[..., WarmsUp] = WarmUp) -> None:
+def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
     """Run the rank; record how it ends; stay, with sockets open, until it is released."""
     recorder = Recorder.attach()
     settings = Settings.from_environment()
     try:
-        recorder.result(Rank(settings, recorder, warm_up).run())
+        recorder.result(make(settings, recorder).run())
     except LeaveEarly:
         print("left early", file=sys.stderr, flush=True)
     except Unable as why:

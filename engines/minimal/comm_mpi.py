@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ mpi4py.rc.finalize = False
 from mpi4py import MPI  # noqa: E402
 
 from harness.trace import Comm, Recorder  # noqa: E402
+
+TAGS = 32_000  # MPI promises tags up to 32,767
 
 
 class MpiCommunicator:
@@ -56,9 +59,45 @@ class MpiCommunicator:
         with self._recorder.collective(self._comm, "barrier"):
             self.mpi.Barrier()
 
+    def send(self, value: object, to: int, what: str) -> None:
+        """Hand a value to member `to`; ends when that one has taken it (a synchronous send)."""
+        with self._recorder.send(self._comm, to, _tag(what), synchronous=True, what=what):
+            self.mpi.ssend(value, to, _tag(what))
+
+    def isend(self, value: object, to: int, what: str) -> PendingSend:
+        """Begin to hand a value to member `to`. A large one moves only while this rank is inside MPI."""
+        self._recorder.post_send(self._comm, to, _tag(what), what=what)
+        return PendingSend(self.mpi.isend(value, to, _tag(what)))
+
+    def recv(self, source: int, what: str) -> Any:
+        """The next value that member `source` sends as `what`."""
+        with self._recorder.recv(self._comm, source, _tag(what), what=what):
+            return self.mpi.recv(source=source, tag=_tag(what))
+
     def abort(self, code: int) -> None:
         """End the job at once."""
         self.mpi.Abort(code)
+
+
+def alone(recorder: Recorder, rank: int) -> MpiCommunicator:
+    """The communicator of this rank by itself, on which nothing ever waits."""
+    return MpiCommunicator(recorder, MPI.COMM_SELF, recorder.comm("mpi", "self", [rank]))
+
+
+class PendingSend:
+    """A send that does not block."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def wait(self) -> None:
+        """Until the value is on its way. It may be buffered, so this is never counted as a wait for the receiver."""
+        self._request.wait()
+
+
+def _tag(what: str) -> int:
+    """Values of different purpose never meet, as with upstream's message tags."""
+    return zlib.crc32(what.encode()) % TAGS
 
 
 def finalize() -> None:

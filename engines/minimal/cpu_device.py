@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from engines.minimal.data_plane import DataPlane
 from engines.minimal.inputs import input_tensors, step_output
 from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import Model
+from engines.minimal.model import HIDDEN, Model
 from engines.minimal.protocols import Step, StepOutput
 from harness.trace import Recorder
 
@@ -92,6 +92,8 @@ class CpuDevice:
         self.plane = plane
         self.recorder = recorder
         self.recording: Recording | None = None
+        self.lazy = False
+        self.kept: list[tuple[Tensor, str]] = []
         self.model: Model
         self.pool: KvPool
 
@@ -109,6 +111,15 @@ class CpuDevice:
         """Record a forward of the shape of `step`."""
         return CpuGraph(self, step, name)
 
+    def hand_on(self) -> None:
+        """Send what lazy forwards have kept back."""
+        while self.kept:
+            self.plane.send(*self.kept.pop(0))
+
+    def fill(self, step: Step) -> None:
+        """Receive hidden states for a step of this shape, and run nothing."""
+        self.plane.recv(torch.empty(len(step.tokens), HIDDEN), "graph input")
+
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors."""
         return self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
@@ -122,6 +133,17 @@ class CpuDevice:
     ) -> None:
         """The data plane's, as one node of a graph that is being captured."""
         self._collective(lambda: self.plane.all_to_all(output, source, outgoing, incoming, place))
+
+    def send(self, tensor: Tensor, place: str) -> None:
+        """To the next stage, as one node of a graph that is being captured."""
+        if self.lazy:
+            self.kept.append((tensor, place))
+            return
+        self._collective(lambda: self.plane.send(tensor, place))
+
+    def recv(self, tensor: Tensor, place: str) -> None:
+        """From the stage before, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.recv(tensor, place))
 
     def _collective(self, issue: Callable[[], None]) -> None:
         if self.recording is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines.minimal.comm_gloo import GlooGroup
+from engines.minimal.comm_gloo_link import GlooLink
 from engines.minimal.comm_mpi import MpiCommunicator
 from engines.minimal.cpu_device import CpuDevice
 from engines.minimal.data_plane import Hooks
@@ -18,7 +19,9 @@ def cpu_device(
     settings: Settings,
     recorder: Recorder,
     tp: MpiCommunicator,
+    pp: MpiCommunicator,
     members: Sequence[int],
+    stages: Sequence[int],
     part: Shard,
     seed: int,
     hooks: Hooks,
@@ -26,6 +29,8 @@ def cpu_device(
     """The device with its model and its KV pool. All members must call it."""
     plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
     device = CpuDevice(plane, recorder)
-    device.model = Model(part, settings.draft_len, seed, device, hooks.between)
-    device.pool = KvPool(settings, part.heads)
+    if pp.size > 1:
+        plane.link = GlooLink(recorder, pp, stages)
+    device.model = Model(part, settings.draft_len, seed, device, hooks, dense_layers=settings.dense_layers)
+    device.pool = KvPool(settings, part)
     return device

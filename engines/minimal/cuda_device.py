@@ -51,6 +51,7 @@ class CudaDevice:
     """Runs the model on the KV pool, everything on one stream."""
 
     out_of_memory: type[Exception] = torch.OutOfMemoryError
+    lazy = False  # there is one pipeline stage only
 
     def __init__(self, plane: DataPlane, recorder: Recorder, memory: GpuMemory) -> None:
         self.plane = plane
@@ -83,6 +84,12 @@ class CudaDevice:
     def capture(self, step: Step, name: str) -> CudaGraph:
         """Capture a forward of the shape of `step`; nothing runs meanwhile."""
         return CudaGraph(self, step, name)
+
+    def hand_on(self) -> None:
+        """Nothing is kept back."""
+
+    def fill(self, step: Step) -> None:
+        """No stage is before this one."""
 
     def inputs(self, step: Step) -> tuple[Tensor, ...]:
         """Input tensors on the device."""

@@ -48,10 +48,10 @@ def cuda_device(
         largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.draft_len))
         plane = SymmetricMemory(recorder, name, tp, members, hooks, crumbs, largest * (HIDDEN + EXPERTS))
     device = CudaDevice(plane, recorder, memory)
-    device.model = Model(part, settings.draft_len, seed, plane, hooks.between, device="cuda")
+    device.model = Model(part, settings.draft_len, seed, plane, hooks, "cuda", settings.dense_layers)
     if is_measured(settings):
         _profile(settings, device, part)
-    device.pool = KvPool(settings, part.heads, memory)
+    device.pool = KvPool(settings, part, memory)
     recorder.environment({"memory": memory.figures() | {"kv_bytes": device.pool.bytes, "kv_blocks": device.pool.blocks}})
     return device
 
@@ -81,7 +81,7 @@ def _profile(settings: Settings, device: CudaDevice, part: Shard) -> None:
 
     Its activations stay in the allocator's hands: what is free afterwards is what the pool may have.
     """
-    device.pool = KvPool(replace(settings, kv_unit="blocks", kv_amount=1), part.heads, device.memory)
+    device.pool = KvPool(replace(settings, kv_unit="blocks", kv_amount=1), part, device.memory)
     count, width = settings.max_num_tokens, settings.blocks_per_sequence
     per_block = settings.tokens_per_block
     positions = tuple(number % per_block for number in range(count))

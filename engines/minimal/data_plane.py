@@ -21,6 +21,7 @@ class Hooks:
 
     before_meeting: Callable[[], None] = lambda: None  # the address is known, the communicator is not yet made
     between: Callable[[str], None] = lambda layer: None  # the dispatch and the combine of a layer
+    before_experts: Callable[[str], None] = lambda layer: None  # of a layer: an operation that the autotuner may tune
 
 
 class Collectives(Protocol):
@@ -33,6 +34,22 @@ class Collectives(Protocol):
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:
         """Send the first `outgoing[0]` rows of `source` to member 0 and so on; `incoming` rows of each come back."""
+
+    def send(self, tensor: torch.Tensor, place: str) -> None:
+        """To the next pipeline stage; ends when that has taken it."""
+
+    def recv(self, tensor: torch.Tensor, place: str) -> None:
+        """From the stage before, into `tensor`."""
+
+
+class Link(Protocol):
+    """Tensors between pipeline stages."""
+
+    def send(self, tensor: torch.Tensor, place: str) -> None:
+        """To the next stage; ends when that has taken it."""
+
+    def recv(self, tensor: torch.Tensor, place: str) -> None:
+        """From the stage before."""
 
 
 class DataPlane(ABC):
@@ -50,6 +67,21 @@ class DataPlane(ABC):
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:
         """As `Collectives`."""
+
+    link: Link | None = None  # to the other pipeline stages, where there are some
+
+    def send(self, tensor: torch.Tensor, place: str) -> None:
+        """As `Collectives`. Raises RuntimeError where there is no other stage."""
+        self._linked().send(tensor, place)
+
+    def recv(self, tensor: torch.Tensor, place: str) -> None:
+        """As `Collectives`. Raises RuntimeError where there is no other stage."""
+        self._linked().recv(tensor, place)
+
+    def _linked(self) -> Link:
+        if self.link is None:
+            raise RuntimeError("this rank has no link to another pipeline stage")
+        return self.link
 
     def begin(self) -> None:  # noqa: B027  most planes have nothing to do
         """A forward begins."""

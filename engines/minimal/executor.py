@@ -10,8 +10,9 @@ from engines.minimal.batch import Batch, Row
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Communicator
-from engines.minimal.requests import own_requests
+from engines.minimal.requests import Request, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -29,19 +30,23 @@ class Executor:
     tp: Communicator
     recorder: Recorder
     faults: Faults
+    pipeline: Pipeline
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
         scheduler = Scheduler(self.settings, self.engine, self.manager, self.recorder)
-        scheduler.waiting = own_requests(self.settings, self.tp.rank, self.tp.size)
+        arrived = own_requests(self.settings, self.tp.rank, self.tp.size) if self.pipeline.first else []
         done: dict[str, list[int]] = {}
         number = 0
-        while any(self.engine.of_all(scheduler.left, "requests left")):
+        while self._goes_on(scheduler, arrived):
+            arrived = []
             number += 1
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
-            scheduler.admit(number)
+            if self.pipeline.decides:
+                scheduler.admit(number)
+            self.pipeline.schedule(number, scheduler.active, scheduler.start)
             self._check_transfers(number, scheduler)
             if not scheduler.can_queue(number):
                 time.sleep(IDLE_S)
@@ -50,10 +55,15 @@ class Executor:
                 self.recorder.decision("decode.idle", f"step={number}", "skip", deviates=True)
                 continue
             self._encode(scheduler)
-            self._step(scheduler)
+            self._step(number, scheduler)
             done |= {str(request.ident): request.output for request in scheduler.retire()}
             self.recorder.milestone(f"step={number}")
         return done
+
+    def _goes_on(self, scheduler: Scheduler, arrived: list[Request]) -> bool:
+        """Take new requests in; whether any rank has one left."""
+        scheduler.waiting += self.pipeline.requests(arrived)
+        return any(self.engine.of_all(scheduler.left, "requests left"))
 
     def _check_transfers(self, number: int, scheduler: Scheduler) -> None:
         """A status that all ranks exchange; behind a gate only those come that the gate lets through."""
@@ -75,7 +85,7 @@ class Executor:
             # Sharded over the attention group: of one rank under attention DP, else of all, which all have the request.
             self.engine.device.encode(request.ident, request.prompt, wide or not self.settings.parallel.attention_dp)
 
-    def _step(self, scheduler: Scheduler) -> None:
+    def _step(self, number: int, scheduler: Scheduler) -> None:
         """One forward of all active requests, or of a dummy."""
         rows = [request.row(scheduler.draft_len) for request in scheduler.active] or [self._dummy(scheduler.draft_len)]
         output = self.engine.forward(Batch(rows))
@@ -83,6 +93,7 @@ class Executor:
         if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used, "graph used")):
             again = self.engine.forward(Batch(rows), graphs=False)
             self.equal &= again == output
+        output = self.pipeline.output(number, scheduler.active, output)
         at = 0
         for request, row in zip(scheduler.active, rows, strict=False):
             end = at + len(row.tokens)

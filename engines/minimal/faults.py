@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ class Faults:
             case "exhaust":
                 if self.manager is None:
                     raise RuntimeError(f"there is no KV cache to exhaust yet in phase {fault.phase}")
-                self.manager.take_all_but(fault.leave or 0)
+                _take_blocks(self.manager, fault.leave or 0, fault.seconds)
             case "ballast":
                 self._on_device(fault).take_memory(fault.bytes, fault.leave_bytes)
             case "device-error":
@@ -114,6 +115,15 @@ def _fits(fault: Fault, shape: str | None) -> bool:
     if fault.shape is None or shape is None:
         return fault.shape is None and shape is None
     return set(fault.shape.split()) <= set(shape.split())
+
+
+def _take_blocks(manager: BlockManager, leave: int, seconds: float | None) -> None:
+    """Take all free blocks but `leave`; as a transfer that ends gives them back after `seconds`, if that is said."""
+    taken = manager.take_all_but(leave)
+    if seconds is not None:
+        timer = threading.Timer(seconds, manager.free, [taken])
+        timer.daemon = True
+        timer.start()
 
 
 def _compile_for(seconds: float) -> None:

@@ -40,6 +40,38 @@ class Habits:
     tactic_exchange: Literal["none", "always", "on-miss"] = _habit(
         "none", "after each autotuner shape ranks exchange tactics: `always`, or `on-miss`: those that had to tune"
     )
+    phase_entry: Literal["agree", "general-only", "own"] = _habit(
+        "agree",
+        "under the guard `agree` of the general phase: whether ranks agree on what a guided decoder turns off, which only "
+        "the last pipeline stage has; `general-only`: not for the attention shapes, as upstream since the follow-up of "
+        "#17667; `own`: not at all, as before",
+    )
+    cache_hand_off: Literal["after", "in-forward", "always"] = _habit(
+        "after",
+        "when a pipeline stage takes over the autotuner's cache: `in-forward`: at its first layer with experts, which also "
+        "lets it hand the cache on; `after`: at the latest after the forward; `always`: also when the forward has failed",
+    )
+    capture_recv: Literal["matched", "unmatched"] = _habit(
+        "matched",
+        "`unmatched`: a later pipeline stage receives a graph's input before the capture, though none sends it",
+    )
+    request_send: Literal["wait", "async"] = _habit(
+        "wait", "how a pipeline stage hands new requests on; `async`: waited for only before the next ones (#10665)"
+    )
+    pp_schedule: Literal["first", "own"] = _habit(
+        "first", "who schedules for a pipeline: its first stage, or each stage by its own free blocks"
+    )
+    stop_criteria: Literal["device", "host", "host-unmarked"] = _habit(
+        "device",
+        "how the last stage finds that a request is finished; `host`: it says so to the others, which then do the same; "
+        "`host-unmarked`: it does not (#16131)",
+    )
+    mtp_layers: Literal["last-stage", "removed"] = _habit(
+        "last-stage", "`removed`: the last pipeline stage drops the draft layers too, which it needs"
+    )
+    stage_send: Literal["eager", "lazy"] = _habit(
+        "eager", "`lazy`: a pipeline stage hands its hidden states on only after it has asked for the sampled tokens"
+    )
     encoder: Literal["own-group", "global-group"] = _habit(
         "own-group",
         "over whom the encoder of a prompt with an image reduces; `global-group`: all ranks, under attention DP too",

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import torch
 
-from engines.minimal.model import HEAD_DIM, HEADS, LAYERS
-from engines.minimal.settings import Settings
+from engines.minimal.model import HEAD_DIM, HEADS, Shard
+from engines.minimal.settings import LAYERS, Settings
 
 BYTES_PER_ELEMENT = 4  # float32
 
@@ -26,11 +26,11 @@ class DeviceMemory(Protocol):
 class KvPool:
     """Pool of shape [layers, 2, (blocks + 1) * tokens_per_block, heads, head_dim]; the last block is scratch."""
 
-    def __init__(self, settings: Settings, heads: int, memory: DeviceMemory | None = None) -> None:
+    def __init__(self, settings: Settings, part: Shard, memory: DeviceMemory | None = None) -> None:
         """On the device of `memory`, else on the host. Raises MemoryError when the capacity is less than one block."""
         self.tokens_per_block = settings.tokens_per_block
         self.ballast: torch.Tensor | None = None
-        per_block = block_bytes(self.tokens_per_block, heads)
+        per_block = block_bytes(self.tokens_per_block, part.heads, len(part.layers))
         if settings.kv_unit == "ballast_bytes":
             self._take(int(settings.kv_amount), memory)
         self.blocks = _blocks(settings, per_block, memory)
@@ -38,7 +38,7 @@ class KvPool:
             raise MemoryError(f"KV capacity {settings.kv_unit}={settings.kv_amount} holds no block of {per_block} bytes")
         slots = (self.blocks + 1) * self.tokens_per_block
         # Written once, so that the pages are really there.
-        self.data = torch.zeros(LAYERS, 2, slots, heads, HEAD_DIM, device="cuda" if memory else "cpu")
+        self.data = torch.zeros(len(part.layers), 2, slots, part.heads, HEAD_DIM, device="cuda" if memory else "cpu")
         self.bytes = self.data.numel() * self.data.element_size()
 
     def _take(self, size: int, memory: DeviceMemory | None) -> None:
@@ -49,9 +49,9 @@ class KvPool:
             memory.take(size)
 
 
-def block_bytes(tokens_per_block: int, heads: int = HEADS) -> int:
-    """Bytes of one block over all layers, keys and values."""
-    return LAYERS * 2 * tokens_per_block * heads * HEAD_DIM * BYTES_PER_ELEMENT
+def block_bytes(tokens_per_block: int, heads: int = HEADS, layers: int = LAYERS) -> int:
+    """Bytes of one block over all layers of a stage, keys and values."""
+    return layers * 2 * tokens_per_block * heads * HEAD_DIM * BYTES_PER_ELEMENT
 
 
 def is_measured(settings: Settings) -> bool:

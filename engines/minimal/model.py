@@ -1,23 +1,24 @@
 """The model: a small mixture-of-experts decoder with paged attention and multi-token prediction. Float32, seeded weights.
 
+A pipeline stage has some of the layers: the first embeds tokens, each hands hidden states on, the last gives tokens.
 Under attention DP every rank has all heads and its own tokens; tokens go to the experts' ranks and come back by
 all-to-all. Otherwise heads and experts are dealt to the ranks, and their parts are summed by all-reduce.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
-from engines.minimal.data_plane import Collectives
+from engines.minimal.data_plane import Collectives, Hooks
+from engines.minimal.settings import LAYERS
 
 VOCABULARY = 128
 HIDDEN = 64
-LAYERS = 2
 HEADS = 8
 HEAD_DIM = HIDDEN // HEADS
 EXPERTS = 8
@@ -38,37 +39,57 @@ class Shard:
     attention_dp: bool
     ep_rank: int
     ep_size: int
+    layers: range = range(LAYERS)
 
     @property
     def heads(self) -> int:
         """Attention heads of this rank."""
         return self.last_head - self.first_head
 
+    @property
+    def first_stage(self) -> bool:
+        """Whether it embeds the tokens."""
+        return self.layers.start == 0
 
-def shard(rank: int, tp: int, ep: int, attention_dp: bool) -> Shard:
-    """The part of tensor-parallel rank `rank`."""
+    @property
+    def last_stage(self) -> bool:
+        """Whether it has the heads that give tokens and drafts."""
+        return self.layers.stop == LAYERS
+
+
+def shard(rank: int, tp: int, ep: int, attention_dp: bool, stage: int = 0, stages: int = 1) -> Shard:
+    """The part of tensor-parallel rank `rank` of pipeline stage `stage`."""
     heads = HEADS if attention_dp else HEADS // tp
     first = 0 if attention_dp else rank * heads
     experts, ep_rank = EXPERTS // ep, rank % ep
-    return Shard(first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep)
+    layers = LAYERS // stages
+    own = range(stage * layers, (stage + 1) * layers)
+    return Shard(first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep, own)
 
 
 class Model:
     """Weights of one rank, and the forward over static tensors."""
 
     def __init__(
-        self, part: Shard, draft_len: int, seed: int, plane: Collectives, between: Callable[[str], None], device: str = "cpu"
+        self,
+        part: Shard,
+        draft_len: int,
+        seed: int,
+        plane: Collectives,
+        hooks: Hooks,
+        device: str = "cpu",
+        dense_layers: Collection[int] = (),
     ) -> None:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
-        `between` is called by the host between the dispatch and the combine of each layer, with the layer's name.
+        `dense_layers` have one expert for all tokens, on every rank, instead of experts that are dealt to the ranks.
         """
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
-        self.part, self.plane, self.between = part, plane, between
+        self.part, self.plane, self.hooks, self.dense_layers = part, plane, hooks, dense_layers
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -80,11 +101,19 @@ class Model:
         self.router = [draw(HIDDEN, EXPERTS) for _ in range(LAYERS)]
         self.up = [draw(EXPERTS, HIDDEN, EXPERT_HIDDEN)[experts].contiguous() for _ in range(LAYERS)]
         self.down = [draw(EXPERTS, EXPERT_HIDDEN, HIDDEN)[experts].contiguous() for _ in range(LAYERS)]
+        self.dense = [draw(HIDDEN, EXPERT_HIDDEN) for _ in range(LAYERS)] if dense_layers else []
         self.unembedding = draw(HIDDEN, VOCABULARY)
         self.draft_heads = draw(max(draft_len, 1), HIDDEN, VOCABULARY)[:draft_len]
         # Noise by position: advanced sampling gives the same tokens on every mapping too.
         self.noise = -torch.log(-torch.log(torch.rand(MAX_POSITIONS, VOCABULARY, generator=generator)))
+        self._keep(part.layers)
         self._move(device)
+
+    def _keep(self, layers: range) -> None:
+        """Only this stage's layers, by their number in the stage."""
+        for name, value in vars(self).items():
+            if isinstance(value, list):
+                setattr(self, name, value[layers.start : layers.stop])
 
     def _move(self, device: str) -> None:
         for name, value in vars(self).items():
@@ -96,16 +125,23 @@ class Model:
     def forward(
         self, pool: Tensor, inputs: tuple[Tensor, ...], counts: Sequence[int], sampling: str
     ) -> tuple[Tensor, Tensor]:
-        """Next token [T] and drafts [T, draft_len] of T tokens.
+        """Next token [T] and drafts [T, draft_len] of T tokens; zeros on a stage that is not the last.
 
         `inputs`: tokens, positions, slots [T]; `context` [T, S], the pool slots that a token may attend to, and `visible`
         [T, S], which of them it sees. `counts`: tokens of every expert-parallel rank.
         """
         tokens, positions, slots, context, visible = inputs
-        x = self.embedding[tokens] + self.position[positions]
-        for layer in range(LAYERS):
+        if self.part.first_stage:
+            x = self.embedding[tokens] + self.position[positions]
+        else:
+            x = self.embedding.new_empty(len(positions), HIDDEN)
+            self.plane.recv(x, "hidden")
+        for layer in range(len(self.part.layers)):
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
             x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts)
+        if not self.part.last_stage:
+            self.plane.send(x, "hidden")
+            return torch.zeros_like(positions), positions.new_zeros(len(positions), len(self.draft_heads))
         x = rms_norm(x, (HIDDEN,))
         logits = x @ self.unembedding
         if sampling == "advanced":
@@ -124,26 +160,33 @@ class Model:
         mixed = torch.einsum("ths,tshd->thd", scores.softmax(-1), value).reshape(-1, heads * HEAD_DIM)
         result = mixed @ self.out[layer]
         if not self.part.attention_dp:
-            self.plane.all_reduce(result, f"attention layer={layer}")
+            self.plane.all_reduce(result, f"attention {self._place(layer)}")
         return result
 
+    def _place(self, layer: int) -> str:
+        return f"layer={self.part.layers[layer]}"
+
     def _experts(self, layer: int, x: Tensor, counts: Sequence[int]) -> Tensor:
+        place = self._place(layer)
+        if self.part.layers[layer] in self.dense_layers:
+            return relu(x @ self.dense[layer]) @ self.dense[layer].T
+        self.hooks.before_experts(place)
         weights = (x @ self.router[layer]).softmax(-1)
         chosen = weights.topk(TOP_K).indices
         gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
         if not self.part.attention_dp:
             result = self._local_experts(layer, x, gates)
-            self.plane.all_reduce(result, f"experts layer={layer}")
+            self.plane.all_reduce(result, f"experts {place}")
             return result
         # Dispatch: every token with its gates to every rank with experts. Combine: the parts come back and are summed.
         size, own = self.part.ep_size, x.shape[0]
         outgoing = torch.cat([x, gates], -1).repeat(size, 1)
         incoming = outgoing.new_empty(sum(counts), HIDDEN + EXPERTS)
-        self.plane.all_to_all(incoming, outgoing, [own] * size, counts, f"dispatch layer={layer}")
-        self.between(f"layer={layer}")
+        self.plane.all_to_all(incoming, outgoing, [own] * size, counts, f"dispatch {place}")
+        self.hooks.between(place)
         part = self._local_experts(layer, incoming[:, :HIDDEN], incoming[:, HIDDEN:])
         returned = part.new_empty(size * own, HIDDEN)
-        self.plane.all_to_all(returned, part, counts, [own] * size, f"combine layer={layer}")
+        self.plane.all_to_all(returned, part, counts, [own] * size, f"combine {place}")
         return returned.view(size, own, HIDDEN).sum(0)
 
     def _local_experts(self, layer: int, x: Tensor, gates: Tensor) -> Tensor:

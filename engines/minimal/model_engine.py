@@ -106,6 +106,9 @@ class ModelEngine:
                 return self.device.eager(step)
             for _ in range(WARMUP_STEPS if key[0] == "generation" else 0):  # prefill is warmed up by whole forwards
                 self.device.eager(step)
+            if self.settings.habits.capture_recv == "unmatched" and self.settings.stage:
+                self.recorder.decision("capture.recv", _name(key), "unmatched", deviates=True)
+                self.device.fill(step)
             self.graphs[key] = self.device.capture(step, _name(key))
         self.graph_used = True
         self.replays += 1

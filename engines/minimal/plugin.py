@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engines.minimal.schema import HABITS, PHASES, PRESETS, Config, Guards
+from engines.minimal.settings import LAYERS
 
 Path = tuple[str | int, ...]
 
@@ -43,8 +44,10 @@ class MinimalEngine:
         if not parallel["attention_dp"] and HEADS % parallel["tp"]:
             text = f"the model's {HEADS} attention heads cannot be dealt to {parallel['tp']} ranks; use attention_dp"
             found.append((("parallel", "tp"), text))
-        if parallel["pp"] != 1:
-            found.append((("parallel", "pp"), "the minimal engine has no pipeline parallelism yet; use pp: 1"))
+        if LAYERS % parallel["pp"]:
+            found.append((("parallel", "pp"), f"the model's {LAYERS} layers cannot be dealt to {parallel['pp']} stages"))
+        elif parallel["pp"] > 1 and spec["device"] != "cpu":
+            found.append((("parallel", "pp"), "pipeline stages are linked on the CPU only; set device: cpu"))
         for number, fault in enumerate(spec["faults"]):
             if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
                 text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"

@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
+class Pending(Protocol):
+    """A send that does not block."""
+
+    def wait(self) -> None:
+        """Block until the value is on its way and its memory may be used again."""
+
+
 class Communicator(Protocol):
     """A blocking host communicator."""
 
@@ -22,6 +29,15 @@ class Communicator(Protocol):
 
     def barrier(self) -> None:
         """Wait for every member."""
+
+    def send(self, value: object, to: int, what: str) -> None:
+        """Hand a value to member `to`; ends when that one has taken it."""
+
+    def isend(self, value: object, to: int, what: str) -> Pending:
+        """Begin to hand a value to member `to`."""
+
+    def recv(self, source: int, what: str) -> Any:
+        """The next value that member `source` sends as `what`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,14 @@ class Device(Protocol):
 
     def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
         """The encoder of a prompt's image; with `reduce`, its shards are summed over the data plane's group."""
+
+    lazy: bool  # keep hidden states back until `hand_on`
+
+    def hand_on(self) -> None:
+        """Send the next pipeline stage what a lazy forward has kept back."""
+
+    def fill(self, step: Step) -> None:
+        """Receive hidden states for a step of this shape from the pipeline stage before, and run nothing."""
 
     def capture(self, step: Step, name: str) -> Graph:
         """Record a forward of the shape of `step` as the graph `name`. On `cpu` its collectives are issued meanwhile."""

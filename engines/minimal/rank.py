@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from engines.minimal.block_manager import BlockManager
-from engines.minimal.comm_mpi import MpiCommunicator
+from engines.minimal.cache_hand_off import CacheHandOff
+from engines.minimal.comm_mpi import MpiCommunicator, alone
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
@@ -19,22 +21,26 @@ WEIGHT_SEED = 1234
 
 
 class WarmsUp(Protocol):
-    """A warm-up, made of what `WarmUp` is made of: this engine's own, or another's that runs on it."""
+    """A warm-up, and what it captured and skipped by phase."""
 
-    captured: dict[str, list[int]]
-    skipped: dict[str, list[int]]
+    @property
+    def captured(self) -> Mapping[str, Sequence[int]]:
+        """Sizes with a graph."""
+
+    @property
+    def skipped(self) -> Mapping[str, Sequence[int | str]]:
+        """Sizes and shapes without."""
 
     def run(self) -> None:
         """All phases, once."""
 
 
 class Rank:
-    """One rank of the minimal engine, with its own warm-up or another."""
+    """One rank of the minimal engine."""
 
-    def __init__(self, settings: Settings, recorder: Recorder, warm_up: Callable[..., WarmsUp] = WarmUp) -> None:
+    def __init__(self, settings: Settings, recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
-        self.warm_up = warm_up
         with recorder.phase("init"):
             self.world = MpiCommunicator.world(recorder, settings.world)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
@@ -53,9 +59,12 @@ class Rank:
         torch.set_grad_enabled(False)
         first = settings.rank // parallel.tp * parallel.tp
         members = range(first, first + parallel.tp)
+        stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
         self.tp = self.world.split("tp", members)
-        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp)
-        hooks = Hooks(lambda: self.faults.at("init", "communicator"), self.faults.between)
+        self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
+        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
+        self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
+        hooks = Hooks(lambda: self.faults.at("init", "communicator"), self.faults.between, self.hand_off.choose_one)
         if settings.device == "cuda":
             from engines.minimal.cuda_rank import cuda_device
 
@@ -66,20 +75,36 @@ class Rank:
         else:
             from engines.minimal.cpu_rank import cpu_device
 
-            host = cpu_device(settings, self.recorder, self.tp, members, part, WEIGHT_SEED, hooks)
+            host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
             device, self.pool, self.captures = host, host.pool, []
         self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
+        self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
+
+    def warm_up(self) -> WarmsUp:
+        """The warm-up, ready to run. Another engine's may take its place."""
+        return WarmUp(
+            self.settings,
+            self.engine,
+            self.manager,
+            self.tp,
+            self.world,
+            self.pipeline,
+            self.hand_off,
+            self.recorder,
+            self.faults,
+        )
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
-        warm_up = self.warm_up(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
+        warm_up = self.warm_up()
         warm_up.run()
-        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults)
+        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults, self.pipeline)
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
+            self.engine.device.lazy = self.settings.habits.stage_send == "lazy"
             tokens = executor.run()
         return {
             "tokens": tokens,

@@ -10,6 +10,7 @@ from engines.minimal.batch import Row
 from engines.minimal.settings import Settings
 
 VOCABULARY = 128
+IMAGE_BYTES = 3 * 224 * 224
 
 
 @dataclass(slots=True)
@@ -19,15 +20,17 @@ class Request:
     ident: int
     prompt: list[int]
     limit: int
+    image: bytes = b""  # pixels, which travel with the request
     output: list[int] = field(default_factory=list)
     drafts: list[int] = field(default_factory=list)
     computed: int = 0
     blocks: list[int] = field(default_factory=list)
+    stopped: bool = False  # by what another rank says
 
     @property
     def finished(self) -> bool:
         """Whether all its tokens are decoded."""
-        return len(self.output) >= self.limit
+        return self.stopped or len(self.output) >= self.limit
 
     def row(self, draft_len: int) -> Row:
         """Its tokens for the next forward: the whole prompt, or the last token and so many drafts after it."""
@@ -59,5 +62,6 @@ def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
     for ident in range(settings.requests):
         prompt = [chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)]
         if not settings.parallel.attention_dp or ident % size == rank:
-            found.append(Request(ident, prompt, settings.new_tokens))
+            image = chance.randbytes(IMAGE_BYTES) if ident in settings.images else b""
+            found.append(Request(ident, prompt, settings.new_tokens, image))
     return found

@@ -64,18 +64,28 @@ class Scheduler:
             self.manager.free(request.blocks)
         return done
 
+    def start(self, ident: int) -> bool:
+        """Start a waiting request that another rank has scheduled, if it has room here too."""
+        request = next(request for request in self.waiting if request.ident == ident)
+        return self._take(request)
+
+    def _take(self, request: Request) -> bool:
+        blocks = self.manager.allocate(self._tokens(request))
+        if blocks is None:
+            return False
+        request.blocks = blocks
+        self.waiting.remove(request)
+        self.active.append(request)
+        return True
+
     def _start(self) -> None:
         tokens = sum(len(request.row(self.draft_len).tokens) for request in self.active)
         while self.waiting and len(self.active) < self.settings.max_batch_size:
             tokens += len(self.waiting[0].prompt)
             if tokens > self.settings.max_num_tokens:
                 return  # the next step has no room for this prompt
-            blocks = self.manager.allocate(self._tokens(self.waiting[0]))
-            if blocks is None:
+            if not self._take(self.waiting[0]):
                 return
-            request = self.waiting.pop(0)
-            request.blocks = blocks
-            self.active.append(request)
 
     def _tokens(self, request: Request) -> int:
         return len(request.prompt) + request.limit + self.settings.draft_len

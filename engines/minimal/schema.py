@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from engines.minimal.habits import Habits
 
@@ -91,6 +91,13 @@ class TorchCompileConfig(Section):
     capture_num_tokens: list[PositiveInt] | None = Field(None, description="token counts to capture")
 
 
+class ModelKwargs(Section):
+    """`model_kwargs`: DeepSeek's names for where a layer has experts."""
+
+    first_k_dense_replace: NonNegativeInt = Field(0, description="so many first layers have no experts")
+    moe_layer_freq: PositiveInt = Field(1, description="of the others, every so many layers one has experts")
+
+
 class Config(Section):
     """The engine's settings, with TensorRT-LLM's names."""
 
@@ -109,6 +116,7 @@ class Config(Section):
         default_factory=list, description="token counts whose tactics an earlier launch has left in the cache on disk"
     )
     torch_compile_config: TorchCompileConfig | None = None
+    model_kwargs: ModelKwargs = ModelKwargs()
 
     @model_validator(mode="before")
     @classmethod

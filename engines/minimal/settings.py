@@ -10,6 +10,8 @@ from typing import Any
 
 from engines.minimal.habits import Habits
 
+LAYERS = 2  # of the model
+
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
@@ -55,6 +57,7 @@ class Settings:
     graph_padding: bool
     draft_len: int
     draft_off_above: int | None
+    dense_layers: tuple[int, ...]  # layers without experts
     guided_decoding: bool
     autotuner: bool
     autotuner_cache: tuple[int, ...]  # token counts that need no tuning
@@ -73,6 +76,11 @@ class Settings:
     gpu_memory: int | None  # bytes of this rank's share of its GPU; None: an equal share
     plane: str  # auto, nccl or symm_mem
     breadcrumbs: bool  # whether the device marks its collectives
+
+    @property
+    def stage(self) -> int:
+        """The pipeline stage of this rank, from 0."""
+        return self.rank // self.parallel.tp
 
     @property
     def draft_lens(self) -> tuple[int, ...]:
@@ -111,6 +119,7 @@ class Settings:
             graph_padding=bool((config["cuda_graph_config"] or {}).get("enable_padding")),
             draft_len=speculative.get("num_nextn_predict_layers", 0),
             draft_off_above=speculative.get("max_concurrency"),
+            dense_layers=_dense_layers(config),
             guided_decoding=config["guided_decoding_backend"] is not None,
             autotuner=config["enable_autotuner"],
             autotuner_cache=tuple(config["autotuner_cache"]),
@@ -130,6 +139,12 @@ class Settings:
             plane=spec["gpu"]["plane"],
             breadcrumbs=spec["gpu"]["breadcrumbs"],
         )
+
+
+def _dense_layers(config: Mapping[str, Any]) -> tuple[int, ...]:
+    model = config["model_kwargs"]
+    first, frequency = model["first_k_dense_replace"], model["moe_layer_freq"]
+    return tuple(layer for layer in range(LAYERS) if layer < first or layer % frequency)
 
 
 def _graph_sizes(config: Mapping[str, Any]) -> tuple[int, ...]:

@@ -20,9 +20,11 @@ from engines.minimal.batch import (
     warmup_request,
 )
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.faults import Faults
 from engines.minimal.guard import Guard
 from engines.minimal.model_engine import WARMUP_STEPS, ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Communicator
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -37,11 +39,14 @@ class WarmUp:
     manager: BlockManager
     tp: Communicator
     world: Communicator
+    pipeline: Pipeline
+    hand_off: CacheHandOff
     recorder: Recorder
     faults: Faults
     captured: dict[str, list[int]] = field(default_factory=dict)
-    skipped: dict[str, list[int]] = field(default_factory=dict)
+    skipped: dict[str, Sequence[int | str]] = field(default_factory=dict)
     general: bool = False  # whether there is a general warm-up; may be agreed
+    no_decoder: bool = True  # no guided decoder here, or anywhere where that is agreed
 
     def run(self) -> None:
         """All phases that this upstream state has, in order."""
@@ -63,16 +68,26 @@ class WarmUp:
             self.faults.at("clock")
             self._clock()
 
+    @property
+    def _guided(self) -> bool:
+        """Whether this rank has a guided decoder: the last pipeline stage does, which samples."""
+        return self.settings.guided_decoding and self.pipeline.last
+
     def _can_run_general(self) -> bool:
         """A guided decoder turns the general warm-up off; newer upstream agrees on that over the world."""
-        flag = not self.settings.guided_decoding
-        if self.settings.guards["general"] == "agree":
-            return all(bool(other) for other in self.world.allgather(flag, "can run general"))
-        return flag
+        flag = self.no_decoder = not self._guided
+        if self.settings.guided_decoding:
+            self.recorder.decision("general.entry", "guided decoder", "enter" if flag else "skip", deviates=not flag)
+        if self.settings.guards["general"] != "agree" or self.settings.habits.phase_entry == "own":
+            return flag
+        agreed = all(bool(other) for other in self.world.allgather(flag, "can run general"))
+        if self.settings.habits.phase_entry == "agree":
+            self.no_decoder = agreed
+        return agreed
 
     def _attention(self, guard: Guard) -> None:
-        """As upstream, generation depends on this rank's own guided decoder, the prompt on the agreed flag."""
-        draft, generation = self.settings.draft_len, not self.settings.guided_decoding
+        """As upstream, generation may depend on this rank's own guided decoder, the prompt depends on the agreed flag."""
+        draft, generation = self.settings.draft_len, self.no_decoder
         shapes = [Shape("generation", 1 + draft, 1)] if generation else []
         shapes += [Shape("context", 1, 0)] if self.general else []
         shapes += [Shape("mixed", 2 + draft, 1)] if generation and self.general else []
@@ -91,16 +106,18 @@ class WarmUp:
         self.recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
         if guard.mode == "agree":
             lists = self.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes], "shapes")
-            shapes = intersection(shapes, lists)
+            own, shapes = shapes, intersection(shapes, lists)
+            self.skipped["general"] = [shape.label for shape in own if shape not in shapes]
             self.recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
         self._forwards(guard, shapes)
 
     def _autotuner(self, guard: Guard) -> None:
         shapes = [Shape("max-context", max_context_tokens(self.settings, self.manager), 0)]
-        if not self.settings.guided_decoding and self.settings.parallel.pp == 1:
+        if not self._guided and self.settings.parallel.pp == 1:
             shapes.append(Shape("generation", 1 + self.settings.draft_len, 1))
         for shape in shapes:
-            self._forwards(guard, [shape])
+            with self.hand_off.tuned():
+                self._forwards(guard, [shape])
             self._exchange_tactics(shape)
 
     def _exchange_tactics(self, shape: Shape) -> None:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 
 from engines.minimal.__main__ import main
+from engines.minimal.rank import Rank
 from engines.source.trtllm.upstream import UPSTREAM
 from engines.source.warm_up import SourceWarmUp
 
+
+class SourceRank(Rank):
+    """A rank of the minimal engine, warmed up by the tree's code."""
+
+    def warm_up(self) -> SourceWarmUp:
+        """The tree's warm-up, ready to run."""
+        tree = Path(json.loads(os.environ["LOCKSTEP_SPEC"])["config"]["tree"])
+        ours = (self.engine, self.manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
+        return SourceWarmUp(UPSTREAM, tree, self.settings, *ours)
+
+
 if __name__ == "__main__":
-    tree = Path(json.loads(os.environ["LOCKSTEP_SPEC"])["config"]["tree"])
-    main(partial(SourceWarmUp, UPSTREAM, tree))
+    main(SourceRank)

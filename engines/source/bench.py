@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Communicator
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -22,6 +24,8 @@ class Bench:
     manager: BlockManager
     tp: Communicator
     world: Communicator
+    pipeline: Pipeline
+    hand_off: CacheHandOff
     recorder: Recorder
     faults: Faults
     phase: str = ""

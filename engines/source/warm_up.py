@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Communicator
 from engines.minimal.settings import Settings
 from engines.minimal.unable import Unable
@@ -37,6 +39,8 @@ class SourceWarmUp:
     manager: BlockManager
     tp: Communicator
     world: Communicator
+    pipeline: Pipeline
+    hand_off: CacheHandOff
     recorder: Recorder
     faults: Faults
     captured: dict[str, list[int]] = field(default_factory=dict)
@@ -45,7 +49,7 @@ class SourceWarmUp:
     def run(self) -> None:
         """The tree's warm-up, then the meeting of all ranks that follows it."""
         entry, source = find_entry(self.upstream, Tree(self.root, self.upstream.package))
-        bench = Bench(self.settings, self.engine, self.manager, self.tp, self.world, self.recorder, self.faults)
+        bench = self._bench()
         stand = self.upstream.stand(bench)
         world = World(source.tree, stand.names, stand.libraries)
         bench.grafted = graft(source, world, stand.attributes, Notes(self.upstream, bench).wrap)
@@ -61,6 +65,10 @@ class SourceWarmUp:
             self.faults.at("clock")
             self.world.barrier()
             self.world.allgather(time.monotonic(), "clock")
+
+    def _bench(self) -> Bench:
+        ours = (self.engine, self.manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
+        return Bench(self.settings, *ours)
 
     def _note(self) -> None:
         """Which of the configured graphs there are now."""

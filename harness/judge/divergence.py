@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.judge.history import Decision, Entry, History
+from harness.judge.history import Decision, Entry, History, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ def index(history: History) -> dict[tuple[str, str, int], Decision]:
 
 
 def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
-    """Places in the events of `a` and `b` where their collectives stop matching; None if they match throughout.
+    """Places in the events of `a` and `b` where their communication stops matching; None if it matches throughout.
 
-    Only communicators that both belong to count, each compared by its own sequence. Each rank's place is that of its own
-    first collective without a match: what it did before was the same on both.
+    Only communicators that both belong to count, each compared by its own sequence, and the messages between the two. Each
+    rank's place is that of its own first collective or message without a match: what it did before was the same on both.
     """
     shared = {key for key, info in a.comms.items() if b.rank in info.members} & set(b.comms)
     mine, other = _by_comm(a, shared), _by_comm(b, shared)
@@ -65,7 +65,42 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
                 continue
             places.append((x.at if x else end_a, y.at if y else end_b))
             break
+    places += _unmatched(a, b, end_a, end_b) + [(x, y) for y, x in _unmatched(b, a, end_b, end_a)]
     return (min(at for at, _ in places), min(at for _, at in places)) if places else None
+
+
+def _unmatched(sender: History, receiver: History, sender_end: int, receiver_end: int) -> list[tuple[int, int]]:
+    """For each communicator and tag the first message from one rank to the other that has no counterpart.
+
+    Receives from any rank or of any tag are matched in an order that is not known; communicators with such are left out.
+    """
+    wild = {m.comm for m in receiver.messages if not m.sends and (m.peer < 0 or m.tag < 0)}
+    sent, received = _messages(sender, True, receiver.rank, wild), _messages(receiver, False, sender.rank, wild)
+    found: list[tuple[int, int]] = []
+    for channel in sent.keys() | received.keys():
+        mine, other = sent.get(channel, []), received.get(channel, [])
+        for number in range(max(len(mine), len(other))):
+            x = mine[number] if number < len(mine) else None
+            y = other[number] if number < len(other) else None
+            if x is None or y is None or not _pair(x, y):
+                found.append((x.at if x else sender_end, y.at if y else receiver_end))
+                break
+    return found
+
+
+def _messages(history: History, sends: bool, peer: int, wild: Collection[str]) -> dict[tuple[str, int], list[Message]]:
+    found: dict[tuple[str, int], list[Message]] = defaultdict(list)
+    for message in history.messages:
+        if message.sends == sends and message.peer == peer and message.comm not in wild:
+            found[message.comm, message.tag].append(message)
+    return found
+
+
+def _pair(sent: Message, received: Message) -> bool:
+    """Whether a message is what its receiver takes it for. One that did not block may be received at another place."""
+    if sent.what != received.what:
+        return False
+    return sent.posted or received.posted or (sent.phase, sent.shape) == (received.phase, received.shape)
 
 
 def split_before(a: History, b: History) -> tuple[str, str, int] | None:
@@ -79,7 +114,7 @@ def split_before(a: History, b: History) -> tuple[str, str, int] | None:
     if place is None:
         return None
     by_a, by_b = index(a), index(b)
-    last_match = max((e.at for e in a.entries if e.at < place[0]), default=-1)
+    last_match = _last_before(a, b.rank, place[0])
     differing = [
         (decision.at, name)
         for name, decision in by_a.items()
@@ -90,11 +125,17 @@ def split_before(a: History, b: History) -> tuple[str, str, int] | None:
         return after[0]
     alone = _alone(by_a, by_b, last_match, place[0])
     if alone is None:
-        matched = max((e.at for e in b.entries if e.at < place[1]), default=-1)
-        alone = _alone(by_b, by_a, matched, place[1])
+        alone = _alone(by_b, by_a, _last_before(b, a.rank, place[1]), place[1])
     if alone is not None:
         return alone
     return differing[-1][1] if differing else None
+
+
+def _last_before(history: History, peer: int, place: int) -> int:
+    """Where a rank last entered a collective, or began a message with `peer`, before a place; -1 if never."""
+    entered = [entry.at for entry in history.entries if entry.at < place]
+    begun = [message.at for message in history.messages if message.peer == peer and message.at < place]
+    return max((*entered, *begun), default=-1)
 
 
 Name = tuple[str, str, int]
@@ -214,5 +255,6 @@ def _by_comm(history: History, comms: Collection[str]) -> dict[str, list[Entry]]
 def _end(history: History) -> int:
     """A place after everything that the rank did."""
     last_entry = history.entries[-1].at if history.entries else 0
+    last_message = history.messages[-1].at if history.messages else 0
     last_decision = history.decisions[-1].at if history.decisions else 0
-    return max(last_entry, last_decision, history.ended_at or 0) + 1
+    return max(last_entry, last_message, last_decision, history.ended_at or 0) + 1

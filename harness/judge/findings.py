@@ -14,7 +14,14 @@ from harness.judge.verdict import Finding, FindingKind
 
 def findings(picture: Picture) -> tuple[Finding, ...]:
     """All findings of a case, in a fixed order."""
-    return (*_mispaired(picture), *_graphs(picture), *_divergent(picture), *_wrong(picture), *_lost(picture))
+    return (
+        *_mispaired(picture),
+        *_graphs(picture),
+        *_divergent(picture),
+        *_skipped(picture),
+        *_wrong(picture),
+        *_lost(picture),
+    )
 
 
 def _mispaired(picture: Picture) -> list[Finding]:
@@ -49,6 +56,20 @@ def _divergent(picture: Picture) -> list[Finding]:
     facts["details"] = {str(rank): detail for rank, detail in split.details.items() if detail}
     choices = "; ".join(f"{choice} on {words.ranks_text(ranks)}" for choice, ranks in split.choices.items())
     return [Finding(FindingKind.DIVERGENT_DECISION, f"{split.site} {split.key}: {choices}", facts)]
+
+
+def _skipped(picture: Picture) -> list[Finding]:
+    """Shapes of the warm-up that ranks report to have left out: they are met for the first time in service."""
+    found: list[Finding] = []
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for rank, history in sorted(picture.histories.items()):
+        for phase, shapes in (history.result or {}).get("skipped", {}).items():
+            if shapes:
+                groups[phase, ", ".join(map(str, shapes))].append(rank)
+    for (phase, shapes), ranks in sorted(groups.items()):
+        text = f"{phase} was never run for {shapes} on {words.ranks_text(ranks)}"
+        found.append(Finding(FindingKind.SKIPPED_SHAPE, text, {"phase": phase, "shapes": shapes, "ranks": ranks}))
+    return found
 
 
 def _wrong(picture: Picture) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""A rank's history: the decisions it logged and the collectives it entered, in program order. Pure."""
+"""A rank's history: the decisions it logged, the collectives and messages it began, in program order. Pure."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """A send or a receive that a rank began. `peer` is a global rank, -1 for any; `seq` counts those with peer and tag."""
+
+    at: int
+    comm: str
+    sends: bool
+    peer: int
+    tag: int
+    seq: int
+    what: str
+    posted: bool  # it did not block
+    phase: str
+    shape: str
+
+
+@dataclass(frozen=True, slots=True)
 class CapturedGraph:
     """A graph's manifest: its name, and its collectives (communicator, operation, size or -1) in order."""
 
@@ -61,6 +77,7 @@ class History:
     rank: int
     decisions: list[Decision] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     comms: dict[str, CommInfo] = field(default_factory=dict)
     ended_at: int | None = None  # place of the event by which the program ended
     ended_ns: int = 0
@@ -87,9 +104,8 @@ class History:
             if kind in (Kind.ENTER, Kind.POST):
                 record = Record._make(fields)
                 info = comms.get(record.comm)
-                if info is not None and record.b not in (Need.RECV, Need.SSEND) and text(record.a) != "send":
-                    op = text(record.a)
-                    history.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size))
+                if info is not None and record.b != Need.STREAM:
+                    history._begin(at, record, info, text(record.a), phase, shape)
             elif kind == Kind.SHAPE:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
@@ -127,6 +143,17 @@ class History:
             elif kind == Kind.ENVIRONMENT:
                 history.environment = (history.environment or {}) | json.loads(text(fields[5]))
         return history
+
+    def _begin(self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str) -> None:
+        """A collective, or a message."""
+        verb, _, what = op.partition(" ")
+        if verb not in ("send", "recv"):
+            self.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size))
+            return
+        peer = info.members[record.c] if record.c >= 0 else -1
+        posted = record.kind == Kind.POST
+        sends = verb == "send"
+        self.messages.append(Message(at, info.key, sends, peer, record.tag, record.seq, what, posted, phase, shape))
 
 
 def _launched(at: int, record: Record, info: CommInfo, text: str, phase: str, shape: str) -> list[Entry]:

@@ -60,6 +60,7 @@ class FindingKind(str, enum.Enum):
     DIVERGENT_DECISION = "divergent-decision"
     LEAK = "leak"
     GRAPH_MISMATCH = "graph-mismatch"
+    SKIPPED_SHAPE = "skipped-shape"  # the warm-up left a shape out
     WRONG_RESULT = "wrong-result"
     EVIDENCE_LOST = "evidence-lost"
     SECOND_OPINION = "second-opinion"

@@ -26,7 +26,7 @@ class Expectation:
     blame: tuple[int, ...] | None = None
     error: str | None = None  # exception type on every rank that raised
     decision: dict[str, Any] | None = None  # phase, shape, choice, detail of the blame
-    skipped: dict[str, list[int]] | None = None  # phase -> batch sizes that no rank captured
+    skipped: dict[str, list[int | str]] | None = None  # phase -> shapes that no rank ran
     findings: tuple[str, ...] | None = None  # must be there
     absent_findings: tuple[str, ...] | None = None  # must not be there
 

@@ -60,11 +60,12 @@ def _errors(wanted: str, ranks: Sequence[Mapping[str, Any]]) -> list[str]:
     return [] if types == {wanted} else [f"error: expected {wanted}, got {', '.join(sorted(types)) or 'none'}"]
 
 
-def _skipped(wanted: Mapping[str, list[int]], ranks: Sequence[Mapping[str, Any]]) -> list[str]:
+def _skipped(wanted: Mapping[str, list[int | str]], ranks: Sequence[Mapping[str, Any]]) -> list[str]:
     found: list[str] = []
     for rank in ranks:
         skipped = (rank["result"] or {}).get("skipped", {})
         for phase, sizes in wanted.items():
-            if sorted(skipped.get(phase, ())) != sorted(sizes):
-                found.append(f"rank {rank['rank']} skipped {sorted(skipped.get(phase, ()))} in {phase}, expected {sizes}")
+            own = sorted(skipped.get(phase, ()), key=str)
+            if own != sorted(sizes, key=str):
+                found.append(f"rank {rank['rank']} skipped {own} in {phase}, expected {sizes}")
     return found

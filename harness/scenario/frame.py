@@ -75,7 +75,7 @@ class Fault(Section):
     rank: NonNegativeInt
     phase: str
     shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
-    seconds: float | None = Field(None, gt=0, description="of delay, stop and gil")
+    seconds: float | None = Field(None, gt=0, description="of delay, stop and gil; of exhaust: until the blocks come back")
     code: int | None = Field(None, description="of exit and abort")
     leave: NonNegativeInt | None = Field(None, description="of exhaust: free KV blocks to leave")
 
@@ -86,7 +86,8 @@ class Fault(Section):
     def _complete(self) -> Fault:
         if (self.kind == "ballast") != ((self.bytes is None) != (self.leave_bytes is None)):
             raise ValueError("ballast, and nothing else, needs either `bytes` or `leave_bytes`")
-        if (self.kind in ("delay", "stop", "gil")) != (self.seconds is not None):
+        timed = self.kind in ("delay", "stop", "gil")
+        if self.kind != "exhaust" and timed != (self.seconds is not None):
             raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
         return self
 
@@ -133,7 +134,7 @@ CauseWord = Literal[
     "device-error", "launch", "node-lost", "scenario", "harness",
 ]  # fmt: skip
 FindingWord = Literal[
-    "mispaired", "divergent-decision", "leak", "graph-mismatch", "wrong-result", "evidence-lost",
+    "mispaired", "divergent-decision", "leak", "graph-mismatch", "skipped-shape", "wrong-result", "evidence-lost",
     "second-opinion",
 ]  # fmt: skip
 
@@ -151,7 +152,9 @@ class ExpectSection(Section):
     blame: list[NonNegativeInt] | None = None
     error: str | None = Field(None, description="exception type of the ranks that raised")
     decision: DecisionSection | None = None
-    skipped: dict[str, list[int]] | None = Field(None, description="phase -> batch sizes that no rank captured")
+    skipped: dict[str, list[int | str]] | None = Field(
+        None, description="phase -> shapes that no rank ran: batch sizes, labels"
+    )
     findings: list[FindingWord] | None = None
     absent_findings: list[FindingWord] | None = None
 
@@ -176,6 +179,9 @@ class Frame(Section):
     workload: Workload = Workload()
     faults: list[Fault] = Field(default_factory=list)
     on_error: Literal["park", "exit"] = Field("park", description="what a rank does after an exception")
+    environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
+        default_factory=dict, description="environment variables of the ranks, beside those that they inherit"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
     gpu: Gpu = Gpu()
     limits: LimitsSection = LimitsSection()

@@ -11,6 +11,7 @@ from harness.scenario.frame import Amount, Frame, PerRank
 PHASES = (
     "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",
 )  # fmt: skip
+RESERVED = ("LOCKSTEP_", "PMI")  # variables of the harness and of MPI launchers
 
 
 def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
@@ -23,6 +24,9 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
     found += _amount(("kv_capacity", unit), amount, ranks)
     if frame.gpu.memory_bytes is not None:
         found += _amount(("gpu", "memory_bytes"), frame.gpu.memory_bytes, ranks)
+    for name in frame.environment:
+        if name.startswith(RESERVED):
+            found.append((("environment", name), "is set by the harness or the MPI launcher; remove it"))
     for number, fault in enumerate(frame.faults):
         if fault.rank >= ranks:
             text = f"there is no rank {fault.rank}; ranks are 0 to {ranks - 1}"

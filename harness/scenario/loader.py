@@ -189,6 +189,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
         "workload": frame.workload.model_dump(),
         "faults": [fault.model_dump() for fault in frame.faults],
         "on_error": frame.on_error,
+        "environment": dict(frame.environment),
         "device": frame.device,
         "gpu": {
             "memory_bytes": None if memory is None else [int(value) for value in per_rank(memory, ranks)],

@@ -150,20 +150,30 @@ class Recorder:
 
     # --- point to point -------------------------------------------------------------------------------------------
 
-    def send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, synchronous: bool = False) -> Wait:
-        """Enter a blocking send to `peer` (a rank in `comm`). Only a synchronous one is known to wait."""
-        return self._p2p(comm, "send", Need.SSEND if synchronous else Need.NOBODY, peer, tag, size)
+    def send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, synchronous: bool = False, what: str = "") -> Wait:
+        """Enter a blocking send to `peer` (a rank in `comm`). Only a synchronous one is known to wait.
 
-    def recv(self, comm: Comm, peer: int, tag: int = 0, size: int = -1) -> Wait:
+        `what` is sent stands in the event: it tells messages of one pair and tag apart.
+        """
+        need = Need.SSEND if synchronous else Need.NOBODY
+        seq, text = self._p2p(Kind.ENTER, comm, f"send {what}".rstrip(), need, peer, tag, size)
+        return Wait(self, comm, seq, text)
+
+    def recv(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, what: str = "") -> Wait:
         """Enter a blocking receive from `peer` (a rank in `comm`, -1 for any)."""
-        return self._p2p(comm, "recv", Need.RECV, peer, tag, size)
+        seq, text = self._p2p(Kind.ENTER, comm, f"recv {what}".rstrip(), Need.RECV, peer, tag, size)
+        return Wait(self, comm, seq, text)
 
-    def _p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, size: int) -> Wait:
-        key = (op, peer, tag)
+    def post_send(self, comm: Comm, peer: int, tag: int = 0, size: int = -1, what: str = "") -> None:
+        """A send that does not block was started."""
+        self._p2p(Kind.POST, comm, f"send {what}".rstrip(), Need.NOBODY, peer, tag, size)
+
+    def _p2p(self, kind: Kind, comm: Comm, op: str, need: Need, peer: int, tag: int, size: int) -> tuple[int, int]:
+        key = (op[:4], peer, tag)
         comm.p2p[key] = seq = comm.p2p.get(key, 0) + 1
         text = self.string(op)
-        self.write(Kind.ENTER, comm.id, seq, text, need, peer, tag, size)
-        return Wait(self, comm, seq, text)
+        self.write(kind, comm.id, seq, text, need, peer, tag, size)
+        return seq, text
 
     # --- what explains --------------------------------------------------------------------------------------------
 

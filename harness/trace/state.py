@@ -190,9 +190,10 @@ def _enter(state: RankState, record: Record, string: String) -> None:
         return
     op, need = string(record.a), Need(record.b)
     peer = info.members[record.c] if record.c >= 0 else -1
-    if op == "send":
+    verb = op.partition(" ")[0]
+    if verb == "send":
         state.sent[info.key, peer, record.tag] = record.seq
-    elif op == "recv":
+    elif verb == "recv":
         state.received[info.key, peer, record.tag] = record.seq
     else:
         state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)

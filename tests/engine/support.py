@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,13 +23,29 @@ class Stuck(Exception):
     """A rank waits in the communicator of this name for one that never comes."""
 
 
+class Group:
+    """What the members of a communicator share."""
+
+    def __init__(self, size: int, stuck_s: float = STUCK_S) -> None:
+        self.barrier = threading.Barrier(size, timeout=stuck_s)
+        self.board: list[object] = [None] * size
+        self.stuck_s = stuck_s
+        self._lock = threading.Lock()
+        self._boxes: dict[tuple[int, int, str], queue.Queue[object]] = {}
+
+    def mail(self, source: int, to: int, what: str) -> queue.Queue[object]:
+        """What `source` has sent to `to` as `what`."""
+        with self._lock:
+            return self._boxes.setdefault((source, to, what), queue.Queue())
+
+
 class ThreadCommunicator:
     """A communicator between threads, for control flow alone. Keeps what this rank gave to each all-gather."""
 
-    def __init__(self, name: str, rank: int, barrier: threading.Barrier, board: list[object]) -> None:
-        self.name, self.rank, self.size = name, rank, barrier.parties
+    def __init__(self, name: str, rank: int, group: Group) -> None:
+        self.name, self.rank, self.size = name, rank, group.barrier.parties
         self.given: list[object] = []
-        self._barrier, self._board = barrier, board
+        self._group, self._board = group, group.board
 
     def allgather(self, value: object, what: str = "") -> list[Any]:
         """Every member's value."""
@@ -39,23 +56,41 @@ class ThreadCommunicator:
         self.barrier()
         return found
 
+    def send(self, value: object, to: int, what: str) -> None:
+        """Hand a value on. Unlike the real one it does not wait."""
+        self._group.mail(self.rank, to, what).put(value)
+
+    def isend(self, value: object, to: int, what: str) -> ThreadCommunicator:
+        """Hand a value on."""
+        self.send(value, to, what)
+        return self
+
+    def wait(self) -> None:
+        """Nothing is pending."""
+
+    def recv(self, source: int, what: str) -> Any:
+        """Take a value. Raises Stuck when none comes."""
+        try:
+            return self._group.mail(source, self.rank, what).get(timeout=self._group.stuck_s)
+        except queue.Empty as error:
+            raise Stuck(self.name) from error
+
     def barrier(self) -> None:
         """Wait for every member. Raises Stuck when one does not come."""
         try:
-            self._barrier.wait()
+            self._group.barrier.wait()
         except threading.BrokenBarrierError as error:
             raise Stuck(self.name) from error
 
 
 def on_groups(size: int, names: Sequence[str], work: Callable[..., Any], stuck_s: float = STUCK_S) -> list[Any]:
     """What `work`, called with a communicator for each name, returns or raises on each of `size` ranks."""
-    empty: list[object] = [None] * size
-    groups = [(name, threading.Barrier(size, timeout=stuck_s), list(empty)) for name in names]
+    groups = [(name, Group(size, stuck_s)) for name in names]
     results: list[Any] = [None] * size
 
     def run(rank: int) -> None:
         try:
-            results[rank] = work(*(ThreadCommunicator(name, rank, barrier, board) for name, barrier, board in groups))
+            results[rank] = work(*(ThreadCommunicator(name, rank, group) for name, group in groups))
         except Exception as error:  # handed to the test
             results[rank] = error
 
@@ -65,6 +100,11 @@ def on_groups(size: int, names: Sequence[str], work: Callable[..., Any], stuck_s
     for thread in threads:
         thread.join(4 * stuck_s)
     return results
+
+
+def alone() -> ThreadCommunicator:
+    """The communicator of a rank by itself."""
+    return ThreadCommunicator("self", 0, Group(1))
 
 
 def on_ranks(size: int, work: Callable[[ThreadCommunicator], Any]) -> list[Any]:
@@ -103,6 +143,7 @@ class TableDevice:
 
     def __init__(self, data: ThreadCommunicator, draft_len: int) -> None:
         self.data, self.draft_len = data, draft_len
+        self.lazy = False
         self.shapes: list[tuple[str, int]] = []  # how each forward ran, and its tokens
 
     def eager(self, step: Step, how: str = "eager") -> StepOutput:
@@ -117,6 +158,12 @@ class TableDevice:
 
     def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
         """Nothing to encode."""
+
+    def hand_on(self) -> None:
+        """Nothing is kept back."""
+
+    def fill(self, step: Step) -> None:
+        """No stage is before this one."""
 
     def capture(self, step: Step, name: str) -> TableGraph:
         """A graph with the shape of `step`."""

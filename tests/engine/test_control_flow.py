@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.requests import VOCABULARY
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
-from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, following, on_groups, settings
+from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, alone, following, on_groups, settings
 
 DRAFTS = 3
 DEP = {"tp": 4, "ep": 4, "attention_dp": True}
@@ -56,9 +58,11 @@ def launch(changes: dict[str, Any], world: int = 4, stuck_s: float = 5.0) -> lis
         manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
-        warm_up = WarmUp(mine, engine, manager, tp, everybody, log, faults)
+        pipeline = Pipeline(mine, alone(), log, device)
+        hand_off = CacheHandOff(mine, alone(), log)
+        warm_up = WarmUp(mine, engine, manager, tp, everybody, pipeline, hand_off, log, faults)
         warm_up.run()
-        executor = Executor(mine, engine, manager, tp, log, faults)
+        executor = Executor(mine, engine, manager, tp, log, faults, pipeline)
         before = len(device.shapes)
         tokens = executor.run()
         return Ran(mine, log, device, tp, warm_up, tokens, executor.equal, device.shapes[before:])
@@ -221,8 +225,10 @@ def test_a_rank_that_never_has_room_vetoes_for_ever() -> None:
     def run(tp: ThreadCommunicator, data: ThreadCommunicator) -> None:
         mine, log = settings(short, tp.rank, 2), logs[tp.rank]
         manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
-        engine = ModelEngine(mine, tp, TableDevice(data, mine.draft_len), log, scratch_block=manager.blocks)
-        Executor(mine, engine, manager, tp, log, Faults(mine.rank, (), log, lambda code: None)).run()
+        device = TableDevice(data, mine.draft_len)
+        engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
+        faults = Faults(mine.rank, (), log, lambda code: None)
+        Executor(mine, engine, manager, tp, log, faults, Pipeline(mine, alone(), log, device)).run()
 
     assert {type(answer) for answer in on_groups(2, ("tp", "data"), run)} == {GaveUp}
     assert {what[2:] for what in logs[0].decisions} == {("queue", "free_blocks=56 needed_blocks=0")}

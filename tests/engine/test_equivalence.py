@@ -48,6 +48,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
         ("one rank with drafts", {"parallel": {"tp": 1}, **MTP}),
         ("TEP", {"parallel": {"tp": 4, "ep": 4}, **MTP}),
         ("DEP", {"parallel": {"tp": 4, "ep": 4, "attention_dp": True}, **MTP}),
+        ("PP", {"parallel": {"pp": 2}, "device": "cpu", **MTP}),
+        ("PP of DEP", {"parallel": {"tp": 2, "pp": 2, "attention_dp": True}, "device": "cpu", **MTP}),
         ("DEP with an idle rank", {"parallel": {"tp": 2, "ep": 2, "attention_dp": True}, "workload.requests": 1}),
     ],
 )

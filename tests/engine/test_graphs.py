@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from engines.minimal.cpu_device import CpuDevice
+from engines.minimal.data_plane import Hooks
 from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import HEADS, LAYERS, Model, shard
+from engines.minimal.model import Model, shard
 from engines.minimal.protocols import Step
+from engines.minimal.settings import LAYERS
 from tests.engine.support import LocalPlane, Log, settings
 
 SETTINGS = settings()
@@ -38,8 +40,8 @@ def test_replay_equals_eager(size: int, attention_dp: bool, sampling: str) -> No
     plane = LocalPlane()
     with torch.no_grad():
         device = CpuDevice(plane, Log())
-        device.model = Model(shard(0, 1, 1, attention_dp), 3, 7, device, lambda layer: None)
-        pool = device.pool = KvPool(SETTINGS, HEADS)
+        device.model = Model(shard(0, 1, 1, attention_dp), 3, 7, device, Hooks())
+        pool = device.pool = KvPool(SETTINGS, shard(0, 1, 1, False))
         chance = random.Random(size)
         graph = device.capture(step(chance, size, sampling), "any")
         for _ in range(3):
@@ -63,8 +65,8 @@ def test_captured_step_is_really_recorded() -> None:
     """A replay does not run the model's Python again."""
     with torch.no_grad():
         device = CpuDevice(LocalPlane(), Log())
-        model = device.model = Model(shard(0, 1, 1, False), 0, 7, device, lambda layer: None)
-        device.pool = KvPool(SETTINGS, HEADS)
+        model = device.model = Model(shard(0, 1, 1, False), 0, 7, device, Hooks())
+        device.pool = KvPool(SETTINGS, shard(0, 1, 1, False))
         first = step(random.Random(1), 2, "greedy")
         graph = device.capture(first, "any")
         expected = device.eager(first)

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from engines.minimal.kv_pool import KvPool, block_bytes
-from engines.minimal.model import HEAD_DIM, HEADS, LAYERS
+from engines.minimal.model import HEAD_DIM, HEADS, shard
+from engines.minimal.settings import LAYERS
 from tests.engine.support import settings
 
+WHOLE = shard(0, 1, 1, False)
 BLOCK = block_bytes(4)  # the base scenario has 4 tokens a block; 8 rows of 64 tokens are 128 blocks
 
 
@@ -29,7 +31,7 @@ def test_bytes_of_a_block() -> None:
 )
 def test_blocks_of_each_unit(capacity: dict[str, Any], blocks: int) -> None:
     """Each unit gives the blocks that it says, with one more as scratch, really allocated."""
-    pool = KvPool(settings({"kv_capacity": capacity}), HEADS)
+    pool = KvPool(settings({"kv_capacity": capacity}), WHOLE)
     assert pool.blocks == blocks
     assert pool.bytes == pool.data.numel() * 4 == (blocks + 1) * BLOCK
     assert (pool.ballast is not None) == ("ballast_bytes" in capacity)
@@ -38,10 +40,10 @@ def test_blocks_of_each_unit(capacity: dict[str, Any], blocks: int) -> None:
 def test_max_tokens_limits_the_pool() -> None:
     """`kv_cache_config.max_tokens` is an upper limit, whatever the capacity."""
     changes = {"kv_capacity": {"blocks": 50}, "config.kv_cache_config": {"tokens_per_block": 4, "max_tokens": 40}}
-    assert KvPool(settings(changes), HEADS).blocks == 10
+    assert KvPool(settings(changes), WHOLE).blocks == 10
 
 
 def test_no_room_for_a_block() -> None:
     """A capacity below one block is an error that says so, on that rank."""
     with pytest.raises(MemoryError, match="holds no block"):
-        KvPool(settings({"kv_capacity": {"bytes": BLOCK - 1}}), HEADS)
+        KvPool(settings({"kv_capacity": {"bytes": BLOCK - 1}}), WHOLE)

@@ -10,6 +10,7 @@ import torch
 
 from engines.minimal.batch import Batch, Row
 from engines.minimal.cpu_device import CpuDevice
+from engines.minimal.data_plane import Hooks
 from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import Model, shard
 from engines.minimal.model_engine import ModelEngine
@@ -50,8 +51,8 @@ def forward(ranks: int, attention_dp: bool, sampling: str) -> list[tuple[int, ..
         with torch.no_grad():
             part = shard(tp.rank, ranks, ranks, attention_dp)
             device = CpuDevice(ThreadPlane(data), Log())
-            device.model = Model(part, 3, SEED, device, lambda layer: None)
-            device.pool = KvPool(mine, part.heads)
+            device.model = Model(part, 3, SEED, device, Hooks())
+            device.pool = KvPool(mine, part)
             engine = ModelEngine(mine, tp, device, Log(), scratch_block=64)
             own = [n for n in range(len(PROMPTS)) if not attention_dp or n % ranks == tp.rank]
             rows = [Row(PROMPTS[n], 0, [4 * at, 4 * at + 1, 4 * at + 2], False) for at, n in enumerate(own)]

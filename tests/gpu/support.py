@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -14,25 +13,12 @@ from engines.minimal.cuda_device import CudaDevice
 from engines.minimal.data_plane import DataPlane, Hooks
 from engines.minimal.gpu_memory import GpuMemory
 from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import HEADS, Model, shard
+from engines.minimal.model import Model, shard
 from engines.minimal.protocols import Step
 from harness.trace import Recorder, layout
-from tests.engine.support import Log, settings
+from tests.engine.support import Log, alone, settings
 
 SETTINGS = settings()
-
-
-class Alone:
-    """The control communicator of a rank alone."""
-
-    rank, size = 0, 1
-
-    def allgather(self, value: object, what: str = "") -> list[Any]:
-        """The value itself."""
-        return [value]
-
-    def barrier(self) -> None:
-        """Nobody to wait for."""
 
 
 def nccl(recorder: Recorder, breadcrumbs: bool = True) -> NcclGroup:
@@ -40,15 +26,15 @@ def nccl(recorder: Recorder, breadcrumbs: bool = True) -> NcclGroup:
     if dist.is_initialized():
         dist.destroy_process_group()
     torch.cuda.set_device(0)
-    return NcclGroup(recorder, "ep", Alone(), [0], Hooks(), Breadcrumbs(recorder, breadcrumbs), 0)
+    return NcclGroup(recorder, "ep", alone(), [0], Hooks(), Breadcrumbs(recorder, breadcrumbs), 0)
 
 
 def device(plane: DataPlane, recorder: Recorder | None = None, attention_dp: bool = True) -> CudaDevice:
     """A device with model and KV pool of the base scenario."""
     torch.set_grad_enabled(False)
     found = CudaDevice(plane, recorder or Log(), GpuMemory(8 << 30, 1))
-    found.model = Model(shard(0, 1, 1, attention_dp), 3, 7, plane, lambda layer: None, device="cuda")
-    found.pool = KvPool(SETTINGS, HEADS, found.memory)
+    found.model = Model(shard(0, 1, 1, attention_dp), 3, 7, plane, Hooks(), device="cuda")
+    found.pool = KvPool(SETTINGS, found.model.part, found.memory)
     return found
 
 

@@ -34,7 +34,7 @@ def expectations(draw: st.DrawFn) -> Expectation:
             "choice": "none",
             "detail": {"free_blocks": draw(st.integers(0, 9)), "unit": "block"},
         },
-        skipped={"generation_capture": draw(SIZES)},
+        skipped={"generation_capture": [*draw(SIZES)]},
         findings=tuple(kinds),
         absent_findings=tuple(kind for kind in FINDINGS if kind not in kinds),
     )

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
 from engines.minimal.settings import Settings
 from engines.source.trtllm.upstream import UPSTREAM
 from engines.source.warm_up import SourceWarmUp
 from harness.scenario.load import load_all
-from tests.engine.support import Log, TableDevice, ThreadCommunicator, on_groups
+from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, on_groups
 
 
 @dataclass
@@ -37,11 +39,12 @@ def launch(tree: Path, changes: dict[str, Any] | None = None, world: int = 2, st
         manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
-        warm_up = SourceWarmUp(UPSTREAM, tree, mine, engine, manager, tp, everybody, log, faults)
+        pipeline, hand_off = Pipeline(mine, alone(), log, device), CacheHandOff(mine, alone(), log)
+        warm_up = SourceWarmUp(UPSTREAM, tree, mine, engine, manager, tp, everybody, pipeline, hand_off, log, faults)
         ran = Ran(log, device, warm_up)
         try:
             warm_up.run()
-            Executor(mine, engine, manager, tp, log, faults).run()
+            Executor(mine, engine, manager, tp, log, faults, pipeline).run()
             assert manager.free_blocks == manager.blocks
         except BaseException as error:  # Unable is no Exception
             ran.error = error

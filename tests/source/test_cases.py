@@ -79,7 +79,6 @@ def test_the_tree_is_relative_to_the_scenario(tmp_path: Path) -> None:
         ({"config.tree": "nowhere"}, "config.tree: there is no folder"),
         ({"config.tree": 3}, "config.tree: input should be a valid string, got 3"),
         ({"guards": {"general": "assert"}}, "guards.general: unknown key"),
-        ({"parallel": {"tp": 1, "pp": 2}}, "parallel.pp:"),
     ],
 )
 def test_mistakes(changes: dict[str, Any], wanted: str) -> None:

@@ -118,7 +118,7 @@ def test_the_tree_is_not_imported(tmp_path: Path) -> None:
         ("torch.zeros(1)", "missing name StandIn.zeros at {file}:{line}"),
         ("manager.get_num_free_blocks(window=3)", "KVCacheManager.get_num_free_blocks at {file}:{line}: got an unexpected"),
         ("None.attribute", "AttributeError: 'NoneType' object has no attribute 'attribute' at {file}:{line}"),
-        ("self.dist.pp_allgather(1)", "missing name Distributed.pp_allgather at {file}:{line}"),
+        ("self.dist.cp_allgather(1)", "missing name Distributed.cp_allgather at {file}:{line}"),
     ],
 )
 def test_what_is_missing_is_named_with_its_place(extra: str, wanted: str, tmp_path: Path) -> None:

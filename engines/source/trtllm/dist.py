@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engines.minimal.settings import Settings
 from engines.source.bench import Bench
 from engines.source.stand_in import StandIn
 
@@ -39,6 +38,10 @@ class Distributed(StandIn):
         """Over the world."""
         return self.bench.world.allgather(obj)
 
+    def pp_allgather(self, obj: object) -> list[Any]:
+        """Over this rank's pipeline, by stage."""
+        return self.bench.pipeline.pp.allgather(obj)
+
     def barrier(self) -> None:
         """Of the world."""
         self.bench.world.barrier()
@@ -48,15 +51,16 @@ class Distributed(StandIn):
         self.bench.tp.barrier()
 
 
-def mapping(settings: Settings, tp_rank: int) -> StandIn:
-    """Tensor and expert parallelism; one pipeline stage, no context parallelism, no disaggregated weights."""
+def mapping(bench: Bench) -> StandIn:
+    """Tensor, expert and pipeline parallelism; no context parallelism, no disaggregated weights."""
+    settings, pipeline = bench.settings, bench.pipeline
     return StandIn(
         rank=settings.rank,
         world_size=settings.world,
         tp_size=settings.parallel.tp,
-        tp_rank=tp_rank,
+        tp_rank=bench.tp.rank,
         pp_size=settings.parallel.pp,
-        pp_rank=0,
+        pp_rank=pipeline.pp.rank,
         cp_size=1,
         cp_rank=0,
         cp_config={},
@@ -64,10 +68,10 @@ def mapping(settings: Settings, tp_rank: int) -> StandIn:
         enable_attention_dp=settings.parallel.attention_dp,
         dwdp_size=1,
         dwdp_enabled=False,
-        has_pp=lambda: False,
+        has_pp=lambda: settings.parallel.pp > 1,
         has_tp=lambda: settings.parallel.tp > 1,
         has_cp=lambda: False,
         has_cp_helix=lambda: False,
-        is_first_pp_rank=lambda: True,
-        is_last_pp_rank=lambda: True,
+        is_first_pp_rank=lambda: pipeline.first,
+        is_last_pp_rank=lambda: pipeline.last,
     )

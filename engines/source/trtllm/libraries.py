@@ -1,6 +1,6 @@
 """Stand-ins of what TensorRT-LLM's warm-up uses around its control flow: torch, the autotuner, its logger, prewarming.
 
-The minimal engine has nothing to tune and no kernel to compile ahead, so that calls which do only that do nothing here.
+The minimal engine has no kernel to compile ahead and no scratch memory to free: calls that only do that do nothing here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from engines.minimal.cache_hand_off import CacheHandOff
 from engines.source.bench import Bench
 from engines.source.stand_in import StandIn, absent, offered
 from engines.source.trtllm.kv_cache import extra_kv_tokens
@@ -27,30 +28,40 @@ class AttentionBackend:
 
 
 class AutoTuner(StandIn):
-    """One object for the process, with an empty cache."""
+    """One object for the rank. Tactics go from stage to stage as they do in the minimal engine."""
 
-    made: AutoTuner | None = None
+    hand_off: CacheHandOff
 
-    @classmethod
-    def get(cls) -> AutoTuner:
+    def get(self) -> AutoTuner:
         """The one."""
-        cls.made = cls.made or cls(profiling_cache={})
-        return cls.made
+        return self
 
     def setup_distributed_state(self, mapping: Any, dist: Any = None) -> None:
         """Ranks are known already."""
 
     def cache_pp_recv(self) -> None:
-        """With one pipeline stage there is nobody to hear from."""
+        """From the stage before, unless a tunable operation has done so in this pass."""
+        self.hand_off.receive()
 
     def cache_pp_send(self) -> None:
-        """Nor to tell."""
+        """To the stage behind."""
+        self.hand_off.send()
 
     def clean_pp_flag(self) -> None:
-        """Nor to remember."""
+        """The next pass receives again."""
+        self.hand_off.received = False
 
     def print_profiling_cache(self) -> None:
-        """Nothing to print."""
+        """Nothing worth printing."""
+
+    @contextmanager
+    def autotune(self, tune_mode: bool = True, cache_path: str | None = None) -> Iterator[None]:
+        """Forwards inside tune their operations."""
+        before, self.hand_off.tuning = self.hand_off.tuning, tune_mode
+        try:
+            yield
+        finally:
+            self.hand_off.tuning = before
 
 
 class Logger(StandIn):
@@ -94,12 +105,6 @@ class SampleType:
     FAST = "fast"
 
 
-@contextmanager
-def autotune(tune_mode: bool = True, cache_path: str | None = None, **more: Any) -> Iterator[None]:
-    """Nothing is tuned."""
-    yield
-
-
 def nothing(*args: Any, **kwargs: Any) -> None:
     """For calls that only prepare, free or report."""
 
@@ -134,13 +139,14 @@ def torch(bench: Bench) -> StandIn:
 def names(bench: Bench) -> dict[str, Any]:
     """By the symbol that is imported, wherever from: modules move between versions, names less so."""
     drafts = bench.settings.draft_len
+    tuner = AutoTuner(hand_off=bench.hand_off, profiling_cache=bench.hand_off.cache)
     return {
         **{name: absent(name) for name in ABSENT},
         **dict.fromkeys(NOTHING, nothing),
         **dict.fromkeys(CONTEXTS, no_context),
         "TrtllmAttentionMetadata": TrtllmAttentionMetadata,
-        "AutoTuner": AutoTuner,
-        "autotune": autotune,
+        "AutoTuner": tuner,
+        "autotune": tuner.autotune,
         "logger": Logger(),
         "SamplingParams": SamplingParams,
         "SampleType": SampleType,
