@@ -83,7 +83,7 @@ def death_words(code: int | None) -> str:
 
 def unable_text(reasons: Mapping[int, str]) -> str:
     """Why an engine cannot run a scenario, as the first rank says that found out; and which ranks say the same."""
-    reason = next(reason for _, reason in sorted(reasons.items()) if reason)
+    reason = next((reason for _, reason in sorted(reasons.items()) if reason), "")
     same = ranks_text(rank for rank, other in reasons.items() if other == reason)
     return f"The engine cannot run this scenario: {reason} ({same})."
 

@@ -43,7 +43,7 @@ def test_a_success_is_checked(tmp_path: Path) -> None:
     assert verdict["outcome"] == "success"
     assert verdict["ranks"][0]["result"]["skipped"] == {"generation_capture": [8]}
     assert verdict["ranks"][0]["result"]["replays"] > 0
-    assert verdict["findings"] == []
+    assert not {finding["kind"] for finding in verdict["findings"]} & {"wrong-result", "leak", "mispaired"}
 
 
 def test_what_is_missing_is_invalid(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ COMMANDS = re.findall(r"^lockstep ([^\n#]+)", PAGE, re.MULTILINE)
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(command: str, tmp_path: Path) -> None:
-    """Each command does what the page says: the shipped case, on a tree whose capture loop skips alone, hangs as expected."""
+    """Each command does what the page says: on a tree whose loop skips alone the shipped case hangs as expected."""
     tree = engine_tree(tmp_path / "tree")
     words = shlex.split(command.replace("/path/to/TensorRT-LLM", str(tree)))
     more = ["--device", "cpu", "--reports", str(tmp_path / "reports")] if words[0] == "run" else []

@@ -109,15 +109,16 @@ def test_the_tree_is_not_imported(tmp_path: Path) -> None:
     [
         ("manager.enable_new_thing", "missing name KVCacheManager.enable_new_thing at {file}:{line}"),
         ("getattr(manager, 'new_thing', None)", "missing name KVCacheManager.new_thing at {file}:{line}"),
-        ("hasattr(self.mapping, 'new_size')", "missing name StandIn.new_size at {file}:{line}"),
+        ("hasattr(self.mapping, 'new_size')", "missing name mapping.new_size at {file}:{line}"),
         ("self.new_flag", "missing name PyTorchModelEngine.new_flag at {file}:{line}"),
         ("something_compiled()", "missing name tensorrt_llm.bindings.something_compiled at {file}:{line}"),
         ("undefined_function()", "missing name undefined_function at {file}:{line}"),
         ("from ..other import thing", "missing name tensorrt_llm._torch.other.thing at {file}:{line}"),
         ("import numpy", "missing name numpy at {file}:{line}"),
-        ("torch.zeros(1)", "missing name StandIn.zeros at {file}:{line}"),
+        ("torch.zeros(1)", "missing name torch.zeros at {file}:{line}"),
         ("manager.get_num_free_blocks(window=3)", "KVCacheManager.get_num_free_blocks at {file}:{line}: got an unexpected"),
         ("None.attribute", "AttributeError: 'NoneType' object has no attribute 'attribute' at {file}:{line}"),
+        ("self.mapping.has_pp(1)", "mapping.has_pp at {file}:{line}: too many positional arguments"),
         ("self.dist.cp_allgather(1)", "missing name Distributed.cp_allgather at {file}:{line}"),
     ],
 )

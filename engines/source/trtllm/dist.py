@@ -55,6 +55,7 @@ def mapping(bench: Bench) -> StandIn:
     """Tensor, expert and pipeline parallelism; no context parallelism, no disaggregated weights."""
     settings, pipeline = bench.settings, bench.pipeline
     return StandIn(
+        "mapping",
         rank=settings.rank,
         world_size=settings.world,
         tp_size=settings.parallel.tp,

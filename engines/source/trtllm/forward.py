@@ -53,7 +53,7 @@ class Forward:
             return asked
         metadata = self.owner.spec_metadata
         if metadata is None:
-            metadata = StandIn(is_all_greedy_sample=True, _force_non_greedy_for_capture=False)
+            metadata = StandIn("spec_metadata", is_all_greedy_sample=True, _force_non_greedy_for_capture=False)
             self.owner.spec_metadata = metadata
         return "advanced" if metadata._force_non_greedy_for_capture else asked
 

@@ -80,9 +80,4 @@ class PiecewiseRunner(StandIn):
         return "capture" if seen > PREFILL_WARMUP_STEPS else "warm-up"
 
 
-class PrefillCudaGraphBackend:
-    """Upstream's choices."""
-
-    DISABLED = "disabled"
-    PIECEWISE = "piecewise"
-    BREAKABLE = "breakable"
+PREFILL_BACKEND = StandIn("PrefillCudaGraphBackend", DISABLED="disabled", PIECEWISE="piecewise", BREAKABLE="breakable")

@@ -11,6 +11,7 @@ from engines.source.trtllm.free_blocks import FreeBlocks
 from engines.source.trtllm.requests import LlmRequest
 
 RESOURCE_MANAGER_TYPE = StandIn(
+    "ResourceManagerType",
     **{
         name: name
         for name in (

@@ -21,10 +21,7 @@ class TrtllmAttentionMetadata:
     """The default attention backend's: with it, the attention warm-up runs."""
 
 
-class AttentionBackend:
-    """The default attention backend."""
-
-    Metadata = TrtllmAttentionMetadata
+ATTENTION_BACKEND = StandIn("attention backend", Metadata=TrtllmAttentionMetadata)
 
 
 class AutoTuner(StandIn):
@@ -98,11 +95,7 @@ class SamplingParams(StandIn):
     """How a dummy is to be sampled: any values that are not greedy."""
 
 
-class SampleType:
-    """Upstream's tiers of sampling inside a graph."""
-
-    FULL = "full"
-    FAST = "fast"
+SAMPLE_TYPE = StandIn("SampleType", FULL="full", FAST="fast")  # tiers of sampling inside a graph
 
 
 def nothing(*args: Any, **kwargs: Any) -> None:
@@ -126,14 +119,20 @@ def torch(bench: Bench) -> StandIn:
     """What the warm-up's control flow asks of torch. Tensors are the minimal engine's own affair."""
     out_of_memory = bench.engine.device.out_of_memory
     cuda = StandIn(
-        synchronize=offered(lambda device=None: None),  # a forward of ours ends synchronized
-        empty_cache=offered(lambda: None),
+        "torch.cuda",
+        synchronize=lambda device=None: None,  # a forward of ours ends synchronized
+        empty_cache=lambda: None,
         OutOfMemoryError=out_of_memory,
     )
     return StandIn(
-        inference_mode=no_context, no_grad=no_context, cuda=cuda, OutOfMemoryError=out_of_memory,
-        nn=StandIn(Module=absent("Module")), Tensor=absent("Tensor"),
-    )  # fmt: skip
+        "torch",
+        inference_mode=no_context,
+        no_grad=no_context,
+        cuda=cuda,
+        OutOfMemoryError=out_of_memory,
+        nn=StandIn("torch.nn", Module=absent("Module")),
+        Tensor=absent("Tensor"),
+    )
 
 
 def names(bench: Bench) -> dict[str, Any]:
@@ -149,12 +148,12 @@ def names(bench: Bench) -> dict[str, Any]:
         "autotune": tuner.autotune,
         "logger": Logger(),
         "SamplingParams": SamplingParams,
-        "SampleType": SampleType,
-        "CpType": StandIn(HELIX="helix", ULYSSES="ulysses", STAR="star", RING="ring"),
-        "MoERunner": StandIn(clear_all_workspaces=nothing),
-        "MXFP8GemmRunner": StandIn(sync_all_tactic_caches=nothing),
+        "SampleType": SAMPLE_TYPE,
+        "CpType": StandIn("CpType", HELIX="helix", ULYSSES="ulysses", STAR="star", RING="ring"),
+        "MoERunner": StandIn("MoERunner", clear_all_workspaces=nothing),
+        "MXFP8GemmRunner": StandIn("MXFP8GemmRunner", sync_all_tactic_caches=nothing),
         "IS_FLASHINFER_MXFP8_CUTE_DSL_AVAILABLE": False,
-        "cute_dsl_megamoe_custom_op": StandIn(release_megamoe_profiling_scratch=nothing),
+        "cute_dsl_megamoe_custom_op": StandIn("cute_dsl_megamoe_custom_op", release_megamoe_profiling_scratch=nothing),
         "global_mpi_rank": lambda: bench.settings.rank,
         "get_draft_kv_cache_manager": offered(lambda spec_config, resource_manager: None),
         "get_num_extra_kv_tokens": offered(lambda spec_config: extra_kv_tokens(drafts)),

@@ -6,8 +6,8 @@ from typing import Any
 
 from engines.minimal.settings import Settings
 from engines.source.stand_in import StandIn
-from engines.source.trtllm.graphs import PrefillCudaGraphBackend
-from engines.source.trtllm.libraries import AttentionBackend
+from engines.source.trtllm.graphs import PREFILL_BACKEND
+from engines.source.trtllm.libraries import ATTENTION_BACKEND
 
 
 def values(settings: Settings) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def values(settings: Settings) -> dict[str, Any]:
         "is_draft_model": False,
         "use_mrope": False,
         "enable_attention_dp": settings.parallel.attention_dp,
-        "prefill_cuda_graph_backend": PrefillCudaGraphBackend.PIECEWISE if prefill else PrefillCudaGraphBackend.DISABLED,
+        "prefill_cuda_graph_backend": PREFILL_BACKEND.PIECEWISE if prefill else PREFILL_BACKEND.DISABLED,
     }
 
 
@@ -37,8 +37,10 @@ def on_engine(settings: Settings) -> dict[str, Any]:
     return {
         **values(settings),
         "batch_size": settings.max_batch_size,
-        "attn_backend": AttentionBackend,
-        "llm_args": StandIn(enable_autotuner=settings.autotuner, lora_config=None, disable_overlap_scheduler=True),
+        "attn_backend": ATTENTION_BACKEND,
+        "llm_args": StandIn(
+            "llm_args", enable_autotuner=settings.autotuner, lora_config=None, disable_overlap_scheduler=True
+        ),
         "enable_spec_decode": bool(settings.draft_len),
         "runtime_draft_len": settings.draft_len,
         "model_is_wrapped": False,
@@ -60,9 +62,10 @@ def of_runner(settings: Settings) -> StandIn:
     """The decoder runner's `_config`."""
     prefill = bool(settings.prefill_sizes)
     return StandIn(
+        "_config",
         **values(settings),
         max_batch_size=settings.max_batch_size,
-        attention_backend=AttentionBackend,
+        attention_backend=ATTENTION_BACKEND,
         enable_autotuner=settings.autotuner,
         cuda_graph_batch_sizes=sorted(settings.graph_sizes),
         cuda_graph_specialize_lora=False,
@@ -78,8 +81,11 @@ def spec_config(settings: Settings) -> StandIn | None:
     """Multi-token prediction inside one engine, a chain of drafts of one length."""
     if not settings.draft_len:
         return None
-    mode = StandIn(use_one_engine=lambda: True, support_dynamic_draft_len=lambda: False, is_eagle3=lambda: False)
+    mode = StandIn(
+        "spec_dec_mode", use_one_engine=lambda: True, support_dynamic_draft_len=lambda: False, is_eagle3=lambda: False
+    )
     return StandIn(
+        "spec_config",
         spec_dec_mode=mode,
         max_draft_len=settings.draft_len,
         max_total_draft_tokens=settings.draft_len,

@@ -11,7 +11,7 @@ from engines.source.stand_in import StandIn
 from engines.source.trtllm import libraries
 from engines.source.trtllm.dist import Distributed, mapping
 from engines.source.trtllm.forward import Forward
-from engines.source.trtllm.graphs import CUDAGraphRunner, PiecewiseRunner, PrefillCudaGraphBackend
+from engines.source.trtllm.graphs import PREFILL_BACKEND, CUDAGraphRunner, PiecewiseRunner
 from engines.source.trtllm.kv_cache import RESOURCE_MANAGER_TYPE, KVCacheManager, ResourceManager
 from engines.source.trtllm.requests import LlmRequest, ScheduledRequests
 from engines.source.trtllm.settings import of_runner, on_engine, spec_config
@@ -27,7 +27,7 @@ def _stand(bench: Bench) -> Stand:
     graphs, prefill = CUDAGraphRunner(bench), PiecewiseRunner()
     forward = Forward(bench, graphs, prefill)
     speculative = spec_config(settings)
-    pretrained = StandIn(max_position_embeddings=None, model_type="lockstep", rope_scaling=None)
+    pretrained = StandIn("pretrained_config", max_position_embeddings=None, model_type="lockstep", rope_scaling=None)
     attributes = {
         **on_engine(settings),
         "_config": of_runner(settings),
@@ -37,13 +37,15 @@ def _stand(bench: Bench) -> Stand:
         "cuda_graph_runner": graphs,
         "breakable_cuda_graph_runner": None,
         "kv_cache_manager_key": RESOURCE_MANAGER_TYPE.KV_CACHE_MANAGER,
-        "model": StandIn(modules=lambda: iter(()), model_config=StandIn(pretrained_config=pretrained)),
-        "guided_decoder": StandIn() if settings.guided_decoding and bench.pipeline.last else None,
+        "model": StandIn(
+            "model", modules=lambda: iter(()), model_config=StandIn("model_config", pretrained_config=pretrained)
+        ),
+        "guided_decoder": StandIn("guided decoder") if settings.guided_decoding and bench.pipeline.last else None,
         "sparse_attention_config": None,
         "attn_metadata": None,
         "spec_metadata": None,
         "get_runtime_tokens_per_gen_step": lambda draft_len: 1 + draft_len if speculative else 1,
-        "_lora": StandIn(cuda_graph_manager=None),
+        "_lora": StandIn("_lora", cuda_graph_manager=None),
         "_metrics": defaultdict(float),
         "_warmup_timer": libraries.WarmupTimer(),
     }
@@ -55,7 +57,7 @@ def _stand(bench: Bench) -> Stand:
         "LlmRequest": LlmRequest,
         "ScheduledRequests": ScheduledRequests,
         "PiecewiseRunner": PiecewiseRunner,
-        "PrefillCudaGraphBackend": PrefillCudaGraphBackend,
+        "PrefillCudaGraphBackend": PREFILL_BACKEND,
         "capture_piecewise_cuda_graph": prefill.capture_piecewise_cuda_graph,
     }
     return Stand(
