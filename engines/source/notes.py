@@ -66,17 +66,17 @@ class Notes:
 
     def _made(self, request: Request, given: Mapping[str, Any], at: str, make: Callable[[], Any]) -> Any:
         bench = self.bench
-        lacking = [name for name in request.figures if name not in given]
-        if lacking:
-            raise Unable(f"missing argument {', '.join(lacking)} of what makes a request at {at}")
         bench.requests += 1
-        bench.shape = request.label(bench, given)
+        try:
+            bench.shape = request.label(bench, given)
+        except KeyError as error:
+            raise Unable(f"missing argument {error} of what makes a request, at {at}") from None
         bench.recorder.shape(bench.shape)
         bench.faults.at(bench.phase, bench.shape)
         free, bench.needed_blocks = bench.manager.free_blocks, None
         batch = make()
         figures = {"free_blocks": free, "needed_blocks": bench.needed_blocks}
-        figures |= {name: given[name] for name in request.figures}
+        figures |= {name: given[name] for name in request.figures if name in given}
         detail = " ".join(f"{name}={value}" for name, value in figures.items() if value is not None)
         choice = "run" if batch is not None else "none"
         site = f"{bench.phase or 'warm_up'}.request"

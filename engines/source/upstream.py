@@ -37,11 +37,12 @@ class Stand:
 class Request:
     """A method that makes a warm-up request or returns None: how the request is called in events.
 
-    `label` gets the bench and the call's arguments by name. Equal on ranks that mean the same request.
+    `label` gets the bench and the call's arguments by name. Equal on ranks that mean the same request. Raises KeyError for
+    an argument that it needs and the method has not.
     """
 
     label: Callable[[Bench, Mapping[str, Any]], str]
-    figures: tuple[str, ...]  # arguments whose values explain the choice
+    figures: tuple[str, ...]  # arguments whose values explain the choice, in any version
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class AutoTuner(StandIn):
         """Nothing worth printing."""
 
     @contextmanager
-    def autotune(self, tune_mode: bool = True, cache_path: str | None = None) -> Iterator[None]:
+    def autotune(self, tune_mode: bool = True, cache_path: str | None = None, rank: int = 0) -> Iterator[None]:
         """Forwards inside tune their operations."""
         before, self.hand_off.tuning = self.hand_off.tuning, tune_mode
         try:
@@ -164,7 +164,7 @@ def names(bench: Bench) -> dict[str, Any]:
 
 # Classes of which the minimal engine has no instance.
 ABSENT = (
-    "BaseDraftingLoopWrapper", "DSAtrtllmAttentionMetadata", "DeepseekV4Indexer", "Eagle3ResourceManager",
+    "BaseDraftingLoopWrapper", "ChainDrafter", "DSAtrtllmAttentionMetadata", "DeepseekV4Indexer", "Eagle3ResourceManager",
     "KVCacheManagerV2", "LlmRequestState", "MXFP8LinearMethod", "Mamba2Metadata", "MambaHybridCacheManager",
     "SeqLenAwareSparseAttentionConfig",
 )  # fmt: skip

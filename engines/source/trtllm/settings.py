@@ -41,6 +41,7 @@ def on_engine(settings: Settings) -> dict[str, Any]:
         "llm_args": StandIn(
             "llm_args", enable_autotuner=settings.autotuner, lora_config=None, disable_overlap_scheduler=True
         ),
+        "pytorch_backend_config": StandIn("pytorch_backend_config", enable_autotuner=settings.autotuner),
         "enable_spec_decode": bool(settings.draft_len),
         "runtime_draft_len": settings.draft_len,
         "model_is_wrapped": False,

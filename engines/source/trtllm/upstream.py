@@ -82,7 +82,8 @@ def _by_place(bench: Bench, given: Mapping[str, Any]) -> str:
     if bench.phase == "prefill_capture":
         most = "" if given.get("least_requests", True) else " most-requests"
         return f"tokens={given['num_tokens']}{most}"
-    return f"request={bench.requests} generation={'yes' if given['num_gen_requests'] else 'no'}"
+    generation = given["num_gen_tokens" if "num_gen_tokens" in given else "num_gen_requests"]
+    return f"request={bench.requests} generation={'yes' if generation else 'no'}"
 
 
 def _of_graph(bench: Bench, given: Mapping[str, Any]) -> str:
@@ -113,7 +114,7 @@ UPSTREAM = Upstream(
         "_capture_prefill_cuda_graphs": lambda bench: "prefill_capture",
     },
     requests={
-        "_create_warmup_request": Request(_by_place, ("num_tokens", "num_gen_requests")),
+        "_create_warmup_request": Request(_by_place, ("num_tokens", "num_gen_requests", "num_gen_tokens")),
         "_create_cuda_graph_warmup_request": Request(_of_graph, ("batch_size", "draft_len")),
     },
     stand=_stand,
