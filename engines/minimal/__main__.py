@@ -19,8 +19,10 @@ def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
     """Run the rank; record how it ends; stay, with sockets open, until it is released."""
     recorder = Recorder.attach()
     settings = Settings.from_environment()
+    rank: Rank | None = None
     try:
-        recorder.result(make(settings, recorder).run())
+        rank = make(settings, recorder)
+        recorder.result(rank.run())
     except LeaveEarly:
         print("left early", file=sys.stderr, flush=True)
     except Unable as why:
@@ -29,7 +31,10 @@ def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
         recorder.park()
         os._exit(1)
     except Exception as error:
-        traceback.print_exc()
+        if rank is None:
+            traceback.print_exc()
+        else:
+            rank.crash.failed(error)
         recorder.raised(error, device_lost=_device_lost())
         if settings.on_error == "park":
             recorder.park()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import _set_pg_timeout, default_pg_timeout
 
 from engines.minimal.data_plane import DataPlane, Hooks, check_rows
 from engines.minimal.protocols import Communicator
 from harness.trace import Recorder
-from harness.trace.handles import Wait
+from harness.trace.event import Need
 
 
 class GlooGroup(DataPlane):
@@ -24,6 +27,7 @@ class GlooGroup(DataPlane):
         self.size = control.size
         self.rank = control.rank
         self._recorder = recorder
+        self._deadline_s: float | None = None
         self._comm = recorder.comm("gloo", name, members)
         if self.size == 1:
             return
@@ -49,9 +53,24 @@ class GlooGroup(DataPlane):
         with self._issue(f"all_to_all {place}", -1):
             dist.all_to_all_single(output, source, list(incoming), list(outgoing))
 
-    def _issue(self, op: str, size: int) -> Wait:
+    def deadline(self, seconds: float | None) -> None:
+        """Gloo's own: it ends a collective with an error, and closes the connections to all members."""
+        self._deadline_s = seconds
+        if self.size > 1:
+            _set_pg_timeout(timedelta(seconds=seconds) if seconds else default_pg_timeout, dist.group.WORLD)
+
+    @contextmanager
+    def _issue(self, op: str, size: int) -> Iterator[None]:
         self.note(self._comm, op, size)
-        return self._recorder.collective(self._comm, op, size)
+        need = Need.TIMED if self._deadline_s else Need.ALL
+        try:
+            with self._recorder.collective(self._comm, op, size, need):
+                yield
+        except RuntimeError as error:
+            if self._deadline_s and "Timed out" in str(error):  # of gloo's errors; the others are of a lost connection
+                detail = f"seconds={self._deadline_s:g}"
+                self._recorder.decision("data_plane.deadline", op, "expired", detail, deviates=True)
+            raise
 
 
 def store(control: Communicator) -> TCPStore:

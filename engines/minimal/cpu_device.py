@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from engines.minimal.data_plane import DataPlane
+from engines.minimal.host_memory import HostMemory
 from engines.minimal.inputs import input_tensors, step_output
 from engines.minimal.kv_pool import KvPool
 from engines.minimal.model import HIDDEN, Model
@@ -91,11 +92,16 @@ class CpuDevice:
     def __init__(self, plane: DataPlane, recorder: Recorder) -> None:
         self.plane = plane
         self.recorder = recorder
+        self.memory = HostMemory(None)
         self.recording: Recording | None = None
         self.lazy = False
         self.kept: list[tuple[Tensor, str]] = []
         self.model: Model
         self.pool: KvPool
+
+    def room(self) -> int | None:
+        """What is left of this rank's share of the host's memory."""
+        return self.memory.free
 
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
@@ -106,6 +112,20 @@ class CpuDevice:
         features = self.model.embedding[torch.tensor(tokens)]
         if reduce:
             self.plane.all_reduce(features, f"encoder request={request}")
+
+    def profile(self, tokens: int, tile: int) -> float:
+        """Time the model's experts."""
+        return self.model.time_experts(tokens, tile)
+
+    def mean(self, value: float, what: str) -> float:
+        """A sum over the group, divided."""
+        total = torch.tensor([value])
+        self.plane.all_reduce(total, what)
+        return float(total) / self.plane.size
+
+    def recover(self) -> None:
+        """A dispatch without its combine is forgotten."""
+        self.model.exchange.reset()
 
     def capture(self, step: Step, name: str) -> CpuGraph:
         """Record a forward of the shape of `step`."""

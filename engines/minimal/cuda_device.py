@@ -64,6 +64,10 @@ class CudaDevice:
         self.model: Model
         self.pool: KvPool
 
+    def room(self) -> int | None:
+        """Not counted here: the device itself refuses what does not fit."""
+        return None
+
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
         inputs = self.inputs(step)
@@ -80,6 +84,26 @@ class CudaDevice:
                 self.plane.finish()
             with self.recorder.synchronize():
                 self.stream.synchronize()
+
+    def profile(self, tokens: int, tile: int) -> float:
+        """Time the model's experts."""
+        with torch.cuda.stream(self.stream):
+            return self.model.time_experts(tokens, tile)
+
+    def mean(self, value: float, what: str) -> float:
+        """A sum over the group, divided."""
+        with torch.cuda.stream(self.stream):
+            total = torch.tensor([value], device="cuda")
+            self.plane.begin()
+            self.plane.all_reduce(total, what)
+            self.plane.finish()
+            with self.recorder.synchronize():
+                self.stream.synchronize()
+        return float(total) / self.plane.size
+
+    def recover(self) -> None:
+        """A dispatch without its combine is forgotten."""
+        self.model.exchange.reset()
 
     def capture(self, step: Step, name: str) -> CudaGraph:
         """Capture a forward of the shape of `step`; nothing runs meanwhile."""

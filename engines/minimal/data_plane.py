@@ -20,7 +20,9 @@ class Hooks:
     """Places inside the libraries' work where something may happen to a rank: the engine's faults."""
 
     before_meeting: Callable[[], None] = lambda: None  # the address is known, the communicator is not yet made
+    before: Callable[[str], None] = lambda layer: None  # the work of a layer, its collectives included
     between: Callable[[str], None] = lambda layer: None  # the dispatch and the combine of a layer
+    workspace: Callable[[int], None] = lambda tokens: None  # what the experts take for so many tokens, and give back
     before_experts: Callable[[str], None] = lambda layer: None  # of a layer: an operation that the autotuner may tune
 
 
@@ -55,6 +57,8 @@ class Link(Protocol):
 class DataPlane(ABC):
     """Tensor collectives of the ranks that share the experts, with a tape that notes them while a graph is captured."""
 
+    size: int  # members
+
     def __init__(self) -> None:
         self._tape: Tape | None = None
 
@@ -67,6 +71,11 @@ class DataPlane(ABC):
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:
         """As `Collectives`."""
+
+    def deadline(self, seconds: float | None) -> None:
+        """The library's own deadline for each collective from now on; None: its long default. Raises where there is none."""
+        if seconds is not None:
+            raise RuntimeError(f"{type(self).__name__} has no deadline of its own; use device: cpu")
 
     link: Link | None = None  # to the other pipeline stages, where there are some
 

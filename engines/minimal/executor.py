@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from engines.minimal.batch import Batch, Row
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.faults import Faults
+from engines.minimal.grammars import Grammars
+from engines.minimal.host_tier import HostTier
+from engines.minimal.idle_batch import count_prompts, last_token
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
-from engines.minimal.protocols import Communicator
+from engines.minimal.prefix_cache import PrefixCache
+from engines.minimal.protocols import Communicator, KvCache
 from engines.minimal.requests import Request, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from engines.minimal.time_outs import TimeOuts
+from engines.minimal.transfers import Transfers
 from harness.trace import Recorder
 
 IDLE_S = 0.002  # a loop with nothing to run leaves the core to others
@@ -31,71 +38,117 @@ class Executor:
     recorder: Recorder
     faults: Faults
     pipeline: Pipeline
+    world: Communicator | None = None  # default: the group is the world
+    pool: KvCache | None = None  # needed by what reads or writes blocks
+    checkpoint: Callable[[], None] = lambda: None  # the loop has come round
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
-        scheduler = Scheduler(self.settings, self.engine, self.manager, self.recorder)
+        scheduler = Scheduler(self.settings, self.engine, self.manager, self.tp, self.recorder, cache=self._cache())
         arrived = own_requests(self.settings, self.tp.rank, self.tp.size) if self.pipeline.first else []
+        grammars = Grammars(self.settings, self.tp, self.world or self.tp, self.recorder)
+        time_outs = TimeOuts(self.settings, self.tp, self.faults.clock, self.recorder)
+        transfers = Transfers(self.settings, self.manager, self.pool, self.tp, self.recorder, self.faults)
         done: dict[str, list[int]] = {}
         number = 0
-        while self._goes_on(scheduler, arrived):
+        while self._goes_on(scheduler, grammars, arrived):
             arrived = []
             number += 1
+            self.checkpoint()
             self.recorder.shape(f"step={number}")
             self.faults.at("decode", f"step={number}")
+            scheduler.waiting += grammars.ready(number)
+            time_outs.abort(number, scheduler.waiting)
+            if scheduler.cache:
+                scheduler.cache.host.check(number)
             if self.pipeline.decides:
                 scheduler.admit(number)
             self.pipeline.schedule(number, scheduler.active, scheduler.start)
-            self._check_transfers(number, scheduler)
+            transfers.check(number, scheduler)
             if not scheduler.can_queue(number):
                 time.sleep(IDLE_S)
                 continue
-            if not scheduler.active and self.settings.habits.idle_rank == "skip":
+            if not scheduler.left and self.settings.habits.idle_rank == "skip":
                 self.recorder.decision("decode.idle", f"step={number}", "skip", deviates=True)
                 continue
             self._encode(scheduler)
             self._step(number, scheduler)
-            done |= {str(request.ident): request.output for request in scheduler.retire()}
-            self.recorder.milestone(f"step={number}")
+            if scheduler.scheduled:  # a step of padding is no progress of this rank
+                self.recorder.milestone(f"step={number}")
+            finished = scheduler.retire()
+            done |= {str(request.ident): request.output for request in finished}
+            if self.settings.context_only:
+                transfers.start(finished)
+                transfers.reap(wait=bool(scheduler.waiting) and not scheduler.active)
+        transfers.finish()
+        if scheduler.cache:
+            scheduler.cache.clear()
         return done
 
-    def _goes_on(self, scheduler: Scheduler, arrived: list[Request]) -> bool:
+    def _goes_on(self, scheduler: Scheduler, grammars: Grammars, arrived: list[Request]) -> bool:
         """Take new requests in; whether any rank has one left."""
-        scheduler.waiting += self.pipeline.requests(arrived)
-        return any(self.engine.of_all(scheduler.left, "requests left"))
+        fresh = self.pipeline.requests(arrived)
+        for request in fresh:
+            request.arrived_s = self.faults.clock.now()
+        scheduler.waiting += grammars.take(fresh)
+        return any(self.engine.of_all(scheduler.left + len(grammars.queue), "requests left"))
 
-    def _check_transfers(self, number: int, scheduler: Scheduler) -> None:
-        """A status that all ranks exchange; behind a gate only those come that the gate lets through."""
-        habit = self.settings.habits.transfer_check
-        if habit == "gated":
-            choice = "check" if scheduler.stuck else "go on"
-            self.recorder.decision("decode.transfer_check", f"step={number}", choice, deviates=scheduler.stuck)
-        if habit == "always" or (habit == "gated" and scheduler.stuck):
-            self.tp.allgather("done", "transfer status")
+    def _cache(self) -> PrefixCache | None:
+        """The prefix cache, where blocks are reused."""
+        if not self.settings.block_reuse or self.pool is None:
+            return None
+        quota = self.settings.host_blocks
+        if self.settings.habits.host_quota == "min":
+            quota = min(map(int, (self.world or self.tp).allgather(quota, "host quota")))
+        host = HostTier(self.settings, self.pool, self.tp, self.recorder, quota)
+        return PrefixCache(self.settings, self.manager, self.tp, self.recorder, host)
 
     def _encode(self, scheduler: Scheduler) -> None:
         """The encoder of prompts with images. Under attention DP it is this rank's own, whoever it reduces over."""
-        for request in scheduler.active:
-            if request.output or request.ident not in self.settings.images:
-                continue
+        images = self.settings.images
+        fresh = [request for request in scheduler.scheduled if request.ident in images and not request.encoded]
+        for request in fresh:
+            request.encoded = True
+        if fresh and self.settings.habits.image_split != "tensor" and not self.settings.parallel.attention_dp:
+            self._encode_by_image(fresh)
+            return
+        for request in fresh:
             wide = self.settings.habits.encoder == "global-group"
             if wide and self.settings.parallel.attention_dp:
                 self.recorder.decision("decode.encoder", f"request={request.ident}", "reduce", deviates=True)
             # Sharded over the attention group: of one rank under attention DP, else of all, which all have the request.
             self.engine.device.encode(request.ident, request.prompt, wide or not self.settings.parallel.attention_dp)
 
+    def _encode_by_image(self, requests: list[Request]) -> None:
+        """Every rank encodes some of the images with the whole encoder, and all exchange what came of it."""
+        sharded = self.settings.habits.image_split == "image-but-embedding"
+        own = requests[self.tp.rank :: self.tp.size]
+        if sharded:
+            detail = f"images={len(own)} of={len(requests)}"
+            key = " ".join(f"request={request.ident}" for request in requests)
+            self.recorder.decision("decode.images", key, "encode" if own else "none", detail, deviates=bool(own))
+        for request in own:
+            self.engine.device.encode(request.ident, request.prompt, sharded)
+        self.tp.allgather([request.ident for request in own], "image features")
+
     def _step(self, number: int, scheduler: Scheduler) -> None:
         """One forward of all active requests, or of a dummy."""
-        rows = [request.row(scheduler.draft_len) for request in scheduler.active] or [self._dummy(scheduler.draft_len)]
+        requests = scheduler.scheduled
+        rows = [request.row(scheduler.draft_len) for request in requests]
+        if self.settings.habits.idle_rank == "extend":
+            count_prompts(rows)
+        idle, rows = not rows, rows or [self._dummy(scheduler.draft_len)]
         output = self.engine.forward(Batch(rows))
+        if idle and self.settings.habits.idle_rank == "empty-extend":
+            last_token(output, tokens=0)
         # Graphs of prompts may be used by some ranks only, and the eager forward needs them all.
         if self.engine.has_graphs and any(self.engine.of_all(self.engine.graph_used, "graph used")):
             again = self.engine.forward(Batch(rows), graphs=False)
             self.equal &= again == output
-        output = self.pipeline.output(number, scheduler.active, output)
+        output = self.pipeline.output(number, requests, output)
         at = 0
-        for request, row in zip(scheduler.active, rows, strict=False):
+        for request, row in zip(requests, rows, strict=False):
             end = at + len(row.tokens)
             request.accept(output.next_tokens[at:end], output.drafts[at:end])
             at = end

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engines.minimal.block_manager import BlockManager
+from engines.minimal.clock import Clock
 from engines.minimal.settings import Fault
 from harness.trace import Recorder
 
@@ -45,6 +46,7 @@ class Faults:
     abort: Callable[[int], None]  # MPI_Abort
     manager: BlockManager | None = None
     device: FaultyDevice | None = None
+    clock: Clock = field(default_factory=Clock)
     place: tuple[str, str] = ("", "")  # phase and shape that this rank is in
     done: set[int] = field(default_factory=set)
 
@@ -53,10 +55,26 @@ class Faults:
         self.place = (phase, shape or "")
         self._due(phase, shape)
 
+    def aside(self, phase: str, shape: str) -> None:
+        """Called by a thread beside the rank's own: do what is due here, the rank is elsewhere."""
+        self._due(phase, shape)
+
+    def before(self, layer: str) -> None:
+        """Called before a layer."""
+        self._inside(f"{layer} before")
+
     def between(self, layer: str) -> None:
         """Called between the dispatch and the combine of a layer."""
+        self._inside(f"{layer} between")
+
+    def compiling(self, kernel: str) -> None:
+        """Called where a kernel is needed for the first time, whatever phase that is in."""
+        self._due("jit", None)
+        self._due("jit", kernel)
+
+    def _inside(self, place: str) -> None:
         phase, shape = self.place
-        self._due(phase, f"{shape} {layer} between")
+        self._due(phase, f"{shape} {place}")
 
     def _due(self, phase: str, shape: str | None) -> None:
         for number, fault in enumerate(self.faults):
@@ -66,8 +84,9 @@ class Faults:
 
     @property
     def all_done(self) -> bool:
-        """Whether every fault of this rank has happened."""
-        return all(number in self.done for number, fault in enumerate(self.faults) if fault.rank == self.rank)
+        """Whether every fault of this rank has happened that its scenario names."""
+        own = [number for number, fault in enumerate(self.faults) if fault.rank == self.rank and not fault.drawn]
+        return self.done.issuperset(own)
 
     def _do(self, fault: Fault) -> None:
         seconds = fault.seconds or 0.0
@@ -94,6 +113,8 @@ class Faults:
                     pass
             case "gil":
                 ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+            case "clock":
+                self.clock.offset_s += seconds
             case "exhaust":
                 if self.manager is None:
                     raise RuntimeError(f"there is no KV cache to exhaust yet in phase {fault.phase}")

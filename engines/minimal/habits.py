@@ -17,19 +17,38 @@ def _habit(default: str, description: str) -> Any:
 class Habits:
     """docs/scenarios.md has the same table."""
 
-    out_of_memory: Literal["raise", "skip"] = _habit(
-        "raise", "`skip`: a rank that runs out of memory in a warm-up forward drops the shape, as upstream before #17667"
+    out_of_memory: Literal["raise", "skip", "skip-and-reset"] = _habit(
+        "raise",
+        "`skip`: a rank that runs out of memory in a warm-up forward drops the shape, as upstream before #17667; "
+        "`skip-and-reset`: and forgets the dispatch that has no combine (#14000)",
+    )
+    memory_check: Literal["none", "before"] = _habit(
+        "none", "`before`: a warm-up request whose workspace does not fit is none, and the phase's guard decides (#13177)"
+    )
+    rank_crash: Literal["none", "kill", "kill-with-grace", "probe"] = _habit(
+        "none",
+        "what a rank that failed does to its peers: nothing, `kill`: MPI_Abort at once, `kill-with-grace`: its error first "
+        "(#16592), `probe`: only if not all ranks have failed (#19456)",
+    )
+    on_hang: Literal["abort", "graceful"] = _habit(
+        "abort", "what the hang detector does when it fires: MPI_Abort, or `graceful`: a shutdown that meets all ranks"
     )
     graph_choice: Literal["agree", "none"] = _habit(
         "agree", "whether ranks agree on the graph of a step; `none`: each goes by its own batch"
     )
-    idle_rank: Literal["dummy", "allocate", "skip"] = _habit(
+    idle_rank: Literal["dummy", "allocate", "skip", "extend", "empty-extend"] = _habit(
         "dummy",
         "what a rank without requests does: a dummy in the scratch block, `allocate`: one in a KV block of its own, "
-        "`skip`: no step",
+        "`skip`: no step, `extend`: it counts the prompts of a batch that has none (sglang#25404), `empty-extend`: it takes "
+        "the last token of its padding, of which none is its own (sglang#39899)",
     )
-    transfer_check: Literal["none", "always", "gated"] = _habit(
-        "none", "a status all-gather in each step: `always`, or `gated`: only on a rank that can admit none of its requests"
+    transfer_check: Literal["always", "any", "gated"] = _habit(
+        "always",
+        "when ranks of a context server exchange which transfers are done: in each step; `gated`: a rank does when none of "
+        "its requests fits; `any`: all do when one of them is in that place",
+    )
+    empty_batch: Literal["veto", "pad"] = _habit(
+        "veto", "what a rank does of whose requests none fits: it vetoes the step for all, or runs a dummy beside its peers"
     )
     capture_exit: Literal["plain", "collective"] = _habit(
         "plain", "`collective`: leaving a graph's capture runs a collective, also when an error leaves it"
@@ -37,8 +56,32 @@ class Habits:
     clock_order: Literal["same", "by-parity"] = _habit(
         "same", "`by-parity`: odd ranks meet on world and on the group in the other order"
     )
-    tactic_exchange: Literal["none", "always", "on-miss"] = _habit(
-        "none", "after each autotuner shape ranks exchange tactics: `always`, or `on-miss`: those that had to tune"
+    tactic_exchange: Literal["none", "alone", "always", "on-miss", "vote", "per-tactic"] = _habit(
+        "none",
+        "whether the autotuner chooses tactics, and exchanges them: `alone`, `always`, `on-miss`: those that had to tune, "
+        "`vote`: all tune if any must, `per-tactic`: each timing is averaged over the ranks",
+    )
+    tuned_forward: Literal["run", "skip-on-hit"] = _habit(
+        "run", "the autotuner's forward of a shape that its cache knows; `skip-on-hit`: it is left out (#14240)"
+    )
+    tuning_memory: Literal["private", "symmetric", "symmetric-on-all"] = _habit(
+        "private",
+        "the autotuner's buffers; `symmetric`: ranks that tune allocate them by a collective, `symmetric-on-all`: all "
+        "ranks, once, before they tune (sglang#18908)",
+    )
+    compile_sync: Literal["none", "on-miss", "agree"] = _habit(
+        "none",
+        "compiling for a new number of tokens: alone, `on-miss`: by a collective of the ranks that must, `agree`: all "
+        "compile if any must (pytorch#155558)",
+    )
+    stage_barrier: Literal["none", "group", "world"] = _habit(
+        "none", "a barrier before each warm-up phase, and after the last: of the group, or of the world"
+    )
+    token_counts: Literal["gather", "assume"] = _habit(
+        "gather", "how a rank knows its peers' tokens in a warm-up forward; `assume`: as many as its own"
+    )
+    first_touch: Literal["in-forward", "prewarm"] = _habit(
+        "in-forward", "when kernels are compiled; `prewarm`: before the warm-up, with a barrier behind (#17376)"
     )
     phase_entry: Literal["agree", "general-only", "own"] = _habit(
         "agree",
@@ -75,4 +118,37 @@ class Habits:
     encoder: Literal["own-group", "global-group"] = _habit(
         "own-group",
         "over whom the encoder of a prompt with an image reduces; `global-group`: all ranks, under attention DP too",
+    )
+    image_split: Literal["tensor", "image", "image-but-embedding"] = _habit(
+        "tensor",
+        "how ranks without attention DP share an encoder: each has a shard; `image`: each has some images; "
+        "`image-but-embedding`: but the position embedding is still sharded",
+    )
+    grammar_sync: Literal["own-group", "global-group"] = _habit(
+        "own-group",
+        "over whom ranks agree on how many grammars are compiled; `global-group`: all ranks, under attention DP too",
+    )
+    request_clock: Literal["first-rank", "own"] = _habit(
+        "first-rank",
+        "whose clock ends requests that wait too long: that of the first rank, which tells the others, or each rank's own",
+    )
+    kv_quota: Literal["own", "min"] = _habit(
+        "own", "how many KV blocks a rank uses: as many as it has, or `min`: as the rank that has the fewest"
+    )
+    block_ids: Literal["own", "first-rank"] = _habit(
+        "own",
+        "who says which KV blocks a request gets where ranks share requests; `first-rank`: one for all, by its own pool",
+    )
+    prefix: Literal["agreed", "local"] = _habit(
+        "agreed",
+        "how much of a prompt ranks with the same requests reuse: what all of them have, or each what it has itself",
+    )
+    host_quota: Literal["own", "min"] = _habit("own", "how many blocks a rank's host tier has: its own number, or the least")
+    host_write: Literal["reserve", "always", "gated"] = _habit(
+        "reserve",
+        "how ranks write to the host tier: all or none; `always`: each if it can, and all exchange what has ended; `gated`: "
+        "only those exchange it that have written",
+    )
+    prefetch_check: Literal["all-waiting", "until-full"] = _habit(
+        "all-waiting", "for which requests ranks agree on their prefetch: all that wait, or until no more fits this rank"
     )

@@ -41,6 +41,18 @@ class KvPool:
         self.data = torch.zeros(len(part.layers), 2, slots, part.heads, HEAD_DIM, device="cuda" if memory else "cpu")
         self.bytes = self.data.numel() * self.data.element_size()
 
+    def read(self, block: int) -> object:
+        """A copy of what a block holds, on the host: [layers, 2, tokens_per_block, heads, head_dim]."""
+        return self.data[:, :, self._slots(block)].cpu().clone()
+
+    def write(self, block: int, content: object) -> None:
+        """Put what `read` gave into a block."""
+        assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
+        self.data[:, :, self._slots(block)] = content.to(self.data.device)
+
+    def _slots(self, block: int) -> slice:
+        return slice(block * self.tokens_per_block, (block + 1) * self.tokens_per_block)
+
     def _take(self, size: int, memory: DeviceMemory | None) -> None:
         """Take, and touch, ballast before the pool is sized."""
         if memory is None:

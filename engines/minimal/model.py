@@ -7,6 +7,7 @@ all-to-all. Otherwise heads and experts are dealt to the ranks, and their parts 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
 from engines.minimal.data_plane import Collectives, Hooks
+from engines.minimal.moe_alltoall import MoeAllToAll
 from engines.minimal.settings import LAYERS
 
 VOCABULARY = 128
@@ -82,7 +84,8 @@ class Model:
     ) -> None:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
-        `dense_layers` have one expert for all tokens, on every rank, instead of experts that are dealt to the ranks.
+        The host calls the `hooks` with the name of the layer. `dense_layers` have one expert for all tokens, on every rank,
+        instead of experts that are dealt to the ranks.
         """
         generator = torch.Generator().manual_seed(seed)
 
@@ -90,6 +93,7 @@ class Model:
             return torch.randn(*shape, generator=generator) / float(shape[-2] ** 0.5)
 
         self.part, self.plane, self.hooks, self.dense_layers = part, plane, hooks, dense_layers
+        self.exchange = MoeAllToAll(plane)
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -137,6 +141,7 @@ class Model:
             x = self.embedding.new_empty(len(positions), HIDDEN)
             self.plane.recv(x, "hidden")
         for layer in range(len(self.part.layers)):
+            self.hooks.before(self._place(layer))
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
             x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts)
         if not self.part.last_stage:
@@ -175,6 +180,7 @@ class Model:
         chosen = weights.topk(TOP_K).indices
         gates = torch.zeros_like(weights).scatter(-1, chosen, weights.gather(-1, chosen))
         if not self.part.attention_dp:
+            self.hooks.workspace(x.shape[0])
             result = self._local_experts(layer, x, gates)
             self.plane.all_reduce(result, f"experts {place}")
             return result
@@ -182,12 +188,22 @@ class Model:
         size, own = self.part.ep_size, x.shape[0]
         outgoing = torch.cat([x, gates], -1).repeat(size, 1)
         incoming = outgoing.new_empty(sum(counts), HIDDEN + EXPERTS)
-        self.plane.all_to_all(incoming, outgoing, [own] * size, counts, f"dispatch {place}")
+        self.exchange.dispatch(incoming, outgoing, [own] * size, counts, place)
         self.hooks.between(place)
+        self.hooks.workspace(sum(counts))
         part = self._local_experts(layer, incoming[:, :HIDDEN], incoming[:, HIDDEN:])
         returned = part.new_empty(size * own, HIDDEN)
-        self.plane.all_to_all(returned, part, counts, [own] * size, f"combine {place}")
+        self.exchange.combine(returned, part, counts, [own] * size, place)
         return returned.view(size, own, HIDDEN).sum(0)
+
+    def time_experts(self, tokens: int, tile: int) -> float:
+        """Seconds that the first layer's experts take for so many tokens, `tile` at a time: a tactic of the autotuner."""
+        x, gates = self.embedding.new_ones(tokens, HIDDEN), self.embedding.new_ones(tokens, EXPERTS)
+        begin = time.perf_counter()
+        for first in range(0, tokens, tile):
+            part = self._local_experts(0, x[first : first + tile], gates[first : first + tile])
+        part.sum().item()  # waits for a device
+        return time.perf_counter() - begin
 
     def _local_experts(self, layer: int, x: Tensor, gates: Tensor) -> Tensor:
         inner = relu(torch.einsum("th,ehk->tek", x, self.up[layer]))

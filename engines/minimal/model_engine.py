@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engines.minimal.batch import Batch, Row
+from engines.minimal.compiler import Compiler
 from engines.minimal.protocols import Communicator, Device, Graph, Step, StepOutput
 from engines.minimal.settings import Settings
 from harness.trace import Recorder
@@ -27,6 +28,11 @@ class ModelEngine:
     stage: str = "serve"  # warm-up or capture while graphs are made
     graph_used: bool = False  # by the last forward
     replays: int = 0
+    warming_up: bool = False
+    compiler: Compiler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.compiler = Compiler(self.settings, self.tp, self.recorder)
 
     def forward(self, batch: Batch, sampling: str = "greedy", graphs: bool = True) -> StepOutput:
         """Run a batch. Under attention DP every rank must call this together; rows may differ in number and length.
@@ -40,6 +46,7 @@ class ModelEngine:
         counts = self._token_counts(batch)
         if self.settings.prefill_sizes and graphs:
             batch, counts = self._prefill_padding(batch, counts)
+        self.compiler.prepare(batch.num_tokens)
         step = self._step(batch, counts, sampling)
         output = self._run(batch, step, can_graph, graphs)
         return StepOutput(output.next_tokens[:own], output.drafts[:own])
@@ -73,6 +80,8 @@ class ModelEngine:
 
     def _token_counts(self, batch: Batch) -> tuple[int, ...]:
         """Host collective 4: tokens of every expert-parallel rank."""
+        if self.warming_up and self.settings.habits.token_counts == "assume":
+            return (batch.num_tokens,) * self.settings.parallel.ep
         counts = tuple(int(count) for count in self.of_all(batch.num_tokens, "tokens"))
         return counts if self.settings.parallel.attention_dp else counts * self.settings.parallel.ep
 

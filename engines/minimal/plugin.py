@@ -39,6 +39,10 @@ class MinimalEngine:
             if size > config["max_batch_size"]:
                 path: Path = ("config", "cuda_graph_config", "batch_sizes", number)
                 found.append((path, f"{size} is above max_batch_size {config['max_batch_size']}; lower it or raise that"))
+        host = config["kv_cache_config"]["host_blocks"]
+        if isinstance(host, list) and len(host) != parallel["tp"] * parallel["pp"]:
+            text = f"has {len(host)} values for {parallel['tp'] * parallel['pp']} ranks; give one for each"
+            found.append((("config", "kv_cache_config", "host_blocks"), text))
         if EXPERTS % parallel["ep"]:
             found.append((("parallel", "ep"), f"the model's {EXPERTS} experts cannot be dealt to {parallel['ep']} ranks"))
         if not parallel["attention_dp"] and HEADS % parallel["tp"]:
@@ -52,6 +56,11 @@ class MinimalEngine:
             if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
                 text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"
                 found.append((("faults", number, "kind"), text))
+        if spec["device"] != "cpu":
+            found += [
+                (path, f"{'.'.join(path)} works on the CPU only; set device: cpu in this scenario")
+                for path in _host_only(spec)
+            ]
         prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
@@ -64,6 +73,18 @@ class MinimalEngine:
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
         return [sys.executable, "-m", "engines.minimal"]
+
+
+def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The settings of a scenario that the device cuda does not have."""
+    config = spec["config"]
+    wanted: dict[tuple[str, ...], bool] = {
+        ("config", "estimate_kv_cache"): config["estimate_kv_cache"],
+        ("config", "moe_workspace_bytes"): bool(config["moe_workspace_bytes"]),
+        ("config", "data_plane_timeout_s"): any(config["data_plane_timeout_s"].values()),
+        ("cpu", "memory_bytes"): spec["cpu"]["memory_bytes"] is not None,
+    }
+    return [path for path, on in wanted.items() if on]
 
 
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")

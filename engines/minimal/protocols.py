@@ -27,6 +27,9 @@ class Communicator(Protocol):
     def allgather(self, value: object, what: str = "") -> list[Any]:
         """Every member's value, by rank in this communicator. `what` it is tells collectives of one shape apart."""
 
+    def broadcast(self, value: object, root: int, what: str = "") -> Any:
+        """The value that member `root` gives; what the others give is not looked at."""
+
     def barrier(self) -> None:
         """Wait for every member."""
 
@@ -76,11 +79,23 @@ class Device(Protocol):
 
     out_of_memory: type[Exception]
 
+    def room(self) -> int | None:
+        """Bytes that a forward may still take; None: nobody counts them."""
+
     def eager(self, step: Step) -> StepOutput:
         """Run a forward of any shape."""
 
     def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
         """The encoder of a prompt's image; with `reduce`, its shards are summed over the data plane's group."""
+
+    def profile(self, tokens: int, tile: int) -> float:
+        """Seconds that a tactic takes: the experts on so many tokens, `tile` at a time. No rank takes part but this one."""
+
+    def mean(self, value: float, what: str) -> float:
+        """The mean of all ranks' values, by a collective of the data plane."""
+
+    def recover(self) -> None:
+        """Forget what a failed forward has left half done."""
 
     lazy: bool  # keep hidden states back until `hand_on`
 
@@ -100,3 +115,9 @@ class KvCache(Protocol):
     blocks: int
     tokens_per_block: int
     bytes: int
+
+    def read(self, block: int) -> object:
+        """A copy of what a block holds."""
+
+    def write(self, block: int, content: object) -> None:
+        """Put what `read` gave into a block."""

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from engines.minimal.autotuner import Autotuner
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.comm_mpi import MpiCommunicator, alone
+from engines.minimal.comm_mpi import MpiCommunicator, MpiCrashProbe, alone
+from engines.minimal.crash import CODE, Crash
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
+from engines.minimal.hang_detector import HangDetector
+from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
+
+if TYPE_CHECKING:
+    from engines.minimal.cpu_rank import Estimation
+    from engines.minimal.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
 
@@ -41,11 +49,32 @@ class Rank:
     def __init__(self, settings: Settings, recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
+        self.estimation: Estimation | None = None
         with recorder.phase("init"):
-            self.world = MpiCommunicator.world(recorder, settings.world)
+            self.world = MpiCommunicator.world(recorder, settings.world, threads=settings.hang_detection_s is not None)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
+            self.kernels = Kernels(self.faults)
+            self.crash = self._crash()
+            self.detector = self._hang_detector()
             self.faults.at("init")
             self._build()
+
+    def _crash(self) -> Crash:
+        mode, probe = self.settings.habits.rank_crash, None
+        if mode == "probe":
+            probe = MpiCrashProbe(self.world.duplicate("crash"), self.recorder)
+        return Crash(mode, self.settings.crash_grace_s, self.recorder, self.world.abort, probe)
+
+    def _hang_detector(self) -> HangDetector:
+        """Upstream's first one shut down in order, which waits for ranks that cannot come (#15612)."""
+        seconds, on_detected = self.settings.hang_detection_s, self._abort
+        if seconds is not None and self.settings.habits.on_hang == "graceful":
+            on_detected = self.world.duplicate("shutdown").barrier
+        return HangDetector(seconds, on_detected, self.recorder)
+
+    def _abort(self) -> None:
+        self.recorder.abort(CODE)
+        self.world.abort(CODE)
 
     def _build(self) -> None:
         # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
@@ -64,48 +93,77 @@ class Rank:
         self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
         part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
         self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
-        hooks = Hooks(lambda: self.faults.at("init", "communicator"), self.faults.between, self.hand_off.choose_one)
+        hooks = Hooks(
+            before_meeting=lambda: self.faults.at("init", "communicator"),
+            before=self._before,
+            between=self._between,
+            before_experts=self.hand_off.choose_one,
+        )
         if settings.device == "cuda":
             from engines.minimal.cuda_rank import cuda_device
 
             gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, hooks)
             self.faults.device, self.captures = gpu, gpu.captures
             device: Device = gpu
+            self.plane: DataPlane = gpu.plane
             self.pool: KvCache = gpu.pool
         else:
-            from engines.minimal.cpu_rank import cpu_device
+            from engines.minimal.cpu_rank import cpu_device, estimation
 
             host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
-            device, self.pool, self.captures = host, host.pool, []
-        self.manager = BlockManager(self.pool.blocks, settings.tokens_per_block)
+            device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []
+            if settings.estimate_kv_cache:
+                self.estimation = estimation(host, settings, part)
+        self.device = device
+        self.manager = BlockManager(self._quota(), settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
+        self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
 
-    def warm_up(self) -> WarmsUp:
-        """The warm-up, ready to run. Another engine's may take its place."""
+    def warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmsUp:
+        """The warm-up of one of upstream's executors, ready to run. Another engine's may take its place."""
         return WarmUp(
             self.settings,
-            self.engine,
-            self.manager,
+            engine,
+            manager,
             self.tp,
             self.world,
             self.pipeline,
             self.hand_off,
             self.recorder,
             self.faults,
+            autotuner=self.autotuner,
         )
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
-        warm_up = self.warm_up()
+        self.plane.deadline(self.settings.warm_up_timeout_s)
+        if self.settings.habits.first_touch == "prewarm":
+            with self.recorder.phase("prewarm"):
+                self.kernels.prewarm(self.tp)
+        self._estimate()
+        warm_up = self.warm_up(self.engine, self.manager)
         warm_up.run()
-        executor = Executor(self.settings, self.engine, self.manager, self.tp, self.recorder, self.faults, self.pipeline)
+        self.plane.deadline(self.settings.serve_timeout_s)
+        executor = Executor(
+            self.settings,
+            self.engine,
+            self.manager,
+            self.tp,
+            self.recorder,
+            self.faults,
+            self.pipeline,
+            self.world,
+            self.pool,
+            self.detector.checkpoint,
+        )
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
             self.engine.device.lazy = self.settings.habits.stage_send == "lazy"
-            tokens = executor.run()
+            with self.detector.watching():
+                tokens = executor.run()
         return {
             "tokens": tokens,
             "checks": {
@@ -119,6 +177,29 @@ class Rank:
             "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
             "captures": self.captures,
         }
+
+    def _quota(self) -> int:
+        """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""
+        if self.settings.habits.kv_quota == "own":
+            return self.pool.blocks
+        return min(map(int, self.world.allgather(self.pool.blocks, "kv quota")))
+
+    def _estimate(self) -> None:
+        """The first of upstream's two executors: it warms up on a small pool, and leaves what its autotuner has found."""
+        if self.estimation is None:
+            return
+        with self.estimation as pool:
+            manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
+            engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
+            self.warm_up(engine, manager).run()
+
+    def _before(self, layer: str) -> None:
+        self.faults.before(layer)
+        self.kernels.need("layer")
+
+    def _between(self, layer: str) -> None:
+        self.faults.between(layer)
+        self.kernels.need("experts")
 
     def _all_returned(self) -> bool:
         """Whether every block came back that no fault took away."""

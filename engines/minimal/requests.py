@@ -25,6 +25,9 @@ class Request:
     drafts: list[int] = field(default_factory=list)
     computed: int = 0
     blocks: list[int] = field(default_factory=list)
+    arrived_s: float = 0.0  # by the clock of its rank
+    encoded: bool = False  # whether its image was
+    chunk: int = 0  # tokens of the prompt in the next forward
     stopped: bool = False  # by what another rank says
 
     @property
@@ -32,17 +35,24 @@ class Request:
         """Whether all its tokens are decoded."""
         return self.stopped or len(self.output) >= self.limit
 
+    @property
+    def left(self) -> int:
+        """Tokens of its prompt that are not yet computed."""
+        return max(0, len(self.prompt) - self.computed)
+
     def row(self, draft_len: int) -> Row:
-        """Its tokens for the next forward: the whole prompt, or the last token and so many drafts after it."""
+        """Its tokens for the next forward: a chunk of the prompt, or the last token and so many drafts after it."""
         if not self.output:
-            return Row(list(self.prompt), 0, self.blocks, False)
+            return Row(self.prompt[self.computed : self.computed + self.chunk], self.computed, self.blocks, False)
         self.drafts = self.drafts[:draft_len]
         return Row([self.output[-1], *self.drafts], self.computed, self.blocks, True)
 
     def accept(self, next_tokens: Sequence[int], drafts: Sequence[Sequence[int]]) -> None:
         """Take what a forward gave for this row: the token, and every draft that turned out right."""
         if not self.output:
-            self.computed = len(self.prompt)
+            self.computed += len(next_tokens)
+            if self.left:
+                return
             taken = len(next_tokens) - 1
             self.output.append(next_tokens[taken])
         else:
@@ -59,9 +69,11 @@ def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
     """The share of rank `rank` of a group of `size`: dealt round robin under attention DP, all of them otherwise."""
     chance = random.Random(settings.seed)
     found: list[Request] = []
+    prompts: list[list[int]] = []
     for ident in range(settings.requests):
-        prompt = [chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)]
+        prompts.append([chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)])
+        prompt = list(prompts[ident % (settings.prompts or settings.requests)])
         if not settings.parallel.attention_dp or ident % size == rank:
             image = chance.randbytes(IMAGE_BYTES) if ident in settings.images else b""
-            found.append(Request(ident, prompt, settings.new_tokens, image))
+            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens, image))
     return found

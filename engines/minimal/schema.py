@@ -8,11 +8,20 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    create_model,
+    model_validator,
+)
 
 from engines.minimal.habits import Habits
 
-Guard = Literal["none", "assert", "agree", "sync-skip"]
+Guard = Literal["none", "assert", "agree", "sync-skip", "fail-stop"]
 PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")
 
 # Which phases an upstream state has, and how each is guarded. Sources: the pull requests named.
@@ -42,7 +51,7 @@ PRESETS: dict[str, dict[str, Guard]] = {
 # Keys of TensorRT-LLM that change nothing here. They are refused with a word, not silently ignored.
 NOT_MODELLED = (
     "attn_backend", "backend", "batching_type", "build_config", "cache_transceiver_config", "disable_overlap_scheduler",
-    "dtype", "enable_chunked_prefill", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
+    "dtype", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
     "max_input_len", "model", "moe_config", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
     "scheduler_config", "stream_interval", "tokenizer", "trust_remote_code", "use_cuda_graph",
 )  # fmt: skip
@@ -66,6 +75,11 @@ class KvCacheConfig(Section):
     tokens_per_block: PositiveInt = Field(32, description="tokens that one KV block holds")
     free_gpu_memory_fraction: float = Field(0.9, gt=0, lt=1, description="of what `ballast_bytes` leaves")
     max_tokens: PositiveInt | None = Field(None, description="upper limit of the pool, in tokens")
+    enable_block_reuse: bool = Field(False, description="keep the blocks of a prompt for one that begins like it")
+    host_blocks: NonNegativeInt | list[NonNegativeInt] = Field(
+        0, description="KV blocks in host memory; a list: of each rank"
+    )
+    prefetch: bool = Field(False, description="ranks follow the prefetch of waiting prompts into the host tier")
 
 
 class CudaGraphConfig(Section):
@@ -91,6 +105,13 @@ class TorchCompileConfig(Section):
     capture_num_tokens: list[PositiveInt] | None = Field(None, description="token counts to capture")
 
 
+class DataPlaneTimeout(Section):
+    """`data_plane_timeout_s`: the library's own deadline for a tensor collective, by stage."""
+
+    warm_up: PositiveFloat | None = Field(None, description="in the warm-up")
+    serve: PositiveFloat | None = Field(None, description="while requests are decoded")
+
+
 class ModelKwargs(Section):
     """`model_kwargs`: DeepSeek's names for where a layer has experts."""
 
@@ -112,9 +133,24 @@ class Config(Section):
         None, description="a guided decoder; as upstream it turns the general warm-up off"
     )
     enable_autotuner: bool = True
-    autotuner_cache: list[PositiveInt] = Field(
-        default_factory=list, description="token counts whose tactics an earlier launch has left in the cache on disk"
+    enable_chunked_prefill: bool = Field(False, description="a prompt may be computed over several steps")
+    autotuner_cache: Literal["memory", "rank-file", "first-rank-file"] = Field(
+        "memory", description="where tactics are kept: in the process, in a file of each rank, in one that rank 0 writes"
     )
+    compile_cache: Literal["memory", "rank-file"] = Field(
+        "memory", description="where what was compiled is kept: in the process, or in a file of each rank"
+    )
+    estimate_kv_cache: bool = Field(
+        False, description="warm up twice, as upstream: first with a small KV cache, to estimate how much there is room for"
+    )
+    moe_workspace_bytes: NonNegativeInt = Field(
+        0, description="memory that the experts take for each token between dispatch and combine"
+    )
+    data_plane_timeout_s: DataPlaneTimeout = DataPlaneTimeout()
+    hang_detection_timeout: PositiveFloat | None = Field(
+        None, description="seconds without an executor iteration until the hang detector fires; default: none"
+    )
+    rank_crash_grace_s: PositiveFloat = Field(1.0, description="seconds from a rank's error until it kills its peers")
     torch_compile_config: TorchCompileConfig | None = None
     model_kwargs: ModelKwargs = ModelKwargs()
 

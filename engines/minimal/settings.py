@@ -36,6 +36,8 @@ class Fault:
     leave: int | None
     bytes: int | None = None
     leave_bytes: int | None = None
+    drawn: bool = False  # from a seed; its place may never come
+    launch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,14 @@ class Settings:
     dense_layers: tuple[int, ...]  # layers without experts
     guided_decoding: bool
     autotuner: bool
-    autotuner_cache: tuple[int, ...]  # token counts that need no tuning
+    autotuner_cache: str  # memory, rank-file or first-rank-file
+    compile_cache: str  # memory or rank-file
+    estimate_kv_cache: bool
+    workspace_bytes: int  # of a token between dispatch and combine
+    warm_up_timeout_s: float | None  # of a collective of the data plane
+    serve_timeout_s: float | None
+    hang_detection_s: float | None
+    crash_grace_s: float
     prefill_sizes: tuple[int, ...]  # largest first; empty: no prefill graphs
     guards: dict[str, str]
     habits: Habits
@@ -70,12 +79,22 @@ class Settings:
     new_tokens: int
     seed: int
     images: tuple[int, ...]  # requests whose prompts have an image
+    grammars: tuple[int, ...]  # requests with structured output
+    prompts: int | None  # how many different ones there are
+    block_reuse: bool
+    host_blocks: int  # of the host tier of this rank
+    prefetch: bool
+    context_only: bool  # the KV of a computed prompt is sent away
+    chunked_prefill: bool
+    waiting_timeout_s: float | None  # how long a request may wait for room
     faults: tuple[Fault, ...]
     on_error: str
     device: str  # cpu or cuda
     gpu_memory: int | None  # bytes of this rank's share of its GPU; None: an equal share
     plane: str  # auto, nccl or symm_mem
     breadcrumbs: bool  # whether the device marks its collectives
+    host_memory: int | None  # bytes that forwards may take on the host; None: no limit
+    state: str  # folder that stays between the launches of a case
 
     @property
     def stage(self) -> int:
@@ -96,11 +115,13 @@ class Settings:
     def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         """From LOCKSTEP_SPEC, LOCKSTEP_RANK and LOCKSTEP_WORLD. Raises KeyError when one is not set."""
         spec = json.loads(environ["LOCKSTEP_SPEC"])
-        return Settings.from_spec(spec, int(environ["LOCKSTEP_RANK"]), int(environ["LOCKSTEP_WORLD"]))
+        launch, state = int(environ.get("LOCKSTEP_LAUNCH", "1")), environ.get("LOCKSTEP_STATE", "state")
+        return Settings.from_spec(spec, int(environ["LOCKSTEP_RANK"]), int(environ["LOCKSTEP_WORLD"]), launch, state)
 
     @staticmethod
-    def from_spec(spec: Mapping[str, Any], rank: int, world: int) -> Settings:
-        """From a scenario's spec."""
+    def from_spec(spec: Mapping[str, Any], rank: int, world: int, launch: int = 1, state: str = "state") -> Settings:
+        """From a scenario's spec. `launch` counts from 1; `state` is the folder that stays between launches."""
+        faults = [Fault(**fault) for fault in spec["faults"]]
         config, workload = spec["config"], spec["workload"]
         kv, speculative = config["kv_cache_config"], config["speculative_config"] or {}
         return Settings(
@@ -122,7 +143,14 @@ class Settings:
             dense_layers=_dense_layers(config),
             guided_decoding=config["guided_decoding_backend"] is not None,
             autotuner=config["enable_autotuner"],
-            autotuner_cache=tuple(config["autotuner_cache"]),
+            autotuner_cache=config["autotuner_cache"],
+            compile_cache=config["compile_cache"],
+            estimate_kv_cache=config["estimate_kv_cache"],
+            workspace_bytes=config["moe_workspace_bytes"],
+            warm_up_timeout_s=config["data_plane_timeout_s"]["warm_up"],
+            serve_timeout_s=config["data_plane_timeout_s"]["serve"],
+            hang_detection_s=config["hang_detection_timeout"],
+            crash_grace_s=config["rank_crash_grace_s"],
             prefill_sizes=_prefill_sizes(config),
             guards=spec["guards"],
             habits=Habits(**spec["habits"]),
@@ -132,12 +160,22 @@ class Settings:
             new_tokens=workload["new_tokens"],
             seed=workload["seed"],
             images=tuple(workload["images"]),
-            faults=tuple(Fault(**fault) for fault in spec["faults"]),
+            grammars=tuple(workload["grammars"]),
+            prompts=workload["prompts"],
+            block_reuse=kv["enable_block_reuse"],
+            host_blocks=kv["host_blocks"][rank] if isinstance(kv["host_blocks"], list) else kv["host_blocks"],
+            prefetch=kv["prefetch"],
+            context_only=workload["context_only"],
+            chunked_prefill=config["enable_chunked_prefill"],
+            waiting_timeout_s=workload["waiting_timeout_s"],
+            faults=tuple(fault for fault in faults if fault.launch in (None, launch)),
             on_error=spec["on_error"],
             device=spec["device"],
             gpu_memory=spec["gpu"]["memory_bytes"] and spec["gpu"]["memory_bytes"][rank],
             plane=spec["gpu"]["plane"],
             breadcrumbs=spec["gpu"]["breadcrumbs"],
+            host_memory=spec["cpu"]["memory_bytes"] and spec["cpu"]["memory_bytes"][rank],
+            state=state,
         )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from engines.minimal.autotuner import Autotuner
 from engines.minimal.batch import (
     Attempt,
     Shape,
@@ -47,6 +48,7 @@ class WarmUp:
     skipped: dict[str, Sequence[int | str]] = field(default_factory=dict)
     general: bool = False  # whether there is a general warm-up; may be agreed
     no_decoder: bool = True  # no guided decoder here, or anywhere where that is agreed
+    autotuner: Autotuner | None = None  # of an earlier warm-up in this process
 
     def run(self) -> None:
         """All phases that this upstream state has, in order."""
@@ -59,14 +61,26 @@ class WarmUp:
             ("prefill_capture", bool(self.settings.prefill_sizes), self._prefill_capture),
             ("memory_pool", self.general, self._memory_pool),
         ]
+        self.engine.warming_up = True
         for name, wanted, phase in phases:
             if wanted and self.settings.phases[name]:
                 with self.recorder.phase(name):
                     self.faults.at(name)
+                    self._stage_barrier()
                     phase(Guard(name, self.settings.guards[name], self.tp, self.world, self.recorder))
+        self.engine.warming_up = False
         with self.recorder.phase("clock"):
             self.faults.at("clock")
+            self._stage_barrier()
             self._clock()
+
+    def _stage_barrier(self) -> None:
+        """No rank begins a stage before all have ended the last (vllm#51340)."""
+        match self.settings.habits.stage_barrier:
+            case "group":
+                self.tp.barrier()
+            case "world":
+                self.world.barrier()
 
     @property
     def _guided(self) -> bool:
@@ -115,20 +129,14 @@ class WarmUp:
         shapes = [Shape("max-context", max_context_tokens(self.settings, self.manager), 0)]
         if not self._guided and self.settings.parallel.pp == 1:
             shapes.append(Shape("generation", 1 + self.settings.draft_len, 1))
+        tuner = self.autotuner or Autotuner(self.settings, self.engine.device, self.tp, self.recorder)
+        tuner.begin()
         for shape in shapes:
-            with self.hand_off.tuned():
-                self._forwards(guard, [shape])
-            self._exchange_tactics(shape)
-
-    def _exchange_tactics(self, shape: Shape) -> None:
-        """Ranks time their tactics together. A rank whose cache knows the shape has nothing to time (#14240)."""
-        if self.settings.habits.tactic_exchange == "none":
-            return
-        hit = shape.num_tokens in self.settings.autotuner_cache
-        choice, detail = "hit" if hit else "miss", f"num_tokens={shape.num_tokens}"
-        self.recorder.decision("autotuner.cache", shape.label, choice, detail, deviates=hit)
-        if self.settings.habits.tactic_exchange == "always" or not hit:
-            self.tp.allgather(shape.num_tokens, "tactics")
+            if not tuner.skips(shape):
+                with self.hand_off.tuned():
+                    self._forwards(guard, [shape])
+            tuner.choose(shape)
+        tuner.end()
 
     def _generation_capture(self, guard: Guard) -> None:
         """Largest batch first, so that smaller graphs reuse its memory; a second pass for advanced sampling with MTP."""
@@ -194,7 +202,7 @@ class WarmUp:
         `stages` of making one. Whether it ran."""
         self.recorder.shape(label)
         self.faults.at(guard.phase, label)
-        attempt = ask()
+        attempt = self._with_memory(ask())
         try:
             if not guard.should_run(label, attempt) or attempt.batch is None:
                 return False
@@ -206,6 +214,8 @@ class WarmUp:
                 raise
             detail = str(error).partition(".")[0]
             self.recorder.decision(f"{guard.phase}.out_of_memory", label, "skip", detail, deviates=True)
+            if self.settings.habits.out_of_memory == "skip-and-reset":
+                self.engine.device.recover()
             return False
         finally:
             self.engine.stage = "serve"
@@ -213,6 +223,17 @@ class WarmUp:
                 attempt.batch.free(self.manager)
         self.recorder.milestone(f"{guard.phase} {label}")
         return True
+
+    def _with_memory(self, attempt: Attempt) -> Attempt:
+        """The request, or none where the experts' workspace for it surely does not fit (#13177)."""
+        free, batch = self.engine.device.room(), attempt.batch
+        if self.settings.habits.memory_check == "none" or free is None or batch is None:
+            return attempt
+        needed = batch.num_tokens * self.settings.workspace_bytes
+        if needed <= free:
+            return attempt
+        batch.free(self.manager)
+        return replace(attempt, batch=None, reason=f"memory free_bytes={free} needed_bytes={needed}")
 
 
 def _unlike(*shapes: Shape) -> list[Shape]:

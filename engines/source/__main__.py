@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from engines.minimal.__main__ import main
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.model_engine import ModelEngine
 from engines.minimal.rank import Rank
 from engines.source.trtllm.upstream import UPSTREAM
 from engines.source.warm_up import SourceWarmUp
@@ -15,10 +17,10 @@ from engines.source.warm_up import SourceWarmUp
 class SourceRank(Rank):
     """A rank of the minimal engine, warmed up by the tree's code."""
 
-    def warm_up(self) -> SourceWarmUp:
+    def warm_up(self, engine: ModelEngine, manager: BlockManager) -> SourceWarmUp:
         """The tree's warm-up, ready to run."""
         tree = Path(json.loads(os.environ["LOCKSTEP_SPEC"])["config"]["tree"])
-        ours = (self.engine, self.manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
+        ours = (engine, manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
         return SourceWarmUp(UPSTREAM, tree, self.settings, *ours)
 
 

@@ -54,12 +54,14 @@ class SourceWarmUp:
         world = World(source.tree, stand.names, stand.libraries)
         bench.grafted = graft(source, world, stand.attributes, Notes(self.upstream, bench).wrap)
         stand.bind(bench.grafted)
+        self.engine.warming_up = True
         try:
             getattr(bench.grafted, entry.method)(*(stand.arguments[name] for name in entry.arguments))
         except NOT_UPSTREAMS as error:
             # These tell of a stand-in that is not what the code takes it for, or of a mistake of the tree's own. Neither
             # says how its ranks agree.
             raise Unable(f"{type(error).__name__}: {error} at {_raised_at(error)}") from error
+        self.engine.warming_up = False
         self._note()
         with self.recorder.phase("clock"):
             self.faults.at("clock")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher
@@ -22,6 +23,7 @@ from harness.scenario.expectation import differences
 from harness.watch.members import Members
 from harness.watch.watchdog import Watchdog
 
+SEED = "skew.seed"
 EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED = 0, 1, 3
 
 
@@ -61,10 +63,7 @@ class Run:
         self.display.begin(case)
         folder = self.store.case_dir(case)
         started = time.monotonic()
-        watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder)
-        watchdog.on_tick = lambda members: self.display.tick(case, members)
-        watchdog.stopped = self.stop.is_set
-        verdict = self._watch(watchdog, folder)
+        verdict = launches(case, folder, lambda number: self._launch(case, folder, number))
         differs = differences(case.expect, verdict.to_json())
         seconds = time.monotonic() - started
         line = self.store.record(
@@ -73,7 +72,10 @@ class Run:
         self.display.end(case, line)
         return line
 
-    def _watch(self, watchdog: Watchdog, folder: Path) -> Verdict:
+    def _launch(self, case: Case, folder: Path, number: int) -> Verdict:
+        watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder, number)
+        watchdog.on_tick = lambda members: self.display.tick(case, members)
+        watchdog.stopped = self.stop.is_set
         try:
             return watchdog.watch()
         except Exception as error:  # the harness failed, the case was not judged
@@ -85,4 +87,6 @@ def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ())
     """The exact command that runs this case again, from the same folder."""
     words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name, "--device", case.spec["device"]]
     words += [word for text in overrides for word in ("--set", text)]
+    if case.spec.get("skew") and not any(text.partition("=")[0] in ("skew", SEED) for text in (*overrides, *case.point)):
+        words += ["--set", f"{SEED}={case.spec['skew']['seed']}"]
     return " ".join(shlex.quote(word) for word in words)

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from harness.judge import words
-from harness.judge.divergence import Split, last_split, most_repeated_veto, parting
+from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, own_split, parting
+from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
 from harness.trace.event import Need
-from harness.trace.state import STREAM_WAITER, Status
+from harness.trace.state import STREAM_WAITER, Status, Wait
 
 
 def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
@@ -23,16 +24,30 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         veto = most_repeated_veto(picture.histories)
         return _by_decision(veto) if veto else None
     if cause is Cause.STALL or outcome is Outcome.SLOW:
-        return _running(picture)
+        return _running(picture) or _in_flight(picture)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
-        split = parting(picture.histories, combinations(picture.histories, 2)) or last_split(picture.histories)
+        split = parting(picture.histories, combinations(picture.histories, 2))
+        split = split or own_split(picture.histories) or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
+    if cause is Cause.ABORT and mispaired(picture.histories):
+        # A library that aborts over a message it did not expect does so on either side.
+        split = parting(picture.histories, combinations(picture.histories, 2))
+        if split and split.deviating:
+            return _by_decision(split)
     if outcome is Outcome.CRASH:
         lost = cause is Cause.DEVICE_ERROR
-        ended = (Status.DEAD, Status.ABORTED)
+        ended = [Status.DEAD, Status.ABORTED]
+        if _aborted_over_others(picture):
+            ended.append(Status.RAISED)
         return _ended(picture, [r for r, s in picture.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
+
+
+def _aborted_over_others(picture: Picture) -> bool:
+    """Whether a rank ended the job without an error of its own: then an error of another one comes before that in time."""
+    aborted = [rank for rank, state in picture.states.items() if state.status is Status.ABORTED]
+    return bool(aborted) and all(picture.histories[rank].error is None for rank in aborted)
 
 
 def _parted(picture: Picture) -> Blame | None:
@@ -97,6 +112,27 @@ def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
     text = words.ended_text(first, state, history, process.exit_code)
     detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""
     return Blame(tuple(same), by, text, phase=state.phase, shape=state.shape, choice=by, detail=detail)
+
+
+def _in_flight(picture: Picture) -> Blame | None:
+    """By the rank that began a send without waiting for it: a library may need its sender to drive the transfer."""
+    for rank, state in sorted(picture.states.items()):
+        for _, wait in state.waits():
+            posted = _posted(picture, rank, wait) if wait.need is Need.RECV and wait.peer >= 0 else None
+            if posted is None:
+                continue
+            sender = picture.states[wait.peer]
+            what = f"{picture.comms[wait.comm][1]} send {posted.what}".rstrip()
+            text = words.in_flight_text(wait.peer, what, rank, [w for _, w in sender.waits()])
+            return Blame((wait.peer,), "message", text, site=what, phase=posted.phase, shape=posted.shape)
+    return None
+
+
+def _posted(picture: Picture, rank: int, wait: Wait) -> Message | None:
+    """The send that did not block and that a blocked receive of `rank` matches."""
+    channel = (wait.comm, rank, wait.tag, wait.seq)
+    sent = (message for message in picture.histories[wait.peer].messages if message.sends and message.posted)
+    return next((m for m in sent if (m.comm, m.peer, m.tag, m.seq) == channel), None)
 
 
 def _running(picture: Picture) -> Blame | None:

@@ -61,12 +61,17 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
         for number in range(max(len(mine[comm]), len(other[comm]))):
             x = mine[comm][number] if number < len(mine[comm]) else None
             y = other[comm][number] if number < len(other[comm]) else None
-            if x is not None and y is not None and x.token == y.token:
+            if x is not None and y is not None and _match(x, y):
                 continue
             places.append((x.at if x else end_a, y.at if y else end_b))
             break
     places += _unmatched(a, b, end_a, end_b) + [(x, y) for y, x in _unmatched(b, a, end_b, end_a)]
     return (min(at for at, _ in places), min(at for _, at in places)) if places else None
+
+
+def _match(x: Entry, y: Entry) -> bool:
+    """Whether two ranks mean the same by a collective: operation, phase, shape, and the size where all must have one."""
+    return x.token == y.token and (x.size == y.size or min(x.size, y.size) < 0)
 
 
 def _unmatched(sender: History, receiver: History, sender_end: int, receiver_end: int) -> list[tuple[int, int]]:
@@ -193,6 +198,21 @@ def last_split(histories: Mapping[int, History]) -> Split | None:
     """The last decision on which any ranks differ: what a guard raised over, when collectives still matched."""
     names = _splits(histories)
     return split(histories, max(names, key=lambda name: (names[name], name))) if names else None
+
+
+def own_split(histories: Mapping[int, History]) -> Split | None:
+    """What the rank that failed first decided right before: its last decision, if that leaves the common path and no
+    collective came after it. The same choice of ranks that failed later is a consequence, or luck."""
+    failed = [history for history in histories.values() if history.failed_at is not None]
+    first = min(failed, key=lambda history: (history.failed_ns, history.rank), default=None)
+    if first is None or not first.decisions:
+        return None
+    last = first.decisions[-1]
+    if not last.deviates or any(entry.at > last.at for entry in first.entries):
+        return None
+    return Split(
+        last.site, last.key, last.phase, {last.choice: [first.rank]}, {first.rank: last.detail}, (first.rank,), last.at
+    )
 
 
 def _splits(histories: Mapping[int, History]) -> dict[tuple[str, str, int], int]:

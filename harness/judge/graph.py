@@ -119,7 +119,7 @@ def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Map
             return tuple(m for m in group if m != rank and _entered(states, m, wait.comm) < wait.seq)
         case Need.ROOT:
             return (wait.peer,) if _entered(states, wait.peer, wait.comm) < wait.seq else ()
-        case Need.NOBODY:
+        case Need.NOBODY | Need.TIMED:
             return ()
         case Need.RECV:
             senders = [m for m in group if m != rank] if wait.peer < 0 else [wait.peer]

@@ -81,7 +81,9 @@ class History:
     comms: dict[str, CommInfo] = field(default_factory=dict)
     ended_at: int | None = None  # place of the event by which the program ended
     ended_ns: int = 0
-    error: tuple[str, str, str] | None = None  # type, message, traceback
+    error: tuple[str, str, str] | None = None  # the first: type, message, traceback
+    failed_at: int | None = None  # place of the event by which it was told
+    failed_ns: int = 0
     abort_code: int | None = None
     unable: str = ""  # why its engine cannot run the scenario
     result: dict[str, Any] | None = None
@@ -122,12 +124,14 @@ class History:
             elif kind == Kind.COMM:
                 info = comms[fields[3]] = CommInfo.parse(text(fields[5]))
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE, Kind.ERROR):
                 record = Record._make(fields)
-                history.ended_at, history.ended_ns = at, record.time_ns
-                if kind == Kind.RAISED:
+                if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
                     history.error = (text(record.a), text(record.b), text(record.c))
-                elif kind == Kind.ABORT:
+                    history.failed_at, history.failed_ns = at, record.time_ns
+                if kind != Kind.ERROR:
+                    history.ended_at, history.ended_ns = at, record.time_ns
+                if kind == Kind.ABORT:
                     history.abort_code = record.a
                 elif kind == Kind.UNABLE:
                     history.unable = text(record.a)

@@ -79,8 +79,8 @@ class Finding:
 class Blame:
     """The ranks that caused it, and the decision, error or missing collective by which they did.
 
-    `by` is one of `decision`, `raised`, `died`, `returned`, `collective`, `running`. `phase`, `shape`, `choice` and
-    `detail` are those of the blamed ranks; `choices` maps each choice to the ranks that made it.
+    `by` is one of `decision`, `raised`, `died`, `returned`, `collective`, `message`, `running`. `phase`, `shape`, `choice`
+    and `detail` are those of the blamed ranks; `choices` maps each choice to the ranks that made it.
     """
 
     ranks: tuple[int, ...]
@@ -139,6 +139,7 @@ class Verdict:
     cause: Cause = Cause.NONE
     text: str = ""  # one or two sentences for people
     proved: bool | None = None  # for a hang only
+    launch: int = 1  # of the case's launches, from 1: the one that this verdict is of
     knot: tuple[WaitLine, ...] = ()
     blame: Blame | None = None
     findings: tuple[Finding, ...] = ()

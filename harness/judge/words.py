@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.judge.divergence import Split
 from harness.judge.history import Entry, History
 from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
-from harness.trace.state import RankState, Status
+from harness.trace.state import RankState, Status, Wait
 
 MESSAGE_CHARACTERS = 800
 
@@ -68,7 +68,8 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
     if state.status is Status.RAISED and history.error:
         return f"Rank {rank} raised {history.error[0]}{where}: {brief(history.error[1])}"
     if state.status is Status.ABORTED:
-        return f"Rank {rank} called abort with code {history.abort_code}{where}"
+        after = f", after {history.error[0]}: {brief(history.error[1])}" if history.error else ""
+        return f"Rank {rank} called abort with code {history.abort_code}{where}{after}"
     if state.status is Status.RETURNED:
         return f"Rank {rank} returned"
     return f"Rank {rank} died{where}: {death_words(exit_code)}"
@@ -86,6 +87,12 @@ def unable_text(reasons: Mapping[int, str]) -> str:
     reason = next((reason for _, reason in sorted(reasons.items()) if reason), "")
     same = ranks_text(rank for rank, other in reasons.items() if other == reason)
     return f"The engine cannot run this scenario: {reason} ({same})."
+
+
+def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -> str:
+    """A message that was begun and not completed."""
+    where = f", and is now in {now[0].op}" if now else ""
+    return f"Rank {sender} began {what} without waiting for it{where}; rank {receiver} waits for the rest of it"
 
 
 def running_text(ranks: Sequence[int], state: RankState) -> str:
@@ -127,13 +134,17 @@ def verdict_text(
         return f"All {len(ends)} ranks finished every phase."
     if outcome is Outcome.RAISE:
         raised = [end for end in ends if end.status == "raised"]
-        first = raised[0]
+        first = next((end for end in raised if blame and end.rank in blame.ranks), raised[0])
         what = f"{ranks_text(end.rank for end in raised)} raised {first.error_type}: {brief(first.error)}"
-        return f"{what[0].upper()}{what[1:]}. {why}".strip() if blame and blame.by == "decision" else f"{what}."
+        what = f"{what[0].upper()}{what[1:]}."
+        return f"{what} {why}" if blame and blame.by == "decision" else what
     if outcome is Outcome.SLOW:
         return "The deadline was reached while milestones still advanced."
     if cause is Cause.LIVELOCK:
         return f"Collectives complete, but no milestone is reached. {why}".strip()
     if cause is Cause.STALL:
         return f"No rank advances, and nothing proves a deadlock. {why}".strip()
+    aborted = [end.rank for end in ends if end.status == "aborted"]
+    if aborted and blame and blame.by == "raised":
+        return f"{why} Then {ranks_text(aborted)} called abort."
     return why

@@ -40,6 +40,8 @@ class Line:
     rerun: str
     recorded: str  # ISO time, UTC
     device: str = ""  # cpu or cuda
+    mechanism_class: str = ""
+    guard: str = ""  # what the point of the matrix sets of the guards
     judged: bool = True  # false: no verdict on disk
 
     @property
@@ -90,6 +92,8 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         rerun=raw["rerun"],
         recorded=raw["recorded"],
         device=raw["device"],
+        mechanism_class=plan.get("mechanism_class", ""),
+        guard=plan.get("guard", ""),
     )
 
 
@@ -120,6 +124,8 @@ def not_judged(plan: Mapping[str, Any], text: str = NOT_JUDGED) -> Line:
         events_lost=0,
         rerun="",
         recorded="",
+        mechanism_class=plan.get("mechanism_class", ""),
+        guard=plan.get("guard", ""),
         judged=False,
     )
 

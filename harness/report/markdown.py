@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.report import coverage
 from harness.report.line import Line
 
 LIMIT_BYTES = 1 << 20  # what CI servers take as a job's summary
@@ -20,6 +21,8 @@ def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYT
     wrong = [line for line in lines if line.standing != "expected"]
     # The details have half of the room; the table, which says the least about the most cases, has what they leave.
     room = limit - len(head.encode()) - len(HEAD) - 2 * _NOTE_BYTES
+    covered = _coverage(lines, room // 4)
+    room -= len(covered.encode())
     details, kept = _fit(map(_details, wrong), room // 2)
     if kept < len(wrong):
         details += f"Cut here: the details of {len(wrong) - kept} more cases. They are in cases.jsonl.\n"
@@ -27,7 +30,14 @@ def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYT
     if kept < len(lines):
         rows += f"\nCut here: {len(lines) - kept} more cases. They are in cases.jsonl.\n"
     title = "\n## Not as expected\n\n" if wrong else ""
-    return head + HEAD + rows + title + details
+    return head + HEAD + rows + title + details + covered
+
+
+def _coverage(lines: Sequence[Line], room: int) -> str:
+    """Class and guard against outcome, if there is room for the whole of it."""
+    table = coverage.render(lines)
+    text = f"\n## Coverage\n\n{table}" if table else ""
+    return text if len(text.encode()) <= room else ""
 
 
 def counts(lines: Sequence[Line]) -> str:

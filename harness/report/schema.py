@@ -18,6 +18,14 @@ class Expected:
     differences: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Skew:
+    """What was drawn from a seed: the faults, each as kind, rank, phase, shape, seconds."""
+
+    seed: int
+    drawn: tuple[dict[str, Any], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerdictFile(Verdict):
     """verdict.json: the verdict, and what the run adds to it."""
@@ -31,6 +39,7 @@ class VerdictFile(Verdict):
     expected: Expected
     rerun: str
     device: str
+    skew: Skew | None
     evidence: tuple[str, ...]
     environment: dict[str, Any]
     seconds: float

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.judge.verdict import Verdict
-from harness.report import files, junit, markdown, names
+from harness.report import coverage, files, junit, markdown, names
 from harness.report.line import Line, judged, not_judged
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ class RunStore:
             "argv": list(argv),
             "started": names.now(),
             "environment": dict(environment),
-            "plan": [
-                {"id": c.id, "scenario": c.scenario, "path": c.path, "slug": names.slug(c.id), "ranks": c.ranks}
-                for c in cases
-            ],
+            "plan": [_planned(case) for case in cases],
         }
         files.replace_json(path / "run.json", run)
         names.point(root / "latest", path.name)
@@ -105,6 +102,7 @@ class RunStore:
             "rerun": rerun,
             "evidence": _evidence(folder),
             "device": case.spec.get("device", ""),
+            "skew": case.spec.get("skew"),
             "environment": self.run["environment"],
             "seconds": seconds,
             "recorded": names.now(),
@@ -140,6 +138,19 @@ class RunStore:
         files.replace(self.path / "cases.jsonl", "".join(json.dumps(line.flat()) + "\n" for line in done))
 
 
+def _planned(case: Case) -> dict[str, Any]:
+    """A case in the plan: what every report says of it whether it is judged or not."""
+    return {
+        "id": case.id,
+        "scenario": case.scenario,
+        "path": case.path,
+        "slug": names.slug(case.id),
+        "ranks": case.ranks,
+        "mechanism_class": case.mechanism_class,
+        "guard": coverage.guard_text(case.point),
+    }
+
+
 def _read_line(run: Path, entry: Mapping[str, Any]) -> Line:
     """The line of a planned case from its verdict file, if there is a good one."""
     path = run / "cases" / entry["slug"] / "verdict.json"
@@ -157,5 +168,5 @@ def _evidence(folder: Path) -> list[str]:
     return sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "verdict.json" and not path.name.startswith(".")
+        if path.is_file() and path != folder / "verdict.json" and not path.name.startswith(".")
     )

@@ -1,4 +1,7 @@
-"""The case: one point of a scenario's matrix, one launch of N ranks. Plain data; standard library only."""
+"""The case: one point of a scenario's matrix, one launch of N ranks or several on what the earlier left.
+
+Plain data; standard library only.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ class Expectation:
     cause: str | None = None
     proved: bool | None = None
     blame: tuple[int, ...] | None = None
-    error: str | None = None  # exception type on every rank that raised
+    launch: int | None = None  # the launch that the verdict is of
+    error: str | None = None  # exception type of every error that is known; "none": no error is
     decision: dict[str, Any] | None = None  # phase, shape, choice, detail of the blame
     skipped: dict[str, list[int | str]] | None = None  # phase -> shapes that no rank ran
     findings: tuple[str, ...] | None = None  # must be there
@@ -33,7 +37,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One launch: what the ranks get (`spec`), how long it may take, and what is expected."""
+    """What the ranks get (`spec`), how often they are launched, how long each launch may take, and what is expected."""
 
     id: str
     scenario: str
@@ -50,6 +54,7 @@ class Case:
     reports: tuple[str, ...] = ()  # public reports: owner/repository#number
     mechanism_class: str = ""
     note: str = ""  # what this point shows
+    launches: int = 1  # one after another; a folder stays between them
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""

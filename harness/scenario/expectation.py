@@ -30,7 +30,7 @@ def differences(expect: Expectation, verdict: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(expect: Expectation, verdict: Mapping[str, Any]) -> list[str]:
-    wanted = {"outcome": expect.outcome, "cause": expect.cause, "proved": expect.proved}
+    wanted = {"outcome": expect.outcome, "cause": expect.cause, "proved": expect.proved, "launch": expect.launch}
     return [
         f"{name}: expected {value}, got {verdict[name]}"
         for name, value in wanted.items()
@@ -56,8 +56,12 @@ def _decision(wanted: Mapping[str, Any], blame: Mapping[str, Any]) -> list[str]:
 
 
 def _errors(wanted: str, ranks: Sequence[Mapping[str, Any]]) -> list[str]:
-    types = {rank["error_type"] for rank in ranks if rank["status"] == "raised"}
-    return [] if types == {wanted} else [f"error: expected {wanted}, got {', '.join(sorted(types)) or 'none'}"]
+    types = {rank["error_type"] for rank in ranks if rank["error_type"]}
+    return (
+        []
+        if types == {wanted} or (wanted == "none" and not types)
+        else [f"error: expected {wanted}, got {', '.join(sorted(types)) or 'none'}"]
+    )
 
 
 def _skipped(wanted: Mapping[str, list[int | str]], ranks: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -59,11 +59,15 @@ class Workload(Section):
     prompt_tokens: PositiveInt = 6
     new_tokens: PositiveInt = 8
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
+    grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
+    prompts: PositiveInt | None = Field(None, description="how many different prompts there are; default: as requests")
+    context_only: bool = Field(False, description="requests end with their prompt, whose KV is sent away")
+    waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room")
     seed: int = 0
 
 
 FaultKind = Literal[
-    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "exhaust",
+    "delay", "stop", "raise", "exit", "kill", "segv", "abort", "return", "spin", "gil", "clock", "exhaust",
     "ballast", "device-error", "skip-launch",
 ]  # fmt: skip
 
@@ -72,10 +76,13 @@ class Fault(Section):
     """One entry of `faults`: what happens to one rank, and where."""
 
     kind: FaultKind
-    rank: NonNegativeInt
+    rank: NonNegativeInt | Literal["any"] = Field(description="any: one that is drawn from `skew.seed`")
     phase: str
+    launch: PositiveInt | None = Field(None, description="in which of the launches, from 1; default: in each")
     shape: str | None = Field(None, description="a shape of that phase whose text holds these words; default: its start")
-    seconds: float | None = Field(None, gt=0, description="of delay, stop and gil; of exhaust: until the blocks come back")
+    seconds: float | None = Field(
+        None, gt=0, description="of delay, stop, gil and clock; of exhaust: until the blocks come back"
+    )
     code: int | None = Field(None, description="of exit and abort")
     leave: NonNegativeInt | None = Field(None, description="of exhaust: free KV blocks to leave")
 
@@ -86,10 +93,24 @@ class Fault(Section):
     def _complete(self) -> Fault:
         if (self.kind == "ballast") != ((self.bytes is None) != (self.leave_bytes is None)):
             raise ValueError("ballast, and nothing else, needs either `bytes` or `leave_bytes`")
-        timed = self.kind in ("delay", "stop", "gil")
+        timed = self.kind in ("delay", "stop", "gil", "clock")
         if self.kind != "exhaust" and timed != (self.seconds is not None):
             raise ValueError(f"`seconds` {'is needed' if self.seconds is None else 'has no meaning'} for {self.kind}")
         return self
+
+
+class Skew(Section):
+    """`skew`: random delays, drawn from a seed."""
+
+    seed: NonNegativeInt = Field(0, description="the same seed draws the same")
+    seconds: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="least and most of a delay; without, nothing is delayed"
+    )
+    kind: Literal["delay", "stop"] = Field("delay", description="the fault that each delay is")
+    ranks: list[NonNegativeInt] | None = Field(None, description="which ranks; default: all")
+    phases: list[str] | None = Field(None, description="in which phases; default: all")
+    shapes: list[str] | None = Field(None, description="at which shapes of these phases; default: where they begin")
+    share: float = Field(1.0, gt=0, le=1, description="of the places, how many have a delay")
 
 
 class Gpu(Section):
@@ -102,6 +123,14 @@ class Gpu(Section):
         "auto", description="the data plane; symm_mem: all ranks share one GPU"
     )
     breadcrumbs: bool = Field(True, description="the device marks its collectives, so that hangs on it can be proved")
+
+
+class Cpu(Section):
+    """`cpu`: what holds on the device `cpu` only."""
+
+    memory_bytes: Amount | None = Field(
+        None, description="host memory that a rank's forwards may take beside weights and KV pool; default: no limit"
+    )
 
 
 class LimitsSection(Section):
@@ -149,8 +178,9 @@ class ExpectSection(Section):
     outcome: OutcomeWord
     cause: CauseWord | None = None
     proved: bool | None = None
+    launch: PositiveInt | None = Field(None, description="the launch that the verdict is of")
     blame: list[NonNegativeInt] | None = None
-    error: str | None = Field(None, description="exception type of the ranks that raised")
+    error: str | None = Field(None, description="exception type of every error that is known; `none`: no error is")
     decision: DecisionSection | None = None
     skipped: dict[str, list[int | str]] | None = Field(
         None, description="phase -> shapes that no rank ran: batch sizes, labels"
@@ -178,12 +208,17 @@ class Frame(Section):
     guards: dict[str, Any] = Field(default_factory=dict, description="the engine's guards")
     workload: Workload = Workload()
     faults: list[Fault] = Field(default_factory=list)
+    skew: Skew | None = Field(None, description="random delays, drawn from a seed")
     on_error: Literal["park", "exit"] = Field("park", description="what a rank does after an exception")
     environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
         default_factory=dict, description="environment variables of the ranks, beside those that they inherit"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
     gpu: Gpu = Gpu()
+    cpu: Cpu = Cpu()
+    launches: int = Field(
+        1, ge=1, le=9, description="how often the job is launched, one after another, on what the earlier left"
+    )
     limits: LimitsSection = LimitsSection()
     matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
     expect: list[ExpectSection] = Field(min_length=1)

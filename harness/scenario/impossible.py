@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from harness.scenario.capacity import amounts, capacity
 from harness.scenario.document import Keys
-from harness.scenario.frame import Amount, Frame, PerRank
+from harness.scenario.frame import Amount, Frame, PerRank, Skew
 
 PHASES = (
     "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",
+    "jit",
 )  # fmt: skip
 RESERVED = ("LOCKSTEP_", "PMI")  # variables of the harness and of MPI launchers
 
@@ -24,22 +25,41 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
     found += _amount(("kv_capacity", unit), amount, ranks)
     if frame.gpu.memory_bytes is not None:
         found += _amount(("gpu", "memory_bytes"), frame.gpu.memory_bytes, ranks)
+    if frame.cpu.memory_bytes is not None:
+        found += _amount(("cpu", "memory_bytes"), frame.cpu.memory_bytes, ranks)
     for name in frame.environment:
         if name.startswith(RESERVED):
             found.append((("environment", name), "is set by the harness or the MPI launcher; remove it"))
     for number, fault in enumerate(frame.faults):
-        if fault.rank >= ranks:
+        if isinstance(fault.rank, int) and fault.rank >= ranks:
             text = f"there is no rank {fault.rank}; ranks are 0 to {ranks - 1}"
             found.append((("faults", number, "rank"), text))
+        if fault.launch is not None and fault.launch > frame.launches:
+            found.append((("faults", number, "launch"), f"there is no launch {fault.launch}; launches is {frame.launches}"))
         if fault.phase not in PHASES:
             found.append((("faults", number, "phase"), f"unknown phase {fault.phase!r}; there are {', '.join(PHASES)}"))
+    if frame.skew is not None:
+        found += _skew(frame.skew, ranks)
     for number, expect in enumerate(frame.expect):
+        if expect.launch is not None and expect.launch > frame.launches:
+            found.append((("expect", number, "launch"), f"there is no launch {expect.launch}; launches is {frame.launches}"))
         found += [
             (("expect", number, "blame"), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
             for rank in expect.blame or ()
             if rank >= ranks
         ]
     return found
+
+
+def _skew(skew: Skew, ranks: int) -> Iterator[tuple[Keys, str]]:
+    if skew.seconds is not None and skew.seconds[0] > skew.seconds[1]:
+        yield ("skew", "seconds"), "the least is more than the most; give [least, most]"
+    for number, rank in enumerate(skew.ranks or ()):
+        if rank >= ranks:
+            yield ("skew", "ranks", number), f"there is no rank {rank}; ranks are 0 to {ranks - 1}"
+    for number, phase in enumerate(skew.phases or ()):
+        if phase not in PHASES:
+            yield ("skew", "phases", number), f"unknown phase {phase!r}; there are {', '.join(PHASES)}"
 
 
 def _amount(path: Keys, amount: Amount, ranks: int) -> Iterator[tuple[Keys, str]]:

@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from harness.scenario import skew
 from harness.scenario.capacity import capacity, per_rank
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.document import Document, Keys
 from harness.scenario.engine import Engine, find_engine
 from harness.scenario.errors import FileErrors, Problem, UnknownEngine
 from harness.scenario.frame import ExpectSection, Frame
-from harness.scenario.impossible import impossible
+from harness.scenario.impossible import PHASES, impossible
 from harness.scenario.matrix import case_id, matching, points, substitute
 from harness.scenario.validate import Place, validate
 
@@ -135,6 +136,7 @@ class Loader:
             reports=tuple(frame.reports),
             mechanism_class=frame.mechanism_class or "",
             note=expect.note or "",
+            launches=here.launches,
         )
 
     def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:
@@ -178,16 +180,18 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
     """All that the ranks get; expectations are no part of it."""
     unit, amount = capacity(frame.kv_capacity)
     values: Sequence[float] = per_rank(amount, ranks)
-    memory = frame.gpu.memory_bytes
+    memory, host_memory = frame.gpu.memory_bytes, frame.cpu.memory_bytes
     if unit != "fraction":
         values = [int(value) for value in values]
+    faults = skew.faults(frame, ranks, PHASES)
     return {
         "parallel": {**frame.parallel.model_dump(), "ep": frame.parallel.ep or frame.parallel.tp},
         "config": config,
         "kv_capacity": {"unit": unit, "per_rank": values},
         **engine.resolve(guards),
         "workload": frame.workload.model_dump(),
-        "faults": [fault.model_dump() for fault in frame.faults],
+        "faults": faults,
+        "skew": skew.record(frame, faults),
         "on_error": frame.on_error,
         "environment": dict(frame.environment),
         "device": frame.device,
@@ -196,6 +200,7 @@ def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str
             "breadcrumbs": frame.gpu.breadcrumbs,
             "plane": frame.gpu.plane,
         },
+        "cpu": {"memory_bytes": None if host_memory is None else [int(value) for value in per_rank(host_memory, ranks)]},
     }
 
 

@@ -34,6 +34,7 @@ class Kind(enum.IntEnum):
     # c > 0: a replayed graph's share of this communicator, c of them, a = its manifest string
     MANIFEST = 17  # a graph was captured: a = string (JSON: name, its collectives in order)
     ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
+    ERROR = 19  # the rank's program failed, and is not yet done with it (it may still end the job): columns as RAISED
     UNABLE = 21  # the engine cannot run this scenario, and stops: a = string (why)
 
 
@@ -50,6 +51,7 @@ class Need(enum.IntEnum):
     RECV = 3  # one peer's matching send; peer -1: any member's
     SSEND = 4  # one peer's matching receive (a send that surely waits)
     STREAM = 5  # the rank's own device streams: a host in `synchronize`
+    TIMED = 6  # every member, or the library's own deadline, which ends the operation with an error
 
 
 class Record(NamedTuple):

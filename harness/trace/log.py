@@ -149,7 +149,7 @@ def _text(record: Record, string: Callable[[int], str], info: CommInfo | None) -
     if record.kind == Kind.DECISION:
         detail = f" ({string(record.size)})" if string(record.size) else ""
         return f"{string(record.a)} {string(record.b)}: {string(record.c)}{detail}" + ", deviates" * bool(record.seq)
-    if record.kind == Kind.RAISED:
+    if record.kind in (Kind.RAISED, Kind.ERROR):
         return f"{string(record.a)}: {string(record.b)}"
     if record.kind == Kind.COMM and info:
         return "members " + ",".join(map(str, info.members))

@@ -175,6 +175,18 @@ class Recorder:
         self.write(kind, comm.id, seq, text, need, peer, tag, size)
         return seq, text
 
+    @contextmanager
+    def waiter(self) -> Iterator[None]:
+        """The calling thread may still do something about this rank's waits: with it, the rank counts as running.
+
+        Every thread that writes an event counts from then on. One that only watches writes none, and says so by this.
+        """
+        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name))
+        try:
+            yield
+        finally:
+            self.write(Kind.WAITER_END, 0, 0)
+
     # --- what explains --------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -214,9 +226,16 @@ class Recorder:
 
     def raised(self, error: BaseException, device_lost: bool = False) -> None:
         """The rank's program ended with an exception. `device_lost`: what was handed to its device will never run."""
+        self._write_error(Kind.RAISED, error, device_lost)
+
+    def error(self, error: BaseException) -> None:
+        """The rank's program failed, but goes on: it still has something to do about it, and counts as running."""
+        self._write_error(Kind.ERROR, error)
+
+    def _write_error(self, kind: Kind, error: BaseException, device_lost: bool = False) -> None:
         text = "".join(traceback.format_exception(error))[-MAX_STRING:]
         string = self.string
-        self.write(Kind.RAISED, 0, int(device_lost), string(type(error).__name__), string(str(error)), string(text))
+        self.write(kind, 0, int(device_lost), string(type(error).__name__), string(str(error)), string(text))
 
     def unable(self, why: str) -> None:
         """The engine lacks what this scenario needs, and stops: nothing can be judged. Say what, where, and what to do."""

@@ -9,6 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 PLAN = "LOCKSTEP_PLAN"  # environment of a supervisor; not handed on to the engine, since it holds the keys
+STATE = (
+    "LOCKSTEP_STATE"  # environment of the ranks: a folder that stays between the launches of a case; made by who needs it
+)
+LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch, from 1
+STATE_FOLDER = "state"  # its name in the case's folder
 TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 

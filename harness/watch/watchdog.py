@@ -31,7 +31,7 @@ from harness.watch.files import CaseFiles
 from harness.watch.head import Head
 from harness.watch.members import Members
 from harness.watch.picture import picture
-from harness.watch.plan import TOKEN, Plan
+from harness.watch.plan import LAUNCH, STATE, STATE_FOLDER, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
 from harness.watch.teardown import Teardown
@@ -41,10 +41,12 @@ SUPERVISOR = [sys.executable, "-m", "harness.watch.supervisor"]
 
 
 class Watchdog:
-    """Judges one case. Use once: `Watchdog(...).watch()`."""
+    """Judges one launch of a case. Use once: `Watchdog(...).watch()`."""
 
-    def __init__(self, case: Case, argv: Sequence[str], launcher: Launcher, folder: Path) -> None:
+    def __init__(self, case: Case, argv: Sequence[str], launcher: Launcher, folder: Path, launch: int = 1) -> None:
+        """`launch`: which of the case's launches this is, from 1."""
         self.case = case
+        self.launch = launch
         self.argv = tuple(argv)
         self.launcher = launcher
         self.members = Members(case.ranks)
@@ -93,7 +95,8 @@ class Watchdog:
         )
         # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
-        environment = {**plan.environment(), TOKEN: self.token, **ras}
+        between = {STATE: str((self.folder / STATE_FOLDER).resolve()), LAUNCH: str(self.launch)}
+        environment = {**plan.environment(), TOKEN: self.token, **between, **ras}
         self.started_s = time.monotonic()
         self.progress = Progress(self.started_s)
         return Job(self.launcher, self.case.ranks, SUPERVISOR, environment, self.folder / "launcher.log")

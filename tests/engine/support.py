@@ -56,6 +56,10 @@ class ThreadCommunicator:
         self.barrier()
         return found
 
+    def broadcast(self, value: object, root: int, what: str = "") -> Any:
+        """The value of member `root`."""
+        return self.allgather(value, what)[root]
+
     def send(self, value: object, to: int, what: str) -> None:
         """Hand a value on. Unlike the real one it does not wait."""
         self._group.mail(self.rank, to, what).put(value)
@@ -159,6 +163,22 @@ class TableDevice:
     def encode(self, request: int, tokens: Sequence[int], reduce: bool) -> None:
         """Nothing to encode."""
 
+    def room(self) -> int | None:
+        """Nobody counts memory."""
+        return None
+
+    def profile(self, tokens: int, tile: int) -> float:
+        """All tactics are alike."""
+        return 0.0
+
+    def mean(self, value: float, what: str) -> float:
+        """The mean over the data plane."""
+        values = self.data.allgather(value)
+        return float(sum(values)) / len(values)
+
+    def recover(self) -> None:
+        """Nothing is ever half done."""
+
     def hand_on(self) -> None:
         """Nothing is kept back."""
 
@@ -193,6 +213,8 @@ class TableGraph:
 
 class LocalPlane(DataPlane):
     """The data plane of a rank alone; notes what was issued. Stands in for gloo where only the device is tested."""
+
+    size = 1
 
     def __init__(self) -> None:
         super().__init__()

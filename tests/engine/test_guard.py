@@ -49,3 +49,10 @@ def test_assert_and_agree_raise_on_every_rank(mode: str, have: list[bool]) -> No
     for rank in range(len(have)):
         assert f"rank {rank}: " in str(answers[0])
         assert f"({10 + rank}, 32, 128)" in str(answers[0])
+
+
+@given(have=st.lists(st.booleans(), min_size=1, max_size=4))
+def test_fail_stop_needs_a_batch_everywhere(have: list[bool]) -> None:
+    """fail-stop runs with a batch on every rank, and raises everywhere otherwise, also where no rank can have one."""
+    answers = ask("fail-stop", have)
+    assert answers == [True] * len(have) if all(have) else {type(answer) for answer in answers} == {RuntimeError}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.judge.verdict import CAUSES, Blame, Cause, Finding, FindingKind, Outcome, RankEnd, Verdict, WaitLine
 from harness.report.line import judged
-from harness.report.schema import Expected, VerdictFile, read_verdict, verdict_schema
+from harness.report.schema import Expected, Skew, VerdictFile, read_verdict, verdict_schema
 
 from .samples import NAMES, case, hang, store, success
 
@@ -57,6 +57,7 @@ ADDED: dict[str, Any] = {
     "expected": {"ok": True, "differences": []},
     "rerun": "again",
     "device": "cpu",
+    "skew": {"seed": 3, "drawn": [{"kind": "delay", "rank": 1, "phase": "decode", "seconds": 0.25}]},
     "evidence": [],
     "environment": {},
     "seconds": 1.0,
@@ -119,7 +120,7 @@ def documented(title: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
 
 
-@pytest.mark.parametrize("kind", [VerdictFile, Expected, WaitLine, Blame, Finding, RankEnd])
+@pytest.mark.parametrize("kind", [VerdictFile, Expected, Skew, WaitLine, Blame, Finding, RankEnd])
 def test_page_names_every_field(kind: type) -> None:
     """docs/verdicts.md lists the fields of every part of a verdict file, in order and no other."""
     assert is_dataclass(kind)

@@ -206,9 +206,13 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
         [("{tp: 2}", "{tp: 3, ep: 1}")],
         ["a.yaml:4:16: parallel.tp: the model's 8 attention heads cannot be dealt to 3 ranks; use attention_dp"],
     ),
+    "a reserved variable": (
+        [("kv_capacity:", 'environment: {LOCKSTEP_RANK: "0"}\nkv_capacity:')],
+        ["a.yaml:7:30: environment.LOCKSTEP_RANK: is set by the harness or the MPI launcher; remove it"],
+    ),
     "pipeline stages": (
         [("{tp: 2}", "{tp: 2, pp: 2}")],
-        ["a.yaml:4:23: parallel.pp: the minimal engine has no pipeline parallelism yet; use pp: 1"],
+        ["a.yaml:4:23: parallel.pp: pipeline stages are linked on the CPU only; set device: cpu"],
     ),
     "graph batch size above max_batch_size": (
         [("max_batch_size: 4", "max_batch_size: 4\n  cuda_graph_config: {batch_sizes: [1, 8]}")],

@@ -1,0 +1,49 @@
+"""The launches of a case: one after another, on what the earlier ones left; all but the last must be a clean success."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from harness.judge.verdict import FindingKind, Outcome, Verdict
+from harness.scenario.case import Case
+from harness.watch.plan import STATE_FOLDER
+
+Launch = Callable[[int], Verdict]  # the number of a launch, from 1, to its verdict
+UNCLEAN = (FindingKind.WRONG_RESULT, FindingKind.LEAK)
+
+
+def launches(case: Case, folder: Path, launch: Launch) -> Verdict:
+    """The verdict of the first launch that was no clean success, or of the last.
+
+    Its evidence lies in `folder`, that of the launch N before it in `launch-N`. What the ranks keep between launches is in
+    `state`; a case begins with an empty one.
+    """
+    shutil.rmtree(folder / STATE_FOLDER, ignore_errors=True)
+    number = 1
+    verdict = launch(number)
+    while number < case.launches and _clean(verdict):
+        _put_away(folder, number, verdict)
+        number += 1
+        verdict = launch(number)
+    if case.launches == 1:
+        return verdict
+    return replace(verdict, launch=number, text=f"In launch {number} of {case.launches}: {verdict.text}")
+
+
+def _clean(verdict: Verdict) -> bool:
+    return verdict.outcome is Outcome.SUCCESS and not any(finding.kind in UNCLEAN for finding in verdict.findings)
+
+
+def _put_away(folder: Path, number: int, verdict: Verdict) -> None:
+    """Move the evidence of a launch aside, so that the next one's can take its place."""
+    past = folder / f"launch-{number}"
+    shutil.rmtree(past, ignore_errors=True)  # of an earlier run of the case, in the same folder
+    past.mkdir()
+    for path in list(folder.iterdir()):
+        if path.name not in ("case.json", STATE_FOLDER) and not path.name.startswith((".", "launch-")):
+            path.rename(past / path.name)
+    (past / "verdict.json").write_text(json.dumps(replace(verdict, launch=number).to_json()))

@@ -1,0 +1,111 @@
+"""Deadlines, errors that are known before their rank has ended, and what is blamed for them, on histories of real events."""
+
+from __future__ import annotations
+
+from harness.judge.verdict import Cause, Outcome
+from harness.trace.event import Need
+from tests.judge.test_verdicts import Script, Stopped, blame_of, judged
+
+TIMED_OUT = "Timed out waiting 1500ms"
+
+
+def expire(script: Script) -> None:
+    """A collective whose deadline passes."""
+    with script.recorder.collective(script.tp, "all_to_all", need=Need.TIMED):
+        pass
+    script.recorder.decision("data_plane.deadline", "all_to_all", "expired", "seconds=1.5", deviates=True)
+    raise RuntimeError(TIMED_OUT)
+
+
+def test_a_wait_with_a_deadline_is_never_stuck() -> None:
+    """A rank in a collective that its library will end waits for nobody, also where its peer has ended."""
+
+    def program(script: Script) -> None:
+        if script.rank == 0:
+            script.recorder.collective(script.tp, "all_to_all", need=Need.TIMED)
+            raise Stopped
+        raise RuntimeError("gone")
+
+    assert judged(2, program).knot == ()
+
+
+def test_a_wait_for_one_that_has_a_deadline_is_not_stuck() -> None:
+    """Whoever waits for a rank that a deadline will set free may go on too."""
+
+    def program(script: Script) -> None:
+        comm, need = (script.tp, Need.TIMED) if script.rank == 0 else (script.world, Need.ALL)
+        script.recorder.collective(comm, "barrier", need=need)
+        raise Stopped
+
+    assert judged(2, program).knot == ()
+
+
+def test_the_rank_whose_deadline_passed_first_is_blamed() -> None:
+    """The slow rank finds the connections closed, or its own deadline passed: the first error is the cause."""
+
+    def program(script: Script) -> None:
+        if script.rank == 1:
+            script.meet(script.tp, "all_to_all")  # there was still what its peer had sent
+        expire(script)
+
+    verdict = judged(2, program)
+    assert (verdict.outcome, verdict.cause) == (Outcome.RAISE, Cause.ALL_RANKS)
+    blame = blame_of(verdict)
+    assert (blame.ranks, blame.site, blame.choice) == ((0,), "data_plane.deadline", "expired")
+
+
+def test_a_decision_before_another_collective_is_no_cause_of_its_own() -> None:
+    """Whoever met its peers after a choice did not fail by that choice alone."""
+
+    def program(script: Script) -> None:
+        if script.rank == 0:
+            script.recorder.decision("general.request", "mixed", "none", deviates=True)
+        script.meet(script.tp)
+        raise RuntimeError("later")
+
+    assert blame_of(judged(2, program)).by == "raised"
+
+
+def test_an_error_that_is_known_does_not_end_its_rank() -> None:
+    """A rank that has told its error and still means to do something about it runs, so nobody is orphaned by it."""
+
+    def program(script: Script) -> None:
+        if script.rank == 0:
+            script.block(script.tp)
+        script.recorder.error(ValueError("first"))
+        raise Stopped
+
+    verdict = judged(2, program)
+    assert verdict.knot == ()
+    assert (verdict.ranks[1].status, verdict.ranks[1].error_type) == ("running", "ValueError")
+
+
+def test_an_abort_after_an_error_tells_the_error() -> None:
+    """The verdict on a job that was ended by a rank that failed holds the first error of that rank."""
+
+    def program(script: Script) -> None:
+        if script.rank == 0:
+            script.block(script.tp)
+        script.recorder.error(ValueError("first"))
+        script.recorder.abort(137, patience_s=0.0)
+        raise Stopped
+
+    verdict = judged(2, program, codes={0: -9, 1: -9})
+    assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.ABORT)
+    assert blame_of(verdict).ranks == (1,)
+    assert "called abort with code 137, after ValueError: first" in verdict.text
+
+
+def test_an_abort_over_the_error_of_another_rank_is_blamed_on_that() -> None:
+    """A hang detector ends the job where one rank has raised and the others wait: the error came first."""
+
+    def program(script: Script) -> None:
+        if script.rank == 1:
+            raise RuntimeError("first")
+        script.recorder.abort(137, patience_s=0.0)
+        raise Stopped
+
+    verdict = judged(2, program, codes={0: -9, 1: -9})
+    assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.ABORT)
+    assert (blame_of(verdict).ranks, blame_of(verdict).by) == ((1,), "raised")
+    assert verdict.text.endswith("first. Then rank 0 called abort.")
