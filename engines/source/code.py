@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engines.source.tree import PARSING
+
 _FLAGS = __future__.annotations.compiler_flag
 
 
@@ -24,7 +26,8 @@ def run(
     for statement in statements:
         for name in sorted(_looked_up(statement)):
             load(name)
-        code = compile(ast.Module([statement], []), str(path), "exec", _FLAGS, dont_inherit=True)
+        with PARSING:
+            code = compile(ast.Module([statement], []), str(path), "exec", _FLAGS, dont_inherit=True)
         exec(code, names, into)
 
 

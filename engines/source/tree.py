@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engines.minimal.unable import Unable
+
+# Python 3.11 counts its recursion in one place for all threads that make or compile syntax trees (gh-106905).
+PARSING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class Tree:
         if path is None:
             return None
         try:
-            parsed = ast.parse(path.read_bytes(), str(path))
+            with PARSING:
+                parsed = ast.parse(path.read_bytes(), str(path))
         except SyntaxError as error:
             place = f"{self.relative(str(path))}:{error.lineno}"
             raise Unable(f"{place}: not valid Python for {_this_python()}: {error.msg}") from error
