@@ -42,15 +42,17 @@ class Notes:
     @contextmanager
     def _in(self, name: str) -> Iterator[None]:
         bench = self.bench
-        outer, bench.phase, bench.requests = bench.phase, name, 0
-        if outer == name:
+        if bench.phase == name:
             yield
             return
+        outer, bench.phase, bench.requests = bench.phase, name, 0
         bench.entered.append(name)
-        with bench.recorder.phase(name):
-            bench.faults.at(name)
-            yield
-        bench.phase = outer
+        try:
+            with bench.recorder.phase(name):
+                bench.faults.at(name)
+                yield
+        finally:
+            bench.phase = outer
 
     def _request(self, request: Request, method: FunctionType) -> Any:
         signature = inspect.signature(method)

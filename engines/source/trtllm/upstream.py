@@ -70,8 +70,8 @@ def _stand(bench: Bench) -> Stand:
 
 
 def _general(bench: Bench) -> str:
-    """The same method runs the general warm-up and, after the captures, fills the memory pool."""
-    return "memory_pool" if {"generation_capture", "prefill_capture"} & set(bench.entered) else "general"
+    """The same method runs the general warm-up and, after everything else, fills the memory pool."""
+    return "memory_pool" if {"autotuner", "generation_capture", "prefill_capture"} & set(bench.entered) else "general"
 
 
 def _by_place(bench: Bench, given: Mapping[str, Any]) -> str:
