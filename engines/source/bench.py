@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ class Bench:
     hand_off: CacheHandOff
     recorder: Recorder
     faults: Faults
+    mentions: Callable[[str], bool]  # whether the tree's class names an attribute: versions differ in what they call
     phase: str = ""
     shape: str = ""
     entered: list[str] = field(default_factory=list)  # the phases so far

@@ -45,6 +45,11 @@ class ClassSource:
             if source is not None:
                 yield from source.line()
 
+    def mentions(self, attribute: str) -> bool:
+        """Whether the code of the class or of its bases names an attribute, of whatever object."""
+        nodes = (node for source in self.line() for node in ast.walk(source.node))
+        return any(isinstance(node, ast.Attribute) and node.attr == attribute for node in nodes)
+
     def initial(self, name: str) -> ast.Constant | None:
         """The literal that the constructor sets the attribute to, if that is all that it ever sets it to."""
         set_to = [value for source in self.line() for value in source._constructed(name)]

@@ -49,7 +49,7 @@ class SourceWarmUp:
     def run(self) -> None:
         """The tree's warm-up, then the meeting of all ranks that follows it."""
         entry, source = find_entry(self.upstream, Tree(self.root, self.upstream.package))
-        bench = self._bench()
+        bench = self._bench(source)
         stand = self.upstream.stand(bench)
         world = World(source.tree, stand.names, stand.libraries)
         bench.grafted = graft(source, world, stand.attributes, Notes(self.upstream, bench).wrap)
@@ -68,9 +68,9 @@ class SourceWarmUp:
             self.world.barrier()
             self.world.allgather(time.monotonic(), "clock")
 
-    def _bench(self) -> Bench:
+    def _bench(self, source: ClassSource) -> Bench:
         ours = (self.engine, self.manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
-        return Bench(self.settings, *ours)
+        return Bench(self.settings, *ours, mentions=source.mentions)
 
     def _note(self) -> None:
         """Which of the configured graphs there are now."""

@@ -57,6 +57,15 @@ def test_a_guard_of_the_tree_raises_its_own_error_everywhere(plant: Plant, tmp_p
     assert {type(error) for error in errors(ranks)} == {RuntimeError}
 
 
+def test_a_tree_that_allows_no_capture_makes_graphs_when_they_are_used(tmp_path: Path) -> None:
+    """As upstream did before it had a context for that."""
+    path = engine_tree(tmp_path, TOGETHER) / ENGINE
+    path.write_text(path.read_text().replace("with self.cuda_graph_runner.allow_capture():", "if True:"))
+    ranks = launch(tmp_path)
+    assert errors(ranks) == [None, None]
+    assert [rank.warm_up.captured for rank in ranks] == [{"generation_capture": [4, 1]}] * 2
+
+
 @LAYOUTS
 def test_enough_room_everywhere_needs_no_guard(plant: Plant, tmp_path: Path) -> None:
     """With the same capacity on both ranks the loop that skips alone does no harm."""

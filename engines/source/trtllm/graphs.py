@@ -24,7 +24,7 @@ class CUDAGraphRunner(StandIn):
             bench=bench,
             enabled=bool(bench.settings.graph_sizes),
             is_warmup_only=False,
-            capturing=False,
+            capturing=not bench.mentions("allow_capture"),  # before there was that, a graph was made when it was first used
             padding_dummy_requests={},
             padding_enabled=bench.settings.graph_padding,
             enable_encoder_decoder_mixed_cuda_graph=False,
