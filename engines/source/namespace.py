@@ -13,7 +13,7 @@ from typing import Any
 
 from engines.minimal.unable import Unable
 from engines.source import code
-from engines.source.tree import Module, Tree
+from engines.source.tree import Import, Module, Tree
 
 
 @dataclass(slots=True)
@@ -41,6 +41,14 @@ class World:
         if self.tree.module(f"{module}.{symbol}") is not None:
             return self.module(f"{module}.{symbol}")
         raise missing(f"{module}.{symbol}")
+
+    def imported(self, found: Import) -> Any:
+        """What an import at the top of a module gives."""
+        if not found.symbol:
+            return self.module(found.module)
+        if found.module.partition(".")[0] == self.tree.package:
+            return self.symbol(found.module, found.symbol)
+        return getattr(self.module(found.module), found.symbol)
 
     def module(self, name: str) -> Any:
         """What `import name` gives."""
@@ -91,17 +99,12 @@ class Namespace(dict[str, Any]):
             return True
         if name in self.world.names:
             self[name] = self.world.names[name]
+        elif name in self.module.ambiguous:
+            raise missing(f"{name}, which {self.world.tree.relative(str(self.module.path))} binds in more than one way,")
         elif name in self.module.definitions:
             code.run(self.module.definitions[name], self.module.path, self, Lookup(self), self.load)
         elif name in self.module.imports:
-            found = self.module.imports[name]
-            plain = found.symbol and found.module.partition(".")[0] != self.world.tree.package
-            if not found.symbol:
-                self[name] = self.world.module(found.module)
-            elif plain:
-                self[name] = getattr(self.world.module(found.module), found.symbol)
-            else:
-                self[name] = self.world.symbol(found.module, found.symbol)
+            self[name] = self.world.imported(self.module.imports[name])
         return name in self
 
     def _import(self, name: str, names: Any = None, _: Any = None, fromlist: Any = (), level: int = 0) -> Any:

@@ -31,6 +31,8 @@ class Module:
     package: str  # what relative imports start from
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, Import] = field(default_factory=dict)
+    branched: set[str] = field(default_factory=set)  # bound under `if` or `try`
+    ambiguous: set[str] = field(default_factory=set)  # bound there and elsewhere too: who knows which it is
 
     def absolute(self, name: str, level: int) -> str:
         """The dotted name that a relative import of `level` dots means here."""
@@ -39,25 +41,35 @@ class Module:
         parts = self.package.split(".")
         return ".".join([*parts[: len(parts) - level + 1], *([name] if name else [])])
 
-    def read(self, body: Sequence[ast.stmt]) -> None:
+    def read(self, body: Sequence[ast.stmt], branch: bool = False) -> None:
         """Note what the statements of the module bind, also those under `if` and `try`."""
         for statement in body:
             if isinstance(statement, ast.Import):
                 for alias in statement.names:
-                    self.imports[alias.asname or alias.name.split(".")[0]] = Import(
-                        alias.name if alias.asname else alias.name.split(".")[0], ""
-                    )
+                    top = alias.name.split(".")[0]
+                    self._import(alias.asname or top, Import(alias.name if alias.asname else top, ""), branch)
             elif isinstance(statement, ast.ImportFrom):
                 source = self.absolute(statement.module or "", statement.level)
                 for alias in statement.names:
-                    self.imports[alias.asname or alias.name] = Import(source, alias.name)
-            elif isinstance(statement, ast.If):
-                self.read([*statement.body, *statement.orelse])
-            elif isinstance(statement, ast.Try):
-                self.read([*statement.body, *(s for handler in statement.handlers for s in handler.body), *statement.orelse])
+                    self._import(alias.asname or alias.name, Import(source, alias.name), branch)
+            elif isinstance(statement, (ast.If, ast.Try)):
+                handlers = statement.handlers if isinstance(statement, ast.Try) else []
+                inside = [*statement.body, *(s for handler in handlers for s in handler.body), *statement.orelse]
+                self.read(inside, branch=True)
             else:
                 for name in bound(statement):
+                    self._bind(name, branch)
                     self.definitions.setdefault(name, []).append(statement)
+
+    def _import(self, name: str, source: Import, branch: bool) -> None:
+        self._bind(name, branch and self.imports.get(name) != source)
+        self.imports[name] = source
+
+    def _bind(self, name: str, branch: bool) -> None:
+        if name in self.branched or (branch and (name in self.definitions or name in self.imports)):
+            self.ambiguous.add(name)
+        if branch:
+            self.branched.add(name)
 
 
 @dataclass(slots=True)

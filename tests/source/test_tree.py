@@ -47,6 +47,7 @@ except ImportError:
     module.read(ast.parse(text).body)
     assert sorted(module.definitions) == ["C", "f", "x", "y", "z"]
     assert len(module.definitions["C"]) == 2
+    assert module.ambiguous == {"C"}
     assert module.imports == {
         "os": Import("os", ""), "j": Import("json", ""), "two": Import("p.near", "one"), "three": Import("far", "three"),
     }  # fmt: skip
@@ -109,6 +110,26 @@ def test_names_are_looked_for_in_order(tmp_path: Path) -> None:
         names["len"]
     with pytest.raises(Unable, match="missing name nothing"):
         names["nothing"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    from fast import f\nexcept ImportError:\n    f = None\n",
+        "if x:\n    f = 1\nelse:\n    f = 2\n",
+        "f = 1\nif x:\n    f = 2\n",
+        "if x:\n    f = 2\nf = 1\n",
+    ],
+)
+def test_a_name_with_several_meanings_has_none(text: str, tmp_path: Path) -> None:
+    """What decides between them does not run here."""
+    write(tmp_path, "p/m.py", text)
+    tree = Tree(tmp_path, "p")
+    module = tree.at("p/m.py")
+    assert module is not None
+    with pytest.raises(Unable, match=r"missing name f, which p/m\.py binds in more than one way,"):
+        World(tree, {}, {}).namespace(module)["f"]
+    assert World(tree, {"f": 5}, {}).namespace(module)["f"] == 5
 
 
 def test_a_class_of_the_tree_with_names_of_the_tree(tmp_path: Path) -> None:
