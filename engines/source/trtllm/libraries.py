@@ -28,6 +28,7 @@ class AutoTuner(StandIn):
     """One object for the rank. Tactics go from stage to stage as they do in the minimal engine."""
 
     hand_off: CacheHandOff
+    hands_on: bool
 
     def get(self) -> AutoTuner:
         """The one."""
@@ -53,8 +54,8 @@ class AutoTuner(StandIn):
 
     @contextmanager
     def autotune(self, tune_mode: bool = True, cache_path: str | None = None, rank: int = 0) -> Iterator[None]:
-        """Forwards inside tune their operations."""
-        before, self.hand_off.tuning = self.hand_off.tuning, tune_mode
+        """Forwards inside tune their operations; where the tree hands tactics on, they take over those of the stage before."""
+        before, self.hand_off.tuning = self.hand_off.tuning, tune_mode and self.hands_on
         try:
             yield
         finally:
@@ -138,7 +139,9 @@ def torch(bench: Bench) -> StandIn:
 def names(bench: Bench) -> dict[str, Any]:
     """By the symbol that is imported, wherever from: modules move between versions, names less so."""
     drafts = bench.settings.draft_len
-    tuner = AutoTuner(hand_off=bench.hand_off, profiling_cache=bench.hand_off.cache)
+    tuner = AutoTuner(
+        hand_off=bench.hand_off, hands_on=bench.mentions("cache_pp_recv"), profiling_cache=bench.hand_off.cache
+    )
     return {
         **{name: absent(name) for name in ABSENT},
         **dict.fromkeys(NOTHING, nothing),
