@@ -54,7 +54,7 @@ class AutoTuner(StandIn):
 
     @contextmanager
     def autotune(self, tune_mode: bool = True, cache_path: str | None = None, rank: int = 0) -> Iterator[None]:
-        """Forwards inside tune their operations; where the tree hands tactics on, they take over those of the stage before."""
+        """Forwards inside tune. Where the tree hands tactics on, they take over those of the stage before."""
         before, self.hand_off.tuning = self.hand_off.tuning, tune_mode and self.hands_on
         try:
             yield
