@@ -26,12 +26,13 @@ class GlooGroup(DataPlane):
         super().__init__()
         self.size = control.size
         self.rank = control.rank
+        self.shared: TCPStore | None = None
         self._recorder = recorder
         self._deadline_s: float | None = None
         self._comm = recorder.comm("gloo", name, members)
         if self.size == 1:
             return
-        shared = store(control)
+        shared = self.shared = store(control)
         hooks.before_meeting()
         with recorder.collective(self._comm, "rendezvous"):
             dist.init_process_group("gloo", store=shared, rank=self.rank, world_size=self.size)

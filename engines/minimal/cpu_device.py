@@ -95,6 +95,7 @@ class CpuDevice:
         self.memory = HostMemory(None)
         self.recording: Recording | None = None
         self.lazy = False
+        self.before_capture: Callable[[], None] = lambda: None  # where communicators are made that only graphs use
         self.kept: list[tuple[Tensor, str]] = []
         self.model: Model
         self.pool: KvPool
@@ -129,6 +130,7 @@ class CpuDevice:
 
     def capture(self, step: Step, name: str) -> CpuGraph:
         """Record a forward of the shape of `step`."""
+        self.before_capture()
         return CpuGraph(self, step, name)
 
     def hand_on(self) -> None:
@@ -147,6 +149,10 @@ class CpuDevice:
     def all_reduce(self, tensor: Tensor, place: str) -> None:
         """The data plane's, as one node of a graph that is being captured."""
         self._collective(lambda: self.plane.all_reduce(tensor, place))
+
+    def reduce_heads(self, tensor: Tensor, place: str) -> None:
+        """The data plane's, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.reduce_heads(tensor, place))
 
     def all_to_all(
         self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str

@@ -8,6 +8,8 @@ from dataclasses import replace
 from torch.utils._python_dispatch import _disable_current_modes
 
 from engines.minimal.comm_gloo import GlooGroup
+from engines.minimal.comm_gloo_attention import AttentionGroup
+from engines.minimal.comm_gloo_late import LateGroup
 from engines.minimal.comm_gloo_link import GlooLink
 from engines.minimal.comm_mpi import MpiCommunicator
 from engines.minimal.cpu_device import CpuDevice
@@ -33,6 +35,13 @@ def cpu_device(
     """The device with its model and its KV pool. All members must call it."""
     plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
     device = CpuDevice(plane, recorder)
+    if settings.parallel.attention_tp > 1:
+        first = settings.rank - tp.rank % settings.parallel.attention_tp
+        plane.heads = AttentionGroup(recorder, plane, range(first, first + settings.parallel.attention_tp))
+    if settings.habits.startup_barrier != "none" and plane.shared is not None:
+        late = LateGroup(recorder, plane.shared, plane.rank, members)
+        late.startup_barrier(settings.habits.startup_barrier == "monitored")
+        device.before_capture = late.open
     if pp.size > 1:
         plane.link = GlooLink(recorder, pp, stages)
 

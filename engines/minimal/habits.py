@@ -152,3 +152,16 @@ class Habits:
     prefetch_check: Literal["all-waiting", "until-full"] = _habit(
         "all-waiting", "for which requests ranks agree on their prefetch: all that wait, or until no more fits this rank"
     )
+    kv_receive: Literal["agree", "own"] = _habit(
+        "agree",
+        "whether ranks use KV that an earlier stage sent: all or none of them, or each that has got its part in time",
+    )
+    startup_barrier: Literal["none", "plain", "monitored"] = _habit(
+        "none", "how ranks meet after loading, before a communicator is made inside graph capture; `monitored`: by messages"
+    )
+    feed_rank: Literal["global", "local"] = _habit(
+        "global", "by which of its numbers a rank finds that it is the source of its attention group's requests"
+    )
+    remote_blocks: Literal["each", "first"] = _habit(
+        "each", "how many KV blocks a replica takes its neighbour to have: what that one says, or what the first rank has"
+    )

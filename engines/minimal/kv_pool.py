@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -49,6 +50,20 @@ class KvPool:
         """Put what `read` gave into a block."""
         assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
         self.data[:, :, self._slots(block)] = content.to(self.data.device)
+
+    @property
+    def parts(self) -> int:
+        """The keys of each layer, and its values."""
+        return 2 * self.data.shape[0]
+
+    def read_part(self, block: int, part: int) -> object:
+        """A copy of what a block holds of one part, as a NumPy array: it may travel."""
+        return self.data[part // 2, part % 2, self._slots(block)].cpu().numpy().copy()
+
+    def write_parts(self, block: int, contents: Sequence[object]) -> None:
+        """Put what `read_part` gave of each part into a block."""
+        for part, content in enumerate(contents):
+            self.data[part // 2, part % 2, self._slots(block)] = torch.as_tensor(content).to(self.data.device)
 
     def _slots(self, block: int) -> slice:
         return slice(block * self.tokens_per_block, (block + 1) * self.tokens_per_block)

@@ -42,6 +42,7 @@ class Shard:
     ep_rank: int
     ep_size: int
     layers: range = range(LAYERS)
+    attention_tp: int = 1
 
     @property
     def heads(self) -> int:
@@ -59,14 +60,17 @@ class Shard:
         return self.layers.stop == LAYERS
 
 
-def shard(rank: int, tp: int, ep: int, attention_dp: bool, stage: int = 0, stages: int = 1) -> Shard:
+def shard(rank: int, tp: int, ep: int, attention_dp: bool, stage: int = 0, stages: int = 1, attention_tp: int = 1) -> Shard:
     """The part of tensor-parallel rank `rank` of pipeline stage `stage`."""
-    heads = HEADS if attention_dp else HEADS // tp
-    first = 0 if attention_dp else rank * heads
+    group = attention_tp if attention_dp else tp
+    heads = HEADS // group
+    first = rank % group * heads
     experts, ep_rank = EXPERTS // ep, rank % ep
     layers = LAYERS // stages
     own = range(stage * layers, (stage + 1) * layers)
-    return Shard(first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep, own)
+    return Shard(
+        first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep, own, attention_tp
+    )
 
 
 class Model:
@@ -164,8 +168,8 @@ class Model:
         scores = scores.masked_fill(~visible[:, None, :], float("-inf"))
         mixed = torch.einsum("ths,tshd->thd", scores.softmax(-1), value).reshape(-1, heads * HEAD_DIM)
         result = mixed @ self.out[layer]
-        if not self.part.attention_dp:
-            self.plane.all_reduce(result, f"attention {self._place(layer)}")
+        if not self.part.attention_dp or self.part.attention_tp > 1:
+            self.plane.reduce_heads(result, f"attention {self._place(layer)}")
         return result
 
     def _place(self, layer: int) -> str:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import harness
+from engines.minimal import checkout
 from engines.minimal.schema import HABITS, PHASES, PRESETS, Config, Guards
 from engines.minimal.settings import LAYERS
 
@@ -56,6 +58,23 @@ class MinimalEngine:
             if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
                 text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"
                 found.append((("faults", number, "kind"), text))
+        if parallel["pp"] > 1:
+            text = "is not modelled over pipeline stages; use pp: 1"
+            found += [(("workload", key), text) for key in ("received", "context_only") if spec["workload"][key]]
+        if spec["workload"]["pulled"] and not (parallel["attention_dp"] and parallel["attention_tp"] == 1 == parallel["pp"]):
+            text = "is of replicas of one rank; use attention_dp: true, attention_tp: 1 and pp: 1"
+            found.append((("workload", "pulled"), text))
+        if spec["workload"]["received"] and parallel["attention_dp"]:
+            text = "is of ranks that share requests; use attention_dp: false"
+            found.append((("workload", "received"), text))
+        if config["enable_chunked_prefill"] and parallel["pp"] > 1:
+            text = "is not modelled over pipeline stages; use pp: 1"
+            found.append((("config", "enable_chunked_prefill"), text))
+        if spec["habits"]["startup_barrier"] != "none" and spec["device"] != "cpu":
+            found.append((("guards", "startup_barrier"), "is of gloo groups; set device: cpu in this scenario"))
+        if parallel["attention_tp"] > 1 and (spec["device"] != "cpu" or parallel["pp"] > 1):
+            text = "is modelled on the device cpu and one pipeline stage; set device: cpu and pp: 1"
+            found.append((("parallel", "attention_tp"), text))
         if spec["device"] != "cpu":
             found += [
                 (path, f"{'.'.join(path)} works on the CPU only; set device: cpu in this scenario")
@@ -72,7 +91,13 @@ class MinimalEngine:
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
+        if "tree" in spec:
+            return [sys.executable, checkout.__file__, *harness.__path__, spec["tree"]]
         return [sys.executable, "-m", "engines.minimal"]
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """Ranks run `engines.minimal` of the checkout; `tree` is its `engines` folder or one that holds it."""
+        return {**spec, "tree": checkout.engines_folder(tree)}
 
 
 def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:

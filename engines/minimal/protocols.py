@@ -121,3 +121,13 @@ class KvCache(Protocol):
 
     def write(self, block: int, content: object) -> None:
         """Put what `read` gave into a block."""
+
+    @property
+    def parts(self) -> int:
+        """Parts of its memory, each with all blocks: the keys of a layer, or its values."""
+
+    def read_part(self, block: int, part: int) -> object:
+        """A copy of what a block holds in one part."""
+
+    def write_parts(self, block: int, contents: Sequence[object]) -> None:
+        """Put what `read_part` gave of each part into a block."""

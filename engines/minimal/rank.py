@@ -17,6 +17,7 @@ from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
+from engines.minimal.request_feed import RequestFeed
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
@@ -91,7 +92,10 @@ class Rank:
         stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
         self.tp = self.world.split("tp", members)
         self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
-        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
+        part = shard(
+            self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp, parallel.attention_tp
+        )
+        self.feed = RequestFeed(settings, self._attention_group()) if parallel.attention_tp > 1 else None
         self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
         hooks = Hooks(
             before_meeting=lambda: self.faults.at("init", "communicator"),
@@ -157,6 +161,7 @@ class Rank:
             self.world,
             self.pool,
             self.detector.checkpoint,
+            self.feed,
         )
         replays = self.engine.replays
         with self.recorder.phase("decode"):
@@ -178,6 +183,12 @@ class Rank:
             "captures": self.captures,
         }
 
+    def _attention_group(self) -> MpiCommunicator:
+        """The ranks that share this rank's requests."""
+        size = self.settings.parallel.attention_tp
+        first = self.settings.rank // size * size
+        return self.world.split("attention", range(first, first + size))
+
     def _quota(self) -> int:
         """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""
         if self.settings.habits.kv_quota == "own":
@@ -191,6 +202,7 @@ class Rank:
         with self.estimation as pool:
             manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
+            engine.compiler = self.engine.compiler  # what a process has compiled stays
             self.warm_up(engine, manager).run()
 
     def _before(self, layer: str) -> None:

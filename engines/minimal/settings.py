@@ -21,6 +21,7 @@ class Parallel:
     pp: int
     ep: int
     attention_dp: bool
+    attention_tp: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,11 @@ class Settings:
     prompts: int | None  # how many different ones there are
     block_reuse: bool
     host_blocks: int  # of the host tier of this rank
+    host_tier: bool  # whether any rank has one
     prefetch: bool
+    pulled: tuple[int, ...]  # requests whose prompts a neighbour computes
+    received: tuple[int, ...]  # requests whose prompts were computed by an earlier stage
+    receive_timeout_s: float
     context_only: bool  # the KV of a computed prompt is sent away
     chunked_prefill: bool
     waiting_timeout_s: float | None  # how long a request may wait for room
@@ -164,7 +169,11 @@ class Settings:
             prompts=workload["prompts"],
             block_reuse=kv["enable_block_reuse"],
             host_blocks=kv["host_blocks"][rank] if isinstance(kv["host_blocks"], list) else kv["host_blocks"],
+            host_tier=bool(kv["host_blocks"] if isinstance(kv["host_blocks"], int) else any(kv["host_blocks"])),
             prefetch=kv["prefetch"],
+            pulled=tuple(workload["pulled"]),
+            received=tuple(workload["received"]),
+            receive_timeout_s=workload["receive_timeout_s"],
             context_only=workload["context_only"],
             chunked_prefill=config["enable_chunked_prefill"],
             waiting_timeout_s=workload["waiting_timeout_s"],

@@ -22,6 +22,7 @@ class Parallel(Section):
     tp: PositiveInt = Field(1, description="tensor-parallel ranks of a pipeline stage")
     pp: PositiveInt = Field(1, description="pipeline stages")
     ep: PositiveInt | None = Field(None, description="expert-parallel ranks; default: tp")
+    attention_tp: PositiveInt = Field(1, description="ranks that share requests and attention heads under attention DP")
     attention_dp: bool = Field(False, description="every rank has its own requests and its own KV capacity")
 
 
@@ -61,6 +62,9 @@ class Workload(Section):
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
     grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
     prompts: PositiveInt | None = Field(None, description="how many different prompts there are; default: as requests")
+    pulled: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV is read from a neighbour")
+    received: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV an earlier stage sends")
+    receive_timeout_s: float = Field(30.0, gt=0, description="how long a rank waits for that")
     context_only: bool = Field(False, description="requests end with their prompt, whose KV is sent away")
     waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room")
     seed: int = 0

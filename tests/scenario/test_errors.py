@@ -226,7 +226,7 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
         [(FAULTS, "faults:\n  - {kind: raise, rank: 0, phase: warmup}\nexpect:\n")],
         [
             "a.yaml:10:35: faults[0].phase: unknown phase 'warmup'; there are init, attention, general, autotuner, "
-            "generation_capture, prefill_capture, memory_pool, clock, decode"
+            "generation_capture, prefill_capture, memory_pool, clock, decode, jit"
         ],
     ),
     "fault of a rank that is not there": (
@@ -251,7 +251,10 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "wrong value below a matrix entry": (
         [(FAULTS, "matrix:\n  guards:\n    - {preset: trtllm-main}\n    - {general: 3}\nexpect:\n")],
-        ["a.yaml:12:17: matrix.guards[1].general: input should be 'none', 'assert', 'agree' or 'sync-skip', got 3"],
+        [
+            "a.yaml:12:17: matrix.guards[1].general: input should be 'none', 'assert', 'agree', 'sync-skip' or 'fail-stop', "
+            "got 3"
+        ],
     ),
     "wrong first value in a matrix": (
         [(FAULTS, "matrix:\n  parallel.tp: [none, 2]\nexpect:\n")],
