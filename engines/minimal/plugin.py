@@ -97,6 +97,10 @@ class MinimalEngine:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
         return found
 
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """Nothing: it brings its own model."""
+        return ""
+
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
         if "tree" in spec:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engines.minimal.autotuner import Autotuner
 from engines.minimal.block_manager import BlockManager
@@ -35,6 +36,21 @@ if TYPE_CHECKING:
     from engines.minimal.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
+
+
+class WarmsUp(Protocol):
+    """A warm-up, and what it captured and skipped by phase."""
+
+    @property
+    def captured(self) -> Mapping[str, Sequence[int]]:
+        """Sizes with a graph."""
+
+    @property
+    def skipped(self) -> Mapping[str, Sequence[int | str]]:
+        """Sizes and shapes without."""
+
+    def run(self) -> None:
+        """All phases, once."""
 
 
 class Rank:
@@ -121,11 +137,8 @@ class Rank:
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
         self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
 
-    def warm_up(self) -> WarmUp:
-        """The warm-up, ready to run."""
-        return self._warm_up(self.engine, self.manager)
-
-    def _warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmUp:
+    def warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmsUp:
+        """The warm-up of one of upstream's executors, ready to run. Another engine's may take its place."""
         return WarmUp(
             self.settings,
             engine,
@@ -146,7 +159,7 @@ class Rank:
             with self.recorder.phase("prewarm"):
                 self.kernels.prewarm(self.tp)
         self._estimate()
-        warm_up = self.warm_up()
+        warm_up = self.warm_up(self.engine, self.manager)
         warm_up.run()
         self.plane.deadline(self.settings.serve_timeout_s)
         executor = self._executor()
@@ -218,7 +231,7 @@ class Rank:
             manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
             engine.compiler = self.engine.compiler  # what a process has compiled stays
-            self._warm_up(engine, manager).run()
+            self.warm_up(engine, manager).run()
 
     def _broadcast(self) -> Broadcast:
         """That of the requests' steps; ranks of a host share the job's own temporary folder."""
