@@ -49,6 +49,8 @@ class KvPool:
         """Put what `read` gave into a block."""
         assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
         self.data[:, :, self._slots(block)] = content.to(self.data.device)
+        if self.data.is_cuda:  # forwards run on another stream, which does not wait for this one
+            torch.cuda.current_stream().synchronize()
 
     def _slots(self, block: int) -> slice:
         return slice(block * self.tokens_per_block, (block + 1) * self.tokens_per_block)

@@ -75,7 +75,6 @@ def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The settings of a scenario that the device cuda does not have."""
     config = spec["config"]
     wanted: dict[tuple[str, ...], bool] = {
-        ("config", "estimate_kv_cache"): config["estimate_kv_cache"],
         ("config", "moe_workspace_bytes"): bool(config["moe_workspace_bytes"]),
         ("config", "data_plane_timeout_s"): any(config["data_plane_timeout_s"].values()),
         ("cpu", "memory_bytes"): spec["cpu"]["memory_bytes"] is not None,
