@@ -59,6 +59,8 @@ class KvPool:
         """Put what `read` gave into a block."""
         assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
         self.data[:, :, self._slots(block)] = content.to(self.data.device)
+        if self.data.is_cuda:  # forwards run on another stream, which does not wait for this one
+            torch.cuda.current_stream().synchronize()
 
     @property
     def parts(self) -> int:

@@ -141,7 +141,6 @@ def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The settings of a scenario that the device cuda does not have."""
     config = spec["config"]
     wanted: dict[tuple[str, ...], bool] = {
-        ("config", "estimate_kv_cache"): config["estimate_kv_cache"],
         ("config", "moe_workspace_bytes"): bool(config["moe_workspace_bytes"]),
         ("config", "data_plane_timeout_s"): any(config["data_plane_timeout_s"].values()),
         ("config", "moe_config", "comm_method"): (config["moe_config"] or {}).get("comm_method") == "by-mode",

@@ -32,7 +32,6 @@ from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
 
 if TYPE_CHECKING:
-    from engines.minimal.cpu_rank import Estimation
     from engines.minimal.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
@@ -59,7 +58,6 @@ class Rank:
     def __init__(self, settings: Settings, recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
-        self.estimation: Estimation | None = None
         with recorder.phase("init"):
             self.world = MpiCommunicator.world(recorder, settings.world, threads=settings.hang_detection_s is not None)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
@@ -91,6 +89,7 @@ class Rank:
         import torch
 
         from engines.minimal.data_plane import Hooks
+        from engines.minimal.estimation import Estimation
         from engines.minimal.model import shard
 
         settings, parallel = self.settings, self.settings.parallel
@@ -120,13 +119,13 @@ class Rank:
             device: Device = gpu
             self.plane: DataPlane = gpu.plane
             self.pool: KvCache = gpu.pool
+            self.estimation = Estimation(gpu, settings, part, gpu.memory)
         else:
-            from engines.minimal.cpu_rank import cpu_device, estimation
+            from engines.minimal.cpu_rank import cpu_device
 
             host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
             device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []
-            if settings.estimate_kv_cache:
-                self.estimation = estimation(host, settings, part)
+            self.estimation = Estimation(host, settings, part)
         self.device = device
         self.manager = BlockManager(self._quota(), settings.tokens_per_block)
         self.faults.manager = self.manager
@@ -225,7 +224,7 @@ class Rank:
 
     def _estimate(self) -> None:
         """The first of upstream's two executors: it warms up on a small pool, and leaves what its autotuner has found."""
-        if self.estimation is None:
+        if not self.settings.estimate_kv_cache:
             return
         with self.estimation as pool:
             manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
