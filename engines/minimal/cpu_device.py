@@ -144,7 +144,7 @@ class CpuDevice:
 
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors."""
-        return self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
+        return self.model.forward(self.pool.data, inputs, step.counts, step.sampling, step.summed)
 
     def all_reduce(self, tensor: Tensor, place: str) -> None:
         """The data plane's, as one node of a graph that is being captured."""

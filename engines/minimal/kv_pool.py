@@ -42,6 +42,15 @@ class KvPool:
         self.data = torch.zeros(len(part.layers), 2, slots, part.heads, HEAD_DIM, device="cuda" if memory else "cpu")
         self.bytes = self.data.numel() * self.data.element_size()
 
+    def discard(self) -> None:
+        """Give the pool's memory back, as a sleep does. Whoever touches it now meets an error, or dies if a graph does."""
+        self.data.untyped_storage().resize_(0)
+
+    def restore(self) -> None:
+        """Take it again, without what was in it."""
+        self.data.untyped_storage().resize_(self.bytes)
+        self.data.zero_()
+
     def read(self, block: int) -> object:
         """A copy of what a block holds, on the host: [layers, 2, tokens_per_block, heads, head_dim]."""
         return self.data[:, :, self._slots(block)].cpu().clone()
@@ -50,6 +59,8 @@ class KvPool:
         """Put what `read` gave into a block."""
         assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
         self.data[:, :, self._slots(block)] = content.to(self.data.device)
+        if self.data.is_cuda:  # forwards run on another stream, which does not wait for this one
+            torch.cuda.current_stream().synchronize()
 
     @property
     def parts(self) -> int:

@@ -48,7 +48,8 @@ class Step:
     """The input of one forward, one entry a token: what a device needs and nothing else.
 
     `slots` says where a token's key and value go in the KV pool; `tables` which blocks its attention reads, up to its
-    own position. `counts`: tokens of every expert-parallel rank, for dispatch and combine.
+    own position. `counts`: tokens of every expert-parallel rank, for dispatch and combine; `summed`: they travel by
+    all-reduce, not by all-to-all.
     """
 
     tokens: tuple[int, ...]
@@ -57,6 +58,7 @@ class Step:
     tables: tuple[tuple[int, ...], ...]
     counts: tuple[int, ...]
     sampling: str  # greedy or advanced
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,12 @@ class KvCache(Protocol):
     blocks: int
     tokens_per_block: int
     bytes: int
+
+    def discard(self) -> None:
+        """Give its memory back to the system. Nobody may touch it until `restore`."""
+
+    def restore(self) -> None:
+        """Take the memory again, empty."""
 
     def read(self, block: int) -> object:
         """A copy of what a block holds."""

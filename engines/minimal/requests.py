@@ -79,5 +79,5 @@ def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
         if not settings.parallel.attention_dp or ident % size == rank:
             seed = f"{settings.seed} image {ident}"
             image = random.Random(seed).randbytes(IMAGE_BYTES) if ident in settings.images else b""
-            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens, image))
+            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens[ident], image))
     return found

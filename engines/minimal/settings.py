@@ -42,6 +42,16 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What a client or the coordinator sends to this rank's engine core."""
+
+    kind: str
+    step: int
+    request: int | None
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one rank, with TensorRT-LLM's names where it has them."""
 
@@ -69,6 +79,7 @@ class Settings:
     workspace_bytes: int  # of a token between dispatch and combine
     warm_up_timeout_s: float | None  # of a collective of the data plane
     serve_timeout_s: float | None
+    broadcast_timeout_s: float
     hang_detection_s: float | None
     crash_grace_s: float
     prefill_sizes: tuple[int, ...]  # largest first; empty: no prefill graphs
@@ -77,7 +88,7 @@ class Settings:
     phases: dict[str, bool]
     requests: int
     prompt_tokens: int
-    new_tokens: int
+    new_tokens: tuple[int, ...]  # of each request
     seed: int
     images: tuple[int, ...]  # requests whose prompts have an image
     grammars: tuple[int, ...]  # requests with structured output
@@ -92,6 +103,13 @@ class Settings:
     context_only: bool  # the KV of a computed prompt is sent away
     chunked_prefill: bool
     waiting_timeout_s: float | None  # how long a request may wait for room
+    messages: tuple[Message, ...]  # to this rank, in the order of their arrival
+    moe_chunk: int | None  # tokens of a rank that one dispatch carries; None: all of them
+    moe_by_mode: bool  # eager forwards exchange tokens by all-reduce, graphs by all-to-all
+    dp_backend: str | None  # None: TensorRT-LLM's executor
+    async_scheduling: bool
+    zero_stage: int  # 3: parameters are partitioned, and gathered as layers need them
+    dp_sync_interval: int  # steps between two agreements on whether any rank has work
     faults: tuple[Fault, ...]
     on_error: str
     device: str  # cpu or cuda
@@ -154,6 +172,7 @@ class Settings:
             workspace_bytes=config["moe_workspace_bytes"],
             warm_up_timeout_s=config["data_plane_timeout_s"]["warm_up"],
             serve_timeout_s=config["data_plane_timeout_s"]["serve"],
+            broadcast_timeout_s=config["step_broadcast_timeout_s"],
             hang_detection_s=config["hang_detection_timeout"],
             crash_grace_s=config["rank_crash_grace_s"],
             prefill_sizes=_prefill_sizes(config),
@@ -162,7 +181,7 @@ class Settings:
             phases=spec["warmup"],
             requests=workload["requests"],
             prompt_tokens=workload["prompt_tokens"],
-            new_tokens=workload["new_tokens"],
+            new_tokens=_of_each(workload["new_tokens"], workload["requests"]),
             seed=workload["seed"],
             images=tuple(workload["images"]),
             grammars=tuple(workload["grammars"]),
@@ -177,6 +196,13 @@ class Settings:
             context_only=workload["context_only"],
             chunked_prefill=config["enable_chunked_prefill"],
             waiting_timeout_s=workload["waiting_timeout_s"],
+            messages=_messages(workload["messages"], rank),
+            moe_chunk=(config["moe_config"] or {}).get("max_num_tokens"),
+            moe_by_mode=(config["moe_config"] or {}).get("comm_method") == "by-mode",
+            dp_backend=config["data_parallel_backend"],
+            async_scheduling=config["async_scheduling"],
+            zero_stage=config["zero_optimization"]["stage"],
+            dp_sync_interval=config["dp_sync_interval"],
             faults=tuple(fault for fault in faults if fault.launch in (None, launch)),
             on_error=spec["on_error"],
             device=spec["device"],
@@ -186,6 +212,15 @@ class Settings:
             host_memory=spec["cpu"]["memory_bytes"] and spec["cpu"]["memory_bytes"][rank],
             state=state,
         )
+
+
+def _of_each(value: int | list[int], requests: int) -> tuple[int, ...]:
+    return (value,) * requests if isinstance(value, int) else tuple(value)
+
+
+def _messages(listed: list[dict[str, Any]], rank: int) -> tuple[Message, ...]:
+    mine = [message for message in listed if message["ranks"] is None or rank in message["ranks"]]
+    return tuple(Message(each["kind"], each["step"], each["request"], each["tag"]) for each in mine)
 
 
 def _dense_layers(config: Mapping[str, Any]) -> tuple[int, ...]:

@@ -27,6 +27,15 @@ class ListPool:
         self.blocks, self.tokens_per_block, self.bytes = blocks, tokens_per_block, 0
         self.content: dict[int, object] = {}
         self.written: list[int] = []
+        self.there = True
+
+    def discard(self) -> None:
+        """What it holds is gone."""
+        self.content, self.there = {}, False
+
+    def restore(self) -> None:
+        """Room again."""
+        self.there = True
 
     def read(self, block: int) -> object:
         """What it holds."""
