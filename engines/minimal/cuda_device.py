@@ -129,7 +129,7 @@ class CudaDevice:
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors, handed to the current stream."""
         self.plane.begin()
-        result = self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
+        result = self.model.forward(self.pool.data, inputs, step.counts, step.sampling, step.summed)
         self.plane.finish()
         return result
 

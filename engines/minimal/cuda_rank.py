@@ -48,7 +48,8 @@ def cuda_device(
         largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.draft_len))
         plane = SymmetricMemory(recorder, name, tp, members, hooks, crumbs, largest * (HIDDEN + EXPERTS))
     device = CudaDevice(plane, recorder, memory)
-    device.model = Model(part, settings.draft_len, seed, plane, hooks, "cuda", settings.dense_layers)
+    model = Model(part, settings.draft_len, seed, plane, hooks, "cuda", settings.dense_layers, settings.moe_chunk)
+    device.model = model
     if is_measured(settings):
         _profile(settings, device, part)
     device.pool = KvPool(settings, part, memory)

@@ -9,13 +9,20 @@ from engines.minimal.block_manager import BlockManager
 from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.comm_mpi import MpiCommunicator, MpiCrashProbe, alone
 from engines.minimal.crash import CODE, Crash
+from engines.minimal.dp_engine_core import DpEngineCore
+from engines.minimal.dp_model_runner import DpModelRunner
+from engines.minimal.drafter import Drafter
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
+from engines.minimal.generation import Generation
 from engines.minimal.hang_detector import HangDetector
+from engines.minimal.inbox import Inbox
 from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
+from engines.minimal.request_feed import RequestFeed
+from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
@@ -74,7 +81,10 @@ class Rank:
         stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
         self.tp = self.world.split("tp", members)
         self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
-        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
+        part = shard(
+            self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp, parallel.attention_tp
+        )
+        self.feed = RequestFeed(settings, self._attention_group()) if parallel.attention_tp > 1 else None
         self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
         hooks = Hooks(
             before_meeting=lambda: self.faults.at("init", "communicator"),
@@ -101,6 +111,9 @@ class Rank:
         self.manager = BlockManager(self._quota(), settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
+        # As in vLLM engine cores agree over a group of their own, unless one process is core and worker.
+        own_group = settings.dp_backend in ("mp", "ray")
+        self.core = self.world.split("core", members) if own_group else self.tp
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
         self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
 
@@ -132,18 +145,7 @@ class Rank:
         warm_up = self.warm_up()
         warm_up.run()
         self.plane.deadline(self.settings.serve_timeout_s)
-        executor = Executor(
-            self.settings,
-            self.engine,
-            self.manager,
-            self.tp,
-            self.recorder,
-            self.faults,
-            self.pipeline,
-            self.world,
-            self.pool,
-            self.detector.checkpoint,
-        )
+        executor = self._executor()
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
@@ -164,6 +166,39 @@ class Rank:
             "captures": self.captures,
         }
 
+    def _executor(self) -> Executor | DpEngineCore | Generation:
+        settings, recorder = self.settings, self.recorder
+        if settings.zero_stage == 3:
+            return Generation(settings, self.engine, self.manager, self.tp, self.world, recorder, self.faults)
+        if settings.dp_backend is None:
+            return Executor(
+                settings,
+                self.engine,
+                self.manager,
+                self.tp,
+                recorder,
+                self.faults,
+                self.pipeline,
+                self.world,
+                self.pool,
+                self.detector.checkpoint,
+                self.feed,
+            )
+        runner = DpModelRunner(settings, self.engine, self.tp, recorder)
+        scheduler = Scheduler(settings, self.engine, self.manager, self.tp, recorder)
+        inbox = Inbox(list(settings.messages))
+        core = DpEngineCore(settings, runner, scheduler, self.core, self.world, self.pool, recorder, self.faults, inbox)
+        if settings.draft_len:
+            # Under attention DP the attention's tensor-parallel group is this rank alone.
+            core.drafter = Drafter(settings, self.engine, self.tp, alone(recorder, settings.rank), recorder)
+        return core
+
+    def _attention_group(self) -> MpiCommunicator:
+        """The ranks that share this rank's requests."""
+        size = self.settings.parallel.attention_tp
+        first = self.settings.rank // size * size
+        return self.world.split("attention", range(first, first + size))
+
     def _quota(self) -> int:
         """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""
         if self.settings.habits.kv_quota == "own":
@@ -177,6 +212,7 @@ class Rank:
         with self.estimation as pool:
             manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
+            engine.compiler = self.engine.compiler  # what a process has compiled stays
             self._warm_up(engine, manager).run()
 
     def _before(self, layer: str) -> None:

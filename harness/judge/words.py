@@ -55,6 +55,13 @@ def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
     return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
+def unsent_text(missing: Iterable[int], waiting: Iterable[int], what: str, phase: str) -> str:
+    """Ranks that never send what others, or they themselves, wait for."""
+    who = ranks_text(missing)
+    where = f" of {phase}" if phase else ""
+    return f"{who[0].upper()}{who[1:]} never sent what {ranks_text(waiting)} waited for in {what}{where}"
+
+
 def brief(error: str) -> str:
     """The first line of an error message, cut where a sentence becomes a page. The whole stands in the evidence."""
     line = error.partition("\n")[0].strip()
@@ -134,7 +141,7 @@ def verdict_text(
     if outcome is Outcome.SLOW:
         return "The deadline was reached while milestones still advanced."
     if cause is Cause.LIVELOCK:
-        return f"Collectives complete, but no milestone is reached. {why}".strip()
+        return f"Ranks turn in circles: no milestone is reached. {why}".strip()
     if cause is Cause.STALL:
         return f"No rank advances, and nothing proves a deadlock. {why}".strip()
     aborted = [end.rank for end in ends if end.status == "aborted"]

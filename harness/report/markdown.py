@@ -68,13 +68,13 @@ def _row(line: Line) -> str:
 
 
 def _details(line: Line) -> str:
-    parts = [f"### {_name(line.case)}\n", f"{_plain(line.words)}. {_plain(line.text)}\n"]
+    parts = [f"### {_name(line.case)}\n", f"{plain(line.words)}. {plain(line.text)}\n"]
     if line.differences:
-        parts.append(f"Differs from what was expected: {_plain(line.differences)}\n")
+        parts.append(f"Differs from what was expected: {plain(line.differences)}\n")
     if line.blame_text:
-        parts.append(f"Blame: {_plain(line.blame_text)}\n")
+        parts.append(f"Blame: {plain(line.blame_text)}\n")
     if line.finding_texts:
-        parts.append("".join(f"- {_plain(text)}\n" for text in line.finding_texts.splitlines()))
+        parts.append("".join(f"- {plain(text)}\n" for text in line.finding_texts.splitlines()))
     if line.judged:
         parts.append(f"Evidence: `cases/{line.slug}/`\n")
     if line.rerun:
@@ -89,10 +89,10 @@ def _fenced(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _plain(text).replace("\n", " ")
+    return plain(text).replace("\n", " ")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is, whatever an error message holds."""
     return re.sub(r"([\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w))", r"\\\1", _clip(text.strip()))
 

@@ -20,6 +20,8 @@ from engines.minimal.kernels import Kernels
 from engines.minimal.moe_alltoall import MoeAllToAll
 from engines.minimal.protocols import StepOutput
 from engines.minimal.settings import Fault
+from harness.scenario.errors import ScenarioError
+from harness.scenario.load import load_all
 from tests.engine.support import LocalPlane, Log, Stuck, TableDevice, ThreadCommunicator, on_groups, settings
 from tests.engine.test_control_flow import check_decoded, launch
 
@@ -211,3 +213,22 @@ def test_an_idle_batch_is_none_of_prompts() -> None:
         count_prompts([])
     with pytest.raises(IndexError):
         last_token(StepOutput((5,), ((),)), tokens=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config.estimate_kv_cache": True}, "config.estimate_kv_cache works on the CPU only"),
+        ({"config.data_plane_timeout_s": {"serve": 1.5}}, "config.data_plane_timeout_s works on the CPU only"),
+        ({"cpu.memory_bytes": 1}, "cpu.memory_bytes works on the CPU only"),
+        ({"cpu.memory_bytes": [1, 2], "device": "cpu"}, "has 2 values for 1 ranks"),
+        ({"faults": [{"kind": "raise", "rank": 0, "phase": "clock", "launch": 2}]}, "there is no launch 2; launches is 1"),
+        ({"expect": [{"outcome": "success", "launch": 3}], "launches": 2}, "there is no launch 3; launches is 2"),
+        ({"launches": 0}, "launches: "),
+    ],
+)
+def test_settings_that_cannot_be(changes: dict[str, Any], message: str) -> None:
+    """What only the CPU has, and launches that there are not, are mistakes of the scenario."""
+    with pytest.raises(ScenarioError) as caught:
+        load_all(["tests/engine/base.yaml"], changes)
+    assert message in str(caught.value)
