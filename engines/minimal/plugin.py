@@ -88,11 +88,18 @@ class MinimalEngine:
                 (path, f"{'.'.join(path)} works on the CPU only; set device: cpu in this scenario")
                 for path in _host_only(spec)
             ]
+        if spec["habits"]["step_broadcast"] != "none" and parallel["attention_dp"]:
+            text = "a step has nothing to broadcast where each rank has its own requests; use attention_dp: false"
+            found.append((("guards", "step_broadcast"), text))
         found += _workload(spec)
         prompt, new = spec["workload"]["prompt_tokens"], _longest(spec["workload"]["new_tokens"])
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
         return found
+
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """Nothing: it brings its own model."""
+        return ""
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""

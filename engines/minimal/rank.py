@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engines.minimal.autotuner import Autotuner
 from engines.minimal.block_manager import BlockManager
@@ -24,6 +27,7 @@ from engines.minimal.protocols import Device, KvCache
 from engines.minimal.request_feed import RequestFeed
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from engines.minimal.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
 
@@ -31,6 +35,21 @@ if TYPE_CHECKING:
     from engines.minimal.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
+
+
+class WarmsUp(Protocol):
+    """A warm-up, and what it captured and skipped by phase."""
+
+    @property
+    def captured(self) -> Mapping[str, Sequence[int]]:
+        """Sizes with a graph."""
+
+    @property
+    def skipped(self) -> Mapping[str, Sequence[int | str]]:
+        """Sizes and shapes without."""
+
+    def run(self) -> None:
+        """All phases, once."""
 
 
 class Rank:
@@ -117,11 +136,8 @@ class Rank:
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
         self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
 
-    def warm_up(self) -> WarmUp:
-        """The warm-up, ready to run."""
-        return self._warm_up(self.engine, self.manager)
-
-    def _warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmUp:
+    def warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmsUp:
+        """The warm-up of one of upstream's executors, ready to run. Another engine's may take its place."""
         return WarmUp(
             self.settings,
             engine,
@@ -142,7 +158,7 @@ class Rank:
             with self.recorder.phase("prewarm"):
                 self.kernels.prewarm(self.tp)
         self._estimate()
-        warm_up = self.warm_up()
+        warm_up = self.warm_up(self.engine, self.manager)
         warm_up.run()
         self.plane.deadline(self.settings.serve_timeout_s)
         executor = self._executor()
@@ -183,6 +199,7 @@ class Rank:
                 self.pool,
                 self.detector.checkpoint,
                 self.feed,
+                self._broadcast(),
             )
         runner = DpModelRunner(settings, self.engine, self.tp, recorder)
         scheduler = Scheduler(settings, self.engine, self.manager, self.tp, recorder)
@@ -213,7 +230,18 @@ class Rank:
             manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
             engine.compiler = self.engine.compiler  # what a process has compiled stays
-            self._warm_up(engine, manager).run()
+            self.warm_up(engine, manager).run()
+
+    def _broadcast(self) -> Broadcast:
+        """That of the requests' steps; ranks of a host share the job's own temporary folder."""
+        settings = self.settings
+        if settings.habits.step_broadcast == "none":
+            return NoBroadcast()
+        first = settings.rank // self.tp.size * self.tp.size
+        path = Path(tempfile.gettempdir()) / f"step-broadcast-{first}"
+        checks_after = settings.habits.step_broadcast == "checked"
+        members = range(first, first + self.tp.size)
+        return StepBroadcast(self.recorder, members, self.tp.rank, path, settings.broadcast_timeout_s, checks_after)
 
     def _before(self, layer: str) -> None:
         self.faults.before(layer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.judge.divergence import Split
 from harness.judge.history import Entry, History
@@ -87,6 +87,13 @@ def death_words(code: int | None) -> str:
     if code is None:
         return "its process is gone"
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def unable_text(reasons: Mapping[int, str]) -> str:
+    """Why an engine cannot run a scenario, as the first rank says that found out; and which ranks say the same."""
+    reason = next((reason for _, reason in sorted(reasons.items()) if reason), "")
+    same = ranks_text(rank for rank, other in reasons.items() if other == reason)
+    return f"The engine cannot run this scenario: {reason} ({same})."
 
 
 def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -> str:

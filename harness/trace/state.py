@@ -20,6 +20,7 @@ class Status(enum.Enum):
     RAISED = "raised"
     RETURNED = "returned"
     ABORTED = "aborted"
+    UNABLE = "unable"
     DEAD = "dead"
 
 
@@ -259,6 +260,10 @@ def _abort(state: RankState, record: Record, string: String) -> None:
     state.status = Status.ABORTED
 
 
+def _unable(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.UNABLE
+
+
 def _parked(state: RankState, record: Record, string: String) -> None:
     state.parked = True
 
@@ -278,5 +283,6 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.RAISED: _raised,
     Kind.RETURNED: _returned,
     Kind.ABORT: _abort,
+    Kind.UNABLE: _unable,
     Kind.PARKED: _parked,
 }

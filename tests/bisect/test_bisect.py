@@ -18,6 +18,7 @@ from harness.watch import process
 from tests.bisect.toy import CLEAN, CROSSED, FLAKY, RAISES, SHORT, Toy, generate, linear
 from tests.watch.test_teardown import hear_interrupts
 
+pytestmark = pytest.mark.timeout(300)  # a loaded machine starts processes slowly
 SCENARIO = str(Path(__file__).parent / "two_ranks.yaml")
 PROGRAM = str(Path(sys.executable).parent / "lockstep")
 
@@ -34,7 +35,7 @@ def bisect(
 def lockstep(*words: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command as a user does."""
     full = {**os.environ, **(env or {})}
-    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=110, check=False, env=full, cwd=cwd)
+    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=280, check=False, env=full, cwd=cwd)
 
 
 def report(state: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tests.bisect.test_bisect import PROGRAM, SCENARIO, lockstep
 from tests.bisect.toy import CLEAN, CROSSED, RAISES, SHORT, Toy, linear
 from tests.watch.test_teardown import hear_interrupts
 
+pytestmark = pytest.mark.timeout(300)  # a loaded machine starts processes slowly
 BODIES = (CLEAN, SHORT, CROSSED, RAISES, CLEAN)
 
 
