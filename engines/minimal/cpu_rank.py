@@ -59,23 +59,3 @@ def cpu_device(
     device.pool = KvPool(settings, part)
     device.memory = HostMemory(settings.host_memory)
     return device
-
-
-class Estimation:
-    """A context in which the device has the small pool with which upstream estimates how much there is room for."""
-
-    def __init__(self, device: CpuDevice, pool: KvPool) -> None:
-        self._device, self._pool, self._own = device, pool, device.pool
-
-    def __enter__(self) -> KvPool:
-        self._device.pool = self._pool
-        return self._pool
-
-    def __exit__(self, *error: object) -> None:
-        self._device.pool = self._own
-
-
-def estimation(device: CpuDevice, settings: Settings, part: Shard) -> Estimation:
-    """The pool is the same on every rank, whatever their capacities."""
-    blocks = -(-settings.max_num_tokens // settings.tokens_per_block) + settings.max_batch_size
-    return Estimation(device, KvPool(replace(settings, kv_unit="blocks", kv_amount=blocks), part))

@@ -59,7 +59,9 @@ def cuda_device(
 
 def _seats(world: MpiCommunicator) -> list[Seat]:
     local_rank, local_size = world.on_this_host()
-    mine = (socket.gethostname(), local_rank, local_size, torch.cuda.device_count())
+    count = torch.cuda.device_count()
+    used = tuple(torch.cuda.device_memory_used(gpu) for gpu in range(count)) if local_size > count > 1 else ()
+    mine = (socket.gethostname(), local_rank, local_size, count, used)
     return [Seat(*seat) for seat in world.allgather(mine, "seats")]
 
 

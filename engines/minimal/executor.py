@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engines.minimal.batch import Batch, Row
@@ -23,6 +23,7 @@ from engines.minimal.request_feed import RequestFeed
 from engines.minimal.requests import Request, all_prompts, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from engines.minimal.step_broadcast import Broadcast, NoBroadcast
 from engines.minimal.time_outs import TimeOuts
 from engines.minimal.transfers import Transfers
 from harness.trace import Recorder
@@ -45,6 +46,7 @@ class Executor:
     pool: KvCache | None = None  # needed by what reads or writes blocks
     checkpoint: Callable[[], None] = lambda: None  # the loop has come round
     feed: RequestFeed | None = None  # where some ranks share requests
+    broadcast: Broadcast = field(default_factory=NoBroadcast)
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
@@ -174,6 +176,7 @@ class Executor:
         rows = [request.row(scheduler.draft_len) for request in requests]
         if self.settings.habits.idle_rank == "extend":
             count_prompts(rows)
+        rows = rows[: self.broadcast.share(len(rows))]
         idle, rows = not rows, rows or [self._dummy(scheduler.draft_len)]
         output = self.engine.forward(Batch(rows))
         if idle and self.settings.habits.idle_rank == "empty-extend":

@@ -80,6 +80,11 @@ class Habits:
     token_counts: Literal["gather", "assume"] = _habit(
         "gather", "how a rank knows its peers' tokens in a warm-up forward; `assume`: as many as its own"
     )
+    step_broadcast: Literal["none", "checked", "checked-late"] = _habit(
+        "none",
+        "whether the first rank of a group that has the same requests tells the others each step, by a broadcast of its own "
+        "with a deadline; `checked-late`: that it was given up is looked at only when the next begins (exllamav3#302)",
+    )
     first_touch: Literal["in-forward", "prewarm"] = _habit(
         "in-forward", "when kernels are compiled; `prewarm`: before the warm-up, with a barrier behind (#17376)"
     )

@@ -59,6 +59,7 @@ class KvPool:
         """Put what `read` gave into a block."""
         assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
         self.data[:, :, self._slots(block)] = content.to(self.data.device)
+        self._wait()
 
     @property
     def parts(self) -> int:
@@ -73,6 +74,12 @@ class KvPool:
         """Put what `read_part` gave of each part into a block."""
         for part, content in enumerate(contents):
             self.data[part // 2, part % 2, self._slots(block)] = torch.as_tensor(content).to(self.data.device)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until a write has happened: on a device forwards run on another stream, which does not wait for this one."""
+        if self.data.is_cuda:
+            torch.cuda.current_stream().synchronize()
 
     def _slots(self, block: int) -> slice:
         return slice(block * self.tokens_per_block, (block + 1) * self.tokens_per_block)

@@ -88,11 +88,18 @@ class MinimalEngine:
                 (path, f"{'.'.join(path)} works on the CPU only; set device: cpu in this scenario")
                 for path in _host_only(spec)
             ]
+        if spec["habits"]["step_broadcast"] != "none" and parallel["attention_dp"]:
+            text = "a step has nothing to broadcast where each rank has its own requests; use attention_dp: false"
+            found.append((("guards", "step_broadcast"), text))
         found += _workload(spec)
         prompt, new = spec["workload"]["prompt_tokens"], _longest(spec["workload"]["new_tokens"])
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
         return found
+
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """Nothing: it brings its own model."""
+        return ""
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
@@ -134,7 +141,6 @@ def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The settings of a scenario that the device cuda does not have."""
     config = spec["config"]
     wanted: dict[tuple[str, ...], bool] = {
-        ("config", "estimate_kv_cache"): config["estimate_kv_cache"],
         ("config", "moe_workspace_bytes"): bool(config["moe_workspace_bytes"]),
         ("config", "data_plane_timeout_s"): any(config["data_plane_timeout_s"].values()),
         ("config", "moe_config", "comm_method"): (config["moe_config"] or {}).get("comm_method") == "by-mode",

@@ -165,6 +165,7 @@ class Config(Section):
         0, description="memory that the experts take for each token between dispatch and combine"
     )
     data_plane_timeout_s: DataPlaneTimeout = DataPlaneTimeout()
+    step_broadcast_timeout_s: PositiveFloat = Field(60.0, description="of the broadcast that `step_broadcast` asks for")
     hang_detection_timeout: PositiveFloat | None = Field(
         None, description="seconds without an executor iteration until the hang detector fires; default: none"
     )

@@ -79,6 +79,7 @@ class Settings:
     workspace_bytes: int  # of a token between dispatch and combine
     warm_up_timeout_s: float | None  # of a collective of the data plane
     serve_timeout_s: float | None
+    broadcast_timeout_s: float
     hang_detection_s: float | None
     crash_grace_s: float
     prefill_sizes: tuple[int, ...]  # largest first; empty: no prefill graphs
@@ -171,6 +172,7 @@ class Settings:
             workspace_bytes=config["moe_workspace_bytes"],
             warm_up_timeout_s=config["data_plane_timeout_s"]["warm_up"],
             serve_timeout_s=config["data_plane_timeout_s"]["serve"],
+            broadcast_timeout_s=config["step_broadcast_timeout_s"],
             hang_detection_s=config["hang_detection_timeout"],
             crash_grace_s=config["rank_crash_grace_s"],
             prefill_sizes=_prefill_sizes(config),

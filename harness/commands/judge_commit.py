@@ -69,7 +69,7 @@ def judge_commit(arguments: argparse.Namespace) -> int:
     reports = (arguments.reports or _git_folder(here)).resolve()
     if arguments.build:
         reports.mkdir(parents=True, exist_ok=True)
-        built = build(arguments.build, here, "HEAD", reports / "build.log")
+        built = build(arguments.build, here, _git(here, "HEAD"), reports / "build.log")
         if not built.ok:
             _say(f"{built.text} (see {reports / 'build.log'})")
             return CANNOT_SAY
@@ -113,9 +113,18 @@ def _judgement(verdict: VerdictFile, signature: str) -> Judgement:
 
 def _git_folder(here: Path) -> Path:
     """Where runs of this checkout are kept: nothing is to lie in the checkout itself."""
-    command = ["git", "rev-parse", "--absolute-git-dir"]
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    return Path(done.stdout.strip()) / "lockstep" if done.returncode == 0 else ROOT
+    folder = _git(here, "--absolute-git-dir")
+    return Path(folder) / "lockstep" if folder else ROOT
+
+
+def _git(here: Path, what: str) -> str:
+    """What `git rev-parse` says; empty where there is no git."""
+    command = ["git", "rev-parse", "--quiet", what]
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _say(text: str) -> None:

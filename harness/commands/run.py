@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.campaign.devices import Machine, assign
 from harness.campaign.display import Bar
+from harness.campaign.needs import complete
 from harness.campaign.packing import Packing
 from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
 from harness.commands import Subparsers
@@ -45,8 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ScenarioError(str(error)) from error
     machine = Machine(gpus(), torch_has_cuda())
-    cases, said = assign(selected(arguments), arguments.device, machine)
-    print("\n".join(said), file=sys.stderr)
+    given, left_out = complete(selected(arguments))
+    cases, said = assign(given, arguments.device, machine)
+    print("\n".join([*said, *left_out]), file=sys.stderr)
     launcher = find(arguments.launcher)
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, environment(arguments.launcher), cases)
     try:

@@ -124,7 +124,9 @@ def _missing(picture: Picture) -> Blame | None:
     then the first in time.
     """
     knot = [stuck for stuck in picture.knot if stuck.wait.need is not Need.STREAM]
-    first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, s.wait.since_ns, s.rank))
+    # The ranks of a program that was not made for this part anywhere: of two that wait for each other, neither came first.
+    when = (lambda s: 0) if picture.attached else (lambda s: s.wait.since_ns)
+    first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, when(s), s.rank))
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
     what = f"{name} {wait.op} #{wait.seq}" + (f" (at {wait.site})" if wait.site else "")

@@ -88,6 +88,7 @@ class History:
     failed_ns: int = 0
     failed_in: tuple[str, str] = ("", "")  # phase and shape
     abort_code: int | None = None
+    unable: str = ""  # why its engine cannot run the scenario
     result: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None
     graphs: list[CapturedGraph] = field(default_factory=list)  # in the order of their capture
@@ -132,7 +133,7 @@ class History:
             elif kind == Kind.COMM:
                 info = comms[fields[3]] = CommInfo.parse(text(fields[5]), rank_of)
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.ERROR, Kind.STATUS):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE, Kind.ERROR, Kind.STATUS):
                 record = Record._make(fields)
                 if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
                     history.error = (text(record.a), text(record.b), text(record.c))
@@ -142,6 +143,8 @@ class History:
                     history.ended_at, history.ended_ns = at, record.time_ns + clock_ns
                 if kind == Kind.ABORT:
                     history.abort_code = record.a
+                elif kind == Kind.UNABLE:
+                    history.unable = text(record.a)
             elif kind == Kind.RESULT:
                 history.result = json.loads(text(fields[5]))
             elif kind == Kind.LAUNCH:

@@ -103,6 +103,13 @@ def death_words(code: int | None) -> str:
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 
+def unable_text(reasons: Mapping[int, str]) -> str:
+    """Why an engine cannot run a scenario, as the first rank says that found out; and which ranks say the same."""
+    reason = next((reason for _, reason in sorted(reasons.items()) if reason), "")
+    same = ranks_text(rank for rank, other in reasons.items() if other == reason)
+    return f"The engine cannot run this scenario: {reason} ({same})."
+
+
 def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -> str:
     """A message that was begun and not completed."""
     where = f", and is now in {now[0].op}" if now else ""

@@ -34,6 +34,9 @@ class Engine(Protocol):
     def check(self, spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
         """What is impossible in a complete spec: its path in the scenario, and a sentence with advice."""
 
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """What has to be given before the case can run, in a sentence; empty: nothing. Without it the case is left out."""
+
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """The command line of one rank's process."""
 

@@ -35,11 +35,12 @@ class Kind(enum.IntEnum):
     MANIFEST = 17  # a graph was captured: a = string (JSON: name, its collectives in order)
     ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
     ERROR = 19  # the rank's program failed, and is not yet done with it (it may still end the job): columns as RAISED
+    UNABLE = 21  # the engine cannot run this scenario, and stops: a = string (why)
     # Of processes that the recorder attached itself to:
-    JOIN = 20  # a = string (JSON: scope, rank, world, firm): the process has a rank in a world of ranks
-    OPAQUE = 21  # a = string: it communicates, or may, in a way that writes no events
-    LEAVING = 22  # its last exit handler has run: nothing of the program is left but the interpreter's own end
-    STATUS = 23  # its program ends with exit status a, which is not 0, and without an exception
+    JOIN = 22  # a = string (JSON: scope, rank, world, firm): the process has a rank in a world of ranks
+    OPAQUE = 23  # a = string: it communicates, or may, in a way that writes no events
+    LEAVING = 24  # its last exit handler has run: nothing of the program is left but the interpreter's own end
+    STATUS = 25  # its program ends with exit status a, which is not 0, and without an exception
 
 
 class Need(enum.IntEnum):

@@ -23,6 +23,7 @@ class Status(enum.Enum):
     RAISED = "raised"
     RETURNED = "returned"
     ABORTED = "aborted"
+    UNABLE = "unable"
     DEAD = "dead"
 
 
@@ -285,6 +286,10 @@ def _abort(state: RankState, record: Record, string: String) -> None:
     state.status = Status.ABORTED
 
 
+def _unable(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.UNABLE
+
+
 def _parked(state: RankState, record: Record, string: String) -> None:
     state.parked = True
 
@@ -326,6 +331,7 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.RAISED: _raised,
     Kind.RETURNED: _returned,
     Kind.ABORT: _abort,
+    Kind.UNABLE: _unable,
     Kind.PARKED: _parked,
     Kind.JOIN: _join,
     Kind.ERROR: _error,

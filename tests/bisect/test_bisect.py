@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness.watch import process
 from tests.bisect.toy import CLEAN, CROSSED, FLAKY, RAISES, SHORT, Toy, generate, linear
 from tests.watch.test_teardown import hear_interrupts
 
+pytestmark = pytest.mark.timeout(300)  # a loaded machine starts processes slowly
 SCENARIO = str(Path(__file__).parent / "two_ranks.yaml")
 PROGRAM = str(Path(sys.executable).parent / "lockstep")
 
@@ -34,7 +36,7 @@ def bisect(
 def lockstep(*words: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command as a user does."""
     full = {**os.environ, **(env or {})}
-    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=110, check=False, env=full, cwd=cwd)
+    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=280, check=False, env=full, cwd=cwd)
 
 
 def report(state: Path) -> dict[str, Any]:
@@ -196,6 +198,15 @@ def test_ends_are_refused(tmp_path: Path) -> None:
     assert "the good end cannot be used: it shows something else: hang" in swapped.stderr
 
 
+@pytest.fixture
+def own_handlers() -> Iterator[None]:
+    """Give the signal back that a command takes when it runs in the test's process."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("own_handlers")
 def test_bad_input_launches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ends that are equal, unrelated or unknown, a cut history, no repository, several cases: exit code 2, no state."""
     toy = generate(tmp_path / "toy", [[], [0], [0]], lambda number: CLEAN)

@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "bisect.md").read_text()
 BODIES = (SHORT, CLEAN, CLEAN, SHORT)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_commands(tmp_path: Path) -> None:
     """Every block of commands runs with exit code 0 in a folder with an engine's repository and a scenario."""
     toy = linear(tmp_path / "engine", 3, lambda number: BODIES[number])
@@ -32,7 +32,7 @@ def test_commands(tmp_path: Path) -> None:
     assert len(blocks) == 5
     for block in blocks:
         done = subprocess.run(
-            ["sh", "-e", "-c", block], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
+            ["sh", "-e", "-c", block], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, f"{block}: {done.stderr}"
         if "--find" in block:

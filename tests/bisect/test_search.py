@@ -20,6 +20,8 @@ from tests.bisect.simulated import Simulation, contains, git_bisect_run, line
 from tests.bisect.test_posterior import histories
 from tests.bisect.toy import CLEAN, linear
 
+pytestmark = pytest.mark.timeout(300)  # a loaded machine counts slowly
+
 
 def simulation(culprit: int | None, rate: float, seed: int, count: int = 64, **more: object) -> Simulation:
     """A line of commits."""

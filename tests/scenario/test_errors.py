@@ -22,7 +22,7 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "unknown key, close to none": (
         [("{tp: 2}", "{tp: 2, zzz: 1}")],
-        ["a.yaml:4:19: parallel.zzz: unknown key; allowed are: attention_dp, ep, pp, tp"],
+        ["a.yaml:4:19: parallel.zzz: unknown key; allowed are: attention_dp, attention_tp, ep, pp, tp"],
     ),
     "unknown key of the engine": (
         [("max_batch_size: 4", "max_batchsize: 4")],
@@ -90,7 +90,9 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "unknown engine": (
         [(PARALLEL, PARALLEL + "\nengine: miniml")],
-        ["a.yaml:5:9: engine: engine 'miniml' is not installed; there are command, minimal; did you mean minimal?"],
+        [
+            "a.yaml:5:9: engine: engine 'miniml' is not installed; there are command, minimal, source; did you mean minimal?",
+        ],
     ),
     "TensorRT-LLM key that is not modelled": (
         [("max_batch_size: 4", "attn_backend: TRTLLM")],
