@@ -35,6 +35,8 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
             return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
     if first_dead is None and picture.failures:
         return Outcome.RAISE, Cause.SOME_RANKS  # who started the ranks failed, and ended them
+    if first_dead is None and dead and not any(picture.roots):
+        return Outcome.SUCCESS, Cause.NONE  # who started them ended them, and was content
     if first_dead is None and dead:
         first_dead = min(dead, key=lambda rank: _died(picture, rank))
     if first_dead is not None:
@@ -62,6 +64,9 @@ def verdict_text(picture: Picture, outcome: Outcome, cause: Cause, blame: Blame 
     if outcome is Outcome.SUCCESS:
         if not ends:
             return "The command ended in order. No process of it joined a communicator, so there was nothing to watch."
+        ended = [end.rank for end in ends if end.status == "dead"]
+        if ended:
+            return f"The command ended in order; it ended {words.ranks_text(ended)} itself."
         return f"All {len(ends)} ranks ended in order." if len(ends) > 1 else "The one rank ended in order."
     if outcome is Outcome.RAISE and picture.failures and (blame is None or blame.by != "raised"):
         first = picture.failures[0]

@@ -6,6 +6,7 @@ that it has there, if no other process has it: a program may hold several worlds
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from harness.watch.members import HEAD_BYTES, SETTLE_S, TAIL_BYTES, Member, Memb
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
 
+ENDED = (-signal.SIGTERM, -signal.SIGKILL)  # by who started it, and would not wait for the interpreter's own end
 Process = tuple[int, int]  # supervisor, serial
 
 
@@ -55,7 +57,7 @@ class Attendee(Member):
         super(Attendee, self).end(self.state.exit_status if code is None else code, now_s)
         if failed and self.state.status is Status.DEAD:
             self.state.status = Status.RAISED
-        elif self.state.status is Status.RETURNED and code:
+        elif self.state.status is Status.RETURNED and code and not (self.state.leaving_ns and code in ENDED):
             self.state.status = Status.DEAD
 
     def confirm(self, message: dict[str, Any]) -> tuple[str, ...]:

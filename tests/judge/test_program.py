@@ -42,6 +42,7 @@ FAILED = (Failure(77, ("RuntimeError", "a worker did not answer", ""), 1 * S),)
     ("ranks", "outcome", "cause", "blame"),
     [
         ([("", 1, 0), ("", 1, 0)], Outcome.SUCCESS, Cause.NONE, ()),
+        ([("", 1, 0), ("dead", 1, -15)], Outcome.SUCCESS, Cause.NONE, ()),
         ([("ValueError", 1, 1), ("ConnectionError", 1.2, 1)], Outcome.RAISE, Cause.SOME_RANKS, (0,)),
         ([("ConnectionError", 1.2, 1), ("ValueError", 1, 1)], Outcome.RAISE, Cause.SOME_RANKS, (1,)),
         ([("ValueError", 1, 1), ("ValueError", 1.2, 1)], Outcome.RAISE, Cause.ALL_RANKS, (0, 1)),
@@ -56,7 +57,7 @@ def test_first_failure(
     ranks: list[tuple[str, float, int | None]], outcome: Outcome, cause: Cause, blame: tuple[int, ...]
 ) -> None:
     """What came first is the cause: peers raise over a closed socket, and who watches them ends them, first with SIGTERM."""
-    verdict = judged(*ranks)
+    verdict = judged(*ranks, roots=(0 if outcome is Outcome.SUCCESS else 1,))
     assert (verdict.outcome, verdict.cause) == (outcome, cause), verdict.text
     assert (verdict.blame.ranks if verdict.blame else ()) == blame
 

@@ -91,7 +91,8 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     "unknown engine": (
         [(PARALLEL, PARALLEL + "\nengine: miniml")],
         [
-            "a.yaml:5:9: engine: engine 'miniml' is not installed; there are command, minimal, source; did you mean minimal?",
+            "a.yaml:5:9: engine: engine 'miniml' is not installed; there are command, minimal, source; "
+            "did you mean minimal?",
         ],
     ),
     "TensorRT-LLM key that is not modelled": (
