@@ -61,17 +61,16 @@ def verdict_text(picture: Picture, outcome: Outcome, cause: Cause, blame: Blame 
     """The verdict on a program in a sentence, where it says something else than that on an engine; else empty."""
     if not picture.attached or picture.knot:
         return ""
+    ended = [end.rank for end in ends if end.status == "dead"]
     if outcome is Outcome.SUCCESS:
         if not ends:
             return "The command ended in order. No process of it joined a communicator, so there was nothing to watch."
-        ended = [end.rank for end in ends if end.status == "dead"]
         if ended:
             return f"The command ended in order; it ended {words.ranks_text(ended)} itself."
         return f"All {len(ends)} ranks ended in order." if len(ends) > 1 else "The one rank ended in order."
     if outcome is Outcome.RAISE and picture.failures and (blame is None or blame.by != "raised"):
         first = picture.failures[0]
         what = f"{first.error[0]}: {words.brief(first.error[1])}"
-        ended = words.ranks_text(end.rank for end in ends if end.status == "dead")
         return f"Process {first.pid}, which is no rank, raised {what}." + (
             f" It ended {ended}." if ended[-1].isdigit() else ""
         )
