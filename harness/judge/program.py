@@ -72,7 +72,7 @@ def verdict_text(picture: Picture, outcome: Outcome, cause: Cause, blame: Blame 
         first = picture.failures[0]
         what = f"{first.error[0]}: {words.brief(first.error[1])}"
         return f"Process {first.pid}, which is no rank, raised {what}." + (
-            f" It ended {ended}." if ended[-1].isdigit() else ""
+            f" It ended {words.ranks_text(ended)}." if ended else ""
         )
     if outcome is Outcome.RAISE and blame is not None:
         after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in blame.ranks]
