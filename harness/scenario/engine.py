@@ -13,7 +13,12 @@ from harness.scenario.errors import ScenarioError, UnknownEngine
 
 GROUP = "lockstep.engines"
 # Sections of a scenario file that mean something to some engines only. One that says nothing takes them all.
-SECTIONS = frozenset({"parallel", "config", "kv_capacity", "guards", "workload", "faults", "on_error", "device", "gpu"})
+SECTIONS = frozenset(
+    {
+        "parallel", "config", "kv_capacity", "guards", "workload", "faults", "skew", "environment", "on_error", "device",
+        "cpu", "gpu", "launches",
+    }
+)  # fmt: skip
 Path = tuple[str | int, ...]
 
 
