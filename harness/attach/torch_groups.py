@@ -23,19 +23,21 @@ from harness.trace.event import Need
 from harness.trace.handles import Comm
 
 WORLD = "world"
+SHORT_S = 600.0
 TORCH_RANK = (("RANK", "WORLD_SIZE"),)
 
 
 class Group:
     """A process group of this process: its communicator, and how many operations it had when we last looked."""
 
-    __slots__ = ("comm", "count", "data_parallel", "device", "pg", "rank")
+    __slots__ = ("comm", "count", "data_parallel", "device", "pg", "rank", "timed")
 
-    def __init__(self, pg: Any, comm: Comm, rank: int) -> None:
+    def __init__(self, pg: Any, comm: Comm, rank: int, timed: bool = False) -> None:
         self.pg = weakref.ref(pg)
         self.comm = comm
         self.device: Comm | None = None  # what runs on a GPU has a communicator of its own
         self.rank = rank
+        self.timed = timed  # the program has set a deadline after which its operations end with an error
         self.data_parallel = False  # DistributedDataParallel issues all-reduces of this group from C++
         self.count = _count(pg)
 
@@ -86,6 +88,8 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         look_for_unseen(group)
         site = call_site(recording_.recorder)
         need, root, size = describe(name, arguments, named, group.rank)
+        if group.timed and need in (Need.ALL, Need.ROOT):
+            need = Need.TIMED
         if on_device(arguments):
             _launch(recording_, group, op, size)
             return _issued(group, op, original, self, arguments, named)
@@ -106,7 +110,7 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     op = "send" if name == "send" else "recv"
     # gloo may take a message before anybody wants it: a send is never known to wait.
-    need = Need.NOBODY if op == "send" else Need.RECV
+    sure = Need.NOBODY if op == "send" else Need.RECV
 
     @shielded(original)
     def method(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
@@ -116,6 +120,7 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         recording_ = recording.current()
         look_for_unseen(group)
         site = call_site(recording_.recorder)
+        need = Need.NOBODY if group.timed else sure
         if name == "recv_anysource":
             peer, tag = -1, named.get("tag", arguments[1] if len(arguments) > 1 else 0)
         else:
@@ -233,7 +238,7 @@ def _wrap_new_group(module: ModuleType) -> None:
         if _pending:
             comm, rank = _pending[0]
             made = original(*arguments, **named)
-            _add(made, comm, rank)
+            _add(made, comm, rank, _is_short(given.get("timeout")))
             return made
         members = [int(rank) for rank in given["global_ranks_in_group"]]
         mine = given["group_rank"]
@@ -250,16 +255,21 @@ def _wrap_new_group(module: ModuleType) -> None:
             made = original(*arguments, **named)
         finally:
             recording_.leave(comm, seq, text)
-        _add(made, comm, mine)
+        _add(made, comm, mine, _is_short(given.get("timeout")))
         return made
 
     module._new_process_group_helper = helper  # type: ignore[attr-defined]
 
 
-def _add(made: Any, comm: Comm, rank: int) -> None:
+def _is_short(timeout: Any) -> bool:
+    """Whether a timeout is a deadline that the program means, and not the library's own of many minutes."""
+    return timeout is not None and timeout.total_seconds() < SHORT_S
+
+
+def _add(made: Any, comm: Comm, rank: int, timed: bool) -> None:
     pg = made[0] if isinstance(made, tuple) else made
     if hasattr(pg, "_get_sequence_number_for_group"):
-        groups[id(pg)] = Group(pg, comm, rank)
+        groups[id(pg)] = Group(pg, comm, rank, timed)
 
 
 def _unique(name: str, ident: str) -> str:

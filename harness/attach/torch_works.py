@@ -66,6 +66,8 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, *arguments, **named)
         recording_ = recording.current()
         comm, seq, op, need, peer, tag = issued
+        if (arguments or named) and need is not Need.NOBODY:
+            need = Need.TIMED if need is not Need.RECV else Need.NOBODY  # it was told how long to wait
         recording_.enter(comm, seq, op, need, peer, tag, call_site(recording_.recorder))
         try:
             return original(self, *arguments, **named)

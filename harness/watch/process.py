@@ -187,6 +187,15 @@ def command_line(pid: int) -> str:
     return "?"
 
 
+def is_fork(pid: int, parents: set[int], variable: str) -> bool:
+    """Whether a process was started by one of `parents` and has its environment: a fork that does not communicate yet."""
+    with contextlib.suppress(OSError, ValueError):
+        entry = Path(f"/proc/{pid}")
+        parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        return parent in parents and f"{variable}=".encode() in (entry / "environ").read_bytes()
+    return False
+
+
 def is_python(pid: int) -> bool:
     """Whether a process runs a Python interpreter."""
     with contextlib.suppress(OSError):

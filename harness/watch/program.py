@@ -152,7 +152,7 @@ class ProgramSupervisor:
             self.left |= (found := process.shared_memory(pid))
             if found:
                 line.send("left", paths=sorted(found))
-            if pid not in known and (library := mapped_library(pid)):
+            if pid not in known and not process.is_fork(pid, known, ENVIRONMENT) and (library := mapped_library(pid)):
                 unseen.append(
                     f"process {pid} ({process.command_line(pid)}) has loaded {library}, and no recorder is attached"
                 )

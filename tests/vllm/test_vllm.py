@@ -26,24 +26,25 @@ ENVIRONMENT = {
 @pytest.mark.vllm
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("what", "deadline_s", "verdicts"),
+    ("what", "deadline_s", "outcome", "cause"),
     [
-        ("", 800, {("success", "")}),
-        ("raise", 800, {("raise", "some-ranks"), ("crash", "abort"), ("hang", "stall")}),
-        ("kill", 800, {("crash", "signal")}),
-        ("stop", 300, {("hang", "stall")}),
+        ("", 800, "success", ""),
+        ("kill", 800, "crash", "signal"),
+        # vLLM catches what a worker raises and waits for the answer of the first worker, which waits for the second.
+        ("raise", 300, "hang", "stall"),
+        ("stop", 300, "hang", "stall"),
     ],
 )
-def test_verdict(what: str, deadline_s: int, verdicts: set[tuple[str, str]], tmp_path: Path) -> None:
-    """A clean start is a success; a killed worker and one that raises or stands still get their verdicts."""
+def test_verdict(what: str, deadline_s: int, outcome: str, cause: str, tmp_path: Path) -> None:
+    """A clean start is a success; a worker that is killed, raises or stands still is named, and nothing unseen is proved."""
     lockstep = str(Path(sys.executable).parent / "lockstep")
     words = [lockstep, "watch", "--json", "--deadline", str(deadline_s), "--", str(PYTHON), str(HERE / "program.py")]
     env = {**os.environ, **ENVIRONMENT}
     words += [what] if what else []
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=880, check=False)
     verdict = json.loads(done.stdout)
-    assert (verdict["outcome"], verdict["cause"]) in verdicts, done.stderr[-3000:]
+    assert (verdict["outcome"], verdict["cause"]) == (outcome, cause), done.stderr[-3000:]
     assert [rank["rank"] for rank in verdict["ranks"]] == [0, 1]
     assert verdict["proved"] is not True
-    if what in ("raise", "kill"):
-        assert 1 in verdict["blame"]["ranks"]
+    if what:
+        assert verdict["blame"]["ranks"] == [1]
