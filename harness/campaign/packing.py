@@ -6,10 +6,18 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from harness.scenario.case import Case
 
+class Launchable(Protocol):
+    """A case, or what else launches ranks."""
+
+    @property
+    def ranks(self) -> int:
+        """How many."""
+
+
+C = TypeVar("C", bound=Launchable)
 T = TypeVar("T")
 CORES_A_RANK = 2  # a rank, and what its supervisor, its launcher and the watchdog need beside it
 _TICK_S = 0.5  # how often the waiting main thread looks up, so that Ctrl-C is heard
@@ -33,7 +41,7 @@ class Packing:
             raise ValueError(f"--jobs {jobs}: give a number from 1 on, or auto")
         return Packing(count, 1 << 30)
 
-    def run(self, cases: Sequence[Case], one: Callable[[Case], T], stop: threading.Event) -> list[T]:
+    def run(self, cases: Sequence[C], one: Callable[[C], T], stop: threading.Event) -> list[T]:
         """`one` of every case, started in their order; the results likewise.
 
         After an exception here (Ctrl-C) or in a case, `stop` is set, which must end the others in order; then it is raised.
@@ -43,7 +51,7 @@ class Packing:
         free = self.ranks
         changed = threading.Condition()
 
-        def finished(case: Case) -> None:
+        def finished(case: C) -> None:
             nonlocal free
             with changed:
                 free += min(case.ranks, self.ranks)
