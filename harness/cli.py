@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 import harness
-from harness.commands import catalogue, compare, doctor, events, report, run, scenarios, schema
+from harness.commands import catalogue, compare, doctor, events, history, report, run, scenarios, schema
 
-COMMANDS = (run, scenarios, catalogue, compare, schema, report, events, doctor)
+COMMANDS = (run, scenarios, catalogue, compare, history, schema, report, events, doctor)
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 

@@ -1,4 +1,4 @@
-"""Two runs compared, case by case: what hangs now, what no longer does, what hangs otherwise, what got slower or larger. Pure."""
+"""Two runs compared, case by case: what hangs now, no longer, or otherwise, what got slower or larger. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.judge.verdict import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """A figure is worse when it is more than `ratio` times what it was, and larger by more than the floor. Both must hold."""
+    """A figure is worse when it is more than `ratio` times what it was, and by more than the floor larger."""
 
     ratio: float = 1.5
     floor_s: float = 5.0

@@ -1,4 +1,4 @@
-"""What a case will likely take, in seconds: as long as it took in an earlier run, else a guess from its ranks and limits. Pure.
+"""What a case will likely take, in seconds: what it took in an earlier run, else a guess from its ranks and limits. Pure.
 
 Every shard of a run comes to the same figures, as long as each is given the same earlier run.
 """

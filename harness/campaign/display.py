@@ -50,10 +50,6 @@ class Bar:
         """So many cases were done before."""
         self._progress.advance(self._task, cases)
 
-    def stop(self) -> None:
-        """Leave the terminal to what is printed next."""
-        self._progress.stop()
-
     def begin(self, case: Case) -> None:
         """A case is being launched."""
         self._progress.update(self._task, now=f"{case.id}: starting {case.ranks} ranks")

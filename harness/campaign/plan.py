@@ -1,4 +1,4 @@
-"""From the cases that are meant to the plan of a run: planted ones first, then this shard's, each as often as asked. Pure."""
+"""From the cases that are meant to a run's plan: planted ones first, then this shard's, each as often as asked. Pure."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def plan(
     """
     always = [case for case in controls if set(case.tags) & PLANTED_TAGS] if wanted.nightly else []
     if wanted.nightly and not any(_planted(case) for case in always):
-        raise ScenarioError(
-            "--nightly: no case that is expected to hang is tagged `planted`, and a night without tells nothing"
-        )
+        raise ScenarioError("--nightly: no case that should hang is tagged `planted`, and a night without tells nothing")
     known = {case.id for case in always}
     rest = [case for case in cases if case.id not in known]
     seconds = costs([*always, *rest], recorded)

@@ -76,7 +76,8 @@ class Run:
         left = None if self.budget_s is None else self.budget_s - (time.monotonic() - self.started_s)
         if left is None or planned.cost_s <= left:
             return self.one(planned.case, planned.repetition)
-        why = f"the run's budget of {self.budget_s:.0f} s has {max(left, 0.0):.0f} s left, it takes about {planned.cost_s:.0f} s"
+        rest = f"{max(left, 0.0):.0f} s left, and it takes about {planned.cost_s:.0f} s"
+        why = f"the run's budget of {self.budget_s:.0f} s has {rest}"
         line = self.store.leave_out(planned.case, planned.repetition, why)
         self.display.end(planned.case, line)
         return line

@@ -81,13 +81,15 @@ def make(arguments: argparse.Namespace, machine: Machine) -> Made:
 
 def again(arguments: argparse.Namespace, machine: Machine, run: Mapping[str, Any], environment: Mapping[str, Any]) -> Made:
     """The plan of the run that is continued. Raises ScenarioError when it would be another one now, with what differs."""
+    if "options" not in run:
+        raise ScenarioError(f"run {run['run']} was made by a lockstep that could not continue runs")
     if arguments.scenarios or arguments.all:
         made = make(arguments, machine)
         differs = plan_differences(run["plan"], made.plan)
     else:
-        vars(arguments).update(run.get("options") or {})
+        vars(arguments).update(run["options"])
         every = loaded(arguments)
-        made = Made(*_as_planned(run["plan"], assign(every, arguments.device, machine)[0]), dict(run.get("options") or {}))
+        made = Made(*_as_planned(run["plan"], assign(every, arguments.device, machine)[0]), dict(run["options"]))
         differs = plan_differences(run["plan"], made.plan)
     differs = [*environment_differences(run["environment"], environment), *differs]
     if differs:
@@ -99,9 +101,7 @@ def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> 
     """The plan of a run with its cases as they are now; without those that are gone."""
     known = {case.id: case for case in cases}
     found = [
-        Planned(
-            known[entry["id"]], entry.get("repetition", 1), entry.get("planted", False), entry.get("waive"), entry["cost_s"]
-        )
+        Planned(known[entry["id"]], entry["repetition"], entry["planted"], entry["waive"], entry["cost_s"])
         for entry in entries
         if entry["id"] in known
     ]

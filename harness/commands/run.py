@@ -87,27 +87,27 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, packing: Pa
     print("\n".join(made.said), file=sys.stderr)
     several = packing.cases > 1 and any(one.case.spec["device"] == "cuda" for one in made.plan)
     pool = GpuPool.visible(len(gpus()), os.environ) if several else None
-    with Bar(len(made.plan)) as bar:
-        going = Run(
-            store,
-            find(arguments.launcher),
-            bar,
-            arguments.values,
-            packing,
-            retries=arguments.retries,
-            budget_s=arguments.budget,
-            pool=pool,
-        )
-        kept = sum(map(going.kept, made.plan))
-        if arguments.resume:
-            print(f"run {store.id}: {kept} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
-        bar.skip(kept)
-        try:
+    bar = Bar(len(made.plan))
+    going = Run(
+        store,
+        find(arguments.launcher),
+        bar,
+        arguments.values,
+        packing,
+        retries=arguments.retries,
+        budget_s=arguments.budget,
+        pool=pool,
+    )
+    kept = sum(map(going.kept, made.plan))
+    if arguments.resume:
+        print(f"run {store.id}: {kept} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
+    try:
+        with bar:
+            bar.skip(kept)
             code = going.all(made.plan)
-        finally:
-            bar.stop()
-            table.show(store.lines)
-            print(f"reports: {store.path}", file=sys.stderr)
+    finally:
+        table.show(store.lines)
+        print(f"reports: {store.path}", file=sys.stderr)
     if arguments.json:
         for line in store.lines:
             print(json.dumps(line.flat()))

@@ -102,9 +102,8 @@ def _details(result: Result) -> str:
         parts.append(f"Differs from what was expected: {_plain(line.differences)}\n")
     if line.blame_text:
         parts.append(f"Blame: {_plain(line.blame_text)}\n")
-    for texts in (line.attempt_texts, line.finding_texts):
-        if texts:
-            parts.append("".join(f"- {_plain(text)}\n" for text in texts.splitlines()))
+    lists = filter(None, (line.attempt_texts, line.finding_texts))
+    parts += ["".join(f"- {_plain(text)}\n" for text in texts.splitlines()) for texts in lists]
     if line.judged:
         parts.append(f"Evidence: `cases/{line.slug}/`\n")
     if line.rerun:

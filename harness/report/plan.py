@@ -1,4 +1,4 @@
-"""The plan of a run: which cases, how often each, and what else the reports must know of them before anything is launched."""
+"""The plan of a run: which cases, how often each, and what else reports must know of them beforehand."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def rate_text(hits: int, launches: int) -> str:
 
 def missed_text(launches: int) -> str:
     """What so many launches as expected do not exclude."""
+    rate = percent(rate_seen(launches))
     return (
-        f"{launches} clean launch{'es' * (launches != 1)} would have missed a fault that shows in {percent(rate_seen(launches))} "
-        f"of launches with a probability of {percent(MISS)}, and rarer ones more likely"
+        f"{launches} clean launch{'es' * (launches != 1)} would have missed a fault that shows in {rate} of launches "
+        f"with a probability of {percent(MISS)}, and rarer ones more likely"
     )
