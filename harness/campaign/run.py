@@ -120,7 +120,7 @@ def exit_code(lines: Sequence[Line]) -> int:
     standings = {result.standing for result in found}
     if any(result.undetected for result in found):
         return EXIT_UNDETECTED
-    if standings == {"invalid"}:
+    if lines and all(line.standing == "invalid" for line in lines):
         return EXIT_NOTHING_JUDGED
     if standings & set(RED):
         return EXIT_UNEXPECTED

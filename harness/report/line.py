@@ -191,8 +191,13 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
 
 def _memory(ranks: Sequence[Mapping[str, Any]]) -> int | None:
     """The largest peak of device memory that a rank reported of itself; None where none did."""
-    found = [((rank.get("environment") or {}).get("memory") or {}).get("peak_bytes") for rank in ranks]
-    return max((int(peak) for peak in found if peak is not None), default=None)
+    found: list[int] = []
+    for rank in ranks:
+        memory = (rank["environment"] or {}).get("memory")
+        peak = memory.get("peak_bytes") if isinstance(memory, Mapping) else None
+        if isinstance(peak, int):
+            found.append(peak)
+    return max(found, default=None)
 
 
 def _words(blame: Mapping[str, Any]) -> str:

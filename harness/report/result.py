@@ -77,25 +77,28 @@ def undetected_text(found: Sequence[Result]) -> str:
 
 def _result(lines: tuple[Line, ...]) -> Result:
     count = Counter(line.standing for line in lines)
-    kind = lines[0].waive_kind
+    rate = _rate(count) if len(lines) > 1 else ""
+    standing, note = _standing(lines, count)
+    if standing in GREEN:  # and what could not be judged, or was not run, keeps it from being green
+        standing = next((rest for rest in ("invalid", "not-run") if count[rest]), standing)
+    return Result(lines, standing, _join(note, rate))
+
+
+def _standing(lines: Sequence[Line], count: Mapping[str, int]) -> tuple[str, str]:
+    """How the judged repetitions make a case stand, and what is to be said of that beside their rate."""
+    kind, waive = lines[0].waive_kind, lines[0].waive
+    waived = f"waived {waive}" if waive else ""
     failed, clean = count["unexpected"] + count["waived"], count["expected"]
-    rate = _rate(count, failed, clean) if len(lines) > 1 else ""
     if kind == "expired":
-        return Result(lines, "unexpected", _join(f"its waive has expired: {lines[0].waive}", rate))
+        return "unexpected", f"its waive has expired: {waive}"
     if failed and clean:
         known = kind == "flaky" and not count["unexpected"]
-        return Result(lines, "waived" if known else "flaky", _join(_mixed(lines), rate, _waive(lines)))
+        return "waived" if known else "flaky", _join(_mixed(lines), waived)
     if failed:
-        standing = "unexpected" if count["unexpected"] else "invalid" if count["invalid"] else "waived"
-        return Result(lines, standing, _join(rate, _waive(lines)))
+        return "unexpected" if count["unexpected"] else "waived", waived
     if clean and kind == "always":
-        return Result(
-            lines, "unexpected", _join(f"its waive is stale, as the case passes; remove it: {lines[0].waive}", rate)
-        )
-    for rest in ("invalid", "not-run"):
-        if count[rest]:
-            return Result(lines, rest, rate)
-    return Result(lines, "expected", _join(rate, _waive(lines)))
+        return "unexpected", f"its waive is stale, as the case passes; remove it: {waive}"
+    return "expected", waived
 
 
 def _mixed(lines: Sequence[Line]) -> str:
@@ -103,20 +106,14 @@ def _mixed(lines: Sequence[Line]) -> str:
     return "flaky: " + ", ".join(f"{number} x {text}" for text, number in words.most_common())
 
 
-def _rate(count: Mapping[str, int], failed: int, clean: int) -> str:
+def _rate(count: Mapping[str, int]) -> str:
     """How often it was not as expected; of a clean result what it could have missed."""
-    judged = failed + clean
-    rest = "".join(
-        f"; {count[key]} {text}" for key, text in (("invalid", "not judged"), ("not-run", "not run")) if count[key]
-    )
-    if not judged:
-        return rest.removeprefix("; ")
-    text = f"not as expected in {rate_text(failed, judged)}"
-    return f"{text}; {missed_text(judged)}{rest}" if not failed else f"{text}{rest}"
-
-
-def _waive(lines: Sequence[Line]) -> str:
-    return f"waived {lines[0].waive}" if lines[0].waive else ""
+    failed = count["unexpected"] + count["waived"]
+    judged = failed + count["expected"]
+    found = [f"not as expected in {rate_text(failed, judged)}"] if judged else []
+    found += [missed_text(judged)] if judged and not failed else []
+    found += [f"{count[key]} {text}" for key, text in (("invalid", "not judged"), ("not-run", "not run")) if count[key]]
+    return _join(*found)
 
 
 def _join(*parts: str) -> str:
