@@ -71,7 +71,10 @@ def test_two_of_four_ranks_on_eight_gpus() -> None:
 @pytest.mark.parametrize(
     ("one", "need"),
     [
-        (on_gpu(4), (4, True)), (on_gpu(8), (1, False)), (on_gpu(2, "symm_mem"), (1, False)), (on_gpu(2, device="cpu"), (0, False)),
+        (on_gpu(4), (4, True)),
+        (on_gpu(8), (1, False)),
+        (on_gpu(2, "symm_mem"), (1, False)),
+        (on_gpu(2, device="cpu"), (0, False)),
     ],
 )  # fmt: skip
 def test_need(one: Case, need: tuple[int, bool]) -> None:

@@ -126,8 +126,12 @@ def test_flaky_in_junit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kinds", "waive", "tag", "words"),
-    [([KNOWN], "always", "skipped", "jane: known"), ([LEFT], None, "skipped", "no budget"), ([GOOD], "always", "failure", "stale"),
-     ([KNOWN], "expired", "failure", "expired")],
+    [
+        ([KNOWN], "always", "skipped", "jane: known"),
+        ([LEFT], None, "skipped", "no budget"),
+        ([GOOD], "always", "failure", "stale"),
+        ([KNOWN], "expired", "failure", "expired"),
+    ],
 )  # fmt: skip
 def test_waived_and_not_run_in_reports(kinds: list[str], waive: str | None, tag: str, words: str, tmp_path: Path) -> None:
     """JUnit, Markdown and the table say what is waived, stale, expired or not run, and why."""
