@@ -46,11 +46,11 @@ def _print(lines: Sequence[Line], console: Console) -> None:
     console.print(_table(found))
     for result in found:
         if result.note:
-            console.print(Text(f"{result.case}: {result.note}", style=STANDING[result.standing][1]))
+            console.print(Text(f"{result.case}: {result.note}", style=STANDING[result.standing][1]), soft_wrap=True)
     bad = next((result for result in found if result.standing not in GREEN), None)
     console.print(Text(counts(lines), style=STANDING[bad.standing][1] if bad else "green"))
     if missed := undetected_text(found):
-        console.print(Text(missed, style="bold red"))
+        console.print(Text(missed, style="bold red"), soft_wrap=True)
 
 
 def _table(found: Sequence[Result]) -> Table:

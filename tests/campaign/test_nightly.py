@@ -30,7 +30,7 @@ def copy(folder: Path) -> Path:
 
 @pytest.mark.timeout(300)
 def test_a_killed_run_is_continued(tmp_path: Path) -> None:
-    """The judged case keeps its verdict file, the other runs in the same folder, and what it left when it was killed stays."""
+    """The judged case keeps its verdict file, the other runs in the same folder, where what the kill left stays."""
     scenario, reports = copy(tmp_path), tmp_path / "runs"
     program = str(Path(sys.executable).parent / "lockstep")
     words = [program, "run", str(scenario), "--reports", str(reports), "--run-id", "r"]

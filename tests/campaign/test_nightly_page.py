@@ -1,4 +1,4 @@
-"""docs/nightly.md is true: its commands and its Python run in their order, its waives are read, its words are those of the code."""
+"""docs/nightly.md is true: its commands and its Python run, its waives are read, its words are those of the code."""
 
 from __future__ import annotations
 
