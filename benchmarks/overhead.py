@@ -48,7 +48,7 @@ def measure() -> dict[str, float]:
 def _warm_up(rank: Rank) -> float:
     rank.engine.graphs.clear()
     start = time.perf_counter()
-    rank.warm_up().run()
+    rank.warm_up(rank.engine, rank.manager).run()
     return time.perf_counter() - start
 
 

@@ -1,41 +1,88 @@
 """The command line. It only parses and dispatches; one file a command is in `commands/`.
 
-Machine output goes to stdout, everything for people to stderr.
+Machine output goes to stdout, everything for people to stderr. Nothing of ours is imported before `main` runs: were it to
+fail, Python's exit code 1 would tell `git bisect run lockstep judge-commit` that a commit is bad.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
-import harness
-from harness.commands import catalogue, compare, doctor, events, history, report, run, scenarios, schema
-
-COMMANDS = (run, scenarios, catalogue, compare, history, schema, report, events, doctor)
-EXIT_USAGE = 2
+EXIT_STOP = 128
 EXIT_INTERRUPTED = 130
+EXITS_OF_JUDGE_COMMIT = (0, 1, 125)
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
+    import harness
+    from harness.commands import (
+        bisect,
+        catalogue,
+        compare,
+        doctor,
+        events,
+        history,
+        judge_commit,
+        report,
+        run,
+        scenarios,
+        schema,
+    )  # fmt: skip
+
     top = argparse.ArgumentParser(prog="lockstep", description=harness.__doc__)
     top.add_argument("--version", action="version", version=f"lockstep {harness.__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
+    for command in (run, scenarios, catalogue, compare, history, bisect, judge_commit, schema, report, events, doctor):
         command.add(commands)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    arguments = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] != ["judge-commit"]:
+        return _run(words)
+    code = guarded(words)
+    if argv is None:
+        # Nothing that may still fail on the way out (a closed pipe is 120) can change the code now.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code)
+    return code
+
+
+def guarded(words: Sequence[str]) -> int:
+    """`judge-commit`: "stop", unless the command ended in order and has judged."""
+    code = EXIT_STOP
+    try:
+        judged = _run(words)
+        code = judged if judged in EXITS_OF_JUDGE_COMMIT else max(EXIT_STOP, judged)
+    except SystemExit as error:
+        if error.code == 0:  # --help
+            code = 0
+    except BaseException:
+        with contextlib.suppress(Exception):
+            traceback.print_exc()
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    arguments = parser().parse_args(words)
     try:
         code: int = arguments.run(arguments)
     except KeyboardInterrupt:
         print("lockstep: interrupted; what was judged so far is kept", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `lockstep ... | head`
+        if words[:1] == ["judge-commit"]:
+            raise
         sys.stderr.close()
         return 0
     except Exception as error:
@@ -43,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not code:
             raise
         print(f"{error}", file=sys.stderr)
+        return EXIT_STOP if words[:1] == ["judge-commit"] else code
     return code
 
 

@@ -5,24 +5,31 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 
 from engines.minimal.comm_mpi import finalize
 from engines.minimal.faults import LeaveEarly
 from engines.minimal.rank import Rank
 from engines.minimal.settings import Settings
+from engines.minimal.unable import Unable
 from harness.trace import Recorder
 
 
-def main() -> None:
+def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
     """Run the rank; record how it ends; stay, with sockets open, until it is released."""
     recorder = Recorder.attach()
     settings = Settings.from_environment()
     rank: Rank | None = None
     try:
-        rank = Rank(settings, recorder)
+        rank = make(settings, recorder)
         recorder.result(rank.run())
     except LeaveEarly:
         print("left early", file=sys.stderr, flush=True)
+    except Unable as why:
+        print(f"cannot run this scenario: {why}", file=sys.stderr, flush=True)
+        recorder.unable(str(why))
+        recorder.park()
+        os._exit(1)
     except Exception as error:
         if rank is None:
             traceback.print_exc()

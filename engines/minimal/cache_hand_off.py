@@ -33,21 +33,21 @@ class CacheHandOff:
         try:
             yield
             if habit == "after":
-                self._receive()  # a stage without a tunable operation has not received yet, and its sender waits
-                self._send()
+                self.receive()  # a stage without a tunable operation has not received yet, and its sender waits
+                self.send()
             elif habit == "in-forward":
                 self._send_if_tuned()
         finally:
             if habit == "always":  # also when an error leaves the pass
-                self._receive()
-                self._send()
+                self.receive()
+                self.send()
             self.tuning = self.received = False  # clean_pp_flag
 
     def choose_one(self, operation: str) -> None:
         """A tunable operation is met in the forward: take over what the stage before has found, then choose."""
         if self.tuning:
             if self.settings.habits.cache_hand_off != "always":
-                self._receive()
+                self.receive()
             self.cache.setdefault(operation, len(self.cache))
 
     def _send_if_tuned(self) -> None:
@@ -55,13 +55,15 @@ class CacheHandOff:
         choice = "tuned" if tuned else "no-operation"
         self.recorder.decision("autotuner.hand_off", "pass", choice, f"operations={len(self.cache)}", deviates=not tuned)
         if tuned:
-            self._send()
+            self.send()
 
-    def _receive(self) -> None:
+    def receive(self) -> None:
+        """Take over what the stage before has found, once a pass."""
         if self.pp.rank > 0 and not self.received:
             self.received = True
             self.cache |= self.pp.recv(self.pp.rank - 1, "tactics")
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Hand it on to the stage behind."""
         if self.pp.rank < self.pp.size - 1:
             self.pp.send(self.cache, self.pp.rank + 1, "tactics")

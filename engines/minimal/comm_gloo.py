@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -26,21 +28,32 @@ class GlooGroup(DataPlane):
         super().__init__()
         self.size = control.size
         self.rank = control.rank
+        self.shared: TCPStore | None = None
         self._recorder = recorder
         self._deadline_s: float | None = None
         self._comm = recorder.comm("gloo", name, members)
+        self._group: Any = None  # torch's default group
         if self.size == 1:
             return
-        shared = store(control)
+        shared = self.shared = store(control)
         hooks.before_meeting()
         with recorder.collective(self._comm, "rendezvous"):
             dist.init_process_group("gloo", store=shared, rank=self.rank, world_size=self.size)
+
+    def beside(self, name: str, members: Sequence[int]) -> GlooGroup:
+        """Another communicator of the same ranks. All members must call it."""
+        other = copy(self)
+        other._comm = self._recorder.comm("gloo", name, members)
+        if self.size > 1:
+            with self._recorder.collective(other._comm, "rendezvous"):
+                other._group = dist.new_group(list(range(self.size)), backend="gloo")
+        return other
 
     def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
         """Sum over all members, in place."""
         if self.size > 1:
             with self._issue(f"all_reduce {place}", tensor.numel()):
-                dist.all_reduce(tensor)
+                dist.all_reduce(tensor, group=self._group)
 
     def all_to_all(
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
@@ -51,7 +64,7 @@ class GlooGroup(DataPlane):
             output.copy_(source)
             return
         with self._issue(f"all_to_all {place}", -1):
-            dist.all_to_all_single(output, source, list(incoming), list(outgoing))
+            dist.all_to_all_single(output, source, list(incoming), list(outgoing), group=self._group)
 
     def deadline(self, seconds: float | None) -> None:
         """Gloo's own: it ends a collective with an error, and closes the connections to all members."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
@@ -35,6 +36,7 @@ class NcclGroup(DataPlane):
         super().__init__()
         self.size, self.rank = control.size, control.rank
         self._recorder, self._crumbs = recorder, crumbs
+        self._met: set[Hashable] = set()  # kinds and sizes of collective that have ended once
         self._comm = recorder.comm("nccl", name, members, device="compute")
         shared = store(control)
         hooks.before_meeting()
@@ -51,9 +53,7 @@ class NcclGroup(DataPlane):
 
     def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
         """Sum over all members, in place."""
-        op = f"all_reduce {place}"
-        self._issue(op, tensor.numel())
-        with self._crumbs.around(self._comm, op):
+        with self._issue(f"all_reduce {place}", tensor.numel(), tensor.numel()):
             dist.all_reduce(tensor)
 
     def all_to_all(
@@ -61,13 +61,23 @@ class NcclGroup(DataPlane):
     ) -> None:
         """Send the first `outgoing[0]` rows of `source` to member 0 and so on; sizes may rightly differ by member."""
         check_rows(outgoing, incoming)
-        op = f"all_to_all {place}"
-        self._issue(op, -1)
-        with self._crumbs.around(self._comm, op):
+        with self._issue(f"all_to_all {place}", -1, (source.shape[1], *outgoing, *incoming)):
             dist.all_to_all_single(output, source, list(incoming), list(outgoing))
 
-    def _issue(self, op: str, size: int) -> None:
+    @contextmanager
+    def _issue(self, op: str, size: int, amount: Hashable) -> Iterator[None]:
+        """Hand a collective over inside. NCCL makes connections when it first needs them, and blocks the host for it: so the
+        first collective of its kind and `amount` is waited for, in a wait that a hang can be seen in."""
         if self.capturing:
             self.note(self._comm, op, size)
         else:
             self._recorder.launch(self._comm, op, size)
+        known = (op.partition(" ")[0], amount)
+        with self._crumbs.around(self._comm, op):
+            if self.capturing or known in self._met:
+                yield
+                return
+            with self._recorder.synchronize():
+                yield
+                torch.cuda.current_stream().synchronize()
+            self._met.add(known)

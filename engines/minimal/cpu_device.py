@@ -95,6 +95,7 @@ class CpuDevice:
         self.memory = HostMemory(None)
         self.recording: Recording | None = None
         self.lazy = False
+        self.before_capture: Callable[[], None] = lambda: None  # where communicators are made that only graphs use
         self.kept: list[tuple[Tensor, str]] = []
         self.model: Model
         self.pool: KvPool
@@ -129,6 +130,7 @@ class CpuDevice:
 
     def capture(self, step: Step, name: str) -> CpuGraph:
         """Record a forward of the shape of `step`."""
+        self.before_capture()
         return CpuGraph(self, step, name)
 
     def hand_on(self) -> None:
@@ -142,11 +144,15 @@ class CpuDevice:
 
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors."""
-        return self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
+        return self.model.forward(self.pool.data, inputs, step.counts, step.sampling, step.summed)
 
     def all_reduce(self, tensor: Tensor, place: str) -> None:
         """The data plane's, as one node of a graph that is being captured."""
         self._collective(lambda: self.plane.all_reduce(tensor, place))
+
+    def reduce_heads(self, tensor: Tensor, place: str) -> None:
+        """The data plane's, as one node of a graph that is being captured."""
+        self._collective(lambda: self.plane.reduce_heads(tensor, place))
 
     def all_to_all(
         self, output: Tensor, source: Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -27,7 +28,12 @@ class CudaGraph:
         started = time.perf_counter()
         with torch.cuda.stream(device.stream), device.plane.taped() as tape:
             self._graph.capture_begin(pool=device.graph_pool, capture_error_mode="thread_local")
-            self._outputs = device.run(self._inputs, step)
+            try:
+                self._outputs = device.run(self._inputs, step)
+            except BaseException:
+                with suppress(RuntimeError):  # of a capture that the error has broken; it must end all the same,
+                    self._graph.capture_end()  # or whatever comes next on this stream would belong to it
+                raise
             self._graph.capture_end()
         seconds = time.perf_counter() - started
         self._manifest = device.recorder.manifest(name, tape)
@@ -123,7 +129,7 @@ class CudaDevice:
     def run(self, inputs: tuple[Tensor, ...], step: Step) -> tuple[Tensor, Tensor]:
         """The model on given input tensors, handed to the current stream."""
         self.plane.begin()
-        result = self.model.forward(self.pool.data, inputs, step.counts, step.sampling)
+        result = self.model.forward(self.pool.data, inputs, step.counts, step.sampling, step.summed)
         self.plane.finish()
         return result
 

@@ -48,7 +48,8 @@ def cuda_device(
         largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.draft_len))
         plane = SymmetricMemory(recorder, name, tp, members, hooks, crumbs, largest * (HIDDEN + EXPERTS))
     device = CudaDevice(plane, recorder, memory)
-    device.model = Model(part, settings.draft_len, seed, plane, hooks, "cuda", settings.dense_layers)
+    model = Model(part, settings.draft_len, seed, plane, hooks, "cuda", settings.dense_layers, settings.moe_chunk)
+    device.model = model
     if is_measured(settings):
         _profile(settings, device, part)
     device.pool = KvPool(settings, part, memory)
@@ -58,7 +59,9 @@ def cuda_device(
 
 def _seats(world: MpiCommunicator) -> list[Seat]:
     local_rank, local_size = world.on_this_host()
-    mine = (socket.gethostname(), local_rank, local_size, torch.cuda.device_count())
+    count = torch.cuda.device_count()
+    used = tuple(torch.cuda.device_memory_used(gpu) for gpu in range(count)) if local_size > count > 1 else ()
+    mine = (socket.gethostname(), local_rank, local_size, count, used)
     return [Seat(*seat) for seat in world.allgather(mine, "seats")]
 
 

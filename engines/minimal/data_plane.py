@@ -32,6 +32,9 @@ class Collectives(Protocol):
     def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
         """Sum over all members, in place. `place` says what it is for: it tells collectives of one forward apart."""
 
+    def reduce_heads(self, tensor: torch.Tensor, place: str) -> None:
+        """Sum over the ranks that share attention heads, in place."""
+
     def all_to_all(
         self, output: torch.Tensor, source: torch.Tensor, outgoing: Sequence[int], incoming: Sequence[int], place: str
     ) -> None:
@@ -54,6 +57,13 @@ class Link(Protocol):
         """From the stage before."""
 
 
+class HeadGroup(Protocol):
+    """The ranks that share attention heads, where those are not all of the data plane."""
+
+    def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
+        """Sum over its members, in place."""
+
+
 class DataPlane(ABC):
     """Tensor collectives of the ranks that share the experts, with a tape that notes them while a graph is captured."""
 
@@ -61,6 +71,7 @@ class DataPlane(ABC):
 
     def __init__(self) -> None:
         self._tape: Tape | None = None
+        self.heads: HeadGroup = self
 
     @abstractmethod
     def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
@@ -91,6 +102,10 @@ class DataPlane(ABC):
         if self.link is None:
             raise RuntimeError("this rank has no link to another pipeline stage")
         return self.link
+
+    def reduce_heads(self, tensor: torch.Tensor, place: str) -> None:
+        """As `Collectives`."""
+        self.heads.all_reduce(tensor, place)
 
     def begin(self) -> None:  # noqa: B027  most planes have nothing to do
         """A forward begins."""

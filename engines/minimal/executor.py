@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engines.minimal.batch import Batch, Row
@@ -13,13 +13,17 @@ from engines.minimal.faults import Faults
 from engines.minimal.grammars import Grammars
 from engines.minimal.host_tier import HostTier
 from engines.minimal.idle_batch import count_prompts, last_token
+from engines.minimal.kv_pull import KvPull
+from engines.minimal.kv_receive import KvReceive
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.prefix_cache import PrefixCache
 from engines.minimal.protocols import Communicator, KvCache
-from engines.minimal.requests import Request, own_requests
+from engines.minimal.request_feed import RequestFeed
+from engines.minimal.requests import Request, all_prompts, own_requests
 from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from engines.minimal.step_broadcast import Broadcast, NoBroadcast
 from engines.minimal.time_outs import TimeOuts
 from engines.minimal.transfers import Transfers
 from harness.trace import Recorder
@@ -41,17 +45,24 @@ class Executor:
     world: Communicator | None = None  # default: the group is the world
     pool: KvCache | None = None  # needed by what reads or writes blocks
     checkpoint: Callable[[], None] = lambda: None  # the loop has come round
+    feed: RequestFeed | None = None  # where some ranks share requests
+    broadcast: Broadcast = field(default_factory=NoBroadcast)
     equal: bool = True  # graph and eager gave the same tokens, whenever a graph was used
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
         scheduler = Scheduler(self.settings, self.engine, self.manager, self.tp, self.recorder, cache=self._cache())
-        arrived = own_requests(self.settings, self.tp.rank, self.tp.size) if self.pipeline.first else []
+        arrived = self._own() if self.pipeline.first else []
         grammars = Grammars(self.settings, self.tp, self.world or self.tp, self.recorder)
         time_outs = TimeOuts(self.settings, self.tp, self.faults.clock, self.recorder)
         transfers = Transfers(self.settings, self.manager, self.pool, self.tp, self.recorder, self.faults)
         done: dict[str, list[int]] = {}
         number = 0
+        pull = self._pull()
+        agent = pull.prefill(all_prompts(self.settings)) if pull else None
+        receive = self._receive()
+        if receive:
+            receive.encode(arrived)
         while self._goes_on(scheduler, grammars, arrived):
             arrived = []
             number += 1
@@ -66,6 +77,10 @@ class Executor:
                 scheduler.admit(number)
             self.pipeline.schedule(number, scheduler.active, scheduler.start)
             transfers.check(number, scheduler)
+            if pull:
+                pull.pull(scheduler.scheduled)
+            if receive:
+                receive.receive(scheduler.scheduled)
             if not scheduler.can_queue(number):
                 time.sleep(IDLE_S)
                 continue
@@ -84,11 +99,22 @@ class Executor:
         transfers.finish()
         if scheduler.cache:
             scheduler.cache.clear()
+        if pull and agent:
+            pull.finish(agent)
         return done
+
+    def _own(self) -> list[Request]:
+        """The requests that arrive at this rank."""
+        size = self.settings.parallel.attention_tp
+        if self.tp.rank % size:
+            return []
+        return own_requests(self.settings, self.tp.rank // size, self.tp.size // size)
 
     def _goes_on(self, scheduler: Scheduler, grammars: Grammars, arrived: list[Request]) -> bool:
         """Take new requests in; whether any rank has one left."""
         fresh = self.pipeline.requests(arrived)
+        if self.feed:
+            fresh = self.feed.share(fresh)
         for request in fresh:
             request.arrived_s = self.faults.clock.now()
         scheduler.waiting += grammars.take(fresh)
@@ -103,6 +129,18 @@ class Executor:
             quota = min(map(int, (self.world or self.tp).allgather(quota, "host quota")))
         host = HostTier(self.settings, self.pool, self.tp, self.recorder, quota)
         return PrefixCache(self.settings, self.manager, self.tp, self.recorder, host)
+
+    def _pull(self) -> KvPull | None:
+        """What is read from a neighbour, where something is."""
+        if not self.settings.pulled or self.pool is None:
+            return None
+        return KvPull(self.settings, self.engine, self.manager, self.pool, self.tp, self.recorder)
+
+    def _receive(self) -> KvReceive | None:
+        """What an earlier stage sends, where one does."""
+        if not self.settings.received or self.pool is None:
+            return None
+        return KvReceive(self.settings, self.engine, self.manager, self.pool, self.tp, self.recorder, self.faults)
 
     def _encode(self, scheduler: Scheduler) -> None:
         """The encoder of prompts with images. Under attention DP it is this rank's own, whoever it reduces over."""
@@ -138,6 +176,7 @@ class Executor:
         rows = [request.row(scheduler.draft_len) for request in requests]
         if self.settings.habits.idle_rank == "extend":
             count_prompts(rows)
+        rows = rows[: self.broadcast.share(len(rows))]
         idle, rows = not rows, rows or [self._dummy(scheduler.draft_len)]
         output = self.engine.forward(Batch(rows))
         if idle and self.settings.habits.idle_rank == "empty-extend":

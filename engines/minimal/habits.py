@@ -80,6 +80,11 @@ class Habits:
     token_counts: Literal["gather", "assume"] = _habit(
         "gather", "how a rank knows its peers' tokens in a warm-up forward; `assume`: as many as its own"
     )
+    step_broadcast: Literal["none", "checked", "checked-late"] = _habit(
+        "none",
+        "whether the first rank of a group that has the same requests tells the others each step, by a broadcast of its own "
+        "with a deadline; `checked-late`: that it was given up is looked at only when the next begins (exllamav3#302)",
+    )
     first_touch: Literal["in-forward", "prewarm"] = _habit(
         "in-forward", "when kernels are compiled; `prewarm`: before the warm-up, with a barrier behind (#17376)"
     )
@@ -119,6 +124,54 @@ class Habits:
         "own-group",
         "over whom the encoder of a prompt with an image reduces; `global-group`: all ranks, under attention DP too",
     )
+    # Of vLLM's engine core of a data-parallel rank, and what others do at the same places.
+    zero_token_step: Literal["dummy", "by-backend", "skip"] = _habit(
+        "dummy",
+        "what an engine core does when requests are there and no token is scheduled: a dummy; `by-backend`: one under "
+        "`external_launcher` only; `skip`: no forward",
+    )
+    dp_exchange: Literal["tokens-and-mode", "tokens", "mode", "nothing"] = _habit(
+        "tokens-and-mode",
+        "what data-parallel ranks tell each other before a forward: token counts, graph or eager, both, or nothing",
+    )
+    dummy_graph: Literal["padded", "unpadded"] = _habit(
+        "padded", "whether a dummy's graph goes by the agreed token count, or by its own"
+    )
+    request_counts: Literal["agree", "local"] = _habit(
+        "agree", "whether ranks agree on a graph for prompts or for generation; `local`: each goes by its own requests"
+    )
+    sparse_prefill: Literal["max-len", "eager", "sum-len"] = _habit(
+        "max-len",
+        "where some ranks have prompts and others nothing: these make a prompt up and all replay one graph; `eager`: none "
+        "replays; `sum-len`: those with prompts replay, the others run eager",
+    )
+    start_wave: Literal["two-phase", "unless-paused", "always"] = _habit(
+        "two-phase",
+        "when a message starts a paused engine core: until all have agreed to pause; `unless-paused`: never; `always`",
+    )
+    resume: Literal["by-pause", "by-running"] = _habit(
+        "by-pause",
+        "which resume is a duplicate without a collective: of a core that is not paused, or `by-running`: that runs",
+    )
+    sleeping_rank: Literal["skip-compute", "skip-step", "dummy"] = _habit(
+        "skip-compute",
+        "a step without requests while the KV cache sleeps: no forward; `skip-step`: no agreement either; `dummy`: as ever",
+    )
+    drafter: Literal["always", "when-fitting"] = _habit(
+        "always",
+        "whether a step has a drafter's forward: `always`, with padding for requests that have no room for drafts; "
+        "`when-fitting`: only if all of the rank's requests have",
+    )
+    draft_graph: Literal["agree", "agree-attention-tp", "local"] = _habit(
+        "agree",
+        "who agrees on graph or eager for the drafter: all ranks; `agree-attention-tp`: the attention group, which is the "
+        "rank alone; `local`: nobody",
+    )
+    generate_end: Literal["synced", "eos", "max-length"] = _habit(
+        "synced",
+        "when a rank leaves `generate`: with all others (`synced_gpus`); `eos`: at the end of its own requests; "
+        "`max-length`: at the longest request's length, if it has any",
+    )
     image_split: Literal["tensor", "image", "image-but-embedding"] = _habit(
         "tensor",
         "how ranks without attention DP share an encoder: each has a shard; `image`: each has some images; "
@@ -151,4 +204,17 @@ class Habits:
     )
     prefetch_check: Literal["all-waiting", "until-full"] = _habit(
         "all-waiting", "for which requests ranks agree on their prefetch: all that wait, or until no more fits this rank"
+    )
+    kv_receive: Literal["agree", "own"] = _habit(
+        "agree",
+        "whether ranks use KV that an earlier stage sent: all or none of them, or each that has got its part in time",
+    )
+    startup_barrier: Literal["none", "plain", "monitored"] = _habit(
+        "none", "how ranks meet after loading, before a communicator is made inside graph capture; `monitored`: by messages"
+    )
+    feed_rank: Literal["global", "local"] = _habit(
+        "global", "by which of its numbers a rank finds that it is the source of its attention group's requests"
+    )
+    remote_blocks: Literal["each", "first"] = _habit(
+        "each", "how many KV blocks a replica takes its neighbour to have: what that one says, or what the first rank has"
     )

@@ -25,6 +25,7 @@ class HangDetector:
     _last: float = 0.0
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _over: bool = False
+    _fired: bool = False
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -43,7 +44,8 @@ class HangDetector:
             with self._changed:
                 self._over = True
                 self._changed.notify()
-            thread.join()
+            if not self._fired:  # else it may wait for ranks that never come
+                thread.join()
 
     def checkpoint(self) -> None:
         """The executor has come round."""
@@ -55,7 +57,7 @@ class HangDetector:
             with self._changed:
                 while not self._over and (left := self._last + seconds - time.monotonic()) > 0:
                     self._changed.wait(left)
-                fired = not self._over
-            if fired:
+                self._fired = not self._over
+            if self._fired:
                 print(f"hang detected: no executor iteration for {seconds:g} s", file=sys.stderr, flush=True)
                 self.on_detected()

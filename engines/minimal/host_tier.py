@@ -31,16 +31,20 @@ class HostTier:
 
     def write(self, request: int, keys: Sequence[Key], blocks: Sequence[int]) -> None:
         """Copy the blocks of a prompt: all, or none if there is no room for all."""
-        new = [(key, block) for key, block in zip(keys, blocks, strict=True) if key not in self.stored]
-        if not new or not self.quota:
+        if not self.settings.host_tier:
             return
+        new = [(key, block) for key, block in zip(keys, blocks, strict=True) if key not in self.stored]
         locked = {key for keys in self.ongoing for key in keys} | set(keys)
         spare = [key for key in self.stored if key not in locked]
         fits = len(new) <= self.quota - len(self.stored) + len(spare)
         detail = f"blocks={len(new)} quota={self.quota}"
-        self.recorder.decision("decode.host_write", f"request={request}", "write" if fits else "none", detail, not fits)
+        if new:
+            self.recorder.decision("decode.host_write", f"request={request}", "write" if fits else "none", detail, not fits)
         if self.settings.habits.host_write == "reserve":
+            # Also a rank that has it all comes, and counts a write, so that counts mean the same on every rank.
             fits = all(self.tp.allgather(fits, "host reserve"))
+        elif not new:
+            return
         if not fits:
             return
         for key in spare[: max(0, len(self.stored) + len(new) - self.quota)]:
@@ -51,7 +55,7 @@ class HostTier:
 
     def check(self, number: int) -> None:
         """Ranks exchange how many writes have ended. Behind a gate a rank without any does not come."""
-        if not self.quota:
+        if not self.settings.host_tier:
             return
         if self.settings.habits.host_write == "gated":
             choice = "meet" if self.ongoing else "pass"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -41,6 +42,15 @@ class KvPool:
         self.data = torch.zeros(len(part.layers), 2, slots, part.heads, HEAD_DIM, device="cuda" if memory else "cpu")
         self.bytes = self.data.numel() * self.data.element_size()
 
+    def discard(self) -> None:
+        """Give the pool's memory back, as a sleep does. Whoever touches it now meets an error, or dies if a graph does."""
+        self.data.untyped_storage().resize_(0)
+
+    def restore(self) -> None:
+        """Take it again, without what was in it."""
+        self.data.untyped_storage().resize_(self.bytes)
+        self.data.zero_()
+
     def read(self, block: int) -> object:
         """A copy of what a block holds, on the host: [layers, 2, tokens_per_block, heads, head_dim]."""
         return self.data[:, :, self._slots(block)].cpu().clone()
@@ -49,6 +59,27 @@ class KvPool:
         """Put what `read` gave into a block."""
         assert isinstance(content, torch.Tensor)  # noqa: S101  what `read` gave
         self.data[:, :, self._slots(block)] = content.to(self.data.device)
+        self._wait()
+
+    @property
+    def parts(self) -> int:
+        """The keys of each layer, and its values."""
+        return 2 * self.data.shape[0]
+
+    def read_part(self, block: int, part: int) -> object:
+        """A copy of what a block holds of one part, as a NumPy array: it may travel."""
+        return self.data[part // 2, part % 2, self._slots(block)].cpu().numpy().copy()
+
+    def write_parts(self, block: int, contents: Sequence[object]) -> None:
+        """Put what `read_part` gave of each part into a block."""
+        for part, content in enumerate(contents):
+            self.data[part // 2, part % 2, self._slots(block)] = torch.as_tensor(content).to(self.data.device)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until a write has happened: on a device forwards run on another stream, which does not wait for this one."""
+        if self.data.is_cuda:
+            torch.cuda.current_stream().synchronize()
 
     def _slots(self, block: int) -> slice:
         return slice(block * self.tokens_per_block, (block + 1) * self.tokens_per_block)

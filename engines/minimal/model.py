@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
 from engines.minimal.data_plane import Collectives, Hooks
+from engines.minimal.expert_exchange import ExpertExchange
 from engines.minimal.moe_alltoall import MoeAllToAll
 from engines.minimal.settings import LAYERS
 
@@ -42,6 +43,7 @@ class Shard:
     ep_rank: int
     ep_size: int
     layers: range = range(LAYERS)
+    attention_tp: int = 1
 
     @property
     def heads(self) -> int:
@@ -59,14 +61,17 @@ class Shard:
         return self.layers.stop == LAYERS
 
 
-def shard(rank: int, tp: int, ep: int, attention_dp: bool, stage: int = 0, stages: int = 1) -> Shard:
+def shard(rank: int, tp: int, ep: int, attention_dp: bool, stage: int = 0, stages: int = 1, attention_tp: int = 1) -> Shard:
     """The part of tensor-parallel rank `rank` of pipeline stage `stage`."""
-    heads = HEADS if attention_dp else HEADS // tp
-    first = 0 if attention_dp else rank * heads
+    group = attention_tp if attention_dp else tp
+    heads = HEADS // group
+    first = rank % group * heads
     experts, ep_rank = EXPERTS // ep, rank % ep
     layers = LAYERS // stages
     own = range(stage * layers, (stage + 1) * layers)
-    return Shard(first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep, own)
+    return Shard(
+        first, first + heads, ep_rank * experts, (ep_rank + 1) * experts, attention_dp, ep_rank, ep, own, attention_tp
+    )
 
 
 class Model:
@@ -81,11 +86,14 @@ class Model:
         hooks: Hooks,
         device: str = "cpu",
         dense_layers: Collection[int] = (),
+        moe_chunk: int | None = None,
+        sums: Collectives | None = None,
     ) -> None:
         """All ranks draw the same weights and keep their part, so that every mapping is the same model.
 
         The host calls the `hooks` with the name of the layer. `dense_layers` have one expert for all tokens, on every rank,
-        instead of experts that are dealt to the ranks.
+        instead of experts that are dealt to the ranks. `moe_chunk`: tokens of a rank that one dispatch carries. `sums`: what
+        an exchange by all-reduce goes over.
         """
         generator = torch.Generator().manual_seed(seed)
 
@@ -94,6 +102,7 @@ class Model:
 
         self.part, self.plane, self.hooks, self.dense_layers = part, plane, hooks, dense_layers
         self.exchange = MoeAllToAll(plane)
+        self.routes = ExpertExchange(self.exchange, sums or plane, part.ep_rank, part.ep_size, hooks, moe_chunk)
         heads = slice(part.first_head * HEAD_DIM, part.last_head * HEAD_DIM)
         experts = slice(part.first_expert, part.last_expert)
         self.embedding = draw(VOCABULARY, HIDDEN) * VOCABULARY**0.5
@@ -127,12 +136,13 @@ class Model:
                 setattr(self, name, [tensor.to(device) for tensor in value])
 
     def forward(
-        self, pool: Tensor, inputs: tuple[Tensor, ...], counts: Sequence[int], sampling: str
+        self, pool: Tensor, inputs: tuple[Tensor, ...], counts: Sequence[int], sampling: str, summed: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Next token [T] and drafts [T, draft_len] of T tokens; zeros on a stage that is not the last.
 
         `inputs`: tokens, positions, slots [T]; `context` [T, S], the pool slots that a token may attend to, and `visible`
-        [T, S], which of them it sees. `counts`: tokens of every expert-parallel rank.
+        [T, S], which of them it sees. `counts`: tokens of every rank of the group; `summed`: they are
+        exchanged by all-reduce.
         """
         tokens, positions, slots, context, visible = inputs
         if self.part.first_stage:
@@ -143,7 +153,7 @@ class Model:
         for layer in range(len(self.part.layers)):
             self.hooks.before(self._place(layer))
             x = x + self._attention(layer, rms_norm(x, (HIDDEN,)), pool, slots, context, visible)
-            x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts)
+            x = x + self._experts(layer, rms_norm(x, (HIDDEN,)), counts, summed)
         if not self.part.last_stage:
             self.plane.send(x, "hidden")
             return torch.zeros_like(positions), positions.new_zeros(len(positions), len(self.draft_heads))
@@ -164,14 +174,14 @@ class Model:
         scores = scores.masked_fill(~visible[:, None, :], float("-inf"))
         mixed = torch.einsum("ths,tshd->thd", scores.softmax(-1), value).reshape(-1, heads * HEAD_DIM)
         result = mixed @ self.out[layer]
-        if not self.part.attention_dp:
-            self.plane.all_reduce(result, f"attention {self._place(layer)}")
+        if not self.part.attention_dp or self.part.attention_tp > 1:
+            self.plane.reduce_heads(result, f"attention {self._place(layer)}")
         return result
 
     def _place(self, layer: int) -> str:
         return f"layer={self.part.layers[layer]}"
 
-    def _experts(self, layer: int, x: Tensor, counts: Sequence[int]) -> Tensor:
+    def _experts(self, layer: int, x: Tensor, counts: Sequence[int], summed: bool) -> Tensor:
         place = self._place(layer)
         if self.part.layers[layer] in self.dense_layers:
             return relu(x @ self.dense[layer]) @ self.dense[layer].T
@@ -184,17 +194,15 @@ class Model:
             result = self._local_experts(layer, x, gates)
             self.plane.all_reduce(result, f"experts {place}")
             return result
-        # Dispatch: every token with its gates to every rank with experts. Combine: the parts come back and are summed.
-        size, own = self.part.ep_size, x.shape[0]
-        outgoing = torch.cat([x, gates], -1).repeat(size, 1)
-        incoming = outgoing.new_empty(sum(counts), HIDDEN + EXPERTS)
-        self.exchange.dispatch(incoming, outgoing, [own] * size, counts, place)
-        self.hooks.between(place)
-        self.hooks.workspace(sum(counts))
-        part = self._local_experts(layer, incoming[:, :HIDDEN], incoming[:, HIDDEN:])
-        returned = part.new_empty(size * own, HIDDEN)
-        self.exchange.combine(returned, part, counts, [own] * size, place)
-        return returned.view(size, own, HIDDEN).sum(0)
+        if self.part.ep_size < len(counts):  # data-parallel ranks that have all experts each
+            return self._local_experts(layer, x, gates)
+        return self.routes.run(
+            torch.cat([x, gates], -1),
+            counts,
+            lambda rows: self._local_experts(layer, rows[:, :HIDDEN], rows[:, HIDDEN:]),
+            place,
+            summed,
+        )
 
     def time_experts(self, tokens: int, tile: int) -> float:
         """Seconds that the first layer's experts take for so many tokens, `tile` at a time: a tactic of the autotuner."""

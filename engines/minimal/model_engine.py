@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engines.minimal.batch import Batch, Row
@@ -47,7 +47,7 @@ class ModelEngine:
         if self.settings.prefill_sizes and graphs:
             batch, counts = self._prefill_padding(batch, counts)
         self.compiler.prepare(batch.num_tokens)
-        step = self._step(batch, counts, sampling)
+        step = self.step(batch, counts, sampling)
         output = self._run(batch, step, can_graph, graphs)
         return StepOutput(output.next_tokens[:own], output.drafts[:own])
 
@@ -107,18 +107,18 @@ class ModelEngine:
             self.recorder.decision("forward.graph_choice", "rows", str(len(batch.rows)))
         self.graph_used = False
         if key is None or not graphs:
-            return self.device.eager(step)
+            return self.eager(step)
         if can_graph and self.stage == "serve":
             self._log_choice(key)
         if key not in self.graphs:
             if self.stage != "capture":
-                return self.device.eager(step)
+                return self.eager(step)
             for _ in range(WARMUP_STEPS if key[0] == "generation" else 0):  # prefill is warmed up by whole forwards
-                self.device.eager(step)
+                self.eager(step)
             if self.settings.habits.capture_recv == "unmatched" and self.settings.stage:
-                self.recorder.decision("capture.recv", _name(key), "unmatched", deviates=True)
+                self.recorder.decision("capture.recv", graph_name(key), "unmatched", deviates=True)
                 self.device.fill(step)
-            self.graphs[key] = self.device.capture(step, _name(key))
+            self.graphs[key] = self.device.capture(step, graph_name(key))
         self.graph_used = True
         self.replays += 1
         return self.graphs[key].replay(step)
@@ -127,7 +127,7 @@ class ModelEngine:
         """Ranks have agreed that each may use a graph; whether each of them has captured it is its own affair."""
         found = key in self.graphs
         self.recorder.decision(
-            "forward.graph", _name(key).partition(" ")[2], "graph" if found else "eager", deviates=not found
+            "forward.graph", graph_name(key).partition(" ")[2], "graph" if found else "eager", deviates=not found
         )
 
     def _key(self, batch: Batch, step: Step, can_graph: bool) -> Key | None:
@@ -139,7 +139,12 @@ class ModelEngine:
             return ("prefill", len(step.tokens), 0, step.sampling)
         return None
 
-    def _step(self, batch: Batch, counts: tuple[int, ...], sampling: str) -> Step:
+    def eager(self, step: Step) -> StepOutput:
+        """Run a step without a graph, by what such steps exchange tokens with."""
+        return self.device.eager(replace(step, summed=self.settings.moe_by_mode))
+
+    def step(self, batch: Batch, counts: tuple[int, ...], sampling: str = "greedy") -> Step:
+        """The input of a forward of `batch`. `counts`: tokens of every rank of the group."""
         per_block, width = self.settings.tokens_per_block, self.settings.blocks_per_sequence
         tokens: list[int] = []
         positions: list[int] = []
@@ -157,7 +162,7 @@ class ModelEngine:
         return Step(tuple(tokens), tuple(positions), tuple(slots), tuple(tables), counts, sampling)
 
 
-def _name(key: Key) -> str:
+def graph_name(key: Key) -> str:
     """A graph's name in events, manifests and verdicts."""
     kind, size, tokens, sampling = key
     return (

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import harness
+from engines.minimal import checkout
 from engines.minimal.schema import HABITS, PHASES, PRESETS, Config, Guards
 from engines.minimal.settings import LAYERS
 
@@ -48,6 +50,14 @@ class MinimalEngine:
         if not parallel["attention_dp"] and HEADS % parallel["tp"]:
             text = f"the model's {HEADS} attention heads cannot be dealt to {parallel['tp']} ranks; use attention_dp"
             found.append((("parallel", "tp"), text))
+        if config["data_parallel_backend"] is not None and (not parallel["attention_dp"] or parallel["pp"] > 1):
+            text = f"{config['data_parallel_backend']} needs data-parallel ranks; set parallel.attention_dp: true and pp: 1"
+            found.append((("config", "data_parallel_backend"), text))
+        if config["zero_optimization"]["stage"] == 3:
+            dense = parallel["attention_dp"] and parallel["ep"] == 1 and parallel["pp"] == 1 and HIDDEN % parallel["tp"] == 0
+            if not dense or parallel["tp"] == 1 or config["data_parallel_backend"] is not None:
+                text = "needs 2, 4 or 8 ranks, attention_dp: true, ep: 1, pp: 1, and no data_parallel_backend"
+                found.append((("config", "zero_optimization", "stage"), text))
         if LAYERS % parallel["pp"]:
             found.append((("parallel", "pp"), f"the model's {LAYERS} layers cannot be dealt to {parallel['pp']} stages"))
         elif parallel["pp"] > 1 and spec["device"] != "cpu":
@@ -56,28 +66,85 @@ class MinimalEngine:
             if fault["kind"] in NEEDS_GPU and spec["device"] != "cuda":
                 text = f"{fault['kind']} can happen to a GPU only; set device: cuda in this scenario"
                 found.append((("faults", number, "kind"), text))
+        if parallel["pp"] > 1:
+            text = "is not modelled over pipeline stages; use pp: 1"
+            found += [(("workload", key), text) for key in ("received", "context_only") if spec["workload"][key]]
+        if spec["workload"]["pulled"] and not (parallel["attention_dp"] and parallel["attention_tp"] == 1 == parallel["pp"]):
+            text = "is of replicas of one rank; use attention_dp: true, attention_tp: 1 and pp: 1"
+            found.append((("workload", "pulled"), text))
+        if spec["workload"]["received"] and parallel["attention_dp"]:
+            text = "is of ranks that share requests; use attention_dp: false"
+            found.append((("workload", "received"), text))
+        if config["enable_chunked_prefill"] and parallel["pp"] > 1:
+            text = "is not modelled over pipeline stages; use pp: 1"
+            found.append((("config", "enable_chunked_prefill"), text))
+        if spec["habits"]["startup_barrier"] != "none" and spec["device"] != "cpu":
+            found.append((("guards", "startup_barrier"), "is of gloo groups; set device: cpu in this scenario"))
+        if parallel["attention_tp"] > 1 and (spec["device"] != "cpu" or parallel["pp"] > 1):
+            text = "is modelled on the device cpu and one pipeline stage; set device: cpu and pp: 1"
+            found.append((("parallel", "attention_tp"), text))
         if spec["device"] != "cpu":
             found += [
                 (path, f"{'.'.join(path)} works on the CPU only; set device: cpu in this scenario")
                 for path in _host_only(spec)
             ]
-        prompt, new = spec["workload"]["prompt_tokens"], spec["workload"]["new_tokens"]
+        if spec["habits"]["step_broadcast"] != "none" and parallel["attention_dp"]:
+            text = "a step has nothing to broadcast where each rank has its own requests; use attention_dp: false"
+            found.append((("guards", "step_broadcast"), text))
+        found += _workload(spec)
+        prompt, new = spec["workload"]["prompt_tokens"], _longest(spec["workload"]["new_tokens"])
         if prompt + new > config["max_seq_len"]:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
         return found
 
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """Nothing: it brings its own model."""
+        return ""
+
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
+        if "tree" in spec:
+            return [sys.executable, checkout.__file__, *harness.__path__, spec["tree"]]
         return [sys.executable, "-m", "engines.minimal"]
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """Ranks run `engines.minimal` of the checkout; `tree` is its `engines` folder or one that holds it."""
+        return {**spec, "tree": checkout.engines_folder(tree)}
+
+
+def _longest(new_tokens: int | list[int]) -> int:
+    return new_tokens if isinstance(new_tokens, int) else max(new_tokens, default=0)
+
+
+def _workload(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """Requests and messages that do not fit each other."""
+    workload, found = spec["workload"], list[tuple[Path, str]]()
+    requests, lengths, ranks = workload["requests"], workload["new_tokens"], spec["parallel"]["tp"] * spec["parallel"]["pp"]
+    if isinstance(lengths, list) and len(lengths) != requests:
+        found.append((("workload", "new_tokens"), f"has {len(lengths)} values for {requests} requests; give one for each"))
+    if workload["messages"] and spec["config"]["data_parallel_backend"] is None:
+        text = "only an engine core takes messages; set config.data_parallel_backend"
+        found.append((("workload", "messages"), text))
+    for number, message in enumerate(workload["messages"]):
+        path: Path = ("workload", "messages", number)
+        if message["request"] is not None and message["request"] >= requests:
+            found.append(((*path, "request"), f"there is no request {message['request']}; requests are 0 to {requests - 1}"))
+        found += [
+            ((*path, "ranks"), f"there is no rank {rank}; ranks are 0 to {ranks - 1}")
+            for rank in message["ranks"] or ()
+            if rank >= ranks
+        ]
+    return found
 
 
 def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The settings of a scenario that the device cuda does not have."""
     config = spec["config"]
     wanted: dict[tuple[str, ...], bool] = {
-        ("config", "estimate_kv_cache"): config["estimate_kv_cache"],
         ("config", "moe_workspace_bytes"): bool(config["moe_workspace_bytes"]),
         ("config", "data_plane_timeout_s"): any(config["data_plane_timeout_s"].values()),
+        ("config", "moe_config", "comm_method"): (config["moe_config"] or {}).get("comm_method") == "by-mode",
+        ("config", "zero_optimization", "stage"): config["zero_optimization"]["stage"] == 3,
         ("cpu", "memory_bytes"): spec["cpu"]["memory_bytes"] is not None,
     }
     return [path for path, on in wanted.items() if on]
@@ -86,4 +153,5 @@ def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")
 EXPERTS = 8  # of engines.minimal.model, which the harness does not import: it needs torch
 HEADS = 8
+HIDDEN = 64
 ENGINE = MinimalEngine()

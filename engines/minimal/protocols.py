@@ -48,7 +48,8 @@ class Step:
     """The input of one forward, one entry a token: what a device needs and nothing else.
 
     `slots` says where a token's key and value go in the KV pool; `tables` which blocks its attention reads, up to its
-    own position. `counts`: tokens of every expert-parallel rank, for dispatch and combine.
+    own position. `counts`: tokens of every expert-parallel rank, for dispatch and combine; `summed`: they travel by
+    all-reduce, not by all-to-all.
     """
 
     tokens: tuple[int, ...]
@@ -57,6 +58,7 @@ class Step:
     tables: tuple[tuple[int, ...], ...]
     counts: tuple[int, ...]
     sampling: str  # greedy or advanced
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,24 @@ class KvCache(Protocol):
     tokens_per_block: int
     bytes: int
 
+    def discard(self) -> None:
+        """Give its memory back to the system. Nobody may touch it until `restore`."""
+
+    def restore(self) -> None:
+        """Take the memory again, empty."""
+
     def read(self, block: int) -> object:
         """A copy of what a block holds."""
 
     def write(self, block: int, content: object) -> None:
         """Put what `read` gave into a block."""
+
+    @property
+    def parts(self) -> int:
+        """Parts of its memory, each with all blocks: the keys of a layer, or its values."""
+
+    def read_part(self, block: int, part: int) -> object:
+        """A copy of what a block holds in one part."""
+
+    def write_parts(self, block: int, contents: Sequence[object]) -> None:
+        """Put what `read_part` gave of each part into a block."""

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engines.minimal.autotuner import Autotuner
 from engines.minimal.block_manager import BlockManager
 from engines.minimal.cache_hand_off import CacheHandOff
 from engines.minimal.comm_mpi import MpiCommunicator, MpiCrashProbe, alone
 from engines.minimal.crash import CODE, Crash
+from engines.minimal.dp_engine_core import DpEngineCore
+from engines.minimal.dp_model_runner import DpModelRunner
+from engines.minimal.drafter import Drafter
 from engines.minimal.executor import Executor
 from engines.minimal.faults import Faults
+from engines.minimal.generation import Generation
 from engines.minimal.hang_detector import HangDetector
+from engines.minimal.inbox import Inbox
 from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
+from engines.minimal.request_feed import RequestFeed
+from engines.minimal.scheduler import Scheduler
 from engines.minimal.settings import Settings
+from engines.minimal.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
 from engines.minimal.warm_up import WarmUp
 from harness.trace import Recorder
 
 if TYPE_CHECKING:
-    from engines.minimal.cpu_rank import Estimation
     from engines.minimal.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
+
+
+class WarmsUp(Protocol):
+    """A warm-up, and what it captured and skipped by phase."""
+
+    @property
+    def captured(self) -> Mapping[str, Sequence[int]]:
+        """Sizes with a graph."""
+
+    @property
+    def skipped(self) -> Mapping[str, Sequence[int | str]]:
+        """Sizes and shapes without."""
+
+    def run(self) -> None:
+        """All phases, once."""
 
 
 class Rank:
@@ -33,7 +58,6 @@ class Rank:
     def __init__(self, settings: Settings, recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
-        self.estimation: Estimation | None = None
         with recorder.phase("init"):
             self.world = MpiCommunicator.world(recorder, settings.world, threads=settings.hang_detection_s is not None)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
@@ -65,6 +89,7 @@ class Rank:
         import torch
 
         from engines.minimal.data_plane import Hooks
+        from engines.minimal.estimation import Estimation
         from engines.minimal.model import shard
 
         settings, parallel = self.settings, self.settings.parallel
@@ -75,7 +100,10 @@ class Rank:
         stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
         self.tp = self.world.split("tp", members)
         self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
-        part = shard(self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp)
+        part = shard(
+            self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp, parallel.attention_tp
+        )
+        self.feed = RequestFeed(settings, self._attention_group()) if parallel.attention_tp > 1 else None
         self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
         hooks = Hooks(
             before_meeting=lambda: self.faults.at("init", "communicator"),
@@ -91,25 +119,25 @@ class Rank:
             device: Device = gpu
             self.plane: DataPlane = gpu.plane
             self.pool: KvCache = gpu.pool
+            self.estimation = Estimation(gpu, settings, part, gpu.memory)
         else:
-            from engines.minimal.cpu_rank import cpu_device, estimation
+            from engines.minimal.cpu_rank import cpu_device
 
             host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
             device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []
-            if settings.estimate_kv_cache:
-                self.estimation = estimation(host, settings, part)
+            self.estimation = Estimation(host, settings, part)
         self.device = device
         self.manager = BlockManager(self._quota(), settings.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
+        # As in vLLM engine cores agree over a group of their own, unless one process is core and worker.
+        own_group = settings.dp_backend in ("mp", "ray")
+        self.core = self.world.split("core", members) if own_group else self.tp
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
         self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
 
-    def warm_up(self) -> WarmUp:
-        """The warm-up, ready to run."""
-        return self._warm_up(self.engine, self.manager)
-
-    def _warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmUp:
+    def warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmsUp:
+        """The warm-up of one of upstream's executors, ready to run. Another engine's may take its place."""
         return WarmUp(
             self.settings,
             engine,
@@ -130,21 +158,10 @@ class Rank:
             with self.recorder.phase("prewarm"):
                 self.kernels.prewarm(self.tp)
         self._estimate()
-        warm_up = self.warm_up()
+        warm_up = self.warm_up(self.engine, self.manager)
         warm_up.run()
         self.plane.deadline(self.settings.serve_timeout_s)
-        executor = Executor(
-            self.settings,
-            self.engine,
-            self.manager,
-            self.tp,
-            self.recorder,
-            self.faults,
-            self.pipeline,
-            self.world,
-            self.pool,
-            self.detector.checkpoint,
-        )
+        executor = self._executor()
         replays = self.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
@@ -165,6 +182,40 @@ class Rank:
             "captures": self.captures,
         }
 
+    def _executor(self) -> Executor | DpEngineCore | Generation:
+        settings, recorder = self.settings, self.recorder
+        if settings.zero_stage == 3:
+            return Generation(settings, self.engine, self.manager, self.tp, self.world, recorder, self.faults)
+        if settings.dp_backend is None:
+            return Executor(
+                settings,
+                self.engine,
+                self.manager,
+                self.tp,
+                recorder,
+                self.faults,
+                self.pipeline,
+                self.world,
+                self.pool,
+                self.detector.checkpoint,
+                self.feed,
+                self._broadcast(),
+            )
+        runner = DpModelRunner(settings, self.engine, self.tp, recorder)
+        scheduler = Scheduler(settings, self.engine, self.manager, self.tp, recorder)
+        inbox = Inbox(list(settings.messages))
+        core = DpEngineCore(settings, runner, scheduler, self.core, self.world, self.pool, recorder, self.faults, inbox)
+        if settings.draft_len:
+            # Under attention DP the attention's tensor-parallel group is this rank alone.
+            core.drafter = Drafter(settings, self.engine, self.tp, alone(recorder, settings.rank), recorder)
+        return core
+
+    def _attention_group(self) -> MpiCommunicator:
+        """The ranks that share this rank's requests."""
+        size = self.settings.parallel.attention_tp
+        first = self.settings.rank // size * size
+        return self.world.split("attention", range(first, first + size))
+
     def _quota(self) -> int:
         """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""
         if self.settings.habits.kv_quota == "own":
@@ -173,12 +224,24 @@ class Rank:
 
     def _estimate(self) -> None:
         """The first of upstream's two executors: it warms up on a small pool, and leaves what its autotuner has found."""
-        if self.estimation is None:
+        if not self.settings.estimate_kv_cache:
             return
         with self.estimation as pool:
             manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
-            self._warm_up(engine, manager).run()
+            engine.compiler = self.engine.compiler  # what a process has compiled stays
+            self.warm_up(engine, manager).run()
+
+    def _broadcast(self) -> Broadcast:
+        """That of the requests' steps; ranks of a host share the job's own temporary folder."""
+        settings = self.settings
+        if settings.habits.step_broadcast == "none":
+            return NoBroadcast()
+        first = settings.rank // self.tp.size * self.tp.size
+        path = Path(tempfile.gettempdir()) / f"step-broadcast-{first}"
+        checks_after = settings.habits.step_broadcast == "checked"
+        members = range(first, first + self.tp.size)
+        return StepBroadcast(self.recorder, members, self.tp.rank, path, settings.broadcast_timeout_s, checks_after)
 
     def _before(self, layer: str) -> None:
         self.faults.before(layer)

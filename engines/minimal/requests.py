@@ -65,15 +65,19 @@ class Request:
         self.drafts = list(drafts[taken])
 
 
+def all_prompts(settings: Settings) -> list[list[int]]:
+    """The prompt of every request, the same on every rank."""
+    chance = random.Random(settings.seed)
+    drawn = [[chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)] for _ in range(settings.requests)]
+    return [list(drawn[ident % (settings.prompts or settings.requests)]) for ident in range(settings.requests)]
+
+
 def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
     """The share of rank `rank` of a group of `size`: dealt round robin under attention DP, all of them otherwise."""
-    chance = random.Random(settings.seed)
     found: list[Request] = []
-    prompts: list[list[int]] = []
-    for ident in range(settings.requests):
-        prompts.append([chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)])
-        prompt = list(prompts[ident % (settings.prompts or settings.requests)])
+    for ident, prompt in enumerate(all_prompts(settings)):
         if not settings.parallel.attention_dp or ident % size == rank:
-            image = chance.randbytes(IMAGE_BYTES) if ident in settings.images else b""
-            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens, image))
+            seed = f"{settings.seed} image {ident}"
+            image = random.Random(seed).randbytes(IMAGE_BYTES) if ident in settings.images else b""
+            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens[ident], image))
     return found

@@ -52,7 +52,7 @@ PRESETS: dict[str, dict[str, Guard]] = {
 NOT_MODELLED = (
     "attn_backend", "backend", "batching_type", "build_config", "cache_transceiver_config", "disable_overlap_scheduler",
     "dtype", "enable_iter_perf_stats", "gather_generation_logits", "load_format", "lora_config",
-    "max_input_len", "model", "moe_config", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
+    "max_input_len", "model", "num_postprocess_workers", "print_iter_log", "quant_config", "sampler_type",
     "scheduler_config", "stream_interval", "tokenizer", "trust_remote_code", "use_cuda_graph",
 )  # fmt: skip
 ELSEWHERE = {
@@ -105,6 +105,18 @@ class TorchCompileConfig(Section):
     capture_num_tokens: list[PositiveInt] | None = Field(None, description="token counts to capture")
 
 
+class MoeConfig(Section):
+    """`moe_config`: how tokens get to the experts and back."""
+
+    max_num_tokens: PositiveInt | None = Field(
+        None,
+        description="tokens of a rank that one dispatch carries, padded; a forward takes as many as its largest rank needs",
+    )
+    comm_method: Literal["all-to-all", "by-mode"] = Field(
+        "all-to-all", description="by-mode: graphs hold all-to-alls, eager forwards sum a buffer of all ranks' tokens"
+    )
+
+
 class DataPlaneTimeout(Section):
     """`data_plane_timeout_s`: the library's own deadline for a tensor collective, by stage."""
 
@@ -117,6 +129,12 @@ class ModelKwargs(Section):
 
     first_k_dense_replace: NonNegativeInt = Field(0, description="so many first layers have no experts")
     moe_layer_freq: PositiveInt = Field(1, description="of the others, every so many layers one has experts")
+
+
+class ZeroOptimization(Section):
+    """`zero_optimization`: DeepSpeed's; 3 is ZeRO-3."""
+
+    stage: Literal[0, 3] = Field(0, description="3: parameters are partitioned; `generate` decodes instead of the executor")
 
 
 class Config(Section):
@@ -147,11 +165,19 @@ class Config(Section):
         0, description="memory that the experts take for each token between dispatch and combine"
     )
     data_plane_timeout_s: DataPlaneTimeout = DataPlaneTimeout()
+    step_broadcast_timeout_s: PositiveFloat = Field(60.0, description="of the broadcast that `step_broadcast` asks for")
     hang_detection_timeout: PositiveFloat | None = Field(
         None, description="seconds without an executor iteration until the hang detector fires; default: none"
     )
     rank_crash_grace_s: PositiveFloat = Field(1.0, description="seconds from a rank's error until it kills its peers")
     torch_compile_config: TorchCompileConfig | None = None
+    moe_config: MoeConfig | None = None
+    data_parallel_backend: Literal["mp", "ray", "external_launcher"] | None = Field(
+        None, description="vLLM's engine core of a data-parallel rank decodes; default: TensorRT-LLM's executor"
+    )
+    zero_optimization: ZeroOptimization = ZeroOptimization()
+    async_scheduling: bool = Field(False, description="a step is scheduled before the last one's results are known")
+    dp_sync_interval: PositiveInt = Field(32, description="steps until engine cores agree on whether any has work")
     model_kwargs: ModelKwargs = ModelKwargs()
 
     @model_validator(mode="before")

@@ -21,6 +21,7 @@ class Parallel:
     pp: int
     ep: int
     attention_dp: bool
+    attention_tp: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,16 @@ class Fault:
     leave_bytes: int | None = None
     drawn: bool = False  # from a seed; its place may never come
     launch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a client or the coordinator sends to this rank's engine core."""
+
+    kind: str
+    step: int
+    request: int | None
+    tag: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ class Settings:
     workspace_bytes: int  # of a token between dispatch and combine
     warm_up_timeout_s: float | None  # of a collective of the data plane
     serve_timeout_s: float | None
+    broadcast_timeout_s: float
     hang_detection_s: float | None
     crash_grace_s: float
     prefill_sizes: tuple[int, ...]  # largest first; empty: no prefill graphs
@@ -76,17 +88,28 @@ class Settings:
     phases: dict[str, bool]
     requests: int
     prompt_tokens: int
-    new_tokens: int
+    new_tokens: tuple[int, ...]  # of each request
     seed: int
     images: tuple[int, ...]  # requests whose prompts have an image
     grammars: tuple[int, ...]  # requests with structured output
     prompts: int | None  # how many different ones there are
     block_reuse: bool
     host_blocks: int  # of the host tier of this rank
+    host_tier: bool  # whether any rank has one
     prefetch: bool
+    pulled: tuple[int, ...]  # requests whose prompts a neighbour computes
+    received: tuple[int, ...]  # requests whose prompts were computed by an earlier stage
+    receive_timeout_s: float
     context_only: bool  # the KV of a computed prompt is sent away
     chunked_prefill: bool
     waiting_timeout_s: float | None  # how long a request may wait for room
+    messages: tuple[Message, ...]  # to this rank, in the order of their arrival
+    moe_chunk: int | None  # tokens of a rank that one dispatch carries; None: all of them
+    moe_by_mode: bool  # eager forwards exchange tokens by all-reduce, graphs by all-to-all
+    dp_backend: str | None  # None: TensorRT-LLM's executor
+    async_scheduling: bool
+    zero_stage: int  # 3: parameters are partitioned, and gathered as layers need them
+    dp_sync_interval: int  # steps between two agreements on whether any rank has work
     faults: tuple[Fault, ...]
     on_error: str
     device: str  # cpu or cuda
@@ -149,6 +172,7 @@ class Settings:
             workspace_bytes=config["moe_workspace_bytes"],
             warm_up_timeout_s=config["data_plane_timeout_s"]["warm_up"],
             serve_timeout_s=config["data_plane_timeout_s"]["serve"],
+            broadcast_timeout_s=config["step_broadcast_timeout_s"],
             hang_detection_s=config["hang_detection_timeout"],
             crash_grace_s=config["rank_crash_grace_s"],
             prefill_sizes=_prefill_sizes(config),
@@ -157,17 +181,28 @@ class Settings:
             phases=spec["warmup"],
             requests=workload["requests"],
             prompt_tokens=workload["prompt_tokens"],
-            new_tokens=workload["new_tokens"],
+            new_tokens=_of_each(workload["new_tokens"], workload["requests"]),
             seed=workload["seed"],
             images=tuple(workload["images"]),
             grammars=tuple(workload["grammars"]),
             prompts=workload["prompts"],
             block_reuse=kv["enable_block_reuse"],
             host_blocks=kv["host_blocks"][rank] if isinstance(kv["host_blocks"], list) else kv["host_blocks"],
+            host_tier=bool(kv["host_blocks"] if isinstance(kv["host_blocks"], int) else any(kv["host_blocks"])),
             prefetch=kv["prefetch"],
+            pulled=tuple(workload["pulled"]),
+            received=tuple(workload["received"]),
+            receive_timeout_s=workload["receive_timeout_s"],
             context_only=workload["context_only"],
             chunked_prefill=config["enable_chunked_prefill"],
             waiting_timeout_s=workload["waiting_timeout_s"],
+            messages=_messages(workload["messages"], rank),
+            moe_chunk=(config["moe_config"] or {}).get("max_num_tokens"),
+            moe_by_mode=(config["moe_config"] or {}).get("comm_method") == "by-mode",
+            dp_backend=config["data_parallel_backend"],
+            async_scheduling=config["async_scheduling"],
+            zero_stage=config["zero_optimization"]["stage"],
+            dp_sync_interval=config["dp_sync_interval"],
             faults=tuple(fault for fault in faults if fault.launch in (None, launch)),
             on_error=spec["on_error"],
             device=spec["device"],
@@ -177,6 +212,15 @@ class Settings:
             host_memory=spec["cpu"]["memory_bytes"] and spec["cpu"]["memory_bytes"][rank],
             state=state,
         )
+
+
+def _of_each(value: int | list[int], requests: int) -> tuple[int, ...]:
+    return (value,) * requests if isinstance(value, int) else tuple(value)
+
+
+def _messages(listed: list[dict[str, Any]], rank: int) -> tuple[Message, ...]:
+    mine = [message for message in listed if message["ranks"] is None or rank in message["ranks"]]
+    return tuple(Message(each["kind"], each["step"], each["request"], each["tag"]) for each in mine)
 
 
 def _dense_layers(config: Mapping[str, Any]) -> tuple[int, ...]:

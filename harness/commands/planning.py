@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.campaign.devices import Machine, assign
+from harness.campaign.needs import complete
 from harness.campaign.past import read_past
 from harness.campaign.plan import Wanted, plan
 from harness.campaign.resume import environment_differences, plan_differences
@@ -68,15 +69,16 @@ def make(arguments: argparse.Namespace, machine: Machine) -> Made:
     except ValueError as error:
         raise ScenarioError(str(error)) from error
     every = loaded(arguments)
-    cases, said = assign(chosen(arguments, every), arguments.device, machine)
-    controls = assign(every, arguments.device, machine)[0] if arguments.nightly else []
-    complete = not arguments.scenarios and not arguments.values
+    given, left_out = complete(chosen(arguments, every))
+    cases, said = assign(given, arguments.device, machine)
+    controls = assign(complete(every)[0], arguments.device, machine)[0] if arguments.nightly else []
+    all_there_are = not arguments.scenarios and not arguments.values
     wanted = Wanted(shard, arguments.nightly, arguments.repeat or 1)
     recorded = read_past(arguments.timings, arguments.reports).timings() if arguments.timings else {}
-    found, more = plan(cases, controls, wanted, recorded, _waives(arguments.waives, every, complete))
+    found, more = plan(cases, controls, wanted, recorded, _waives(arguments.waives, every, all_there_are))
     waived = len({one.case.id for one in found if one.waive})
     more += [f"{waived} of these cases are waived"] if waived else []
-    return Made(found, said + more, {name: getattr(arguments, name) for name in OPTIONS})
+    return Made(found, said + left_out + more, {name: getattr(arguments, name) for name in OPTIONS})
 
 
 def again(arguments: argparse.Namespace, machine: Machine, run: Mapping[str, Any], environment: Mapping[str, Any]) -> Made:
@@ -89,7 +91,9 @@ def again(arguments: argparse.Namespace, machine: Machine, run: Mapping[str, Any
     else:
         vars(arguments).update(run["options"])
         every = loaded(arguments)
-        made = Made(*_as_planned(run["plan"], assign(every, arguments.device, machine)[0]), dict(run["options"]))
+        made = Made(
+            *_as_planned(run["plan"], assign(complete(every)[0], arguments.device, machine)[0]), dict(run["options"])
+        )
         differs = plan_differences(run["plan"], made.plan)
     differs = [*environment_differences(run["environment"], environment), *differs]
     if differs:
@@ -108,7 +112,7 @@ def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> 
     return found, []
 
 
-def _waives(path: Path | None, cases: Sequence[Case], complete: bool) -> dict[str, Waive]:
+def _waives(path: Path | None, cases: Sequence[Case], all_there_are: bool) -> dict[str, Waive]:
     if path is None and not DEFAULT.exists():
         return {}
-    return load_waives(path or DEFAULT, cases, datetime.now(timezone.utc).date(), complete)
+    return load_waives(path or DEFAULT, cases, datetime.now(timezone.utc).date(), all_there_are)

@@ -57,6 +57,15 @@ def chosen(arguments: argparse.Namespace, cases: list[Case]) -> list[Case]:
     return found
 
 
+def one(arguments: argparse.Namespace) -> Case:
+    """The one case that is meant. Raises ScenarioError when there are none or several."""
+    found = selected(arguments)
+    if len(found) > 1:
+        ids = ", ".join(case.id for case in found[:5]) + (", ..." if len(found) > 5 else "")
+        raise ScenarioError(f"{len(found)} cases are selected, and one is needed; choose with -k or --case: {ids}")
+    return found[0]
+
+
 def overrides(assignments: list[str]) -> dict[str, object]:
     """`a.b=1` as a dotted key and a YAML value. Raises ScenarioError for anything else."""
     found: dict[str, object] = {}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 
 from harness.judge import words
-from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, own_split, parting
+from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
 from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
@@ -28,7 +29,10 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
         split = parting(picture.histories, combinations(picture.histories, 2))
-        split = split or own_split(picture.histories) or last_split(picture.histories)
+        own = None if split else own_split(picture.histories)
+        if own is not None:
+            return _by_own_decision(picture, own)
+        split = split or last_split(picture.histories)
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if cause is Cause.ABORT and mispaired(picture.histories):
         # A library that aborts over a message it did not expect does so on either side.
@@ -74,6 +78,17 @@ def _by_decision(split: Split) -> Blame:
     )
 
 
+def _by_own_decision(picture: Picture, split: Split) -> Blame:
+    """By what the first rank that failed decided, and whom its last collective still lacked: that is no fault of theirs."""
+    found = _by_decision(split)
+    lacked = not_there(picture.histories, split.deviating[0])
+    if lacked is None:
+        return found
+    entry, ranks = lacked
+    name = picture.comms[entry.comm][1]
+    return replace(found, text=f"{found.text}, before {words.ranks_text(ranks)} came to {name} {entry.op} #{entry.seq}")
+
+
 def _smallest(split: Split) -> tuple[int, ...]:
     """No choice is marked as leaving the common path: name the fewest, and let the text give all choices."""
     return min((tuple(ranks) for ranks in split.choices.values()), key=lambda ranks: (len(ranks), ranks))
@@ -89,7 +104,12 @@ def _missing(picture: Picture) -> Blame | None:
     first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, s.wait.since_ns, s.rank))
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
-    text = words.missing_text(first.lacks, f"{name} {wait.op} #{wait.seq}", wait.phase)
+    what = f"{name} {wait.op} #{wait.seq}"
+    if wait.need is Need.RECV:
+        waiting = [s.rank for s in knot if (s.wait.comm, s.wait.op, s.wait.peer) == (wait.comm, wait.op, wait.peer)]
+        text = words.unsent_text(first.lacks, waiting, what, wait.phase)
+    else:
+        text = words.missing_text(first.lacks, what, wait.phase)
     return Blame(first.lacks, "collective", text, site=f"{name}.{wait.op}", phase=state.phase, shape=state.shape)
 
 

@@ -17,6 +17,9 @@ def decide(picture: Picture) -> Verdict:
     """The verdict of a case whose ranks have all ended, are knotted, or have run into a limit."""
     outcome, cause = classify(picture)
     ends = rank_ends(picture)
+    if outcome is Outcome.INVALID:
+        text = words.unable_text({rank: history.unable for rank, history in picture.histories.items()})
+        return Verdict(outcome, cause, text, ranks=ends, start_to_verdict_s=picture.start_to_verdict_s)
     knot = wait_lines(picture)
     blamed = blame(picture, outcome, cause)
     return Verdict(
@@ -39,7 +42,9 @@ def decide(picture: Picture) -> Verdict:
 
 
 def classify(picture: Picture) -> tuple[Outcome, Cause]:
-    """Outcome and cause."""
+    """Outcome and cause. Where an engine could not go on, what its peers wait for says nothing."""
+    if any(state.status is Status.UNABLE for state in picture.states.values()):
+        return Outcome.INVALID, Cause.SCENARIO
     if picture.knot:
         return Outcome.HANG, Cause.ORPHANED if ended_in_knot(picture) else Cause.DEADLOCK
     if picture.limit is Limit.LIVELOCK:

@@ -50,10 +50,12 @@ def index(history: History) -> dict[tuple[str, str, int], Decision]:
 def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
     """Places in the events of `a` and `b` where their communication stops matching; None if it matches throughout.
 
-    Only communicators that both belong to count, each compared by its own sequence, and the messages between the two. Each
-    rank's place is that of its own first collective or message without a match: what it did before was the same on both.
+    Only communicators that both belong to count, also such as one of them never made, each compared by its own sequence, and
+    the messages between the two. Each rank's place is that of its own first collective or message without a match: what it
+    did before was the same on both.
     """
-    shared = {key for key, info in a.comms.items() if b.rank in info.members} & set(b.comms)
+    shared = {key for key, info in a.comms.items() if b.rank in info.members}
+    shared |= {key for key, info in b.comms.items() if a.rank in info.members}
     mine, other = _by_comm(a, shared), _by_comm(b, shared)
     end_a, end_b = _end(a), _end(b)
     places: list[tuple[int, int]] = []
@@ -201,18 +203,42 @@ def last_split(histories: Mapping[int, History]) -> Split | None:
 
 
 def own_split(histories: Mapping[int, History]) -> Split | None:
-    """What the rank that failed first decided right before: its last decision, if that leaves the common path and no
-    collective came after it. The same choice of ranks that failed later is a consequence, or luck."""
+    """What the rank that failed first decided right before: its last decision, if that leaves the common path and neither a
+    collective nor another shape came after it. The same choice of ranks that failed later is a consequence, or luck."""
     failed = [history for history in histories.values() if history.failed_at is not None]
     first = min(failed, key=lambda history: (history.failed_ns, history.rank), default=None)
     if first is None or not first.decisions:
         return None
     last = first.decisions[-1]
-    if not last.deviates or any(entry.at > last.at for entry in first.entries):
+    if (
+        not last.deviates
+        or (last.phase, last.shape) != first.failed_in
+        or any(entry.at > last.at for entry in first.entries)
+    ):
         return None
     return Split(
         last.site, last.key, last.phase, {last.choice: [first.rank]}, {first.rank: last.detail}, (first.rank,), last.at
     )
+
+
+def not_there(histories: Mapping[int, History], rank: int) -> tuple[Entry, list[int]] | None:
+    """The last collective of a rank that failed, and the members that had not entered it by then; None: all had.
+
+    Collectives of a replayed graph, and those on a device, are no matter of the host's time.
+    """
+    failed = histories[rank]
+    if not failed.entries or not failed.entries[-1].ns:
+        return None
+    last = failed.entries[-1]
+    late = [
+        member
+        for member in failed.comms[last.comm].members
+        if member in histories
+        and not any(
+            e.comm == last.comm and e.seq == last.seq and e.ns <= failed.failed_ns for e in histories[member].entries
+        )
+    ]
+    return (last, late) if late else None
 
 
 def _splits(histories: Mapping[int, History]) -> dict[tuple[str, str, int], int]:

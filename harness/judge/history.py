@@ -37,6 +37,7 @@ class Entry:
     shape: str
     size: int
     graph: str = ""  # the replayed graph that it belongs to
+    ns: int = 0  # when the host entered it, or handed it over
 
     @property
     def token(self) -> tuple[str, str, str]:
@@ -84,15 +85,17 @@ class History:
     error: tuple[str, str, str] | None = None  # the first: type, message, traceback
     failed_at: int | None = None  # place of the event by which it was told
     failed_ns: int = 0
+    failed_in: tuple[str, str] = ("", "")  # phase and shape
     abort_code: int | None = None
+    unable: str = ""  # why its engine cannot run the scenario
     result: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None
     graphs: list[CapturedGraph] = field(default_factory=list)  # in the order of their capture
     phases: list[tuple[int, str]] = field(default_factory=list)  # the phases that it entered ("": none), and where
 
     @staticmethod
-    def read(rank: int, records: bytes | bytearray, strings: Sequence[str]) -> History:
-        """From raw records and the rank's string table."""
+    def read(rank: int, records: bytes | bytearray, strings: Sequence[str], clock_ns: int = 0) -> History:
+        """From raw records and the rank's string table. `clock_ns` makes the times of its host those of all hosts."""
         history = History(rank)
         comms: dict[int, CommInfo] = {}
         phase = shape = ""
@@ -106,7 +109,7 @@ class History:
                 record = Record._make(fields)
                 info = comms.get(record.comm)
                 if info is not None and record.b != Need.STREAM:
-                    history._begin(at, record, info, text(record.a), phase, shape)
+                    history._begin(at, record, info, text(record.a), phase, shape, clock_ns)
             elif kind == Kind.SHAPE:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
@@ -123,15 +126,18 @@ class History:
             elif kind == Kind.COMM:
                 info = comms[fields[3]] = CommInfo.parse(text(fields[5]))
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.ERROR):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE, Kind.ERROR):
                 record = Record._make(fields)
                 if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
                     history.error = (text(record.a), text(record.b), text(record.c))
-                    history.failed_at, history.failed_ns = at, record.time_ns
+                    history.failed_at, history.failed_ns = at, record.time_ns + clock_ns
+                    history.failed_in = (phase, shape)
                 if kind != Kind.ERROR:
-                    history.ended_at, history.ended_ns = at, record.time_ns
+                    history.ended_at, history.ended_ns = at, record.time_ns + clock_ns
                 if kind == Kind.ABORT:
                     history.abort_code = record.a
+                elif kind == Kind.UNABLE:
+                    history.unable = text(record.a)
             elif kind == Kind.RESULT:
                 history.result = json.loads(text(fields[5]))
             elif kind == Kind.LAUNCH:
@@ -145,11 +151,12 @@ class History:
                 history.environment = (history.environment or {}) | json.loads(text(fields[5]))
         return history
 
-    def _begin(self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str) -> None:
+    def _begin(self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, clock_ns: int) -> None:
         """A collective, or a message."""
         verb, _, what = op.partition(" ")
         if verb not in ("send", "recv"):
-            self.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size))
+            ns = record.time_ns + clock_ns
+            self.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size, ns=ns))
             return
         peer = info.members[record.c] if record.c >= 0 else -1
         posted = record.kind == Kind.POST

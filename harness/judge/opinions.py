@@ -28,17 +28,24 @@ def opinions(
 
 
 def ras_opinion(status: Mapping[str, Any], ranks_by_pid: Mapping[int, int], blame: Blame | None) -> Finding | None:
-    """From RAS's JSON: on each communicator the ranks whose launch counts, or whose state, are others' not."""
+    """From RAS's JSON: on each communicator the ranks that have launched fewest, are not initialised, or do not answer."""
     lines: list[str] = []
     named: set[int] = set()
     for communicator in status.get("communicators", []):
         seen: dict[str, list[int]] = defaultdict(list)
+        launched: dict[int, int] = {}
+        unmade: set[int] = set()
         for entry in communicator.get("ranks", []):
-            seen[_ras_state(entry)].append(ranks_by_pid.get(entry.get("pid", 0), entry["rank"]))
-        for entry in communicator.get("missing_ranks", []):
-            seen["no answer"].append(ranks_by_pid.get(entry.get("pid", 0), entry["rank"]))
+            rank = ranks_by_pid.get(entry.get("pid", 0), entry["rank"])
+            seen[_ras_state(entry)].append(rank)
+            launched[rank] = sum(entry.get("collective_counts", {}).values())
+            unmade |= {rank} if entry.get("status", {}).get("init_state", 0) else set()
+        silent = {ranks_by_pid.get(entry.get("pid", 0), entry["rank"]) for entry in communicator.get("missing_ranks", [])}
+        if silent:
+            seen["no answer"] += sorted(silent)
         lines.append(f"communicator of {communicator.get('size')}: " + _groups(seen))
-        named |= _fewest(seen)
+        named |= _behind(launched) | silent
+        named |= unmade if len(unmade) < len(launched) else set()
     return _finding("NCCL RAS", lines, named, blame) if lines else None
 
 
@@ -46,6 +53,8 @@ def flight_opinion(dumps: Mapping[int, Mapping[str, Any]], blame: Blame | None) 
     """From the Flight Recorders of the ranks: on each process group the last collective that each has handed to NCCL."""
     last: dict[str, dict[int, tuple[int, str]]] = defaultdict(dict)
     for rank, dump in sorted(dumps.items()):
+        for group in dump.get("pg_config", ()):  # a rank without entries is a member all the same
+            last[str(group)][rank] = (0, "nothing")
         for entry in dump.get("entries", ()):
             group = str((entry.get("process_group") or ("?",))[0])
             number = int(entry.get("collective_seq_id", entry.get("seq_id", 0)))
@@ -58,9 +67,7 @@ def flight_opinion(dumps: Mapping[int, Mapping[str, Any]], blame: Blame | None) 
         for rank, (_, text) in by_rank.items():
             seen[text].append(rank)
         lines.append(f"group {group}: " + _groups(seen))
-        fewest = min(number for number, _ in by_rank.values())
-        if any(number != fewest for number, _ in by_rank.values()):
-            named |= {rank for rank, (number, _) in by_rank.items() if number == fewest}
+        named |= _behind({rank: number for rank, (number, _) in by_rank.items()})
     return _finding("PyTorch's Flight Recorder", lines, named, blame) if lines else None
 
 
@@ -75,9 +82,12 @@ def _groups(seen: Mapping[str, Sequence[int]]) -> str:
     return "; ".join(f"{what} on {words.ranks_text(ranks)}" for what, ranks in seen.items())
 
 
-def _fewest(seen: Mapping[str, Sequence[int]]) -> set[int]:
-    """The ranks in the smallest group, where there is more than one group."""
-    return set(min(seen.values(), key=lambda ranks: len(list(ranks)))) if len(seen) > 1 else set()
+def _behind(counts: Mapping[int, int]) -> set[int]:
+    """The ranks with the lowest count, where counts differ. A larger group proves nothing: of two ranks each is one."""
+    if len(set(counts.values())) < 2:
+        return set()
+    lowest = min(counts.values())
+    return {rank for rank, count in counts.items() if count == lowest}
 
 
 def _finding(tool: str, lines: Sequence[str], named: set[int], blame: Blame | None) -> Finding:

@@ -116,7 +116,7 @@ class RankEnd:
     """How one rank ended, or stood when the verdict fell."""
 
     rank: int
-    status: str  # running, blocked, raised, returned, aborted, dead
+    status: str  # running, blocked, raised, returned, aborted, unable, dead
     phase: str = ""
     shape: str = ""
     error_type: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.judge.divergence import Split
 from harness.judge.history import Entry, History
@@ -55,6 +55,13 @@ def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
     return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
+def unsent_text(missing: Iterable[int], waiting: Iterable[int], what: str, phase: str) -> str:
+    """Ranks that never send what others, or they themselves, wait for."""
+    who = ranks_text(missing)
+    where = f" of {phase}" if phase else ""
+    return f"{who[0].upper()}{who[1:]} never sent what {ranks_text(waiting)} waited for in {what}{where}"
+
+
 def brief(error: str) -> str:
     """The first line of an error message, cut where a sentence becomes a page. The whole stands in the evidence."""
     line = error.partition("\n")[0].strip()
@@ -80,6 +87,13 @@ def death_words(code: int | None) -> str:
     if code is None:
         return "its process is gone"
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def unable_text(reasons: Mapping[int, str]) -> str:
+    """Why an engine cannot run a scenario, as the first rank says that found out; and which ranks say the same."""
+    reason = next((reason for _, reason in sorted(reasons.items()) if reason), "")
+    same = ranks_text(rank for rank, other in reasons.items() if other == reason)
+    return f"The engine cannot run this scenario: {reason} ({same})."
 
 
 def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -> str:
@@ -134,7 +148,7 @@ def verdict_text(
     if outcome is Outcome.SLOW:
         return "The deadline was reached while milestones still advanced."
     if cause is Cause.LIVELOCK:
-        return f"Collectives complete, but no milestone is reached. {why}".strip()
+        return f"Ranks turn in circles: no milestone is reached. {why}".strip()
     if cause is Cause.STALL:
         return f"No rank advances, and nothing proves a deadlock. {why}".strip()
     aborted = [end.rank for end in ends if end.status == "aborted"]

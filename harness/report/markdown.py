@@ -21,7 +21,7 @@ def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYT
     """The report of a run as Markdown of less than `limit` bytes."""
     found = results(lines)
     missed = undetected_text(found)
-    head = f"# Run {run['run']}\n\n" + (f"**{_plain(missed)}**\n\n" if missed else "") + f"{counts(lines)}\n\n"
+    head = f"# Run {run['run']}\n\n" + (f"**{plain(missed)}**\n\n" if missed else "") + f"{counts(lines)}\n\n"
     wrong = [result for result in found if result.standing not in GREEN]
     fine = [result for result in found if result.note and result.standing in GREEN]
     # The details have half of the room; the table, which says the least about the most cases, has what they leave.
@@ -95,15 +95,15 @@ def _note(result: Result) -> str:
 
 def _details(result: Result) -> str:
     line = result.line
-    parts = [f"### {_name(line.case)}\n", f"{_plain(line.words)}. {_plain(line.text)}\n"]
+    parts = [f"### {_name(line.case)}\n", f"{plain(line.words)}. {plain(line.text)}\n"]
     if result.note:
-        parts.append(f"{_plain(result.note)}\n")
+        parts.append(f"{plain(result.note)}\n")
     if line.differences:
-        parts.append(f"Differs from what was expected: {_plain(line.differences)}\n")
+        parts.append(f"Differs from what was expected: {plain(line.differences)}\n")
     if line.blame_text:
-        parts.append(f"Blame: {_plain(line.blame_text)}\n")
+        parts.append(f"Blame: {plain(line.blame_text)}\n")
     lists = filter(None, (line.attempt_texts, line.finding_texts))
-    parts += ["".join(f"- {_plain(text)}\n" for text in texts.splitlines()) for texts in lists]
+    parts += ["".join(f"- {plain(text)}\n" for text in texts.splitlines()) for texts in lists]
     if line.judged:
         parts.append(f"Evidence: `cases/{line.slug}/`\n")
     if line.rerun:
@@ -119,10 +119,10 @@ def _fenced(text: str) -> str:
 
 def cell(text: str) -> str:
     """Text as one cell of a table, or one line."""
-    return _plain(text).replace("\n", " ")
+    return plain(text).replace("\n", " ")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is, whatever an error message holds."""
     return re.sub(r"([\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w))", r"\\\1", _clip(text.strip()))
 

@@ -5,6 +5,7 @@ Plain data; standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -59,3 +60,11 @@ class Case:
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""
         return asdict(self)
+
+    @staticmethod
+    def from_json(raw: Mapping[str, Any]) -> Case:
+        """The inverse of `to_json`, also after a way through JSON. Raises TypeError for another format."""
+        said = raw["expect"].items()
+        expect: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in said}
+        parts = {"tags": tuple(raw["tags"]), "expect": Expectation(**expect), "limits": Limits(**raw["limits"])}
+        return Case(**{**raw, **parts})

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from harness.scenario.errors import UnknownEngine
+from harness.scenario.errors import ScenarioError, UnknownEngine
 
 GROUP = "lockstep.engines"
 Path = tuple[str | int, ...]
@@ -28,8 +28,16 @@ class Engine(Protocol):
     def check(self, spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
         """What is impossible in a complete spec: its path in the scenario, and a sentence with advice."""
 
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """What has to be given before the case can run, in a sentence; empty: nothing. Without it the case is left out."""
+
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """The command line of one rank's process."""
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """The spec with which `command` runs the code in the folder `tree`, a checkout of the engine's repository, instead
+        of what is installed. `tree` is absolute. Raises NotInCheckout when there is nothing to run in it: that commit is
+        then neither good nor bad."""
 
 
 def find_engine(name: str) -> Engine:
@@ -41,3 +49,11 @@ def find_engine(name: str) -> Engine:
         raise UnknownEngine(f"engine {name!r} is not installed; there are {', '.join(sorted(points)) or 'none'}{hint}")
     engine: Engine = points[name].load()
     return engine
+
+
+def at_checkout(engine: Engine, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+    """`engine.at`, for engines that may be older than it. Raises ScenarioError when this one has no checkouts."""
+    if not callable(getattr(engine, "at", None)):
+        raise ScenarioError(f"engine {engine.name!r} cannot be run from a checkout: its plug-in has no method `at`")
+    found: dict[str, Any] = engine.at(spec, tree)
+    return found

@@ -2,6 +2,7 @@
 
 ScenarioError          exit code 2
 ├── FileErrors         all the problems of the files at once, each with its place
+├── NotInCheckout      a checkout that does not have the engine
 └── UnknownEngine      an engine that is not installed
 """
 
@@ -44,3 +45,7 @@ class FileErrors(ScenarioError):  # noqa: N818
 
 class UnknownEngine(ScenarioError):  # noqa: N818
     """No installed engine has this name."""
+
+
+class NotInCheckout(ScenarioError):  # noqa: N818
+    """A checkout of the engine's repository has nothing that could be run. Of one commit this says neither good nor bad."""

@@ -22,6 +22,7 @@ class Parallel(Section):
     tp: PositiveInt = Field(1, description="tensor-parallel ranks of a pipeline stage")
     pp: PositiveInt = Field(1, description="pipeline stages")
     ep: PositiveInt | None = Field(None, description="expert-parallel ranks; default: tp")
+    attention_tp: PositiveInt = Field(1, description="ranks that share requests and attention heads under attention DP")
     attention_dp: bool = Field(False, description="every rank has its own requests and its own KV capacity")
 
 
@@ -52,17 +53,44 @@ class KvCapacity(Section):
         return self
 
 
+MessageKind = Literal[
+    "add_request", "kv_arrived", "start_wave", "pause", "resume", "sleep", "wake_up", "update_weights",
+]  # fmt: skip
+
+
+class Message(Section):
+    """One entry of `workload.messages`: what a client or the coordinator sends to engine cores, in the order of arrival."""
+
+    kind: MessageKind
+    ranks: list[NonNegativeInt] | None = Field(None, description="who gets it; default: every rank")
+    step: NonNegativeInt = Field(0, description="not before the rank has run so many steps, unless it has nothing to run")
+    request: NonNegativeInt | None = Field(None, description="of add_request and kv_arrived: the request")
+    tag: Literal["weights", "kv_cache"] | None = Field(None, description="of wake_up: what wakes; default: everything")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Message:
+        if (self.kind in ("add_request", "kv_arrived")) != (self.request is not None):
+            raise ValueError(f"`request` {'is needed' if self.request is None else 'has no meaning'} for {self.kind}")
+        if self.tag is not None and self.kind != "wake_up":
+            raise ValueError(f"`tag` has no meaning for {self.kind}")
+        return self
+
+
 class Workload(Section):
     """`workload`: what is decoded after the warm-up."""
 
     requests: NonNegativeInt = Field(4, description="requests in all; dealt to the ranks under attention DP")
     prompt_tokens: PositiveInt = 6
-    new_tokens: PositiveInt = 8
+    new_tokens: PositiveInt | list[PositiveInt] = Field(8, description="tokens of each request, or one number for each")
     images: list[NonNegativeInt] = Field(default_factory=list, description="requests whose prompts have an image")
     grammars: list[NonNegativeInt] = Field(default_factory=list, description="requests with structured output")
     prompts: PositiveInt | None = Field(None, description="how many different prompts there are; default: as requests")
+    pulled: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV is read from a neighbour")
+    received: list[NonNegativeInt] = Field(default_factory=list, description="requests whose KV an earlier stage sends")
+    receive_timeout_s: float = Field(30.0, gt=0, description="how long a rank waits for that")
     context_only: bool = Field(False, description="requests end with their prompt, whose KV is sent away")
     waiting_timeout_s: float | None = Field(None, gt=0, description="how long a request may wait for room")
+    messages: list[Message] = Field(default_factory=list, description="control messages, in the order of their arrival")
     seed: int = 0
 
 

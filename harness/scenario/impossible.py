@@ -21,6 +21,10 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
     ep = frame.parallel.ep
     if ep is not None and ep not in (1, frame.parallel.tp):
         found.append((("parallel", "ep"), f"{ep} is neither 1 nor tp ({frame.parallel.tp}); use one of them"))
+    group = frame.parallel.attention_tp
+    if frame.parallel.tp % group or (group > 1 and not frame.parallel.attention_dp):
+        text = f"{group} ranks to a group need attention_dp and a tp ({frame.parallel.tp}) that is a multiple of it"
+        found.append((("parallel", "attention_tp"), f"{text}; use 1"))
     unit, amount = capacity(frame.kv_capacity)
     found += _amount(("kv_capacity", unit), amount, ranks)
     if frame.gpu.memory_bytes is not None:

@@ -26,7 +26,7 @@ def validate(
 ) -> tuple[Model | None, list[Problem]]:
     """The validated section, or all that is wrong with it. `base` is the section's path in the file."""
     try:
-        return model.model_validate(data), []
+        return model.model_validate(data, context={"file": document.file}), []
     except ValidationError as error:
         complaints = error.errors(include_url=False)
         details = [(detail, _inside(detail["loc"], data, detail["type"] == "missing")) for detail in complaints]

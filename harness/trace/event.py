@@ -35,6 +35,7 @@ class Kind(enum.IntEnum):
     MANIFEST = 17  # a graph was captured: a = string (JSON: name, its collectives in order)
     ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
     ERROR = 19  # the rank's program failed, and is not yet done with it (it may still end the job): columns as RAISED
+    UNABLE = 21  # the engine cannot run this scenario, and stops: a = string (why)
 
 
 class Need(enum.IntEnum):

@@ -237,6 +237,10 @@ class Recorder:
         string = self.string
         self.write(kind, 0, int(device_lost), string(type(error).__name__), string(str(error)), string(text))
 
+    def unable(self, why: str) -> None:
+        """The engine lacks what this scenario needs, and stops: nothing can be judged. Say what, where, and what to do."""
+        self.write(Kind.UNABLE, 0, 0, self.string(why))
+
     def returned(self) -> None:
         """The rank's program ended by itself."""
         self.write(Kind.RETURNED, 0, 0)

@@ -20,6 +20,7 @@ class Status(enum.Enum):
     RAISED = "raised"
     RETURNED = "returned"
     ABORTED = "aborted"
+    UNABLE = "unable"
     DEAD = "dead"
 
 
@@ -79,6 +80,7 @@ class RankState:
     milestones: int = 0
     milestone_ns: int = 0
     exits: int = 0  # operations that ended
+    decisions: int = 0  # choices that were made
     last_ns: int = 0
     parked: bool = False  # ended, but its process and its sockets stay
     lost: int = 0  # events overwritten before they were read
@@ -116,6 +118,11 @@ class RankState:
                 op = "" if crumb.site is None else string(crumb.site)
                 self.lanes[info.key].see(crumb.entered, crumb.inside, op, seen_ns)
                 self.entered[info.key] = crumb.entered
+
+    @property
+    def turns(self) -> int:
+        """What a rank that turns in circles does again and again: operations that end, choices that it makes."""
+        return self.exits + self.decisions
 
     @property
     def runs(self) -> bool:
@@ -214,6 +221,10 @@ def _exit(state: RankState, record: Record, string: String) -> None:
     state.exits += 1
 
 
+def _decision(state: RankState, record: Record, string: String) -> None:
+    state.decisions += 1
+
+
 def _phase(state: RankState, record: Record, string: String) -> None:
     state.phase = string(record.a)
     state.shape = ""
@@ -249,6 +260,10 @@ def _abort(state: RankState, record: Record, string: String) -> None:
     state.status = Status.ABORTED
 
 
+def _unable(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.UNABLE
+
+
 def _parked(state: RankState, record: Record, string: String) -> None:
     state.parked = True
 
@@ -259,6 +274,7 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.POST: _enter,
     Kind.EXIT: _exit,
     Kind.LAUNCH: _launch,
+    Kind.DECISION: _decision,
     Kind.PHASE: _phase,
     Kind.SHAPE: _shape,
     Kind.MILESTONE: _milestone,
@@ -267,5 +283,6 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.RAISED: _raised,
     Kind.RETURNED: _returned,
     Kind.ABORT: _abort,
+    Kind.UNABLE: _unable,
     Kind.PARKED: _parked,
 }

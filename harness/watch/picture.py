@@ -26,7 +26,7 @@ def picture(
     blocked_s = (time.time_ns() - max(since_ns)) / 1e9 if since_ns else None
     return Picture(
         states=members.states(),
-        histories={rank: History.read(rank, m.records, m.strings) for rank, m in members},
+        histories={rank: History.read(rank, m.records, m.strings, m.clock_ns) for rank, m in members},
         processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_s, m.oom_killed) for rank, m in members},
         comms=members.kinds,
         knot=knot,

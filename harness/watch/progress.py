@@ -1,4 +1,4 @@
-"""Slow or stuck: what milestones and finished operations say about ranks that no proof reaches."""
+"""Slow or stuck: what milestones, finished operations and choices say about ranks that no proof reaches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from harness.trace.state import RankState, Status
 
-LIVELOCK_OPERATIONS = 50  # a rank that finished fewer in the window is waiting or busy, not turning in circles
+LIVELOCK_TURNS = 50  # a rank with fewer in the window is waiting or busy, not turning in circles
 
 
 @dataclass(slots=True)
@@ -16,23 +16,23 @@ class Progress:
     started_s: float
     milestones: int = -1
     milestone_s: float = 0.0
-    exits: dict[int, int] = field(default_factory=dict)  # operations finished by rank at the last milestone
+    turns: dict[int, int] = field(default_factory=dict)  # by rank at the last milestone
 
     def update(self, states: dict[int, RankState], now_s: float) -> None:
         """Note the present states."""
         total = sum(state.milestones for state in states.values())
-        if total != self.milestones or len(self.exits) != len(states):
+        if total != self.milestones or len(self.turns) != len(states):
             self.milestones = total
             self.milestone_s = now_s
-            self.exits = {rank: state.exits for rank, state in states.items()}
+            self.turns = {rank: state.turns for rank, state in states.items()}
 
     def livelock(self, states: dict[int, RankState], now_s: float, window_s: float) -> bool:
-        """Whether for `window_s` every live rank finished operations and none reached a milestone."""
+        """Whether for `window_s` every live rank finished operations or made choices, and none reached a milestone."""
         live = [state for state in states.values() if state.status is Status.RUNNING]
         return (
             bool(live)
             and now_s - self.milestone_s >= window_s
-            and all(state.exits - self.exits.get(state.rank, 0) >= LIVELOCK_OPERATIONS for state in live)
+            and all(state.turns - self.turns.get(state.rank, 0) >= LIVELOCK_TURNS for state in live)
         )
 
     def advancing(self, now_s: float, window_s: float) -> bool:

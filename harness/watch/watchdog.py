@@ -150,8 +150,9 @@ class Watchdog:
             member.said_bye = True
 
     def _certain(self, head: Head, now: float) -> Verdict | None:
-        """A verdict that needs no limit: all ranks have ended, or a knot is proved."""
-        if self.members.settled() and not self._aborting():
+        """A verdict that needs no limit: all ranks have ended, an engine cannot go on, or a knot is proved."""
+        unable = any(member.state.status is Status.UNABLE for _, member in self.members)
+        if unable or (self.members.settled() and not self._aborting()):
             return self._verdict([], now)
         knot = self.proof.confirm(now)
         if self.proof.withdrawn:

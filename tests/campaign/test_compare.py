@@ -35,7 +35,7 @@ WRONG = {"as_expected": False}
 
 
 def past(
-    name: str, environment: Mapping[str, Any] = HERE, argv: tuple[str, ...] = (), **cases: list[dict[str, Any]]
+    name: str, cases: dict[str, list[dict[str, Any]]], environment: Mapping[str, Any] = HERE, argv: tuple[str, ...] = ()
 ) -> Past:
     """A run of these cases, each with its repetitions."""
     found: dict[str, Found] = {}
@@ -48,7 +48,7 @@ def past(
 
 def changes(old: list[dict[str, Any]], new: list[dict[str, Any]], tolerance: Tolerance = Tolerance()) -> tuple[Change, ...]:  # noqa: B008
     """What is told of one case."""
-    return compare(past("old", a=old), past("new", a=new), tolerance).changes
+    return compare(past("old", {"a": old}), past("new", {"a": new}), tolerance).changes
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ RUNS = st.dictionaries(st.sampled_from("abcd"), ROWS)
 @given(RUNS)
 def test_a_run_is_not_worse_than_itself(cases: dict[str, list[dict[str, Any]]]) -> None:
     """Compared with itself a run has no change at all."""
-    assert compare(past("x", **cases), past("x", **cases), Tolerance(1.0, 0.0, 1.0, 0)).changes == ()
+    assert compare(past("x", cases), past("x", cases), Tolerance(1.0, 0.0, 1.0, 0)).changes == ()
 
 
 @given(RUNS, RUNS)
 def test_all_cases_are_looked_at(old: dict[str, list[dict[str, Any]]], new: dict[str, list[dict[str, Any]]]) -> None:
     """A case of only one run is told and never worse; what is worse comes first; every kind has its word."""
-    found = compare(past("old", **old), past("new", **new), Tolerance())
+    found = compare(past("old", old), past("new", new), Tolerance())
     lone = {change.case: change.kind for change in found.changes if change.kind.startswith("only-")}
     assert lone == {ident: "only-new" if ident in new else "only-old" for ident in {*old} ^ {*new}}
     assert not any(change.worse for change in found.changes if change.case in lone)
@@ -123,14 +123,18 @@ def test_all_cases_are_looked_at(old: dict[str, list[dict[str, Any]]], new: dict
 def test_times_of_other_machines(environment: dict[str, Any], argv: tuple[str, ...]) -> None:
     """Times on another machine, or with more cases at once, are not compared, and that is said; verdicts are."""
     slow = [SUCCESS | {"seconds": 1e4}]
-    found = compare(past("old", a=[SUCCESS], b=[SUCCESS]), past("new", environment, argv, a=slow, b=[HANG]), Tolerance())
+    found = compare(
+        past("old", {"a": [SUCCESS], "b": [SUCCESS]}), past("new", {"a": slow, "b": [HANG]}, environment, argv), Tolerance()
+    )
     assert [change.kind for change in found.changes] == ["new-hang"]
     assert found.notes[0].startswith("times and memory are not compared: ")
 
 
 def test_times_of_another_device() -> None:
     """A case that ran on the CPU and now on a GPU is judged by its verdict alone."""
-    found = compare(past("old", a=[SUCCESS]), past("new", a=[SUCCESS | {"device": "cuda", "seconds": 1e4}]), Tolerance())
+    found = compare(
+        past("old", {"a": [SUCCESS]}), past("new", {"a": [SUCCESS | {"device": "cuda", "seconds": 1e4}]}), Tolerance()
+    )
     assert found.changes == ()
     assert found.notes == ("a: on cpu then, on cuda now; its times are not compared",)
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from harness.campaign.needs import complete
 from harness.report.names import slug
 from harness.scenario.case import Case
 from harness.scenario.load import load_all
 
 ROOT = Path(__file__).parents[2]
 LOCKSTEP = str(Path(sys.executable).parent / "lockstep")
-CASES = [case for case in load_all(["scenarios"]) if case.spec["device"] != "cuda"]  # tests/gpu has those
+HERE, _ = complete(load_all(["scenarios"]))  # tests/source has those that need a checkout
+CASES = [case for case in HERE if case.spec["device"] != "cuda"]  # tests/gpu has those
 PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")
 JOBS = "3"  # cases at once: most of them wait for a while, for a peer that starts or a second that must pass
 RUN_S = 2400

@@ -20,7 +20,10 @@ from engines.minimal.kernels import Kernels
 from engines.minimal.moe_alltoall import MoeAllToAll
 from engines.minimal.protocols import StepOutput
 from engines.minimal.settings import Fault
-from tests.engine.support import LocalPlane, Log, Stuck, TableDevice, ThreadCommunicator, on_groups, settings
+from engines.minimal.step_broadcast import StepBroadcast
+from harness.scenario.errors import ScenarioError
+from harness.scenario.load import load_all
+from tests.engine.support import LocalPlane, Log, Stuck, TableDevice, ThreadCommunicator, on_groups, on_ranks, settings
 from tests.engine.test_control_flow import check_decoded, launch
 
 DEP = {"tp": 2, "ep": 2, "attention_dp": True}
@@ -211,3 +214,57 @@ def test_an_idle_batch_is_none_of_prompts() -> None:
         count_prompts([])
     with pytest.raises(IndexError):
         last_token(StepOutput((5,), ((),)), tokens=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config.estimate_kv_cache": True}, "config.estimate_kv_cache works on the CPU only"),
+        ({"config.data_plane_timeout_s": {"serve": 1.5}}, "config.data_plane_timeout_s works on the CPU only"),
+        ({"cpu.memory_bytes": 1}, "cpu.memory_bytes works on the CPU only"),
+        ({"cpu.memory_bytes": [1, 2], "device": "cpu"}, "has 2 values for 1 ranks"),
+        ({"faults": [{"kind": "raise", "rank": 0, "phase": "clock", "launch": 2}]}, "there is no launch 2; launches is 1"),
+        ({"expect": [{"outcome": "success", "launch": 3}], "launches": 2}, "there is no launch 3; launches is 2"),
+        ({"launches": 0}, "launches: "),
+    ],
+)
+def test_settings_that_cannot_be(changes: dict[str, Any], message: str) -> None:
+    """What only the CPU has, and launches that there are not, are mistakes of the scenario."""
+    with pytest.raises(ScenarioError) as caught:
+        load_all(["tests/engine/base.yaml"], changes)
+    assert message in str(caught.value)
+
+
+def share(tmp_path: Path, late: bool, checks_after: bool) -> list[Any]:
+    """Two ranks broadcast twice, the second of them late the first time or not; what each had, or what it raised."""
+    gone = threading.Event()
+
+    def work(comm: ThreadCommunicator) -> list[int]:
+        timeout_s = 0.2 if late else 30.0
+        broadcast = StepBroadcast(Log(), range(2), comm.rank, tmp_path / "broadcast", timeout_s, checks_after)
+        try:
+            if late and comm.rank == 1:
+                gone.wait(30)
+            return [broadcast.share(10 * number + comm.rank) for number in range(2)]
+        finally:
+            gone.set()
+
+    return on_ranks(2, work)
+
+
+def test_a_broadcast_tells_the_first_ranks_value(tmp_path: Path) -> None:
+    """Both ranks have what the first one gave, each time."""
+    assert share(tmp_path, late=False, checks_after=False) == [[0, 10], [0, 10]]
+
+
+def test_a_broadcast_that_was_given_up_ends_the_late_rank(tmp_path: Path) -> None:
+    """The first rank goes on after its deadline, and fails when the next begins; who comes late sees the flag at once."""
+    first, late = share(tmp_path, late=True, checks_after=False)
+    assert str(first) == "broadcast 2 was given up"
+    assert str(late) == "broadcast 1 was given up"
+
+
+def test_a_flag_that_is_looked_at_ends_both(tmp_path: Path) -> None:
+    """With the check behind the broadcast the first rank ends in the one that it gave up."""
+    first, late = share(tmp_path, late=True, checks_after=True)
+    assert str(first) == str(late) == "broadcast 1 was given up"

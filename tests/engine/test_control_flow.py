@@ -77,7 +77,7 @@ def plain(mine: Settings) -> dict[str, list[int]]:
     for ident in range(mine.requests):
         prompt = [chance.randrange(VOCABULARY) for _ in range(mine.prompt_tokens)]
         token, output = prompt[-1], []
-        for position in range(mine.prompt_tokens - 1, mine.prompt_tokens - 1 + mine.new_tokens):
+        for position in range(mine.prompt_tokens - 1, mine.prompt_tokens - 1 + mine.new_tokens[ident]):
             token = following(token, position)
             output.append(token)
         found[str(ident)] = output

@@ -41,20 +41,35 @@ class ThreadPlane(LocalPlane):
         output.copy_(torch.cat([part[self.data.rank] for part in parts]))
 
 
-def forward(ranks: int, attention_dp: bool, sampling: str) -> list[tuple[int, ...]]:
-    """Each prompt's next tokens and drafts, on `ranks` ranks that are threads."""
-    parallel = {"tp": ranks, "ep": ranks, "attention_dp": attention_dp}
+class ThreadHeads:
+    """The ranks of an attention group, as a part of the ranks of a data plane."""
+
+    def __init__(self, data: ThreadCommunicator, size: int) -> None:
+        first = data.rank // size * size
+        self.data, self.members = data, slice(first, first + size)
+
+    def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
+        """Sum over the group. All groups have as many sums to make."""
+        tensor.copy_(torch.stack(self.data.allgather(tensor.clone())[self.members]).sum(0))
+
+
+def forward(ranks: int, attention_dp: bool, sampling: str, group: int = 1) -> list[tuple[int, ...]]:
+    """Each prompt's next tokens and drafts, on `ranks` ranks that are threads, `group` of them to an attention group."""
+    parallel = {"tp": ranks, "ep": ranks, "attention_dp": attention_dp, "attention_tp": group}
 
     def work(tp: ThreadCommunicator, data: ThreadCommunicator) -> dict[int, tuple[int, ...]]:
-        mine = settings({"parallel": parallel}, tp.rank, ranks)
+        mine = settings({"parallel": parallel, "device": "cpu"}, tp.rank, ranks)
 
         with torch.no_grad():
-            part = shard(tp.rank, ranks, ranks, attention_dp)
-            device = CpuDevice(ThreadPlane(data), Log())
+            part = shard(tp.rank, ranks, ranks, attention_dp, attention_tp=group)
+            plane = ThreadPlane(data)
+            if group > 1:
+                plane.heads = ThreadHeads(data, group)
+            device = CpuDevice(plane, Log())
             device.model = Model(part, 3, SEED, device, Hooks())
             device.pool = KvPool(mine, part)
             engine = ModelEngine(mine, tp, device, Log(), scratch_block=64)
-            own = [n for n in range(len(PROMPTS)) if not attention_dp or n % ranks == tp.rank]
+            own = [n for n in range(len(PROMPTS)) if not attention_dp or n % (ranks // group) == tp.rank // group]
             rows = [Row(PROMPTS[n], 0, [4 * at, 4 * at + 1, 4 * at + 2], False) for at, n in enumerate(own)]
             output = engine.forward(Batch(rows), sampling)
         return dict(zip(own, _by_row(output, rows), strict=True))
@@ -77,6 +92,12 @@ def _by_row(output: StepOutput, rows: Sequence[Row]) -> list[tuple[int, ...]]:
 def test_every_mapping_gives_the_tokens_of_one_rank(ranks: int, attention_dp: bool, sampling: str) -> None:
     """Heads and experts dealt out, or prompts and experts: the same tokens and drafts."""
     assert forward(ranks, attention_dp, sampling) == forward(1, False, sampling)
+
+
+@pytest.mark.parametrize("group", [2, 4])
+def test_attention_groups_give_the_tokens_of_one_rank(group: int) -> None:
+    """Under attention DP, with heads dealt within groups of ranks that share prompts."""
+    assert forward(4, True, "greedy", group) == forward(1, False, "greedy")
 
 
 def test_advanced_sampling_is_another_path() -> None:

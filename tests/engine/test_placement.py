@@ -43,6 +43,12 @@ def test_plane_that_the_scenario_wants(wanted: str, gpus: int, plane: str) -> No
     assert [placement.device for placement in found] == ([0, 1] if plane == "nccl" else [0, 0])
 
 
+def test_the_shared_gpu_is_the_one_used_least() -> None:
+    """Ranks that must share go where there is most room, and all to the same GPU, though each sees another moment."""
+    where = [Seat("n", local, 4, 2, used) for local, used in enumerate([(9, 5), (5, 9), (0, 0), (9, 9)])]
+    assert {place(where, rank).device for rank in range(4)} == {1}
+
+
 def test_nccl_cannot_share() -> None:
     """NCCL on one GPU for two ranks is an error that says what to do."""
     with pytest.raises(RuntimeError, match="nccl cannot do that: give every rank a GPU"):

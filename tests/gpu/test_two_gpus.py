@@ -21,6 +21,8 @@ CASES = (
     "communicator-init[faults=#1]",
     "communicator-init[faults=#2]",
     "growing-ballast",
+    "first-collective[guards.generation_capture=none]",
+    "encoder-wrong-group[guards.encoder=global-group]",
     "max-batch-size-1[guards.attention=agree]",
 )
 
@@ -29,7 +31,7 @@ CASES = (
 def test_verdicts_over_nccl(tmp_path: Path) -> None:
     """Every verdict is as expected, on NCCL; a hang inside a replayed graph names operation and graph."""
     chosen = [word for ident in CASES for word in ("--case", ident)]
-    folders = ["scenarios/tensorrt_llm", "scenarios/gpu"]
+    folders = ["scenarios/tensorrt_llm", "scenarios/sglang", "scenarios/gpu"]
     command = [LOCKSTEP, "run", *folders, *chosen, "--jobs", "3", "--reports", str(tmp_path), "--run-id", "it"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -46,3 +48,7 @@ def test_verdicts_over_nccl(tmp_path: Path) -> None:
     assert (stream["kind"], stream["rank"], stream["lacks"]) == ("nccl", 0, [1])
     assert stream["graph"].startswith("generation")
     assert "second-opinion" in [finding["kind"] for finding in replay["findings"]]
+    # NCCL blocks the host of a rank that comes to the first collective alone, before it has launched anything.
+    first = verdicts["first-collective[guards.generation_capture=none]"]
+    (stream,) = [line for line in first["knot"] if line["stream"]]
+    assert (stream["kind"], stream["rank"], stream["lacks"], stream["seq"]) == ("nccl", 0, [1], 1)

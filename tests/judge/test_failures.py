@@ -44,14 +44,13 @@ def test_the_rank_whose_deadline_passed_first_is_blamed() -> None:
     """The slow rank finds the connections closed, or its own deadline passed: the first error is the cause."""
 
     def program(script: Script) -> None:
-        if script.rank == 1:
-            script.meet(script.tp, "all_to_all")  # there was still what its peer had sent
         expire(script)
 
     verdict = judged(2, program)
     assert (verdict.outcome, verdict.cause) == (Outcome.RAISE, Cause.ALL_RANKS)
     blame = blame_of(verdict)
     assert (blame.ranks, blame.site, blame.choice) == ((0,), "data_plane.deadline", "expired")
+    assert blame.text.endswith("before rank 1 came to tp all_to_all #1")
 
 
 def test_a_decision_before_another_collective_is_no_cause_of_its_own() -> None:
@@ -62,6 +61,19 @@ def test_a_decision_before_another_collective_is_no_cause_of_its_own() -> None:
             script.recorder.decision("general.request", "mixed", "none", deviates=True)
         script.meet(script.tp)
         raise RuntimeError("later")
+
+    assert blame_of(judged(2, program)).by == "raised"
+
+
+def test_a_decision_about_another_shape_is_no_cause_of_its_own() -> None:
+    """A rank that left one shape out and fails at the next has not failed by leaving out."""
+
+    def program(script: Script) -> None:
+        with script.recorder.phase("general"):
+            script.recorder.shape("mixed")
+            script.recorder.decision("general.request", "mixed", "none", deviates=True)
+            script.recorder.shape("max-batch")
+            raise RuntimeError("later")
 
     assert blame_of(judged(2, program)).by == "raised"
 
@@ -100,12 +112,12 @@ def test_an_abort_over_the_error_of_another_rank_is_blamed_on_that() -> None:
     """A hang detector ends the job where one rank has raised and the others wait: the error came first."""
 
     def program(script: Script) -> None:
-        if script.rank == 1:
+        if script.rank == 0:
             raise RuntimeError("first")
         script.recorder.abort(137, patience_s=0.0)
         raise Stopped
 
-    verdict = judged(2, program, codes={0: -9, 1: -9})
+    verdict = judged(2, program, codes={1: -9})
     assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.ABORT)
-    assert (blame_of(verdict).ranks, blame_of(verdict).by) == ((1,), "raised")
-    assert verdict.text.endswith("first. Then rank 0 called abort.")
+    assert (blame_of(verdict).ranks, blame_of(verdict).by) == ((0,), "raised")
+    assert verdict.text.endswith("first. Then rank 1 called abort.")

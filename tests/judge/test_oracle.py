@@ -28,7 +28,7 @@ from tests.judge.programs import (
 
 PROGRAMS = 10_000
 STATES = 6  # of each program, drawn at random, beside all in which nothing moves any more
-NEEDS = {"send": Need.NOBODY, "ssend": Need.SSEND, "recv": Need.RECV, "barrier": Need.ALL}
+NEEDS = {"send": Need.NOBODY, "ssend": Need.SSEND, "recv": Need.RECV, "barrier": Need.ALL, "timed": Need.TIMED}
 Snapshot = tuple[dict[int, RankState], dict[str, tuple[int, ...]]]
 
 
@@ -147,9 +147,18 @@ def test_judge_agrees_on_states_folded_from_events() -> None:
 
 def nobody_is_all(view: Snapshot) -> None:
     """A wrong judge: the root of a broadcast is thought to wait for everybody."""
+    _waits_for_all(view, Need.NOBODY)
+
+
+def timed_is_all(view: Snapshot) -> None:
+    """A wrong judge: a collective with a deadline is thought to wait for everybody, for ever."""
+    _waits_for_all(view, Need.TIMED)
+
+
+def _waits_for_all(view: Snapshot, need: Need) -> None:
     for state in view[0].values():
         for thread, wait in state.waiters.items():
-            if wait and wait.need is Need.NOBODY and wait.op in COLLECTIVES:
+            if wait and wait.need is need and wait.op in COLLECTIVES:
                 state.waiters[thread] = Wait(wait.comm, wait.seq, wait.op, Need.ALL, -1, 0, 0, "", "")
 
 
@@ -159,7 +168,7 @@ def ended_is_running(view: Snapshot) -> None:
         state.status = Status.RUNNING
 
 
-@pytest.mark.parametrize("spoil", [nobody_is_all, ended_is_running])
+@pytest.mark.parametrize("spoil", [nobody_is_all, timed_is_all, ended_is_running])
 def test_brute_force_finds_a_wrong_judge(spoil: Callable[[Snapshot], None]) -> None:
     """The comparison can fail: a judge with a wrong rule is found out."""
     assert disagreements(range(400), direct, spoil)

@@ -264,3 +264,61 @@ def test_verdict_survives_json() -> None:
     import json
 
     assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+
+
+def test_a_crash_over_unequal_messages_is_blamed_on_the_decision() -> None:
+    """A library that aborts does so where the longer message comes; the rank that runs another batch is to blame."""
+
+    def program(script: Script) -> None:
+        script.recorder.decision("admit", "step=1", "all" if script.rank else "refuse", deviates=not script.rank)
+        script.meet(script.tp, "all_reduce", 64 if script.rank else 32)
+        script.block(script.tp, "all_reduce")
+
+    verdict = judged(2, program, Limit.DEADLINE, codes={1: -6})
+    assert verdict.outcome is Outcome.HANG  # the other one still runs
+    done = judged(2, lambda script: _ended(script, program), codes={0: -6, 1: 1})
+    assert (done.outcome, done.cause) == (Outcome.CRASH, Cause.ABORT)
+    assert (blame_of(done).ranks, blame_of(done).choice) == ((0,), "refuse")
+
+
+def _ended(script: Script, program: Program) -> None:
+    """The same, in a process that dies."""
+    with suppress(Stopped):
+        program(script)
+
+
+def test_a_death_by_itself_is_no_matter_of_sizes() -> None:
+    """A rank that is killed is to blame for its death, also where ranks have chosen differently before."""
+
+    def program(script: Script) -> None:
+        script.recorder.decision("shapes", "list", str(script.rank), deviates=bool(script.rank))
+        script.meet(script.tp, "all_reduce", 64)
+
+    verdict = judged(2, program, codes={0: -9, 1: 1})
+    assert (verdict.cause, blame_of(verdict).ranks, blame_of(verdict).by) == (Cause.SIGNAL, (0,), "died")
+
+
+def test_a_communicator_that_one_side_never_made() -> None:
+    """Ranks that look for each other under two names wait in two communicators; the name is what parted them."""
+
+    def program(script: Script) -> None:
+        name = "cp/7" if script.rank == 0 else "cp/3"
+        script.recorder.decision("communicator", "cp", name)
+        script.block(script.recorder.comm("gloo", name, range(3)), "rendezvous")
+
+    verdict = judged(3, program)
+    assert (verdict.cause, verdict.proved) == (Cause.DEADLOCK, True)
+    blame = blame_of(verdict)
+    assert (blame.ranks, blame.by, blame.choice) == ((0,), "decision", "cp/7")
+
+
+def test_a_source_that_waits_for_itself() -> None:
+    """All wait for a message of one of them, who waits for it too: it never sent what they wait for."""
+
+    def program(script: Script) -> None:
+        script.recorder.recv(script.tp, 0, what="requests")
+        raise Stopped
+
+    verdict = judged(2, program)
+    assert (verdict.cause, blame_of(verdict).ranks) == (Cause.DEADLOCK, (0,))
+    assert blame_of(verdict).text.startswith("Rank 0 never sent what ranks 0-1 waited for in tp recv requests #1")

@@ -22,7 +22,7 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "unknown key, close to none": (
         [("{tp: 2}", "{tp: 2, zzz: 1}")],
-        ["a.yaml:4:19: parallel.zzz: unknown key; allowed are: attention_dp, ep, pp, tp"],
+        ["a.yaml:4:19: parallel.zzz: unknown key; allowed are: attention_dp, attention_tp, ep, pp, tp"],
     ),
     "unknown key of the engine": (
         [("max_batch_size: 4", "max_batchsize: 4")],
@@ -90,7 +90,7 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "unknown engine": (
         [(PARALLEL, PARALLEL + "\nengine: miniml")],
-        ["a.yaml:5:9: engine: engine 'miniml' is not installed; there are minimal; did you mean minimal?"],
+        ["a.yaml:5:9: engine: engine 'miniml' is not installed; there are minimal, source; did you mean minimal?"],
     ),
     "TensorRT-LLM key that is not modelled": (
         [("max_batch_size: 4", "attn_backend: TRTLLM")],
@@ -222,11 +222,52 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
         [(FAULTS, "workload: {prompt_tokens: 250, new_tokens: 10}\nexpect:\n")],
         ["a.yaml:9:11: workload: 250 prompt and 10 new tokens exceed max_seq_len 256"],
     ),
+    "too few lengths": (
+        [(FAULTS, "workload: {requests: 3, new_tokens: [1, 2]}\nexpect:\n")],
+        ["a.yaml:9:37: workload.new_tokens: has 2 values for 3 requests; give one for each"],
+    ),
+    "a message to nobody who takes it": (
+        [(FAULTS, "workload:\n  messages:\n    - {kind: pause}\nexpect:\n")],
+        ["a.yaml:11:5: workload.messages: only an engine core takes messages; set config.data_parallel_backend"],
+    ),
+    "messages that name what is not there": (
+        [
+            ("{tp: 2}", "{tp: 2, attention_dp: true}"),
+            ("max_batch_size: 4", "data_parallel_backend: mp"),
+            (FAULTS, "workload:\n  messages:\n    - {kind: add_request, ranks: [2], request: 4}\nexpect:\n"),
+        ],
+        [
+            "a.yaml:11:34: workload.messages[0].ranks: there is no rank 2; ranks are 0 to 1",
+            "a.yaml:11:48: workload.messages[0].request: there is no request 4; requests are 0 to 3",
+        ],
+    ),
+    "a message without its request": (
+        [(FAULTS, "workload:\n  messages:\n    - {kind: kv_arrived}\nexpect:\n")],
+        ["a.yaml:11:7: workload.messages[0]: `request` is needed for kv_arrived"],
+    ),
+    "a message with a tag that means nothing": (
+        [(FAULTS, "workload:\n  messages:\n    - {kind: sleep, tag: weights}\nexpect:\n")],
+        ["a.yaml:11:7: workload.messages[0]: `tag` has no meaning for sleep"],
+    ),
+    "an engine core without data parallelism": (
+        [("max_batch_size: 4", "data_parallel_backend: mp")],
+        [
+            "a.yaml:6:26: config.data_parallel_backend: mp needs data-parallel ranks; set parallel.attention_dp: true and "
+            "pp: 1"
+        ],
+    ),
+    "partitioned parameters of one rank": (
+        [("{tp: 2}", "{ep: 1, attention_dp: true}"), ("max_batch_size: 4", "zero_optimization: {stage: 3}\ndevice: cpu")],
+        [
+            "a.yaml:6:30: config.zero_optimization.stage: needs 2, 4 or 8 ranks, attention_dp: true, ep: 1, pp: 1, and no "
+            "data_parallel_backend"
+        ],
+    ),
     "fault in an unknown phase": (
         [(FAULTS, "faults:\n  - {kind: raise, rank: 0, phase: warmup}\nexpect:\n")],
         [
             "a.yaml:10:35: faults[0].phase: unknown phase 'warmup'; there are init, attention, general, autotuner, "
-            "generation_capture, prefill_capture, memory_pool, clock, decode"
+            "generation_capture, prefill_capture, memory_pool, clock, decode, jit"
         ],
     ),
     "fault of a rank that is not there": (
@@ -251,7 +292,10 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "wrong value below a matrix entry": (
         [(FAULTS, "matrix:\n  guards:\n    - {preset: trtllm-main}\n    - {general: 3}\nexpect:\n")],
-        ["a.yaml:12:17: matrix.guards[1].general: input should be 'none', 'assert', 'agree' or 'sync-skip', got 3"],
+        [
+            "a.yaml:12:17: matrix.guards[1].general: input should be 'none', 'assert', 'agree', 'sync-skip' or 'fail-stop', "
+            "got 3"
+        ],
     ),
     "wrong first value in a matrix": (
         [(FAULTS, "matrix:\n  parallel.tp: [none, 2]\nexpect:\n")],

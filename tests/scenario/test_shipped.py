@@ -62,7 +62,7 @@ def test_spec_holds_no_more_than_it_should() -> None:
     for case in load_all([ROOT / "scenarios"]):
         assert set(case.spec) == {
             "parallel", "config", "kv_capacity", "guards", "warmup", "workload", "faults", "on_error", "device", "gpu",
-            "habits", "skew", "environment",
+            "habits", "skew", "environment", "cpu",
         }  # fmt: skip
         assert len(case.spec["kv_capacity"]["per_rank"]) == case.ranks
 

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from mpi4py import MPI  # noqa: E402
 
 from harness.trace import Recorder  # noqa: E402
 from tests.watch.simulated_device import SimulatedDevice  # noqa: E402
+
+WATCHED_S = 2.0
 
 
 class Rank:
@@ -145,6 +148,31 @@ def abort(rank: Rank) -> None:
         rank.recorder.abort(7)
         rank.mpi.Abort(7)
     rank.barrier()
+
+
+def abort_after_error(rank: Rank) -> None:
+    """The last rank fails, tells it, and after a grace ends the job; the others wait for it all the while."""
+    if rank.last:
+        rank.recorder.error(RuntimeError("the first error"))
+        time.sleep(1.5)
+        rank.recorder.abort(7)
+        rank.mpi.Abort(7)
+    rank.barrier()
+
+
+def watched(rank: Rank) -> None:
+    """A deadlock, while a thread of the last rank may still do something about it, and in the end does nothing."""
+    announced = threading.Event()
+
+    def watch() -> None:
+        with rank.recorder.waiter():
+            announced.set()
+            time.sleep(WATCHED_S)
+
+    if rank.last:
+        threading.Thread(target=watch).start()
+        announced.wait()
+    deadlock(rank)
 
 
 def return_early(rank: Rank) -> None:
@@ -312,7 +340,8 @@ PROGRAMS: dict[str, Callable[[Rank], None]] = {
     for program in (
         clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_before_init,
         exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
-        abort, return_early, spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
+        abort, abort_after_error, watched, return_early,
+        spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
         children, replay, skip_replay, raise_after_launch,
     )
 }  # fmt: skip

@@ -121,6 +121,9 @@ def test_ras_opinion_is_compared() -> None:
     assert finding is not None
     assert finding.facts == {"tool": "NCCL RAS", "ranks": [1], "agrees": True}
     assert "AllReduce 7 on ranks 0,2; AllReduce 6 on rank 1" in finding.text
+    two = ras_opinion({"communicators": [{"size": 2, "ranks": [entry(0, 100, 7), entry(1, 101, 6)]}]}, {}, BLAME)
+    assert two is not None
+    assert two.facts["ranks"] == [1]  # of two ranks the one that is behind
     equal = {"communicators": [{"size": 2, "ranks": [entry(0, 100, 7), entry(1, 101, 7)]}]}
     blind = ras_opinion(equal, {}, BLAME)
     assert blind is not None
@@ -148,4 +151,21 @@ def test_flight_opinion_is_compared() -> None:
     assert finding.facts["ranks"] == [1]
     assert finding.facts["agrees"]
     assert "#9 scheduled on rank 0" in finding.text
+    first = flight_opinion({0: dump(1) | {"pg_config": {"0": {}}}, 1: dump(0) | {"pg_config": {"0": {}}}}, BLAME)
+    assert first is not None
+    assert first.facts["ranks"] == [1]  # a member that has handed over nothing yet
+    assert "nothing on rank 1" in first.text
     assert flight_opinion({}, None) is None
+
+
+def test_ras_opinion_names_who_is_not_made_or_silent() -> None:
+    """A communicator that only some ranks have finished making; a rank that does not answer."""
+    ranks = [entry(0, 100, 0, state=7), entry(1, 101, 0)]
+    unmade = ras_opinion({"communicators": [{"size": 2, "ranks": ranks}]}, {}, BLAME)
+    assert unmade is not None
+    assert unmade.facts["ranks"] == [0]
+    silent = {"communicators": [{"size": 2, "ranks": [entry(0, 100, 0)], "missing_ranks": [{"rank": 1, "pid": 101}]}]}
+    found = ras_opinion(silent, {}, BLAME)
+    assert found is not None
+    assert found.facts["ranks"] == [1]
+    assert "no answer on rank 1" in found.text

@@ -11,6 +11,7 @@ import pytest
 from harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
 from harness.watch import process
 from tests.watch.launch import judge, watchdog
+from tests.watch.ranks import WATCHED_S
 
 RANKS = 3
 LAST = RANKS - 1
@@ -41,6 +42,7 @@ def blame_of(verdict: Verdict) -> Blame:
         ("kill_unneeded", Outcome.CRASH, Cause.SIGNAL),
         ("segv_unneeded", Outcome.CRASH, Cause.SIGNAL),
         ("abort", Outcome.CRASH, Cause.ABORT),
+        ("abort_after_error", Outcome.CRASH, Cause.ABORT),
         ("replay", Outcome.SUCCESS, Cause.NONE),
         ("skip_replay", Outcome.HANG, Cause.DEADLOCK),
         ("raise_after_launch", Outcome.RAISE, Cause.SOME_RANKS),
@@ -85,6 +87,23 @@ def test_orphaned_names_the_rank_that_raised(tmp_path: Path) -> None:
     raised = next(rank for rank in verdict.ranks if rank.rank == LAST)
     assert (raised.status, raised.error_type) == ("raised", "MemoryError")
     assert "raise_one" in raised.traceback
+
+
+def test_an_error_that_is_told_outlives_the_abort(tmp_path: Path) -> None:
+    """While a rank that failed waits out its grace its peers are no orphans; then the verdict has its first error."""
+    verdict = judge("abort_after_error", RANKS, tmp_path)
+    assert blame_of(verdict).ranks == (LAST,)
+    assert "after RuntimeError: the first error" in verdict.text
+    (aborted,) = [rank for rank in verdict.ranks if rank.status == "aborted"]
+    assert (aborted.rank, aborted.error_type) == (LAST, "RuntimeError")
+
+
+def test_no_deadlock_is_proved_while_a_thread_may_end_it(tmp_path: Path) -> None:
+    """A rank whose watching thread may still act is not stuck, nor are its peers; when the thread is gone, they are."""
+    verdict = judge("watched", RANKS, tmp_path)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, True), verdict.text
+    assert verdict.last_block_to_verdict_s is not None
+    assert verdict.last_block_to_verdict_s > WATCHED_S / 2
 
 
 @pytest.mark.parametrize("program", ["spin", "gil"])

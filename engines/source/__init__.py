@@ -1,0 +1,1 @@
+"""Warm-up code of an upstream checkout, grafted onto the minimal engine."""

@@ -1,0 +1,28 @@
+"""One rank's process: `python -m engines.source`, started by a supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from engines.minimal.__main__ import main
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.rank import Rank
+from engines.source.trtllm.upstream import UPSTREAM
+from engines.source.warm_up import SourceWarmUp
+
+
+class SourceRank(Rank):
+    """A rank of the minimal engine, warmed up by the tree's code."""
+
+    def warm_up(self, engine: ModelEngine, manager: BlockManager) -> SourceWarmUp:
+        """The tree's warm-up, ready to run."""
+        tree = Path(json.loads(os.environ["LOCKSTEP_SPEC"])["config"]["tree"])
+        ours = (engine, manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
+        return SourceWarmUp(UPSTREAM, tree, self.settings, *ours)
+
+
+if __name__ == "__main__":
+    main(SourceRank)

@@ -1,0 +1,58 @@
+"""The engine `source` as the harness sees it: schema, impossible settings, what it lacks, command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engines.minimal.habits import Habits
+from engines.minimal.plugin import ENGINE as MINIMAL
+from engines.minimal.schema import PHASES
+from engines.source.schema import Config, Guards
+from harness.scenario.errors import NotInCheckout
+
+Keys = tuple[str | int, ...]
+
+
+class SourceEngine:
+    """Entry point `source`."""
+
+    name = "source"
+    Config = Config
+    Guards = Guards
+
+    def resolve(self, guards: Mapping[str, Any]) -> dict[str, Any]:
+        """Which phases there are, and how they are guarded, is the tree's affair."""
+        return {"guards": dict.fromkeys(PHASES, "none"), "habits": asdict(Habits()), "warmup": dict.fromkeys(PHASES, True)}
+
+    def check(self, spec: Mapping[str, Any]) -> list[tuple[Keys, str]]:
+        """Settings that cannot be."""
+        found = MINIMAL.check(spec)
+        tree = spec["config"]["tree"]
+        if tree is not None and not Path(tree).is_dir():
+            found.append((("config", "tree"), f"there is no folder {tree}; give the root of a TensorRT-LLM checkout"))
+        return found
+
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """The tree is not part of the product."""
+        given = spec["config"]["tree"] is not None
+        return "" if given else "config.tree is not set; give a TensorRT-LLM checkout by --set config.tree=PATH"
+
+    def command(self, spec: Mapping[str, Any]) -> list[str]:
+        """One rank: everything it needs comes in its environment."""
+        return [sys.executable, "-m", "engines.source"]
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """The same settings on the warm-up code of another checkout. One of a layout that nobody knows is no verdict."""
+        from engines.source.trtllm.upstream import UPSTREAM
+
+        files = [entry.file for entry in UPSTREAM.entries]
+        if not any((Path(tree) / file).is_file() for file in files):
+            raise NotInCheckout(f"{tree} is no tree of {UPSTREAM.name}: it has none of {', '.join(files)}")
+        return {**spec, "config": {**spec["config"], "tree": tree}}
+
+
+ENGINE = SourceEngine()

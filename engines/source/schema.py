@@ -1,0 +1,26 @@
+"""The sections `config` and `guards` of a scenario for the engine `source`. Read by the harness only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from engines.minimal import schema
+
+
+class Config(schema.Config):
+    """The minimal engine's settings, and the tree whose warm-up runs with them."""
+
+    tree: str | None = Field(None, description="a working tree of TensorRT-LLM; relative to the scenario file, or absolute")
+
+    @field_validator("tree")
+    @classmethod
+    def _absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Relative to the file that says so, if it is known."""
+        file = (info.context or {}).get("file")
+        return value if value is None or file is None else str((Path(file).parent / value).resolve())
+
+
+class Guards(schema.Section):
+    """None to set: the guards are those that the tree's own code has."""

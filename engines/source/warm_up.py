@@ -1,0 +1,118 @@
+"""The warm-up of an upstream tree: its own control flow, run on this rank of the minimal engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
+from engines.minimal.faults import Faults
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
+from engines.minimal.protocols import Communicator
+from engines.minimal.settings import Settings
+from engines.minimal.unable import Unable
+from engines.source.bench import Bench
+from engines.source.class_source import ClassSource
+from engines.source.graft import graft
+from engines.source.namespace import Namespace, World
+from engines.source.notes import Notes
+from engines.source.tree import Tree
+from engines.source.upstream import Entry, Upstream
+from harness.trace import Recorder
+
+NOT_UPSTREAMS = (AttributeError, ImportError, NameError, TypeError)
+
+
+@dataclass(slots=True)
+class SourceWarmUp:
+    """Takes the place of the minimal engine's own warm-up. Raises Unable for what it cannot run."""
+
+    upstream: Upstream
+    root: Path
+    settings: Settings
+    engine: ModelEngine
+    manager: BlockManager
+    tp: Communicator
+    world: Communicator
+    pipeline: Pipeline
+    hand_off: CacheHandOff
+    recorder: Recorder
+    faults: Faults
+    captured: dict[str, list[int]] = field(default_factory=dict)
+    skipped: dict[str, list[int]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """The tree's warm-up, then the meeting of all ranks that follows it."""
+        entry, source = find_entry(self.upstream, Tree(self.root, self.upstream.package))
+        bench = self._bench(source)
+        stand = self.upstream.stand(bench)
+        world = World(source.tree, stand.names, stand.libraries)
+        bench.grafted = graft(source, world, stand.attributes, Notes(self.upstream, bench).wrap)
+        stand.bind(bench.grafted)
+        self.engine.warming_up = True
+        try:
+            getattr(bench.grafted, entry.method)(*(stand.arguments[name] for name in entry.arguments))
+        except NOT_UPSTREAMS as error:
+            # These tell of a stand-in that is not what the code takes it for, or of a mistake of the tree's own. Neither
+            # says how its ranks agree.
+            raise Unable(f"{type(error).__name__}: {error} at {_raised_at(error)}") from error
+        self.engine.warming_up = False
+        self._note()
+        with self.recorder.phase("clock"):
+            self.faults.at("clock")
+            self.world.barrier()
+            self.world.allgather(time.monotonic(), "clock")
+
+    def _bench(self, source: ClassSource) -> Bench:
+        ours = (self.engine, self.manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
+        return Bench(self.settings, *ours, mentions=source.mentions)
+
+    def _note(self) -> None:
+        """Which of the configured graphs there are now."""
+        for phase, kind, sizes in (
+            ("generation_capture", "generation", self.settings.graph_sizes),
+            ("prefill_capture", "prefill", self.settings.prefill_sizes),
+        ):
+            made = {key[1] for key in self.engine.graphs if key[0] == kind}
+            if sizes:
+                self.captured[phase] = [size for size in sizes if size in made]
+                self.skipped[phase] = [size for size in sizes if size not in made]
+
+
+def find_entry(upstream: Upstream, tree: Tree) -> tuple[Entry, ClassSource]:
+    """The layout that the tree has. Raises Unable when it has none that is known."""
+    seen: list[str] = []
+    for entry in upstream.entries:
+        module = tree.at(entry.file)
+        if module is None:
+            seen.append(f"no {entry.file}")
+            continue
+        source = ClassSource.find(tree, module, entry.cls)
+        if source is None:
+            seen.append(f"no class {entry.cls} in {entry.file}")
+        elif source.owner(entry.method) is None:
+            seen.append(f"no method {entry.cls}.{entry.method} in {entry.file}")
+        else:
+            return entry, source
+    raise Unable(f"{tree.root} is not a tree of {upstream.name} as this engine knows it: {_listed(seen)}")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return ", ".join(parts)
+
+
+def _raised_at(error: BaseException) -> str:
+    """The last line of the tree on the way to the error."""
+    trace: Any = error.__traceback__
+    found = "no line of the tree"
+    while trace is not None:
+        names = trace.tb_frame.f_globals
+        if isinstance(names, Namespace):
+            found = f"{names.world.tree.relative(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found

@@ -1,0 +1,1 @@
+"""Commits of an engine's repository, and the first of them that hangs."""

@@ -1,0 +1,171 @@
+"""Launches of commits: check out, build, launch, judge, and read the verdict back from its file."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean
+
+from harness.bisect.build import Built, build
+from harness.bisect.choice import Step
+from harness.bisect.evidence import Evidence
+from harness.bisect.judgement import Judgement, judgement, words
+from harness.bisect.repository import Range
+from harness.bisect.silent import Silent
+from harness.bisect.state import Launched, State
+from harness.bisect.suspects import Suspects
+from harness.bisect.worktrees import Checkout, Worktrees
+from harness.campaign.packing import Packing
+from harness.campaign.run import Run
+from harness.judge.verdict import Outcome, Verdict
+from harness.launch.launcher import Launcher
+from harness.report.store import RunStore
+from harness.scenario.case import Case
+from harness.scenario.engine import at_checkout, find_engine
+from harness.scenario.errors import NotInCheckout
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One step, with the ranks that it takes."""
+
+    step: Step
+    ranks: int
+
+
+@dataclass(slots=True)
+class Launches:
+    """Runs steps for real and adds what they show to the evidence."""
+
+    state: State
+    commits: Range
+    suspects: Suspects
+    worktrees: Worktrees
+    launcher: Launcher
+    packing: Packing
+    tell: Callable[[Launched, int, Judgement, Verdict], None]
+    tell_skip: Callable[[int, str], None]
+    evidence: Evidence = field(default_factory=Evidence)
+    wanted: str = ""
+    also_good: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)  # of launches
+    stop: threading.Event = field(default_factory=threading.Event)
+    _built: dict[int, Built] = field(default_factory=dict)  # by the number of a checkout
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _building: dict[str, threading.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take up what is on disk: every launch that was judged, every commit that has nothing to launch."""
+        self.wanted = self.state.asked.signature or self.state.wanted
+        numbers = {commit.sha: number for number, commit in enumerate(self.commits.commits)}
+        numbers[self.commits.older] = self.suspects.older
+        for launched, verdict in self.state.verdicts():
+            if verdict.outcome is not Outcome.INVALID:  # what could not be judged then may be judged now
+                self._count(numbers[launched.sha], verdict)
+        for sha, why in self.state.skips.items():
+            self.evidence.skip(numbers[sha], why)
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Run steps, as many at once as fit."""
+        ranks = self.state.asked.case["ranks"]
+        self.packing.run([Task(step, ranks) for step in steps], self._step, self.stop)
+
+    def build_cost(self) -> Mapping[int, float]:
+        """What a build costs in launches, of each commit that is not built."""
+        if not self.state.asked.build or not self.state.build_seconds or not self.seconds:
+            return {}
+        cost = mean(self.state.build_seconds) / max(mean(self.seconds), 1e-3)
+        count = self.suspects.count + 1
+        return {number: cost for number in range(count) if not self.worktrees.has(self.commits.sha(number))}
+
+    def _step(self, task: Task) -> None:
+        commit = task.step.commit
+        sha = self.commits.sha(commit)
+        with self.worktrees.use(sha) as checkout:
+            why = self._prepare(sha, checkout)
+            if not why:
+                try:
+                    case = self._case(checkout.path)
+                except NotInCheckout as error:
+                    why = str(error).replace(str(checkout.path), sha[:12])
+            if why:
+                self.state.skip(sha, why)
+                with self._lock:
+                    self.evidence.skip(commit, why)
+                self.tell_skip(commit, why)
+                return
+            for _ in range(task.step.launches):
+                if self._launch(commit, sha, case) is not Judgement.GOOD:
+                    return
+
+    def _prepare(self, sha: str, checkout: Checkout) -> str:
+        """Build the checkout if that is asked for and not done; why it failed, or empty."""
+        command = self.state.asked.build
+        if not command:
+            return ""
+        with self._lock:
+            lock = self._building.setdefault(sha, threading.Lock())
+        with lock:
+            if checkout.number not in self._built:
+                started = time.monotonic()
+                log = self.state.path / "builds" / f"{sha[:12]}.log"
+                built = build(command, checkout.path, sha, log, self.stop.is_set)
+                self._built[checkout.number] = built
+                if built.ok:
+                    self.state.built(sha, time.monotonic() - started)
+            return self._built[checkout.number].text
+
+    def _case(self, tree: Path) -> Case:
+        case = self.state.case
+        folder = str((tree / self.state.asked.tree).resolve())
+        return replace(case, spec=at_checkout(find_engine(case.engine), case.spec, folder))
+
+    def _launch(self, commit: int, sha: str, case: Case) -> Judgement:
+        launched = self.state.begin(sha)
+        folder = self.state.path / launched.folder
+        store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [case])
+        rerun = self._rerun(sha)
+        Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case)
+        verdict = self.state.verdict(launched)
+        if verdict is None:
+            raise RuntimeError(f"{self.state.path / self.state.verdict_path(launched)} was written and cannot be read")
+        with self._lock:
+            found = self._count(commit, verdict)
+        self.state.judged(launched, words(verdict), found.value)
+        self.tell(launched, commit, found, verdict)
+        return found
+
+    def _count(self, commit: int, verdict: Verdict) -> Judgement:
+        """Judge a verdict and count it. The bad end says what is wanted, the good end what is good beside a success."""
+        ended = verdict.outcome not in (Outcome.SUCCESS, Outcome.INVALID)
+        if commit == self.suspects.bad and not self.wanted and ended:
+            self.wanted = verdict.signature
+            self.state.want(self.wanted)
+        quiet = ended and verdict.outcome is not Outcome.HANG and verdict.signature != self.wanted
+        if commit == self.suspects.good and quiet:
+            self.also_good.append(verdict.signature)
+        if not self.wanted:  # only the bad end is launched before it has shown anything
+            found = Judgement.GOOD if verdict.outcome is Outcome.SUCCESS else Judgement.INVALID
+        else:
+            found = judgement(verdict, self.wanted, self.also_good)
+        text = verdict.text if found is Judgement.INVALID else words(verdict)
+        self.evidence.add(commit, found, text.strip().split("\n")[0])
+        seconds = getattr(verdict, "seconds", None)
+        if seconds is not None and found is not Judgement.INVALID:
+            self.seconds.append(seconds)
+        return found
+
+    def _rerun(self, sha: str) -> str:
+        asked = self.state.asked
+        judge = ["lockstep", "judge-commit", asked.case["path"], "--case", asked.case["id"]]
+        judge += ["--device", asked.case["spec"]["device"]]
+        judge += [word for value in asked.values for word in ("--set", value)]
+        judge += ["--tree", asked.tree] if asked.tree != "." else []
+        judge += ["--build", asked.build] if asked.build else []
+        judge += ["--signature", self.wanted] if self.wanted else []
+        add = f"git -C {shlex.quote(asked.repository)} worktree add --detach $tree {sha}"
+        return f"tree=$(mktemp -d) && {add} && cd $tree && {shlex.join(judge)}"

@@ -1,0 +1,61 @@
+"""The report of a bisection: Markdown for people, JSON for programs, and the end of it on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from harness.bisect.account import Account, Line
+from harness.report import files
+from harness.report.markdown import plain
+
+MARKDOWN, JSON = "report.md", "report.json"
+
+
+def write(folder: Path, found: Account) -> None:
+    """Write both files."""
+    files.replace_json(folder / JSON, found.to_json())
+    files.replace(folder / MARKDOWN, render(found))
+
+
+def render(found: Account) -> str:
+    """The report as Markdown."""
+    what = "first fixed commit" if found.find == "fixed" else "first bad commit"
+    head = [
+        f"# Bisection: {what}",
+        plain(found.text),
+        "".join(f"- `{sha}`\n" for sha in found.found).rstrip(),
+        f"Case `{found.case}` of {plain(found.repository)}: {found.suspects} commits between `{found.good[:12]}` (good) and "
+        f"`{found.bad[:12]}` (bad), {found.launches} launches. Bad is a verdict with signature `{found.wanted}`; a success, "
+        "or what the good end shows, is good; anything else says nothing.",
+        *found.missed,
+    ]
+    table = [
+        "| commit | number | subject | hangs | clean | probability | verdicts |",
+        "|---|---|---|---|---|---|---|",
+        *map(_row, found.commits),
+        f"| none of the range | | | | | {found.outside:.4f} | |",
+    ]
+    return "\n\n".join(filter(None, head)) + "\n\n" + "\n".join(table) + "\n"
+
+
+def _row(line: Line) -> str:
+    links = "; ".join(f"[{plain(shown.words)}]({shown.file})" for shown in line.verdicts)
+    end, skipped = f"({line.end} end)" if line.end else "", f"(skipped: {line.skipped})" if line.skipped else ""
+    subject = plain(" ".join(filter(None, (line.subject, end, skipped)))).replace("\n", " ")
+    chance = f"{line.probability:.4f}" if line.probability else "0"
+    cells = (f"`{line.commit[:12]}`", str(line.number), subject, str(line.hangs), str(line.clean), chance, links or "-")
+    return f"| {' | '.join(cells)} |"
+
+
+def show(found: Account, file: TextIO | None = None) -> None:
+    """Print the end of a bisection, for people."""
+    file = file or sys.stderr
+    print(found.text, file=file)
+    for sha in found.found[:20]:
+        print(f"  {sha}", file=file)
+    if len(found.found) > 20:
+        print(f"  and {len(found.found) - 20} more", file=file)
+    for sentence in found.missed:
+        print(sentence, file=file)

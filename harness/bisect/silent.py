@@ -1,0 +1,20 @@
+"""A display that shows nothing: a bisection has its own lines."""
+
+from __future__ import annotations
+
+from harness.report.line import Line
+from harness.scenario.case import Case
+from harness.watch.members import Members
+
+
+class Silent:
+    """A display of a run, for one launch of a commit."""
+
+    def begin(self, case: Case) -> None:
+        """A case is being launched."""
+
+    def tick(self, case: Case, members: Members) -> None:
+        """Its ranks have moved."""
+
+    def end(self, case: Case, line: Line) -> None:
+        """It has been judged."""

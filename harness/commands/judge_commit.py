@@ -1,0 +1,135 @@
+"""`lockstep judge-commit`: judges the checkout in the current folder, for `git bisect run`.
+
+Exit code 0: good; 1: bad, the wanted signature; 125: cannot say; 128 or more: stop. `harness.cli` turns all else into stop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import harness
+from harness.bisect.build import build
+from harness.bisect.errors import BisectionError
+from harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
+from harness.bisect.silent import Silent
+from harness.campaign.devices import Machine, assign
+from harness.campaign.run import Run
+from harness.commands import Subparsers
+from harness.commands.selection import add_selection, one
+from harness.judge.verdict import Outcome
+from harness.launch.gpus import gpus, torch_has_cuda
+from harness.launch.launcher import find
+from harness.launch.probe import environment
+from harness.report.names import slug
+from harness.report.rates import rate_seen
+from harness.report.schema import VerdictFile, read_verdict
+from harness.report.store import ROOT, RunStore
+from harness.scenario.case import Case
+from harness.scenario.engine import at_checkout, find_engine
+from harness.scenario.errors import NotInCheckout
+
+GOOD, BAD, CANNOT_SAY = 0, 1, 125
+MISS = 0.05
+
+
+def add(commands: Subparsers) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("judge-commit", help="judge the checkout in the current folder, for `git bisect run`")
+    add_selection(parser)
+    parser.add_argument("--signature", default="", metavar="HEX", help="what is bad (default: any hang)")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="launches, all of which must be good")
+    parser.add_argument("--build", default="", metavar="CMD", help="run by sh before; where it fails, nothing can be said")
+    parser.add_argument("--tree", default=".", metavar="DIR", help="where in the checkout the engine is")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
+    parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    parser.add_argument("--reports", type=Path, metavar="DIR", help="where runs are kept (default: in git's folder)")
+    parser.set_defaults(run=judge_commit)
+
+
+def judge_commit(arguments: argparse.Namespace) -> int:
+    """Judge; the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
+    here = Path.cwd()
+    if arguments.repeat < 1:
+        raise BisectionError(f"--repeat {arguments.repeat}: give a number of launches from 1 on")
+    if arguments.signature and not re.fullmatch(SIGNATURE, arguments.signature):
+        raise BisectionError(f"--signature {arguments.signature}: give the 12 hex digits of a verdict's signature")
+    if Path(harness.__file__).resolve().is_relative_to(here.resolve()):
+        raise BisectionError(f"{here} holds the lockstep that judges: install it outside of the checkout that is judged")
+    cases, said = assign([one(arguments)], arguments.device, Machine(gpus(), torch_has_cuda()))
+    _say("\n".join(said))
+    reports = (arguments.reports or _git_folder(here)).resolve()
+    if arguments.build:
+        reports.mkdir(parents=True, exist_ok=True)
+        built = build(arguments.build, here, _git(here, "HEAD"), reports / "build.log")
+        if not built.ok:
+            _say(f"{built.text} (see {reports / 'build.log'})")
+            return CANNOT_SAY
+    try:
+        engine = find_engine(cases[0].engine)
+        case = replace(cases[0], spec=at_checkout(engine, cases[0].spec, str((here / arguments.tree).resolve())))
+    except NotInCheckout as error:
+        _say(str(error))
+        return CANNOT_SAY
+    reports.mkdir(parents=True, exist_ok=True)
+    os.chdir(reports)  # supervisors start here, where no module of the checkout can be taken for one of ours
+    for _ in range(arguments.repeat):
+        verdict = _verdict(case, arguments.launcher, reports)
+        found = _judgement(verdict, arguments.signature)
+        _say(f"{found.value}: {words(verdict)}{f': {verdict.text}' if found is Judgement.INVALID else ''}")
+        if found is Judgement.BAD:
+            return BAD
+        if found is not Judgement.GOOD:
+            return CANNOT_SAY
+    seen = rate_seen(arguments.repeat, MISS)
+    _say(f"a hang that shows in {seen:.0%} or more of the launches would have been missed with at most {MISS:.0%}")
+    return GOOD
+
+
+def _verdict(case: Case, launcher: str, reports: Path) -> VerdictFile:
+    """Launch once; the verdict as it is on disk."""
+    store = RunStore.create(reports, None, sys.argv, environment(launcher), [case])
+    _say(f"reports: {store.path}")
+    Run(store, find(launcher), Silent(), stop=threading.Event()).one(case)
+    verdict = read_verdict((store.path / "cases" / slug(case.id) / "verdict.json").read_bytes())
+    if (verdict.case, verdict.run) != (case.id, store.id):
+        raise RuntimeError(f"{store.path}: the verdict on disk is of {verdict.case} in {verdict.run}")
+    return verdict
+
+
+def _judgement(verdict: VerdictFile, signature: str) -> Judgement:
+    """Without a signature any hang is bad."""
+    wanted = signature or (verdict.signature if verdict.outcome is Outcome.HANG else "any hang")
+    return judgement(verdict, wanted)
+
+
+def _git_folder(here: Path) -> Path:
+    """Where runs of this checkout are kept: nothing is to lie in the checkout itself."""
+    folder = _git(here, "--absolute-git-dir")
+    return Path(folder) / "lockstep" if folder else ROOT
+
+
+def _git(here: Path, what: str) -> str:
+    """What `git rev-parse` says; empty where there is no git."""
+    command = ["git", "rev-parse", "--quiet", what]
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,45 @@
+"""The minimal engine of a checkout: its own code runs, under the harness that judges, whatever else lies there."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.scenario.engine import at_checkout, find_engine
+from harness.scenario.errors import NotInCheckout, ScenarioError
+
+ENGINE = find_engine("minimal")
+MAIN = "import engines, engines.minimal.part, harness, harness.trace; print(engines.__path__[0], harness.__file__, __name__)"
+
+
+@pytest.mark.parametrize("packages", [True, False])
+@pytest.mark.parametrize("inside", [True, False])
+def test_code_of_the_checkout_runs(packages: bool, inside: bool, tmp_path: Path) -> None:
+    """`engines` is the checkout's, with or without __init__.py; `harness` is not, even if the checkout has one."""
+    engines = tmp_path / "engines"
+    (engines / "minimal").mkdir(parents=True)
+    (engines / "minimal" / "__main__.py").write_text(MAIN)
+    (engines / "minimal" / "part.py").write_text("")
+    for package in (engines, engines / "minimal") if packages else ():
+        (package / "__init__.py").write_text("")
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "__init__.py").write_text("raise SystemExit('the wrong harness')")
+    spec = at_checkout(ENGINE, {"config": {}}, str(tmp_path if inside else engines))
+    assert spec["config"] == {}
+    done = subprocess.run(ENGINE.command(spec), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.split() == [str(engines), harness.__file__, "__main__"], done.stderr
+
+
+def test_checkout_without_the_engine(tmp_path: Path) -> None:
+    """A checkout that has no minimal engine is said to have none; an engine that has no checkouts likewise."""
+    with pytest.raises(NotInCheckout, match="there is no engines/minimal"):
+        at_checkout(ENGINE, {}, str(tmp_path))
+
+    class Old:
+        name = "old"
+
+    with pytest.raises(ScenarioError, match="'old' cannot be run from a checkout"):
+        at_checkout(Old(), {}, str(tmp_path))  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+"""A tree's warm-up on ranks that are threads, over the device without tensors of the engine's own tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engines.minimal.block_manager import BlockManager
+from engines.minimal.cache_hand_off import CacheHandOff
+from engines.minimal.executor import Executor
+from engines.minimal.faults import Faults
+from engines.minimal.model_engine import ModelEngine
+from engines.minimal.pipeline import Pipeline
+from engines.minimal.settings import Settings
+from engines.source.trtllm.upstream import UPSTREAM
+from engines.source.warm_up import SourceWarmUp
+from harness.scenario.load import load_all
+from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, on_groups
+
+
+@dataclass
+class Ran:
+    """What one rank did, or how far it came."""
+
+    log: Log
+    device: TableDevice
+    warm_up: SourceWarmUp
+    error: BaseException | None = None
+
+
+def launch(tree: Path, changes: dict[str, Any] | None = None, world: int = 2, stuck_s: float = 30.0) -> list[Any]:
+    """Warm up and decode on every rank."""
+    case = load_all(["tests/source/base.yaml"], {"config.tree": str(tree), **(changes or {})})[0]
+
+    def run(tp: ThreadCommunicator, everybody: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
+        mine = Settings.from_spec(case.spec, tp.rank, case.ranks)
+        log, device = Log(), TableDevice(data, mine.draft_len)
+        manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
+        engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
+        faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
+        pipeline, hand_off = Pipeline(mine, alone(), log, device), CacheHandOff(mine, alone(), log)
+        warm_up = SourceWarmUp(UPSTREAM, tree, mine, engine, manager, tp, everybody, pipeline, hand_off, log, faults)
+        ran = Ran(log, device, warm_up)
+        try:
+            warm_up.run()
+            Executor(mine, engine, manager, tp, log, faults, pipeline).run()
+            assert manager.free_blocks == manager.blocks
+        except BaseException as error:  # Unable is no Exception
+            ran.error = error
+        return ran
+
+    return on_groups(world, ("tp", "world", "data"), run, stuck_s)
