@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from harness.scenario.case import Case
 
@@ -83,3 +84,11 @@ class GpuPool:
             rest = [name for name in rest if not self._sharers[name]]
             return tuple(rest[:count]) if len(rest) >= count else ()
         return (min(rest, key=lambda name: self._sharers[name]),) if rest else ()
+
+
+def on_gpus(case: Case, gpus: Sequence[str]) -> Case:
+    """The case with ranks that see these GPUs only, whatever else runs beside it."""
+    if not gpus:
+        return case
+    seen = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: ",".join(gpus)}  # in the order that NVML counts them
+    return replace(case, spec={**case.spec, "environment": {**case.spec.get("environment", {}), **seen}})

@@ -7,12 +7,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from harness.campaign.attempts import attempts, may_retry
-from harness.campaign.gpu_pool import VISIBLE, GpuPool
+from harness.campaign.gpu_pool import GpuPool, on_gpus
 from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
@@ -89,7 +89,7 @@ class Run:
             self.display.begin(case)
             folder = self.store.case_dir(case, repetition)
             started = time.monotonic()
-            seated = _on_gpus(case, gpus)
+            seated = on_gpus(case, gpus)
             verdict = attempts(
                 folder,
                 self.retries,
@@ -125,14 +125,6 @@ def exit_code(lines: Sequence[Line]) -> int:
     if standings & set(RED):
         return EXIT_UNEXPECTED
     return EXIT_NOT_RUN if "not-run" in standings else EXIT_AS_EXPECTED
-
-
-def _on_gpus(case: Case, gpus: Sequence[str]) -> Case:
-    """The case with ranks that see these GPUs only, whatever else runs beside it."""
-    if not gpus:
-        return case
-    seen = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: ",".join(gpus)}  # in the order that NVML counts them
-    return replace(case, spec={**case.spec, "environment": {**case.spec.get("environment", {}), **seen}})
 
 
 def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ()) -> str:

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.judge.words import ranges
-from harness.scenario.case import Expectation
-from harness.scenario.expectation import differences
+from harness.report import waive
 
 NOT_JUDGED = "no verdict: the run ended before this case was judged"
 NOT_RUN = "not run"  # the outcome of a case that the run's budget left out
@@ -91,7 +90,7 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         cause=raw["cause"],
         proved=raw["proved"],
         ok=raw["expected"]["ok"],
-        differences="; ".join((*raw["expected"]["differences"], *_waive_differences(plan, raw))),
+        differences="; ".join((*raw["expected"]["differences"], *waive.differences_from(plan.get("waive"), raw))),
         blame_ranks=ranges(blame["ranks"]) if blame else "",
         blame_by=blame["by"] if blame else "",
         blame_words=_words(blame) if blame else "",
@@ -111,7 +110,7 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         attempts=1 + len(attempts),
         attempt_texts="\n".join(f"attempt {one['number']}: {_attempt(one)}" for one in attempts),
         memory_bytes=_memory(raw["ranks"]),
-        waived=_waived(plan, raw),
+        waived=waive.holds(plan.get("waive"), raw),
         **_planned(plan),
     )
 
@@ -155,32 +154,15 @@ def not_judged(plan: Mapping[str, Any], text: str = NOT_JUDGED) -> Line:
 
 def _planned(plan: Mapping[str, Any]) -> dict[str, Any]:
     """What the plan alone says."""
-    waive = plan.get("waive") or {}
+    terms = plan.get("waive")
     return {
         "mechanism_class": plan.get("mechanism_class", ""),
         "guard": plan.get("guard", ""),
         "repetition": plan.get("repetition", 1),
         "planted": plan.get("planted", False),
-        "waive": "until {expires}, {owner}: {reason} ({link})".format(**waive) if waive else "",
-        "waive_kind": waive.get("kind", ""),
+        "waive": waive.words(terms),
+        "waive_kind": terms["kind"] if terms else "",
     }
-
-
-def _waived(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> bool:
-    """Whether a case failed in the way that its waive says."""
-    waive = plan.get("waive")
-    if not waive or waive["kind"] == "expired" or raw["outcome"] == "invalid" or raw["expected"]["ok"]:
-        return False
-    return not differences(Expectation(**waive["meanwhile"]), raw)
-
-
-def _waive_differences(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
-    waive = plan.get("waive")
-    if not waive or raw["outcome"] == "invalid" or raw["expected"]["ok"]:
-        return []
-    return [
-        f"and from what its waive says meanwhile: {text}" for text in differences(Expectation(**waive["meanwhile"]), raw)
-    ]
 
 
 def _attempt(attempt: Mapping[str, Any]) -> str:

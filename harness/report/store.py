@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.judge.verdict import Verdict
 from harness.report import files, junit, markdown, names
+from harness.report.evidence import attempts_in, evidence_in
 from harness.report.line import Line, judged, not_judged, not_run
 from harness.report.plan import Planned
 from harness.scenario.errors import ScenarioError
@@ -22,7 +23,6 @@ SCHEMA = "lockstep.run/1"
 ROOT = Path("reports/runs")
 LOCK = "run.lock"  # held while the run goes on
 LEFT_OUT = "not-run.jsonl"  # the cases for which the budget had no room
-KILLED = "the run was ended before this attempt was judged"
 
 
 def find_run(name: str, root: Path = ROOT) -> Path:
@@ -129,10 +129,10 @@ class RunStore:
             "case": case.id,
             "run": self.id,
             "repetition": repetition,
-            "attempts": _attempts(folder),
+            "attempts": attempts_in(folder),
             "expected": {"ok": ok, "differences": list(differences)},
             "rerun": rerun,
-            "evidence": _evidence(folder),
+            "evidence": evidence_in(folder),
             "device": case.spec.get("device", ""),
             "skew": case.spec.get("skew"),
             "environment": self.run["environment"],
@@ -199,25 +199,3 @@ def _read_line(run: Path, entry: Mapping[str, Any], left_out: str | None) -> Lin
         return not_judged(entry) if left_out is None else not_run(entry, left_out)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return not_judged(entry, f"verdict.json cannot be read: {error}")
-
-
-def _attempts(folder: Path) -> list[dict[str, Any]]:
-    """The earlier attempts that lie in a case's folder, as verdict.json names them."""
-    found: list[dict[str, Any]] = []
-    for path in folder.glob(f"{names.ATTEMPT}*"):
-        number = int(path.name.removeprefix(names.ATTEMPT))
-        try:
-            raw = json.loads((path / "verdict.json").read_bytes())
-            told = {"outcome": raw["outcome"], "cause": raw["cause"], "text": raw["text"]}
-        except (OSError, ValueError, KeyError, TypeError):
-            told = {"outcome": "", "cause": "", "text": KILLED}
-        found.append({"number": number, **told, "folder": path.name})
-    return sorted(found, key=lambda one: int(one["number"]))
-
-
-def _evidence(folder: Path) -> list[str]:
-    return sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path != folder / "verdict.json" and not path.name.startswith(".")
-    )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from harness.campaign.attempts import attempts
 from harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
-from harness.report.store import KILLED, RunStore
+from harness.report.evidence import KILLED
+from harness.report.store import RunStore
 from tests.report.samples import ENVIRONMENT, case
 
 LAUNCH = Verdict(Outcome.INVALID, Cause.LAUNCH, "no mpiexec")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.campaign.gpu_pool import GpuPool
+from harness.campaign.gpu_pool import GpuPool, on_gpus
 from harness.scenario.case import Case
 from tests.watch.launch import case
 
@@ -95,3 +95,12 @@ def test_visible_devices_of_the_user() -> None:
     assert GpuPool.visible(8, {"CUDA_VISIBLE_DEVICES": "3, GPU-ab"}).names == ("3", "GPU-ab")
     assert GpuPool.visible(2, {}).names == ("0", "1")
     assert GpuPool.visible(2, {"CUDA_VISIBLE_DEVICES": ""}).names == ()
+
+
+def test_ranks_see_their_gpus_only() -> None:
+    """A case that runs beside others tells its ranks which GPUs are theirs, in NVML's order; a lone one tells them nothing."""
+    one = replace(on_gpu(2), spec={"device": "cuda", "environment": {"A": "1"}})
+    seated = on_gpus(one, ("2", "3"))
+    assert seated.spec["environment"] == {"A": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "2,3"}
+    assert one.spec["environment"] == {"A": "1"}
+    assert on_gpus(one, ()) is one

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.report.evidence import KILLED
 from harness.report.files import held
-from harness.report.store import KILLED, LOCK
+from harness.report.store import LOCK
 from harness.watch import process
 from tests.campaign.test_command_line import SCENARIO, lockstep
 from tests.watch.test_teardown import hear_interrupts
