@@ -81,7 +81,7 @@ def _result(lines: tuple[Line, ...]) -> Result:
     standing, note = _standing(lines, count)
     if standing in GREEN:  # and what could not be judged, or was not run, keeps it from being green
         standing = next((rest for rest in ("invalid", "not-run") if count[rest]), standing)
-    return Result(lines, standing, _join(note, rate))
+    return Result(lines, standing, _join(note, rate, _retried(lines)))
 
 
 def _standing(lines: Sequence[Line], count: Mapping[str, int]) -> tuple[str, str]:
@@ -114,6 +114,12 @@ def _rate(count: Mapping[str, int]) -> str:
     found += [missed_text(judged)] if judged and not failed else []
     found += [f"{count[key]} {text}" for key, text in (("invalid", "not judged"), ("not-run", "not run")) if count[key]]
     return _join(*found)
+
+
+def _retried(lines: Sequence[Line]) -> str:
+    """Which attempts judged nothing; empty without any."""
+    texts = [text for line in lines for text in line.attempt_texts.splitlines() if text.startswith("attempt ")]
+    return f"tried again after {', '.join(texts)}" if texts else ""
 
 
 def _join(*parts: str) -> str:

@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.bisect.silent import Silent
 from harness.campaign.attempts import attempts
+from harness.campaign.run import Run
 from harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
+from harness.launch.launcher import find
 from harness.report.evidence import KILLED
+from harness.report.plan import Planned
 from harness.report.store import RunStore
 from tests.report.samples import ENVIRONMENT, case
 
@@ -62,7 +66,8 @@ def test_every_attempt_is_kept_and_named(tmp_path: Path) -> None:
     assert kept == ["no mpiexec", "silent", "knot"]
     assert (line.outcome, line.attempts) == ("hang", 3)
     assert line.attempt_texts == "attempt 1: invalid (launch): no mpiexec\nattempt 2: invalid (node-lost): silent"
-    assert "attempt 1: invalid (launch): no mpiexec" in (run.path / "junit.xml").read_text()
+    for report in ("junit.xml", "summary.md"):
+        assert "attempt 1: invalid" in (run.path / report).read_text()
 
 
 def test_a_killed_attempt_is_kept_and_counts_as_no_retry(tmp_path: Path) -> None:
@@ -85,3 +90,18 @@ def test_the_case_itself_is_no_evidence(tmp_path: Path) -> None:
     folder = run.case_dir(case("a"))
     attempts(folder, 1, giving(folder, [HUNG]))
     assert not (folder / "attempt-1").exists()
+
+
+def test_what_a_continued_run_tries_again(tmp_path: Path) -> None:
+    """What was judged stays; a case without a verdict runs, and one that may be tried again, as long as it may."""
+    plan = [Planned(case(name)) for name in "abc"]
+    store = RunStore.create(tmp_path, None, [], ENVIRONMENT, plan)
+    for one, verdict in zip(plan, (HUNG, LAUNCH), strict=False):
+        store.record(one.case, verdict, False, [], "again", 1.0)
+    kept = [[Run(store, find(), Silent(), retries=retries).kept(one) for one in plan] for retries in (0, 1)]
+    assert kept == [[True, True, False], [True, False, False]]
+    attempts(
+        store.case_dir(case("b")), 1, giving(store.case_dir(case("b")), [LOST, HUNG])
+    )  # continued, and killed at its end
+    store.record(case("b"), LOST, False, [], "again", 1.0)
+    assert Run(store, find(), Silent(), retries=1).kept(plan[1])

@@ -98,7 +98,7 @@ def test_visible_devices_of_the_user() -> None:
 
 
 def test_ranks_see_their_gpus_only() -> None:
-    """A case that runs beside others tells its ranks which GPUs are theirs, in NVML's order; a lone one tells them nothing."""
+    """A case that runs beside others tells its ranks which GPUs are theirs, in NVML's order; a lone one tells nothing."""
     one = replace(on_gpu(2), spec={"device": "cuda", "environment": {"A": "1"}})
     seated = on_gpus(one, ("2", "3"))
     assert seated.spec["environment"] == {"A": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "2,3"}
