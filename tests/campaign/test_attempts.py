@@ -102,6 +102,6 @@ def test_what_a_continued_run_tries_again(tmp_path: Path) -> None:
     assert kept == [[True, True, False], [True, False, False]]
     attempts(
         store.case_dir(case("b")), 1, giving(store.case_dir(case("b")), [LOST, HUNG])
-    )  # continued, and killed at its end
+    )  # and killed at its end
     store.record(case("b"), LOST, False, [], "again", 1.0)
     assert Run(store, find(), Silent(), retries=1).kept(plan[1])
