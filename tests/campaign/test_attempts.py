@@ -100,8 +100,6 @@ def test_what_a_continued_run_tries_again(tmp_path: Path) -> None:
         store.record(one.case, verdict, False, [], "again", 1.0)
     kept = [[Run(store, find(), Silent(), retries=retries).kept(one) for one in plan] for retries in (0, 1)]
     assert kept == [[True, True, False], [True, False, False]]
-    attempts(
-        store.case_dir(case("b")), 1, giving(store.case_dir(case("b")), [LOST, HUNG])
-    )  # and killed at its end
+    attempts(store.case_dir(case("b")), 1, giving(store.case_dir(case("b")), [LOST, HUNG]))  # and killed at its end
     store.record(case("b"), LOST, False, [], "again", 1.0)
     assert Run(store, find(), Silent(), retries=1).kept(plan[1])
