@@ -24,9 +24,11 @@ def parser() -> argparse.ArgumentParser:
     from harness.commands import (
         bisect,
         catalogue,
+        compare,
         diagnose,
         doctor,
         events,
+        history,
         judge_commit,
         report,
         run,
@@ -38,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="lockstep", description=harness.__doc__)
     top.add_argument("--version", action="version", version=f"lockstep {harness.__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    every = (run, watch, scenarios, catalogue, bisect, judge_commit, schema, report, events, diagnose, doctor)
+    every = (
+        run, watch, scenarios, catalogue, compare, history, bisect, judge_commit, schema, report, events, diagnose, doctor,
+    )  # fmt: skip
     for command in every:
         command.add(commands)
     return top

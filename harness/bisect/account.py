@@ -8,8 +8,9 @@ from typing import Any
 from harness.bisect.conclusion import Conclusion
 from harness.bisect.judgement import words
 from harness.bisect.launches import Launches
-from harness.bisect.rates import launches_to_see, rate_interval, rate_seen
+from harness.bisect.rates import rate_interval
 from harness.bisect.search import MISS, Search
+from harness.report.rates import launches_to_see, rate_seen
 
 SCHEMA = "lockstep.bisection-report/1"
 SHOWN = 0.001  # suspects below this probability that were never launched are not listed

@@ -1,26 +1,12 @@
-"""Rates of a hang: what is known of one, and what clean launches could have missed. Pure."""
+"""The rate of a hang, by what is believed of it after the launches of a bisection. Pure."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from harness.bisect.posterior import Posterior
 
 CELLS = 10_000
-
-
-def launches_to_see(rate: float, miss: float) -> int:
-    """How many launches miss a hang of this rate with a probability of at most `miss`. Raises ValueError outside (0, 1)."""
-    if not 0.0 < rate <= 1.0 or not 0.0 < miss < 1.0:
-        raise ValueError(f"rate {rate} and miss {miss} must be probabilities above 0")
-    return 1 if rate == 1.0 else max(1, math.ceil(math.log(miss) / math.log1p(-rate) - 1e-9))
-
-
-def rate_seen(launches: int, miss: float) -> float:
-    """The lowest rate that so many clean launches would have missed with a probability of at most `miss`; 1 for none."""
-    return 1.0 if launches == 0 else 1.0 - miss ** (1.0 / launches)
 
 
 def rate_interval(belief: Posterior, inside: float = 0.95) -> tuple[float, float]:

@@ -14,8 +14,8 @@ from harness.bisect.conclusion import Conclusion, conclude, smallest
 from harness.bisect.errors import BisectionError, NotJudged
 from harness.bisect.evidence import Evidence
 from harness.bisect.posterior import Posterior, Prior, posterior
-from harness.bisect.rates import launches_to_see
 from harness.bisect.suspects import Suspects
+from harness.report.rates import launches_to_see
 
 CERTAIN = Prior(certain=0.995)  # asked for no repetition: a hang is taken to show always, until a launch says otherwise
 FLAKY = Prior(certain=0.5)

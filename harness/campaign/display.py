@@ -14,6 +14,9 @@ from harness.scenario.case import Case
 from harness.watch.members import Members
 
 REFRESH_S = 0.2
+MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.fromkeys(
+    ("unexpected", "invalid"), "NOT AS EXPECTED"
+)
 
 
 class Bar:
@@ -43,6 +46,10 @@ class Bar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._progress.stop()
 
+    def skip(self, cases: int) -> None:
+        """So many cases were done before."""
+        self._progress.advance(self._task, cases)
+
     def begin(self, case: Case) -> None:
         """A case is being launched."""
         self._progress.update(self._task, now=f"{case.id}: starting {case.ranks} ranks")
@@ -62,8 +69,9 @@ class Bar:
         self._progress.advance(self._task)
         if self._quiet:
             return
-        mark = "ok" if line.ok else "NOT AS EXPECTED"
-        text = f"{mark:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
+        text = f"{MARKS[line.standing]:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
+        text += f", repetition {line.repetition}" if line.repetition > 1 else ""
+        text += f", after {line.attempts} attempts" if line.attempts > 1 else ""
         if self._terminal:
             self._progress.console.print(text, markup=False, highlight=False)
         else:

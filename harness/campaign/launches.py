@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from harness.campaign.evidence import put_away
 from harness.judge.verdict import FindingKind, Outcome, Verdict
+from harness.report.names import ATTEMPT
 from harness.scenario.case import Case
 from harness.watch.plan import STATE_FOLDER
 
@@ -26,7 +27,7 @@ def launches(case: Case, folder: Path, launch: Launch) -> Verdict:
     number = 1
     verdict = launch(number)
     while number < case.launches and _clean(verdict):
-        _put_away(folder, number, verdict)
+        put_away(folder, f"launch-{number}", replace(verdict, launch=number), (STATE_FOLDER, "launch-", ATTEMPT))
         number += 1
         verdict = launch(number)
     if case.launches == 1:
@@ -36,14 +37,3 @@ def launches(case: Case, folder: Path, launch: Launch) -> Verdict:
 
 def _clean(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.SUCCESS and not any(finding.kind in UNCLEAN for finding in verdict.findings)
-
-
-def _put_away(folder: Path, number: int, verdict: Verdict) -> None:
-    """Move the evidence of a launch aside, so that the next one's can take its place."""
-    past = folder / f"launch-{number}"
-    shutil.rmtree(past, ignore_errors=True)  # of an earlier run of the case, in the same folder
-    past.mkdir()
-    for path in list(folder.iterdir()):
-        if path.name not in ("case.json", STATE_FOLDER) and not path.name.startswith((".", "launch-")):
-            path.rename(past / path.name)
-    (past / "verdict.json").write_text(json.dumps(replace(verdict, launch=number).to_json()))

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.campaign.attempts import attempts, may_retry
+from harness.campaign.gpu_pool import GpuPool, on_gpus
 from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher, choose
 from harness.report.line import Line
+from harness.report.plan import Planned
+from harness.report.result import RED, results
 from harness.report.store import RunStore
 from harness.scenario.case import Case
 from harness.scenario.engine import find_engine, is_attached
@@ -25,7 +29,7 @@ from harness.watch.program_watchdog import ProgramWatchdog
 from harness.watch.watchdog import Watchdog
 
 SEED = "skew.seed"
-EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED = 0, 1, 3
+EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED, EXIT_UNDETECTED, EXIT_NOT_RUN = 0, 1, 3, 4, 5
 
 
 class Display(Protocol):
@@ -52,24 +56,50 @@ class Run:
     packing: Packing = ONE_BY_ONE
     stop: threading.Event = field(default_factory=threading.Event)  # set: end the cases that are running
     rerun: Callable[[Case], str] | None = None  # the command that runs a case again, where `lockstep run` does not
+    retries: int = 0  # further attempts where a launch failed or a node was lost
+    budget_s: float | None = None  # for all cases together
+    pool: GpuPool | None = None  # set where several cases may want GPUs at once
+    started_s: float = field(default_factory=time.monotonic)
 
-    def all(self, cases: Sequence[Case]) -> int:
-        """Run every case; the exit code of the run (design: 0 as expected, 1 not, 3 nothing could be judged)."""
-        lines = self.packing.run(cases, self.one, self.stop)
-        if lines and all(line.outcome == Outcome.INVALID.value for line in lines):
-            return EXIT_NOTHING_JUDGED
-        return EXIT_AS_EXPECTED if all(line.ok for line in lines) else EXIT_UNEXPECTED
+    def all(self, plan: Sequence[Planned]) -> int:
+        """Run what of a plan has no verdict that stays; the exit code of the whole run, with what was judged before."""
+        self.packing.run([one for one in plan if not self.kept(one)], self._fit, self.stop)
+        return exit_code(self.store.lines)
 
-    def one(self, case: Case) -> Line:
+    def kept(self, planned: Planned) -> bool:
+        """Whether a case was judged by the run that this one continues, and is not to be tried again."""
+        line = self.store.line(planned.case, planned.repetition)
+        folder = self.store.path / "cases" / planned.slug
+        return line.judged and not may_retry(line.outcome, line.cause, folder, self.retries)
+
+    def _fit(self, planned: Planned) -> Line:
+        """Run a case if the budget has room for what it will likely take. A case that has begun is never cut."""
+        left = None if self.budget_s is None else self.budget_s - (time.monotonic() - self.started_s)
+        if left is None or planned.cost_s <= left:
+            return self.one(planned.case, planned.repetition)
+        rest = f"{max(left, 0.0):.0f} s left, and it takes about {planned.cost_s:.0f} s"
+        why = f"the run's budget of {self.budget_s:.0f} s has {rest}"
+        line = self.store.leave_out(planned.case, planned.repetition, why)
+        self.display.end(planned.case, line)
+        return line
+
+    def one(self, case: Case, repetition: int = 1) -> Line:
         """Run one case. What goes wrong in the harness is a verdict too: `invalid`."""
-        self.display.begin(case)
-        folder = self.store.case_dir(case)
-        started = time.monotonic()
-        verdict = launches(case, folder, lambda number: self._launch(case, folder, number))
+        pool = self.pool or GpuPool(())
+        with pool.seats(case, self.stop.is_set) as gpus:
+            self.display.begin(case)
+            folder = self.store.case_dir(case, repetition)
+            started = time.monotonic()
+            seated = on_gpus(case, gpus)
+            verdict = attempts(
+                folder,
+                self.retries,
+                lambda: launches(case, folder, lambda number: self._launch(seated, folder, number)),
+            )
+            seconds = time.monotonic() - started
         differs = differences(case.expect, verdict.to_json())
-        seconds = time.monotonic() - started
         rerun = self.rerun(case) if self.rerun else rerun_command(case, self.launcher, self.overrides)
-        line = self.store.record(case, verdict, not differs, differs, rerun, seconds)
+        line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition)
         self.display.end(case, line)
         return line
 
@@ -90,6 +120,20 @@ class Run:
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
+
+
+def exit_code(lines: Sequence[Line]) -> int:
+    """The exit code of a run, the gravest first: a planted hang was missed, nothing could be judged, some verdict is not as
+    expected or could not be had, cases were not run for want of budget."""
+    found = results(lines)
+    standings = {result.standing for result in found}
+    if any(result.undetected for result in found):
+        return EXIT_UNDETECTED
+    if lines and all(line.standing == "invalid" for line in lines):
+        return EXIT_NOTHING_JUDGED
+    if standings & set(RED):
+        return EXIT_UNEXPECTED
+    return EXIT_NOT_RUN if "not-run" in standings else EXIT_AS_EXPECTED
 
 
 def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ()) -> str:

@@ -19,7 +19,6 @@ import harness
 from harness.bisect.build import build
 from harness.bisect.errors import BisectionError
 from harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
-from harness.bisect.rates import rate_seen
 from harness.bisect.silent import Silent
 from harness.campaign.devices import Machine, assign
 from harness.campaign.run import Run
@@ -30,6 +29,7 @@ from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report.names import slug
+from harness.report.rates import rate_seen
 from harness.report.schema import VerdictFile, read_verdict
 from harness.report.store import ROOT, RunStore
 from harness.scenario.case import Case

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 from harness.commands import Subparsers
 from harness.report import table
 from harness.report.rebuild import FORMATS, rebuild
-from harness.report.store import ROOT
+from harness.report.store import find_run
 
 
 def add(commands: Subparsers) -> None:
@@ -22,12 +20,7 @@ def add(commands: Subparsers) -> None:
 
 def report(arguments: argparse.Namespace) -> int:
     """Rebuild; 0 when the run could be read."""
-    folder = Path(arguments.run_id)
-    if not (folder / "run.json").exists():
-        folder = ROOT / arguments.run_id
-    if not (folder / "run.json").exists():
-        print(f"{arguments.run_id}: no such run (looked for run.json there and in {folder})", file=sys.stderr)
-        return 2
+    folder = find_run(arguments.run_id)
     lines = rebuild(folder, arguments.format)
     if arguments.format is None:
         table.show(lines)

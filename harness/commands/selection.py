@@ -34,7 +34,16 @@ def add_selection(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
 
 def selected(arguments: argparse.Namespace) -> list[Case]:
     """The cases that are meant. Raises ScenarioError when there are none."""
-    cases = load_all(arguments.scenarios or ["scenarios"], overrides(arguments.values))
+    return chosen(arguments, loaded(arguments))
+
+
+def loaded(arguments: argparse.Namespace) -> list[Case]:
+    """All cases of the scenarios that are meant, whatever narrows them down."""
+    return load_all(arguments.scenarios or ["scenarios"], overrides(arguments.values))
+
+
+def chosen(arguments: argparse.Namespace, cases: list[Case]) -> list[Case]:
+    """Those that the filters leave. Raises ScenarioError when there are none."""
     found = [
         case
         for case in cases

@@ -28,7 +28,7 @@ def baseline(run: Mapping[str, Any], lines: Sequence[Line]) -> dict[str, Any]:
         "environment": run["environment"],
         "seconds": sum(line.seconds or 0.0 for line in lines),
         "figures": {},
-        "cases": [_case(line) for line in lines],
+        "cases": [entry(line) for line in lines],
     }
 
 
@@ -37,7 +37,8 @@ def render(run: Mapping[str, Any], lines: Sequence[Line]) -> str:
     return json.dumps(baseline(run, lines), indent=1) + "\n"
 
 
-def _case(line: Line) -> dict[str, Any]:
+def entry(line: Line) -> dict[str, Any]:
+    """One repetition of a case, as a baseline has it."""
     return {
         "case": line.case,
         "device": line.device,
@@ -51,4 +52,7 @@ def _case(line: Line) -> dict[str, Any]:
         "as_expected": line.ok,
         "last_block_to_verdict_s": line.last_block_to_verdict_s,
         "seconds": line.seconds,
+        "repetition": line.repetition,
+        "memory_bytes": line.memory_bytes,
+        "waived": line.waived,
     }

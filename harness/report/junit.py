@@ -1,4 +1,8 @@
-"""junit.xml: a test case a case, for CI servers. A verdict that is not as expected is a failure, `invalid` an error."""
+"""junit.xml: a test case a case, for CI servers.
+
+A verdict that is not as expected is a failure, `invalid` an error; what is waived or was not run is skipped, with the
+reason. A flaky case is a failure, since it must not pass, and has each failed repetition as a `flakyFailure`.
+"""
 
 # junitparser is annotated only in part:
 # mypy: disable-error-code="no-untyped-call"
@@ -9,9 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from junitparser import Error, Failure, JUnitXml, Properties, Property, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
+from junitparser.xunit2 import FlakyFailure
 
 from harness.report.line import Line
+from harness.report.rates import interval
+from harness.report.result import UNDETECTED, Result, results
 
 # What XML 1.0 cannot hold, not even escaped: most control characters (a traceback may have colours), surrogates.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,29 +29,59 @@ def render(run: Mapping[str, Any], lines: Sequence[Line]) -> str:
     suite = TestSuite("lockstep")
     suite.timestamp = str(run["started"])[:19]  # without zone, as the common schema of JUnit wants it
     suite.add_property("run", run["run"])
-    suite.add_testcases([_case(line) for line in lines])
+    suite.add_testcases([_case(result) for result in results(lines)])
     report = JUnitXml("lockstep")
     report.add_testsuite(suite)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{report.tostring().decode("utf-8")}\n'
 
 
-def _case(line: Line) -> TestCase:
-    case = TestCase(_clean(line.case), classname(line.path), line.seconds or 0.0)
-    case.append(_properties(line))
-    message = _clean(". ".join(filter(None, (line.text.rstrip("."), line.differences))))
-    details = _clean("\n".join(filter(None, (line.text, line.differences, line.blame_text, line.finding_texts))))
+def _case(result: Result) -> TestCase:
+    line = result.line
+    case = TestCase(_clean(line.case), classname(line.path), result.seconds)
+    case.append(_properties(result))
+    message = _clean(". ".join(filter(None, (_lead(result), line.text.rstrip("."), line.differences))))
+    details = _clean(
+        "\n".join(filter(None, (result.note, line.text, line.differences, line.blame_text, line.finding_texts)))
+    )
     # Elements in this order: some consumers check it.
-    if line.standing == "invalid":
+    if result.standing in ("waived", "not-run") and not result.undetected:
+        case.append(_result(Skipped, message, line.words, details))
+    elif result.standing == "invalid" and not result.undetected:
         case.append(_result(Error, message, line.words, details))
-    elif line.standing == "unexpected":
-        case.append(_result(Failure, message, line.words, details))
-    if line.rerun:
-        case.system_out = _clean(f"run again: {line.rerun}")
+    elif result.standing != "expected" or result.undetected:
+        kind = "flaky" if result.standing == "flaky" else line.words
+        case.append(_result(Failure, message, kind, details))
+    if result.standing == "flaky":
+        for one in result.lines:
+            if one.standing in ("unexpected", "waived"):
+                case.append(_flaky(one))
+    said = _said(result)
+    if said:
+        case.system_out = _clean(said)
     return case
 
 
-def _properties(line: Line) -> Properties:
-    found = Properties()
+def _lead(result: Result) -> str:
+    """What comes before the verdict's own words."""
+    return ". ".join(filter(None, (UNDETECTED if result.undetected else "", result.note)))
+
+
+def _said(result: Result) -> str:
+    """How to run it again, and what was tried before something could be judged."""
+    texts = [text for line in result.lines for text in line.attempt_texts.splitlines()]
+    return "\n".join((*texts, *([f"run again: {result.line.rerun}"] if result.line.rerun else [])))
+
+
+def _flaky(line: Line) -> FlakyFailure:
+    found = FlakyFailure(_clean(f"repetition {line.repetition}: {line.differences or line.text}"), _clean(line.words))
+    found.stack_trace = _clean("\n".join(filter(None, (line.text, line.blame_text))))
+    return found
+
+
+def _properties(result: Result) -> Properties:
+    found, line = Properties(), result.line
+    low, high = interval(result.failed, result.judged)
+    many = len(result.lines) > 1 and result.judged
     for name, value in (
         ("outcome", line.outcome),
         ("cause", line.cause),
@@ -52,14 +89,20 @@ def _properties(line: Line) -> Properties:
         ("signature", line.signature),
         ("blame", f"{line.blame_ranks}: {line.blame_words}" if line.blame_ranks else ""),
         ("findings", line.findings),
+        ("attempts", str(line.attempts) if line.attempts > 1 else ""),
+        ("waive", line.waive),
+        ("repetitions", str(result.judged) if many else ""),
+        ("failed", str(result.failed) if many else ""),
+        ("failure-rate", f"{result.failed / result.judged:.4f}" if many else ""),
+        ("failure-rate-95", f"{low:.4f}-{high:.4f}" if many else ""),
     ):
         if value:
             found.add_property(Property(name, _clean(value)))
     return found
 
 
-def _result(kind: type[Failure] | type[Error], message: str, words: str, details: str) -> Failure | Error:
-    result = kind(message, words)
+def _result(kind: type[Failure | Error | Skipped], message: str, words: str, details: str) -> Failure | Error | Skipped:
+    result = kind(message, _clean(words))
     result.text = details
     return result
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.judge.words import ranges
+from harness.report import waive
 
 NOT_JUDGED = "no verdict: the run ended before this case was judged"
+NOT_RUN = "not run"  # the outcome of a case that the run's budget left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,25 @@ class Line:
     mechanism_class: str = ""
     guard: str = ""  # what the point of the matrix sets of the guards
     judged: bool = True  # false: no verdict on disk
+    repetition: int = 1  # of `--repeat`, from 1
+    attempts: int = 1  # launches until something could be judged; more than 1: the harness failed before
+    attempt_texts: str = ""  # what became of the earlier ones, separated by newlines
+    memory_bytes: int | None = None  # the most that a rank's device reported
+    planted: bool = False  # a hang that the run must find: if not, it tells nothing
+    waive: str = ""  # until when, whose, and why, if there is one
+    waive_kind: str = ""  # always, flaky, or expired
+    waived: bool = False  # it failed, in the way that the waive says
 
     @property
     def standing(self) -> str:
-        """`expected`, `unexpected`, or `invalid`, which is never counted as good or bad."""
+        """`expected`, `unexpected`, `waived`; `invalid` and `not-run`, which are never counted as good or bad."""
+        if self.outcome == NOT_RUN:
+            return "not-run"
         if self.outcome == "invalid":
             return "invalid"
-        return "expected" if self.ok else "unexpected"
+        if self.ok:
+            return "expected"
+        return "waived" if self.waived else "unexpected"
 
     @property
     def words(self) -> str:
@@ -66,6 +80,7 @@ class Line:
 def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
     """The line of a case from its entry in the plan and its verdict file."""
     blame = raw["blame"]
+    attempts = raw.get("attempts", ())
     return Line(
         case=plan["id"],
         scenario=plan["scenario"],
@@ -75,7 +90,7 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         cause=raw["cause"],
         proved=raw["proved"],
         ok=raw["expected"]["ok"],
-        differences="; ".join(raw["expected"]["differences"]),
+        differences="; ".join((*raw["expected"]["differences"], *waive.differences_from(plan.get("waive"), raw))),
         blame_ranks=ranges(blame["ranks"]) if blame else "",
         blame_by=blame["by"] if blame else "",
         blame_words=_words(blame) if blame else "",
@@ -92,9 +107,17 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         rerun=raw["rerun"],
         recorded=raw["recorded"],
         device=raw["device"],
-        mechanism_class=plan.get("mechanism_class", ""),
-        guard=plan.get("guard", ""),
+        attempts=1 + len(attempts),
+        attempt_texts="\n".join(f"attempt {one['number']}: {_attempt(one)}" for one in attempts),
+        memory_bytes=_memory(raw["ranks"]),
+        waived=waive.holds(plan.get("waive"), raw),
+        **_planned(plan),
     )
+
+
+def not_run(plan: Mapping[str, Any], why: str) -> Line:
+    """The line of a planned case for which the run's budget had no room."""
+    return replace(not_judged(plan, why), outcome=NOT_RUN, cause="")
 
 
 def not_judged(plan: Mapping[str, Any], text: str = NOT_JUDGED) -> Line:
@@ -124,10 +147,39 @@ def not_judged(plan: Mapping[str, Any], text: str = NOT_JUDGED) -> Line:
         events_lost=0,
         rerun="",
         recorded="",
-        mechanism_class=plan.get("mechanism_class", ""),
-        guard=plan.get("guard", ""),
         judged=False,
+        **_planned(plan),
     )
+
+
+def _planned(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """What the plan alone says."""
+    terms = plan.get("waive")
+    return {
+        "mechanism_class": plan.get("mechanism_class", ""),
+        "guard": plan.get("guard", ""),
+        "repetition": plan.get("repetition", 1),
+        "planted": plan.get("planted", False),
+        "waive": waive.words(terms),
+        "waive_kind": terms["kind"] if terms else "",
+    }
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    if not attempt["outcome"]:
+        return str(attempt["text"])
+    return f"{attempt['outcome']} ({attempt['cause']}): {attempt['text']}"
+
+
+def _memory(ranks: Sequence[Mapping[str, Any]]) -> int | None:
+    """The largest peak of device memory that a rank reported of itself; None where none did."""
+    found: list[int] = []
+    for rank in ranks:
+        memory = (rank["environment"] or {}).get("memory")
+        peak = memory.get("peak_bytes") if isinstance(memory, Mapping) else None
+        if isinstance(peak, int):
+            found.append(peak)
+    return max(found, default=None)
 
 
 def _words(blame: Mapping[str, Any]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.report import coverage
 from harness.report.line import Line
+from harness.report.result import GREEN, Result, results, undetected_text
 
 LIMIT_BYTES = 1 << 20  # what CI servers take as a job's summary
 _NOTE_BYTES = 512  # kept free for the line that says what was cut
@@ -17,20 +19,26 @@ HEAD = "| case | verdict | expected | blame | time to verdict |\n|---|---|---|--
 
 def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYTES) -> str:
     """The report of a run as Markdown of less than `limit` bytes."""
-    head = f"# Run {run['run']}\n\n{counts(lines)}\n\n"
-    wrong = [line for line in lines if line.standing != "expected"]
+    found = results(lines)
+    missed = undetected_text(found)
+    head = f"# Run {run['run']}\n\n" + (f"**{plain(missed)}**\n\n" if missed else "") + f"{counts(lines)}\n\n"
+    wrong = [result for result in found if result.standing not in GREEN]
+    fine = [result for result in found if result.note and result.standing in GREEN]
     # The details have half of the room; the table, which says the least about the most cases, has what they leave.
-    room = limit - len(head.encode()) - len(HEAD) - 2 * _NOTE_BYTES
+    room = limit - len(head.encode()) - len(HEAD) - 3 * _NOTE_BYTES
     covered = _coverage(lines, room // 4)
     room -= len(covered.encode())
     details, kept = _fit(map(_details, wrong), room // 2)
     if kept < len(wrong):
         details += f"Cut here: the details of {len(wrong) - kept} more cases. They are in cases.jsonl.\n"
-    rows, kept = _fit(map(_row, lines), room - len(details.encode()))
-    if kept < len(lines):
-        rows += f"\nCut here: {len(lines) - kept} more cases. They are in cases.jsonl.\n"
+    notes, kept = _fit(map(_note, fine), room // 8)
+    if kept < len(fine):
+        notes += f"\nCut here: {len(fine) - kept} more notes. They are in junit.xml.\n"
+    rows, kept = _fit(map(_row, found), room - len(details.encode()) - len(notes.encode()))
+    if kept < len(found):
+        rows += f"\nCut here: {len(found) - kept} more cases. They are in cases.jsonl.\n"
     title = "\n## Not as expected\n\n" if wrong else ""
-    return head + HEAD + rows + title + details + covered
+    return head + HEAD + rows + ("\n" + notes if notes else "") + title + details + covered
 
 
 def _coverage(lines: Sequence[Line], room: int) -> str:
@@ -42,10 +50,14 @@ def _coverage(lines: Sequence[Line], room: int) -> str:
 
 def counts(lines: Sequence[Line]) -> str:
     """How it went, in one sentence."""
-    found = {word: sum(line.standing == word for line in lines) for word in ("expected", "unexpected", "invalid")}
+    found = Counter(result.standing for result in results(lines))
+    total = sum(found.values())
+    more = (("flaky", "flaky"), ("waived", "waived"), ("not-run", "not run"))
     return (
-        f"{len(lines)} case{'s' * (len(lines) != 1)}: {found['expected']} as expected, "
-        f"{found['unexpected']} not as expected, {found['invalid']} could not be judged."
+        f"{total} case{'s' * (total != 1)}: {found['expected']} as expected, "
+        f"{found['unexpected']} not as expected, {found['invalid']} could not be judged"
+        + "".join(f", {found[key]} {word}" for key, word in more if found[key])
+        + "."
     )
 
 
@@ -60,21 +72,38 @@ def _fit(blocks: Iterator[str], room: int) -> tuple[str, int]:
     return "".join(kept), len(kept)
 
 
-def _row(line: Line) -> str:
+STANDING = {
+    "expected": "yes",
+    "unexpected": "**NO**",
+    "invalid": "**not judged**",
+    "flaky": "**flaky**",
+    "waived": "waived",
+    "not-run": "**not run**",
+}
+
+
+def _row(result: Result) -> str:
+    line = result.line
     blame = f"{line.blame_ranks}: {line.blame_words}" if line.blame_ranks else "-"
     time = "-" if line.start_to_verdict_s is None else f"{line.start_to_verdict_s:.1f} s"
-    standing = {"expected": "yes", "unexpected": "**NO**", "invalid": "**not judged**"}[line.standing]
-    return f"| {_name(line.case)} | {_cell(line.words)} | {standing} | {_cell(blame)} | {time} |\n"
+    return f"| {_name(line.case)} | {cell(line.words)} | {STANDING[result.standing]} | {cell(blame)} | {time} |\n"
 
 
-def _details(line: Line) -> str:
+def _note(result: Result) -> str:
+    return f"- {_name(result.case)}: {cell(result.note)}\n"
+
+
+def _details(result: Result) -> str:
+    line = result.line
     parts = [f"### {_name(line.case)}\n", f"{plain(line.words)}. {plain(line.text)}\n"]
+    if result.note:
+        parts.append(f"{plain(result.note)}\n")
     if line.differences:
         parts.append(f"Differs from what was expected: {plain(line.differences)}\n")
     if line.blame_text:
         parts.append(f"Blame: {plain(line.blame_text)}\n")
-    if line.finding_texts:
-        parts.append("".join(f"- {plain(text)}\n" for text in line.finding_texts.splitlines()))
+    lists = filter(None, (line.attempt_texts, line.finding_texts))
+    parts += ["".join(f"- {plain(text)}\n" for text in texts.splitlines()) for texts in lists]
     if line.judged:
         parts.append(f"Evidence: `cases/{line.slug}/`\n")
     if line.rerun:
@@ -88,7 +117,8 @@ def _fenced(text: str) -> str:
     return f"{fence}\n{_clip(text)}\n{fence}\n"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text as one cell of a table, or one line."""
     return plain(text).replace("\n", " ")
 
 
@@ -99,7 +129,7 @@ def plain(text: str) -> str:
 
 def _name(text: str) -> str:
     """A case's name as code: it has brackets and underscores, and is there to be copied."""
-    return _cell(text) if re.search(r"[`\\|\n]", text) else f"`{text}`"
+    return cell(text) if re.search(r"[`\\|\n]", text) else f"`{text}`"
 
 
 def _clip(text: str) -> str:

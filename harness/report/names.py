@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 SLUG_CHARACTERS = 100
+ATTEMPT = "attempt-"  # folder of an attempt at a case that judged nothing, with its number
 
 
 def now() -> str:
@@ -34,8 +35,10 @@ def new_folder(root: Path) -> Path:
         return path
 
 
-def slug(case_id: str) -> str:
-    """A folder name for a case: readable, safe on every file system, and another one for every id."""
+def slug(case_id: str, repetition: int = 1) -> str:
+    """A folder name for a repetition of a case: readable, safe on every file system, and another one for every id."""
+    if repetition > 1:
+        return f"{slug(case_id)}~{repetition}"  # no slug has a tilde
     plain = re.sub(r"[^A-Za-z0-9._]+", "-", case_id)[:SLUG_CHARACTERS].strip("-.")
     if plain and plain == case_id:
         return plain

@@ -26,6 +26,17 @@ class Skew:
     drawn: tuple[dict[str, Any], ...]
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """An earlier attempt at the case, by which nothing could be judged. `outcome` is empty if the run was ended in it."""
+
+    number: int
+    outcome: str
+    cause: str
+    text: str
+    folder: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerdictFile(Verdict):
     """verdict.json: the verdict, and what the run adds to it."""
@@ -36,6 +47,8 @@ class VerdictFile(Verdict):
     schema: Literal["lockstep.verdict/1"]
     case: str
     run: str
+    repetition: int
+    attempts: tuple[Attempt, ...]
     expected: Expected
     rerun: str
     device: str

@@ -10,14 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.judge.verdict import Verdict
-from harness.report import coverage, files, junit, markdown, names
-from harness.report.line import Line, judged, not_judged
+from harness.report import files, junit, markdown, names
+from harness.report.evidence import attempts_in, evidence_in
+from harness.report.line import Line, judged, not_judged, not_run
+from harness.report.plan import Planned
+from harness.scenario.errors import ScenarioError
 
 if TYPE_CHECKING:
     from harness.scenario.case import Case
 
 SCHEMA = "lockstep.run/1"
 ROOT = Path("reports/runs")
+LOCK = "run.lock"  # held while the run goes on
+LEFT_OUT = "not-run.jsonl"  # the cases for which the budget had no room
+
+
+def find_run(name: str, root: Path = ROOT) -> Path:
+    """The folder of a run, from the folder itself or from a run id below `root`. Raises ScenarioError."""
+    for path in (Path(name), root / name):
+        if (path / "run.json").exists():
+            return path
+    raise ScenarioError(f"{name}: no such run (looked for run.json there and in {root / name})")
 
 
 class RunStore:
@@ -27,8 +40,8 @@ class RunStore:
         self.path = path
         self.run = run
         self.id: str = run["run"]
-        self._plan: dict[str, dict[str, Any]] = {entry["id"]: entry for entry in run["plan"]}
-        self._lines = {entry["id"]: _read_line(path, entry) for entry in run["plan"]}
+        self._plan: dict[str, dict[str, Any]] = {entry["slug"]: entry for entry in run["plan"]}
+        self._lines = self._read_lines()
 
     @classmethod
     def create(
@@ -37,13 +50,16 @@ class RunStore:
         run_id: str | None,
         argv: Sequence[str],
         environment: Mapping[str, Any],
-        cases: Sequence[Case],
+        cases: Sequence[Case | Planned],
+        options: Mapping[str, Any] | None = None,
     ) -> RunStore:
         """Make the folder of a new run below `root` and point `latest` at it. Without a run id a new one is taken.
 
-        Raises FileExistsError when the run exists and ValueError when two cases have one id.
+        `options` are those of the command line by which the plan was made, for who continues the run. Raises FileExistsError
+        when the run exists and ValueError when two cases have one id.
         """
-        twice = [ident for ident, count in Counter(case.id for case in cases).items() if count > 1]
+        plan = [one if isinstance(one, Planned) else Planned(one) for one in cases]
+        twice = [ident for (ident, _), count in Counter((one.case.id, one.repetition) for one in plan).items() if count > 1]
         if twice:
             raise ValueError(f"case ids are not unique in this run: {', '.join(twice)}")
         path = root / run_id if run_id else names.new_folder(root)
@@ -56,7 +72,8 @@ class RunStore:
             "argv": list(argv),
             "started": names.now(),
             "environment": dict(environment),
-            "plan": [_planned(case) for case in cases],
+            "options": dict(options or {}),
+            "plan": [one.to_json() for one in plan],
         }
         files.replace_json(path / "run.json", run)
         names.point(root / "latest", path.name)
@@ -81,26 +98,41 @@ class RunStore:
         """What the reports say, one line a planned case, in the order of the plan."""
         return list(self._lines.values())
 
-    def case_dir(self, case: Case) -> Path:
+    def case_dir(self, case: Case, repetition: int = 1) -> Path:
         """The folder of a case for its evidence, with its case.json."""
-        folder = self.path / "cases" / names.slug(case.id)
+        folder = self.path / "cases" / names.slug(case.id, repetition)
         folder.mkdir(exist_ok=True)
         files.replace_json(folder / "case.json", asdict(case))
         return folder
 
-    def record(self, case: Case, verdict: Verdict, ok: bool, differences: Sequence[str], rerun: str, seconds: float) -> Line:
+    def line(self, case: Case, repetition: int = 1) -> Line:
+        """What the reports say of a planned case."""
+        return self._lines[names.slug(case.id, repetition)]
+
+    def record(
+        self,
+        case: Case,
+        verdict: Verdict,
+        ok: bool,
+        differences: Sequence[str],
+        rerun: str,
+        seconds: float,
+        repetition: int = 1,
+    ) -> Line:
         """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
 
         `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again.
         """
-        folder = self.case_dir(case)
+        folder = self.case_dir(case, repetition)
         raw = {
             **verdict.to_json(),
             "case": case.id,
             "run": self.id,
+            "repetition": repetition,
+            "attempts": attempts_in(folder),
             "expected": {"ok": ok, "differences": list(differences)},
             "rerun": rerun,
-            "evidence": _evidence(folder),
+            "evidence": evidence_in(folder),
             "device": case.spec.get("device", ""),
             "skew": case.spec.get("skew"),
             "environment": self.run["environment"],
@@ -110,17 +142,35 @@ class RunStore:
         raw = json.loads(json.dumps(raw))  # as a reader will see it
         with files.locked(self.path / "run.json"):
             files.replace_json(folder / "verdict.json", raw)
-            line = self._lines[case.id] = judged(self._plan[case.id], raw)
+            line = self._lines[folder.name] = judged(self._plan[folder.name], raw)
             self._append(line)
             self._write_reports()
         return line
 
+    def leave_out(self, case: Case, repetition: int, why: str) -> Line:
+        """Note that a case is not run, for want of budget. Whoever continues the run begins with `take_in`."""
+        slug = names.slug(case.id, repetition)
+        with files.locked(self.path / "run.json"):
+            files.append_line(self.path / LEFT_OUT, {"slug": slug, "why": why})
+            line = self._lines[slug] = not_run(self._plan[slug], why)
+            self._write_reports()
+        return line
+
+    def take_in(self) -> None:
+        """Forget which cases were left out: the run goes on."""
+        (self.path / LEFT_OUT).unlink(missing_ok=True)
+        self.repair()
+
     def repair(self) -> None:
         """Read the verdict files again and make everything else agree with them, after a kill at any moment."""
         with files.locked(self.path / "run.json"):
-            self._lines = {ident: _read_line(self.path, entry) for ident, entry in self._plan.items()}
+            self._lines = self._read_lines()
             self._rewrite()
             self._write_reports()
+
+    def _read_lines(self) -> dict[str, Line]:
+        left_out = {row["slug"]: row["why"] for row in files.read_lines(self.path / LEFT_OUT)}
+        return {slug: _read_line(self.path, entry, left_out.get(slug)) for slug, entry in self._plan.items()}
 
     def _write_reports(self) -> None:
         files.replace(self.path / "junit.xml", junit.render(self.run, self.lines))
@@ -138,20 +188,7 @@ class RunStore:
         files.replace(self.path / "cases.jsonl", "".join(json.dumps(line.flat()) + "\n" for line in done))
 
 
-def _planned(case: Case) -> dict[str, Any]:
-    """A case in the plan: what every report says of it whether it is judged or not."""
-    return {
-        "id": case.id,
-        "scenario": case.scenario,
-        "path": case.path,
-        "slug": names.slug(case.id),
-        "ranks": case.ranks,
-        "mechanism_class": case.mechanism_class,
-        "guard": coverage.guard_text(case.point),
-    }
-
-
-def _read_line(run: Path, entry: Mapping[str, Any]) -> Line:
+def _read_line(run: Path, entry: Mapping[str, Any], left_out: str | None) -> Line:
     """The line of a planned case from its verdict file, if there is a good one."""
     path = run / "cases" / entry["slug"] / "verdict.json"
     try:
@@ -159,14 +196,6 @@ def _read_line(run: Path, entry: Mapping[str, Any]) -> Line:
         Verdict.from_json(raw)
         return judged(entry, raw)
     except FileNotFoundError:
-        return not_judged(entry)
+        return not_judged(entry) if left_out is None else not_run(entry, left_out)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return not_judged(entry, f"verdict.json cannot be read: {error}")
-
-
-def _evidence(folder: Path) -> list[str]:
-    return sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path != folder / "verdict.json" and not path.name.startswith(".")
-    )

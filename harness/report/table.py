@@ -14,12 +14,16 @@ from rich.text import Text
 
 from harness.report.line import Line
 from harness.report.markdown import counts
+from harness.report.result import GREEN, Result, failed_percent, results, undetected_text
 
 PLAIN_WIDTH = 160
 STANDING = {
     "expected": ("ok", "green"),
     "unexpected": ("NOT AS EXPECTED", "bold red"),
     "invalid": ("NOT JUDGED", "bold yellow"),
+    "flaky": ("FLAKY", "bold red"),
+    "waived": ("waived", "yellow"),
+    "not-run": ("NOT RUN", "bold yellow"),
 }
 
 
@@ -38,12 +42,18 @@ def show(lines: Sequence[Line], file: TextIO | None = None) -> None:
 
 
 def _print(lines: Sequence[Line], console: Console) -> None:
-    console.print(_table(lines))
-    bad = next((line for line in lines if line.standing != "expected"), None)
+    found = results(lines)
+    console.print(_table(found))
+    for result in found:
+        if result.note:
+            console.print(Text(f"{result.case}: {result.note}", style=STANDING[result.standing][1]), soft_wrap=True)
+    bad = next((result for result in found if result.standing not in GREEN), None)
     console.print(Text(counts(lines), style=STANDING[bad.standing][1] if bad else "green"))
+    if missed := undetected_text(found):
+        console.print(Text(missed, style="bold red"), soft_wrap=True)
 
 
-def _table(lines: Sequence[Line]) -> Table:
+def _table(found: Sequence[Result]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     # Long words are folded, never cut: a case's name is what one types after -k.
     table.add_column("case", overflow="fold", ratio=5, min_width=20)
@@ -52,8 +62,11 @@ def _table(lines: Sequence[Line]) -> Table:
     table.add_column("blame", overflow="fold", ratio=5, min_width=16)
     table.add_column("verdict after", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for line in lines:
-        word, style = STANDING[line.standing]
+    for result in found:
+        word, style = STANDING[result.standing]
+        if result.standing == "flaky":
+            word = f"{word} {failed_percent(result)}"
+        line = result.line
         # Text, not markup: a case's name has brackets.
         table.add_row(
             Text(line.case), Text(line.outcome), Text(_cause(line)), Text(_blame(line)), _time(line), Text(word, style)
@@ -69,7 +82,7 @@ def _cause(line: Line) -> str:
 def _blame(line: Line) -> str:
     if line.blame_ranks:
         return f"rank{'s' * (not line.blame_ranks.isdigit())} {line.blame_ranks}: {line.blame_words}"
-    return line.text if line.outcome == "invalid" else "-"
+    return line.text if line.standing in ("invalid", "not-run") else "-"
 
 
 def _time(line: Line) -> str:

@@ -41,8 +41,8 @@ def dotted(path: Keys) -> str:
     return text
 
 
-def read(path: Path) -> Document:
-    """Read a file. What is wrong with its YAML is in `problems`."""
+def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str = "see docs/scenarios.md") -> Document:
+    """Read a file. What is wrong with its YAML is in `problems`; `form` and `advice` are said of one that is no mapping."""
     document = Document(str(path))
     try:
         text = path.read_text("utf-8")
@@ -54,7 +54,7 @@ def read(path: Path) -> Document:
         document.problems.append(_yaml_problem(str(path), error))
         return document
     if not isinstance(root, yaml.MappingNode):
-        document.problems.append(Problem(str(path), 1, 1, "", "a scenario is a mapping of keys", "see docs/scenarios.md"))
+        document.problems.append(Problem(str(path), 1, 1, "", form, advice))
         return document
     try:
         document.data = _build(document, root, (), yaml.SafeLoader(""))

@@ -13,6 +13,7 @@ from harness.scenario.loader import Loader
 from harness.scenario.matrix import substitute
 
 ROOT = Path("scenarios")
+WAIVES = "waives.yaml"  # may lie among the scenarios, and is none
 
 
 def discover(names: Iterable[str | Path]) -> list[Path]:
@@ -23,7 +24,7 @@ def discover(names: Iterable[str | Path]) -> list[Path]:
         if not str(name):
             raise ScenarioError("the name of a scenario is empty; `lockstep list` shows what there is")
         if path.is_dir():
-            below = sorted(path.rglob("*.yaml"))
+            below = sorted(file for file in path.rglob("*.yaml") if file.name != WAIVES)
             if not below:
                 raise ScenarioError(f"{path}: no scenario (*.yaml) in this folder")
             found += below

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.judge.verdict import CAUSES, Blame, Cause, Finding, FindingKind, Outcome, RankEnd, Verdict, WaitLine
 from harness.report.line import judged
-from harness.report.schema import Expected, Skew, VerdictFile, read_verdict, verdict_schema
+from harness.report.schema import Attempt, Expected, Skew, VerdictFile, read_verdict, verdict_schema
 
 from .samples import NAMES, case, hang, store, success
 
@@ -54,6 +54,8 @@ VERDICTS = st.builds(
 ADDED: dict[str, Any] = {
     "case": "a",
     "run": "r",
+    "repetition": 2,
+    "attempts": [{"number": 1, "outcome": "", "cause": "", "text": "killed", "folder": "attempt-1"}],
     "expected": {"ok": True, "differences": []},
     "rerun": "again",
     "device": "cpu",
@@ -120,7 +122,7 @@ def documented(title: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
 
 
-@pytest.mark.parametrize("kind", [VerdictFile, Expected, Skew, WaitLine, Blame, Finding, RankEnd])
+@pytest.mark.parametrize("kind", [VerdictFile, Expected, Attempt, Skew, WaitLine, Blame, Finding, RankEnd])
 def test_page_names_every_field(kind: type) -> None:
     """docs/verdicts.md lists the fields of every part of a verdict file, in order and no other."""
     assert is_dataclass(kind)

@@ -1,0 +1,137 @@
+"""Waives: cases that are known to fail, with who answers for it, why, and until when. They still run and only do not gate.
+
+A YAML file, strict as scenarios are: every mistake is reported with file, line and column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from harness.scenario.case import Case
+from harness.scenario.document import Document, read
+from harness.scenario.errors import FileErrors, Problem
+from harness.scenario.frame import CauseWord, DecisionSection, FindingWord, OutcomeWord, Section
+from harness.scenario.load import WAIVES
+from harness.scenario.validate import validate
+
+DEFAULT = Path("scenarios") / WAIVES
+
+
+class Meanwhile(Section):
+    """How the case fails until it is mended, in the words of an expectation."""
+
+    outcome: OutcomeWord
+    cause: CauseWord | None = None
+    proved: bool | None = None
+    blame: list[int] | None = None
+    error: str | None = None
+    decision: DecisionSection | None = None
+    findings: list[FindingWord] | None = None
+
+
+class Entry(Section):
+    """One waive."""
+
+    case: str | None = Field(None, min_length=1, description="id of a case")
+    pattern: str | None = Field(None, min_length=1, description="ids of cases; * stands for any text, ? for a character")
+    owner: str = Field(min_length=1, description="who answers for it")
+    reason: str = Field(min_length=1)
+    link: str = Field(pattern=r"^https?://\S+$", description="where it is being worked on")
+    expires: date = Field(description="the last day on which it holds")
+    fails: Literal["always", "flaky"] = Field("always", description="flaky: a case that passes now and then is no news")
+    meanwhile: Meanwhile
+
+    @model_validator(mode="after")
+    def _one(self) -> Entry:
+        if (self.case is None) == (self.pattern is None):
+            raise ValueError("give either `case` or `pattern`")
+        if self.meanwhile.outcome == "invalid":
+            raise ValueError("meanwhile: invalid cannot be waived, as it tells nothing of the case; mend the machine")
+        return self
+
+
+class File(Section):
+    """A file of waives."""
+
+    waives: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Waive:
+    """A waive as it holds for one case on one day."""
+
+    owner: str
+    reason: str
+    link: str
+    expires: date
+    kind: str  # always, flaky, or expired
+    meanwhile: dict[str, Any]  # an expectation
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the plan of a run."""
+        return {
+            "owner": self.owner,
+            "reason": self.reason,
+            "link": self.link,
+            "expires": self.expires.isoformat(),
+            "kind": self.kind,
+            "meanwhile": self.meanwhile,
+        }
+
+
+def load_waives(path: Path, cases: Sequence[Case], today: date, complete: bool) -> dict[str, Waive]:
+    """The waives of a file that hold for these cases, by case id.
+
+    `complete`: these are all the cases that there are, so that a waive which fits none is a mistake. Raises FileErrors.
+    """
+    document = read(path, "a file of waives is a mapping with the key `waives`", "see docs/nightly.md")
+    if document.problems:
+        raise FileErrors(document.problems)
+    file, problems = validate(File, document.data, document)
+    if file is None:
+        raise FileErrors(problems)
+    found: dict[str, Waive] = {}
+    first: dict[str, int] = {}
+    for number, entry in enumerate(file.waives):
+        fitting = [case.id for case in cases if _fits(entry, case.id)]
+        if not fitting and complete:
+            problems.append(_fits_none(document, number, entry, cases))
+        for ident in fitting:
+            if ident in first:
+                key = "case" if entry.case else "pattern"
+                text = f"fits {ident}, as does waive {first[ident] + 1} of this file"
+                problems.append(document.problem(("waives", number, key), text, "keep one of them", at_value=True))
+            first[ident] = number
+            found[ident] = _waive(entry, today)
+    if problems:
+        raise FileErrors(problems)
+    return found
+
+
+def _fits(entry: Entry, ident: str) -> bool:
+    if entry.pattern is None:
+        return entry.case == ident
+    wild = {"*": ".*", "?": "."}
+    return re.fullmatch("".join(wild.get(one, re.escape(one)) for one in entry.pattern), ident, re.DOTALL) is not None
+
+
+def _fits_none(document: Document, number: int, entry: Entry, cases: Sequence[Case]) -> Problem:
+    import difflib
+
+    key, text = ("case", entry.case) if entry.case else ("pattern", entry.pattern)
+    close = difflib.get_close_matches(str(text), [case.id for case in cases], n=1)
+    advice = f"did you mean {close[0]}?" if close else "remove it, or see `lockstep list`"
+    return document.problem(("waives", number, key), "fits no case", advice, at_value=True)
+
+
+def _waive(entry: Entry, today: date) -> Waive:
+    kind = "expired" if entry.expires < today else entry.fails
+    meanwhile = entry.meanwhile.model_dump(exclude_none=True)
+    return Waive(entry.owner, entry.reason, entry.link, entry.expires, kind, meanwhile)

@@ -1,0 +1,84 @@
+"""`lockstep compare OLD NEW`: what is worse than it was. Exit code 0 nothing, 1 something, 2 bad input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from harness.campaign.compare import Comparison, Tolerance, compare
+from harness.campaign.past import read_past
+from harness.commands import Subparsers
+from harness.report.markdown import cell
+from harness.report.store import ROOT
+from harness.scenario.errors import ScenarioError
+
+EXIT_SAME, EXIT_WORSE = 0, 1
+
+
+def add(commands: Subparsers) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("compare", help="compare two runs or baselines: hangs, signatures, blame, time, memory")
+    parser.add_argument("old", metavar="OLD", help="a run id, the folder of a run, or a baseline file")
+    parser.add_argument("new", metavar="NEW", help="likewise")
+    parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
+    default = Tolerance()
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=default.ratio,
+        metavar="RATIO",
+        help=f"slower: more than so many times as long ({default.ratio})",
+    )
+    parser.add_argument(
+        "--floor",
+        type=float,
+        default=default.floor_s,
+        metavar="SECONDS",
+        help=f"and by more than so many seconds ({default.floor_s:g})",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--format", choices=("text", "md"), default="text")
+    parser.set_defaults(run=compare_runs)
+
+
+def compare_runs(arguments: argparse.Namespace) -> int:
+    """Print the comparison on stdout."""
+    if arguments.tolerance < 1.0 or arguments.floor < 0.0:
+        raise ScenarioError("--tolerance is a ratio from 1 on, --floor a number of seconds from 0 on")
+    old, new = (read_past(name, arguments.reports) for name in (arguments.old, arguments.new))
+    found = compare(old, new, Tolerance(ratio=arguments.tolerance, floor_s=arguments.floor))
+    if not found.common:
+        raise ScenarioError(f"{old.name} and {new.name} have no case in common")
+    if arguments.json:
+        print(json.dumps(_json(found), indent=1))
+    else:
+        print(_markdown(found) if arguments.format == "md" else _text(found), end="")
+    return EXIT_WORSE if found.worse else EXIT_SAME
+
+
+def _json(found: Comparison) -> dict[str, object]:
+    return {
+        "old": found.old,
+        "new": found.new,
+        "common": found.common,
+        "worse": found.worse,
+        "changes": [change.to_json() for change in found.changes],
+        "notes": list(found.notes),
+    }
+
+
+def _text(found: Comparison) -> str:
+    rows = [f"{'WORSE' if c.worse else '':5} {c.kind:17} {c.case}: {c.text}\n" for c in found.changes]
+    return "".join((*rows, *(f"note: {note}\n" for note in found.notes), f"{_count(found)}\n"))
+
+
+def _markdown(found: Comparison) -> str:
+    head = f"# {found.old} and {found.new}\n\n{_count(found)}\n"
+    rows = [f"| {'**worse**' if c.worse else ''} | {c.kind} | {cell(c.case)} | {cell(c.text)} |\n" for c in found.changes]
+    table = "\n| | what | case | how |\n|---|---|---|---|\n" + "".join(rows) if rows else ""
+    return head + table + "".join(f"\n{cell(note)}\n" for note in found.notes)
+
+
+def _count(found: Comparison) -> str:
+    return f"{found.common} cases in both: {found.worse} changes for the worse, {len(found.changes) - found.worse} others."

@@ -1,0 +1,34 @@
+"""What lies in the folder of a case: its evidence, and the attempts before the one that its verdict is of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.report import names
+
+KILLED = "the run was ended before this attempt was judged"
+
+
+def attempts_in(folder: Path) -> list[dict[str, Any]]:
+    """The earlier attempts, as verdict.json names them."""
+    found: list[dict[str, Any]] = []
+    for path in folder.glob(f"{names.ATTEMPT}*"):
+        number = int(path.name.removeprefix(names.ATTEMPT))
+        try:
+            raw = json.loads((path / "verdict.json").read_bytes())
+            told = {"outcome": raw["outcome"], "cause": raw["cause"], "text": raw["text"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            told = {"outcome": "", "cause": "", "text": KILLED}
+        found.append({"number": number, **told, "folder": path.name})
+    return sorted(found, key=lambda one: int(one["number"]))
+
+
+def evidence_in(folder: Path) -> list[str]:
+    """All files but the verdict, relative to the folder."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path != folder / "verdict.json" and not path.name.startswith(".")
+    )

