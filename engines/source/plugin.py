@@ -12,6 +12,7 @@ from engines.minimal.habits import Habits
 from engines.minimal.plugin import ENGINE as MINIMAL
 from engines.minimal.schema import PHASES
 from engines.source.schema import Config, Guards
+from harness.scenario.errors import NotInCheckout
 
 Keys = tuple[str | int, ...]
 
@@ -43,6 +44,15 @@ class SourceEngine:
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
         return [sys.executable, "-m", "engines.source"]
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """The same settings on the warm-up code of another checkout. One of a layout that nobody knows is no verdict."""
+        from engines.source.trtllm.upstream import UPSTREAM
+
+        files = [entry.file for entry in UPSTREAM.entries]
+        if not any((Path(tree) / file).is_file() for file in files):
+            raise NotInCheckout(f"{tree} is no tree of {UPSTREAM.name}: it has none of {', '.join(files)}")
+        return {**spec, "config": {**spec["config"], "tree": tree}}
 
 
 ENGINE = SourceEngine()

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,15 @@ def test_ends_are_refused(tmp_path: Path) -> None:
     assert "the good end cannot be used: it shows something else: hang" in swapped.stderr
 
 
+@pytest.fixture
+def own_handlers() -> Iterator[None]:
+    """Give the signal back that a command takes when it runs in the test's process."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("own_handlers")
 def test_bad_input_launches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ends that are equal, unrelated or unknown, a cut history, no repository, several cases: exit code 2, no state."""
     toy = generate(tmp_path / "toy", [[], [0], [0]], lambda number: CLEAN)

@@ -13,7 +13,7 @@ import pytest
 
 from harness.cli import guarded
 from harness.watch import process
-from tests.bisect.test_bisect import PROGRAM, SCENARIO, lockstep
+from tests.bisect.test_bisect import PROGRAM, SCENARIO, lockstep, own_handlers  # noqa: F401
 from tests.bisect.toy import CLEAN, CROSSED, RAISES, SHORT, Toy, linear
 from tests.watch.test_teardown import hear_interrupts
 
@@ -61,6 +61,7 @@ def test_builds(toy: Toy) -> None:
     assert (done.returncode, "the build failed (7)" in done.stderr) == (125, True)
 
 
+@pytest.mark.usefixtures("own_handlers")
 @pytest.mark.parametrize(
     "words",
     [
@@ -135,6 +136,7 @@ def test_git_bisect_run(tmp_path: Path) -> None:
     assert f"{toy.commits[5]} is the first bad commit" in out
 
 
+@pytest.mark.usefixtures("own_handlers")
 def test_its_own_checkout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lockstep that is itself part of the checkout would change with it, and judges nothing."""
     monkeypatch.chdir(Path(__file__).parents[2])

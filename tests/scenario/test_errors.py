@@ -22,7 +22,7 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "unknown key, close to none": (
         [("{tp: 2}", "{tp: 2, zzz: 1}")],
-        ["a.yaml:4:19: parallel.zzz: unknown key; allowed are: attention_dp, ep, pp, tp"],
+        ["a.yaml:4:19: parallel.zzz: unknown key; allowed are: attention_dp, attention_tp, ep, pp, tp"],
     ),
     "unknown key of the engine": (
         [("max_batch_size: 4", "max_batchsize: 4")],
