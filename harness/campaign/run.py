@@ -14,13 +14,14 @@ from typing import Protocol
 from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.launcher import Launcher
+from harness.launch.launcher import Launcher, choose
 from harness.report.line import Line
 from harness.report.store import RunStore
 from harness.scenario.case import Case
-from harness.scenario.engine import find_engine
+from harness.scenario.engine import find_engine, is_attached
 from harness.scenario.expectation import differences
 from harness.watch.members import Members
+from harness.watch.program_watchdog import ProgramWatchdog
 from harness.watch.watchdog import Watchdog
 
 SEED = "skew.seed"
@@ -72,8 +73,16 @@ class Run:
         self.display.end(case, line)
         return line
 
+    def _watchdog(self, case: Case, folder: Path, number: int) -> Watchdog:
+        engine = find_engine(case.engine)
+        argv = engine.command(case.spec)
+        if not is_attached(engine):
+            return Watchdog(case, argv, self.launcher, folder, number)
+        config = case.spec["config"]
+        return ProgramWatchdog(case, argv, choose(config["launcher"], config["processes"], self.launcher), folder)
+
     def _launch(self, case: Case, folder: Path, number: int) -> Verdict:
-        watchdog = Watchdog(case, find_engine(case.engine).command(case.spec), self.launcher, folder, number)
+        watchdog = self._watchdog(case, folder, number)
         watchdog.on_tick = lambda members: self.display.tick(case, members)
         watchdog.stopped = self.stop.is_set
         try:

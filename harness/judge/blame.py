@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 
-from harness.judge import words
+from harness.judge import program, words
 from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
 from harness.judge.history import Message
 from harness.judge.picture import Picture
@@ -18,7 +19,7 @@ from harness.trace.state import STREAM_WAITER, Status, Wait
 def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
     """The blame for a verdict; None for a success and where nothing stands out."""
     if cause is Cause.DEADLOCK:
-        return _parted(picture) or _missing(picture)
+        return _parted(picture) or _mispaired(picture) or _missing(picture)
     if cause is Cause.ORPHANED:
         return _parted(picture) or _ended(picture, _lacked(picture))
     if cause is Cause.LIVELOCK:
@@ -94,6 +95,28 @@ def _smallest(split: Split) -> tuple[int, ...]:
     return min((tuple(ranks) for ranks in split.choices.values()), key=lambda ranks: (len(ranks), ranks))
 
 
+def _mispaired(picture: Picture) -> Blame | None:
+    """No decision was logged: by the first collective that ranks of the knot entered as different ones, at which lines.
+
+    Where ranks choose without a word, this is where they first differ; the smaller group is named.
+    """
+    if not picture.attached:
+        return None
+    involved = {stuck.rank for stuck in picture.knot} | {peer for stuck in picture.knot for peer in stuck.lacks}
+    found = [mispair for mispair in mispaired(picture.histories) if involved & set(mispair.entries)]
+    if not found:
+        return None
+    first = min(found, key=lambda mispair: min(entry.at for entry in mispair.entries.values()))
+    groups: dict[str, list[int]] = defaultdict(list)
+    for rank, entry in sorted(first.entries.items()):
+        groups[words.entry_words(entry) + (f" at {entry.site}" if entry.site else "")].append(rank)
+    blamed = min((len(group), tuple(group)) for group in groups.values())[1]
+    kind, name = picture.comms.get(first.comm, ("", first.comm))
+    text = words.mispaired_text(f"{kind} {name} #{first.seq}", groups)
+    entry = first.entries[blamed[0]]
+    return Blame(blamed, "collective", text, site=f"{name}.{entry.op}", choice=entry.op, choices=dict(groups))
+
+
 def _missing(picture: Picture) -> Blame | None:
     """No decision was logged: by the collective that the fewest ranks never enter.
 
@@ -101,11 +124,15 @@ def _missing(picture: Picture) -> Blame | None:
     then the first in time.
     """
     knot = [stuck for stuck in picture.knot if stuck.wait.need is not Need.STREAM]
-    first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, s.wait.since_ns, s.rank))
+    # The ranks of a program that was not made for this part anywhere: of two that wait for each other, neither came first.
+    when = (lambda s: 0) if picture.attached else (lambda s: s.wait.since_ns)
+    first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, when(s), s.rank))
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
-    what = f"{name} {wait.op} #{wait.seq}"
-    if wait.need is Need.RECV:
+    what = f"{name} {wait.op} #{wait.seq}" + (f" (at {wait.site})" if wait.site else "")
+    if wait.need is Need.SSEND:
+        text = words.unreceived_text(first.lacks, first.rank, what)
+    elif wait.need is Need.RECV:
         waiting = [s.rank for s in knot if (s.wait.comm, s.wait.op, s.wait.peer) == (wait.comm, wait.op, wait.peer)]
         text = words.unsent_text(first.lacks, waiting, what, wait.phase)
     else:
@@ -123,12 +150,20 @@ def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
     ended = [rank for rank in ranks if picture.states[rank].status in order]
     if not ended:
         return None
-    first = min(ended, key=lambda r: (order[picture.states[r].status], picture.histories[r].ended_ns, r))
+
+    def when(rank: int) -> float:
+        """Of a rank that left no word, when its process was seen to be gone."""
+        history = picture.histories[rank]
+        return (history.failed_ns or history.ended_ns) / 1e9 or picture.processes[rank].ended_s
+
+    first = min(ended, key=lambda r: (order[picture.states[r].status], when(r), r))
     state, history, process = picture.states[first], picture.histories[first], picture.processes[first]
     by = {Status.RAISED: "raised", Status.RETURNED: "returned"}.get(state.status, "died")
     same = sorted({rank for rank in ended if picture.states[rank].status is state.status}) if by == "raised" else [first]
     if picture.knot:
         same = [first]
+    elif picture.attached and by == "raised":
+        same = [rank for rank in same if program.same_error(picture, rank, first)]
     text = words.ended_text(first, state, history, process.exit_code)
     detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""
     return Blame(tuple(same), by, text, phase=state.phase, shape=state.shape, choice=by, detail=detail)
@@ -138,7 +173,8 @@ def _in_flight(picture: Picture) -> Blame | None:
     """By the rank that began a send without waiting for it: a library may need its sender to drive the transfer."""
     for rank, state in sorted(picture.states.items()):
         for _, wait in state.waits():
-            posted = _posted(picture, rank, wait) if wait.need is Need.RECV and wait.peer >= 0 else None
+            known = wait.need is Need.RECV and wait.peer in picture.states
+            posted = _posted(picture, rank, wait) if known else None
             if posted is None:
                 continue
             sender = picture.states[wait.peer]
@@ -161,4 +197,4 @@ def _running(picture: Picture) -> Blame | None:
     if not busy:
         return None
     state = picture.states[busy[0]]
-    return Blame(busy, "running", words.running_text(busy, state), phase=state.phase, shape=state.shape)
+    return Blame(busy, "running", words.running_text(busy, state, picture.attached), phase=state.phase, shape=state.shape)

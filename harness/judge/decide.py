@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from harness.judge import words
+from harness.judge import program, words
 from harness.judge.blame import blame
 from harness.judge.findings import findings
 from harness.judge.picture import Limit, Picture
 from harness.judge.signature import signature
-from harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine
+from harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine, cause_of_status
 from harness.trace.state import STREAM_WAITER, Status
-
-SIGABRT = -6
 
 
 def decide(picture: Picture) -> Verdict:
@@ -25,12 +23,13 @@ def decide(picture: Picture) -> Verdict:
     return Verdict(
         outcome=outcome,
         cause=cause,
-        text=words.verdict_text(outcome, cause, knot, blamed, ends),
+        text=program.verdict_text(picture, outcome, cause, blamed, ends)
+        or words.verdict_text(outcome, cause, knot, blamed, ends),
         proved=bool(picture.knot) if outcome is Outcome.HANG else None,
         knot=knot,
         blame=blamed,
         findings=findings(picture),
-        signature=signature(outcome, cause, knot, blamed, ends),
+        signature=signature(outcome, cause, knot, blamed, program.causes(picture, blamed, ends)),
         ranks=ends,
         last_block_to_verdict_s=picture.last_block_to_verdict_s if picture.knot else None,
         start_to_verdict_s=picture.start_to_verdict_s,
@@ -51,6 +50,8 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
         return Outcome.HANG, Cause.LIVELOCK
     if picture.limit is Limit.DEADLINE:
         return (Outcome.SLOW, Cause.NONE) if picture.advancing else (Outcome.HANG, Cause.STALL)
+    if picture.attached:
+        return program.classify(picture)
     first = first_death(picture)
     if first is not None:
         return Outcome.CRASH, death_cause(picture, first)
@@ -83,9 +84,7 @@ def death_cause(picture: Picture, rank: int) -> Cause:
     process = picture.processes[rank]
     if process.oom_killed:
         return Cause.OOM_KILL
-    code = process.exit_code
-    by_itself = code is None or code >= 0 or code == SIGABRT
-    return Cause.ABORT if by_itself or picture.states[rank].status is Status.ABORTED else Cause.SIGNAL
+    return Cause.ABORT if picture.states[rank].status is Status.ABORTED else cause_of_status(process.exit_code)
 
 
 def wait_lines(picture: Picture) -> tuple[WaitLine, ...]:
@@ -103,6 +102,7 @@ def wait_lines(picture: Picture) -> tuple[WaitLine, ...]:
             lacks=stuck.lacks,
             stream=stuck.thread >= STREAM_WAITER,
             graph=stuck.wait.graph,
+            site=stuck.wait.site,
         )
         for stuck in picture.knot
     )

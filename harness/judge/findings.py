@@ -21,6 +21,7 @@ def findings(picture: Picture) -> tuple[Finding, ...]:
         *_skipped(picture),
         *_wrong(picture),
         *_lost(picture),
+        *_unseen(picture),
     )
 
 
@@ -56,6 +57,14 @@ def _divergent(picture: Picture) -> list[Finding]:
     facts["details"] = {str(rank): detail for rank, detail in split.details.items() if detail}
     choices = "; ".join(f"{choice} on {words.ranks_text(ranks)}" for choice, ranks in split.choices.items())
     return [Finding(FindingKind.DIVERGENT_DECISION, f"{split.site} {split.key}: {choices}", facts)]
+
+
+def _unseen(picture: Picture) -> list[Finding]:
+    """Why nothing is proved: what of a program could not be seen. Of one that came to an end it does not matter."""
+    if picture.limit is None or not picture.unseen:
+        return []
+    text = "not all that the program does can be seen: " + "; ".join(picture.unseen)
+    return [Finding(FindingKind.NOT_VISIBLE, text, {"reasons": list(picture.unseen)})]
 
 
 def _skipped(picture: Picture) -> list[Finding]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.trace.event import Need
-from harness.trace.state import RankState, Wait
+from harness.trace.state import RankState, Status, Wait
 
 _UNKNOWN = 1 << 64  # above every collective's number
 
@@ -53,15 +53,16 @@ class _Frontier:
             yield self.waits.pop()[1]
 
 
-def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> list[Stuck]:
+def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], closed: bool = True) -> list[Stuck]:
     """The waits that can never end, by rank. `members` gives the global ranks of each communicator key.
 
-    A rank without a state (it has not reported yet) counts as running.
+    A rank without a state (it has not reported yet) counts as running. Not `closed`: another process may still be started
+    and come in the place of one that has ended, to where ranks first meet.
     """
     moves = _start(states, members)
-    frontiers = _frontiers(states, members, moves)
+    frontiers = _frontiers(states, members, moves, closed)
     watched: dict[int, list[_Frontier]] = defaultdict(list)
-    for frontier in frontiers.values():
+    for frontier in frontiers:
         for rank in frontier.order:
             watched[rank].append(frontier)
     single: dict[int, list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
@@ -70,7 +71,7 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]])
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need in (Need.ALL, Need.STREAM):
+            if wait.need in (Need.ALL, Need.STREAM, Need.COME):
                 continue  # a host in `synchronize` goes on only after its streams, which are waiters of their own
             lacks = lacking(rank, wait, states, members)
             if _free(wait, lacks, moves):
@@ -79,7 +80,7 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]])
                 break
             for peer in lacks:
                 single[peer].append((rank, lacks))
-    for frontier in frontiers.values():
+    for frontier in frontiers:
         work.extend(_release(frontier, moves))
     while work:
         mover = work.pop()
@@ -94,7 +95,7 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]])
     shared: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def lacks_of(rank: int, wait: Wait) -> tuple[int, ...]:
-        if wait.need is not Need.ALL:
+        if wait.need not in (Need.ALL, Need.COME):
             return lacking(rank, wait, states, members)
         key = (wait.comm, wait.seq)
         if key not in shared:
@@ -115,7 +116,7 @@ def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Map
         return (rank,)
     group = members[wait.comm]
     match wait.need:
-        case Need.ALL:
+        case Need.ALL | Need.COME:
             return tuple(m for m in group if m != rank and _entered(states, m, wait.comm) < wait.seq)
         case Need.ROOT:
             return (wait.peer,) if _entered(states, wait.peer, wait.comm) < wait.seq else ()
@@ -136,21 +137,26 @@ def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]
 
 
 def _frontiers(
-    states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], moves: set[int]
-) -> dict[str, _Frontier]:
-    waits: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], moves: set[int], closed: bool
+) -> list[_Frontier]:
+    waits: dict[tuple[str, bool], list[tuple[int, int]]] = defaultdict(list)
     for rank, state in states.items():
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need is Need.ALL:
-                waits[wait.comm].append((wait.seq, rank))
-    found: dict[str, _Frontier] = {}
-    for comm, waiting in waits.items():
-        group = members[comm]
-        frontier = found[comm] = _Frontier(group, {m: _entered(states, m, comm) for m in group})
+            if wait.need in (Need.ALL, Need.COME):
+                waits[wait.comm, wait.need is Need.COME and not closed].append((wait.seq, rank))
+    found: list[_Frontier] = []
+    for (comm, replaced), waiting in waits.items():
+        group = [m for m in members[comm] if not (replaced and _ended(states, m))]
+        frontier = _Frontier(group, {m: _entered(states, m, comm) for m in group})
         frontier.waits = sorted(waiting, reverse=True)
+        found.append(frontier)
     return found
+
+
+def _ended(states: Mapping[int, RankState], rank: int) -> bool:
+    return rank in states and states[rank].status is not Status.RUNNING
 
 
 def _release(frontier: _Frontier, moves: set[int]) -> list[int]:

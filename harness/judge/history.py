@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.trace.event import RECORD, Kind, Need, Record
-from harness.trace.state import CommInfo
+from harness.trace.state import CommInfo, RankOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Entry:
     phase: str
     shape: str
     size: int
+    site: str = ""  # the program's line
     graph: str = ""  # the replayed graph that it belongs to
     ns: int = 0  # when the host entered it, or handed it over
 
@@ -94,8 +95,13 @@ class History:
     phases: list[tuple[int, str]] = field(default_factory=list)  # the phases that it entered ("": none), and where
 
     @staticmethod
-    def read(rank: int, records: bytes | bytearray, strings: Sequence[str], clock_ns: int = 0) -> History:
-        """From raw records and the rank's string table. `clock_ns` makes the times of its host those of all hosts."""
+    def read(
+        rank: int, records: bytes | bytearray, strings: Sequence[str], clock_ns: int = 0, rank_of: RankOf | None = None
+    ) -> History:
+        """From raw records and the rank's string table. `clock_ns` makes the times of its host those of all hosts.
+
+        `rank_of`: see CommInfo.parse.
+        """
         history = History(rank)
         comms: dict[int, CommInfo] = {}
         phase = shape = ""
@@ -109,7 +115,8 @@ class History:
                 record = Record._make(fields)
                 info = comms.get(record.comm)
                 if info is not None and record.b != Need.STREAM:
-                    history._begin(at, record, info, text(record.a), phase, shape, clock_ns)
+                    site = text(record.site) if record.site else ""
+                    history._begin(at, record, info, text(record.a), phase, shape, clock_ns, site)
             elif kind == Kind.SHAPE:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
@@ -124,9 +131,9 @@ class History:
                     )
                 )  # fmt: skip
             elif kind == Kind.COMM:
-                info = comms[fields[3]] = CommInfo.parse(text(fields[5]))
+                info = comms[fields[3]] = CommInfo.parse(text(fields[5]), rank_of)
                 history.comms[info.key] = info
-            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE, Kind.ERROR):
+            elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE, Kind.ERROR, Kind.STATUS):
                 record = Record._make(fields)
                 if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
                     history.error = (text(record.a), text(record.b), text(record.c))
@@ -151,12 +158,14 @@ class History:
                 history.environment = (history.environment or {}) | json.loads(text(fields[5]))
         return history
 
-    def _begin(self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, clock_ns: int) -> None:
+    def _begin(
+        self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, clock_ns: int, site: str
+    ) -> None:
         """A collective, or a message."""
         verb, _, what = op.partition(" ")
         if verb not in ("send", "recv"):
             ns = record.time_ns + clock_ns
-            self.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size, ns=ns))
+            self.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size, site, ns=ns))
             return
         peer = info.members[record.c] if record.c >= 0 else -1
         posted = record.kind == Kind.POST
@@ -171,7 +180,9 @@ def _launched(at: int, record: Record, info: CommInfo, text: str, phase: str, sh
     raw = json.loads(text)
     listed = [(op, size) for comm, op, size in raw["collectives"] if comm == record.comm]
     first = record.seq - record.c + 1
-    return [Entry(at, info.key, first + n, op, phase, shape, size, raw["graph"]) for n, (op, size) in enumerate(listed)]
+    return [
+        Entry(at, info.key, first + n, op, phase, shape, size, graph=raw["graph"]) for n, (op, size) in enumerate(listed)
+    ]
 
 
 def _manifest(at: int, text: str, comms: dict[int, CommInfo], phase: str) -> CapturedGraph:

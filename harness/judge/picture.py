@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.judge.graph import Stuck
 from harness.judge.history import History
-from harness.trace.state import RankState
+from harness.trace.state import RankOf, RankState
 
 
 class Limit(enum.Enum):
@@ -30,6 +30,15 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception that ended a process that is no rank: a launcher, or who started the ranks."""
+
+    pid: int
+    error: tuple[str, str, str]  # type, message, traceback
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """What `decide` judges. `knot` is confirmed; `advancing`: a milestone was reached within the last window."""
 
@@ -44,3 +53,9 @@ class Picture:
     start_to_verdict_s: float
     snapshots_judged: int
     candidates_refuted: int
+    # of a program that knows nothing of us
+    attached: bool = False
+    roots: Sequence[int | None] = ()  # exit statuses of the launched commands, in order
+    failures: Sequence[Failure] = ()  # of processes that are no ranks, in the order of time
+    unseen: Sequence[str] = ()  # what could not be seen of it
+    rank_of: RankOf | None = None

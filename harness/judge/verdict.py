@@ -53,6 +53,14 @@ CAUSES: dict[Outcome, tuple[Cause, ...]] = {
 }
 
 
+SIGABRT = -6
+
+
+def cause_of_status(code: int | None) -> Cause:
+    """Why a process that left no word has ended, by its exit status (negative: a signal; None: not known)."""
+    return Cause.ABORT if code is None or code >= 0 or code == SIGABRT else Cause.SIGNAL
+
+
 class FindingKind(str, enum.Enum):
     """What rides on any outcome."""
 
@@ -64,6 +72,7 @@ class FindingKind(str, enum.Enum):
     WRONG_RESULT = "wrong-result"
     EVIDENCE_LOST = "evidence-lost"
     SECOND_OPINION = "second-opinion"
+    NOT_VISIBLE = "not-visible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,7 @@ class WaitLine:
     lacks: tuple[int, ...]
     stream: bool = False  # a device stream waits, not a thread
     graph: str = ""  # the replayed graph that the stream is in
+    site: str = ""  # the program's line that waits, where it is known
 
 
 @dataclass(frozen=True, slots=True)

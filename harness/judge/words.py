@@ -55,6 +55,18 @@ def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
     return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
+def unreceived_text(missing: Iterable[int], waiter: int, what: str) -> str:
+    """Ranks that never receive what another waits to send."""
+    who = ranks_text(missing)
+    return f"{who[0].upper()}{who[1:]} never received what rank {waiter} waits to send in {what}"
+
+
+def mispaired_text(where: str, groups: Mapping[str, Sequence[int]]) -> str:
+    """Ranks that met in one collective as different ones."""
+    listed = "; ".join(f"{ranks_text(ranks)} entered {what}" for what, ranks in groups.items())
+    return f"{where[0].upper()}{where[1:]} is where ranks first differ: {listed}"
+
+
 def unsent_text(missing: Iterable[int], waiting: Iterable[int], what: str, phase: str) -> str:
     """Ranks that never send what others, or they themselves, wait for."""
     who = ranks_text(missing)
@@ -79,6 +91,8 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
         return f"Rank {rank} called abort with code {history.abort_code}{where}{after}"
     if state.status is Status.RETURNED:
         return f"Rank {rank} returned"
+    if not state.number and exit_code is None:
+        return f"Rank {rank} never came, and nobody is left who could start it"
     return f"Rank {rank} died{where}: {death_words(exit_code)}"
 
 
@@ -102,8 +116,11 @@ def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -
     return f"Rank {sender} began {what} without waiting for it{where}; rank {receiver} waits for the rest of it"
 
 
-def running_text(ranks: Sequence[int], state: RankState) -> str:
+def running_text(ranks: Sequence[int], state: RankState, attached: bool = False) -> str:
     """Ranks that are in no known wait."""
+    if attached:
+        who = ranks_text(ranks)
+        return f"{who[0].upper()}{who[1:]} may go on: in no wait that is known, or not wholly visible"
     place = " ".join(filter(None, (state.phase, state.shape))) or "no phase"
     who = ranks_text(ranks)
     return f"{who[0].upper()}{who[1:]} entered no wait and reached no milestone (in {place})"
@@ -116,7 +133,8 @@ def knot_text(knot: Sequence[WaitLine]) -> str:
         if line.lacks != (line.rank,):
             # Ranks in the same collective lack one another in no case; what they lack together is the same.
             graph = f" of graph {line.graph}" if line.graph else ""
-            where = f"{line.kind} {line.name} {line.op} #{line.seq}{graph}" + (f" ({line.phase})" if line.phase else "")
+            place = f" ({line.phase})" if line.phase else f" at {line.site}" if line.site else ""
+            where = f"{line.kind} {line.name} {line.op} #{line.seq}{graph}{place}"
             groups[where, ranks_text(line.lacks), "stream" if line.stream else ""].append(line.rank)
     return "; ".join(
         f"{_waiters(ranks, stream)} in {where} for {lacked}" for (where, lacked, stream), ranks in groups.items()

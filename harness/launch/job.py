@@ -28,18 +28,27 @@ def free_port() -> int:
 class Job:
     """N processes started by an MPI launcher. `end()` is safe to call at any time and leaves nothing behind."""
 
-    def __init__(self, launcher: Launcher, ranks: int, argv: list[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        ranks: int,
+        argv: list[str],
+        environment: Mapping[str, str],
+        log: Path,
+        local: Mapping[str, str] = LOCAL_ENVIRONMENT,
+        stdin: int = subprocess.DEVNULL,
+    ) -> None:
         # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
         self.log = log
-        env = {**os.environ, **LOCAL_ENVIRONMENT, **launcher.environment, **environment}
+        env = {**os.environ, **local, **launcher.environment, **environment}
         env |= {"TMPDIR": str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
             with log.open("wb") as output:
                 self.process = subprocess.Popen(
                     launcher.command(ranks, argv),
                     env=env,
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C reaches the head only; it ends the job in order

@@ -79,6 +79,22 @@ def candidates() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def local() -> Launcher:
+    """No MPI: this host's own processes, each told its number."""
+    program = sys.executable
+    return Launcher("none", program, "", lambda ranks: ["-m", "harness.launch.local", str(ranks)], {})
+
+
+def choose(wanted: str, processes: int, mpi: Launcher | None = None) -> Launcher:
+    """The launcher for so many processes of a program: `auto` takes MPI for more than one. `mpi`: the one to take then.
+
+    Raises LaunchError where there is none.
+    """
+    if wanted == "none" or (wanted == "auto" and processes == 1):
+        return local()
+    return mpi if mpi is not None and wanted in ("auto", mpi.name) else find(wanted)
+
+
 def find(wanted: str = "auto") -> Launcher:
     """The launcher to use: `auto`, `hydra` or `prrte`. Raises LaunchError when there is none."""
     seen: list[str] = []

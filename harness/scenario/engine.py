@@ -12,11 +12,22 @@ from pydantic import BaseModel
 from harness.scenario.errors import ScenarioError, UnknownEngine
 
 GROUP = "lockstep.engines"
+# Sections of a scenario file that mean something to some engines only. One that says nothing takes them all.
+SECTIONS = frozenset(
+    {
+        "parallel", "config", "kv_capacity", "guards", "workload", "faults", "skew", "environment", "on_error", "device",
+        "cpu", "gpu", "launches",
+    }
+)  # fmt: skip
 Path = tuple[str | int, ...]
 
 
 class Engine(Protocol):
-    """An engine that can be judged. The object behind an entry point of the group `lockstep.engines`."""
+    """An engine that can be judged. The object behind an entry point of the group `lockstep.engines`.
+
+    It may have more: `sections`, those of SECTIONS that it takes (default: all); `attached`, true for one whose processes do
+    not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched.
+    """
 
     name: str
     Config: type[BaseModel]  # the `config` section
@@ -38,6 +49,17 @@ class Engine(Protocol):
         """The spec with which `command` runs the code in the folder `tree`, a checkout of the engine's repository, instead
         of what is installed. `tree` is absolute. Raises NotInCheckout when there is nothing to run in it: that commit is
         then neither good nor bad."""
+
+
+def sections(engine: Engine) -> frozenset[str]:
+    """The sections that an engine takes."""
+    found: frozenset[str] = getattr(engine, "sections", SECTIONS)
+    return found
+
+
+def is_attached(engine: Engine) -> bool:
+    """Whether the recorder attaches itself to the engine's processes."""
+    return bool(getattr(engine, "attached", False))
 
 
 def find_engine(name: str) -> Engine:

@@ -192,7 +192,7 @@ CauseWord = Literal[
 ]  # fmt: skip
 FindingWord = Literal[
     "mispaired", "divergent-decision", "leak", "graph-mismatch", "skipped-shape", "wrong-result", "evidence-lost",
-    "second-opinion",
+    "second-opinion", "not-visible",
 ]  # fmt: skip
 
 
@@ -232,7 +232,7 @@ class Frame(Section):
     engine: str = "minimal"
     parallel: Parallel = Parallel()
     config: dict[str, Any] = Field(default_factory=dict, description="the engine's own settings")
-    kv_capacity: KvCapacity
+    kv_capacity: KvCapacity | None = Field(None, description="needed by engines that have a KV cache")
     guards: dict[str, Any] = Field(default_factory=dict, description="the engine's guards")
     workload: Workload = Workload()
     faults: list[Fault] = Field(default_factory=list)

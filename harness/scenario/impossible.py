@@ -25,8 +25,9 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
     if frame.parallel.tp % group or (group > 1 and not frame.parallel.attention_dp):
         text = f"{group} ranks to a group need attention_dp and a tp ({frame.parallel.tp}) that is a multiple of it"
         found.append((("parallel", "attention_tp"), f"{text}; use 1"))
-    unit, amount = capacity(frame.kv_capacity)
-    found += _amount(("kv_capacity", unit), amount, ranks)
+    if frame.kv_capacity is not None:
+        unit, amount = capacity(frame.kv_capacity)
+        found += _amount(("kv_capacity", unit), amount, ranks)
     if frame.gpu.memory_bytes is not None:
         found += _amount(("gpu", "memory_bytes"), frame.gpu.memory_bytes, ranks)
     if frame.cpu.memory_bytes is not None:

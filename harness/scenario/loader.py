@@ -11,7 +11,7 @@ from harness.scenario import skew
 from harness.scenario.capacity import capacity, per_rank
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.document import Document, Keys
-from harness.scenario.engine import Engine, find_engine
+from harness.scenario.engine import SECTIONS, Engine, find_engine, is_attached, sections
 from harness.scenario.errors import FileErrors, Problem, UnknownEngine
 from harness.scenario.frame import ExpectSection, Frame
 from harness.scenario.impossible import PHASES, impossible
@@ -87,7 +87,17 @@ class Loader:
         self.problems += problems
         guards, problems = validate(engine.Guards, data.get("guards", {}), self.document, ("guards",), place)
         self.problems += problems
+        self._check_section_names(engine, data, place)
         return frame, config, guards
+
+    def _check_section_names(self, engine: Engine, data: Mapping[str, Any], place: Place) -> None:
+        """Sections that the engine does not take, and the one that others cannot do without."""
+        taken = sections(engine)
+        for name in sorted((SECTIONS - taken) & set(data)):
+            text = f"the engine {engine.name} takes no {name}; remove it"
+            self.problems.append(self.document.problem(place((name,)), *halves(text)))
+        if "kv_capacity" in taken and "kv_capacity" not in data:
+            self.problems.append(self.document.problem(("kv_capacity",), "is missing", "add it"))
 
     def _check_expectations(self, frame: Frame) -> None:
         for number, expect in enumerate(frame.expect):
@@ -112,11 +122,13 @@ class Loader:
         expect = self._expectation(frame, values, ident)
         if here is None or config is None or guards is None:
             return None
-        ranks = here.parallel.tp * here.parallel.pp
+        attached = is_attached(engine)
+        ranks = engine.ranks(config.model_dump()) if attached else here.parallel.tp * here.parallel.pp  # type: ignore[attr-defined]
         self._note(impossible(here, ranks), place)
         if len(self.problems) > before:
             return None
-        spec = _spec(here, engine, config.model_dump(), guards.model_dump(), ranks)
+        settings = config.model_dump()
+        spec = _program(settings) if attached else _spec(here, engine, settings, guards.model_dump(), ranks)
         self._note(engine.check(spec), place)
         if len(self.problems) > before or expect is None:
             return None
@@ -176,8 +188,15 @@ def halves(text: str) -> tuple[str, str]:
     return what, advice
 
 
+def _program(config: dict[str, Any]) -> dict[str, Any]:
+    """What the launch of a program needs; the program itself gets nothing."""
+    return {"config": config, "env": config.get("env", {}), "cwd": config.get("cwd"), "device": "auto"}
+
+
 def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str, Any], ranks: int) -> dict[str, Any]:
     """All that the ranks get; expectations are no part of it."""
+    if frame.kv_capacity is None:
+        raise ValueError("an engine with a KV cache needs kv_capacity")  # which was checked before
     unit, amount = capacity(frame.kv_capacity)
     values: Sequence[float] = per_rank(amount, ranks)
     memory, host_memory = frame.gpu.memory_bytes, frame.cpu.memory_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.scenario.engine import find_engine
+from harness.scenario.engine import SECTIONS, find_engine, sections
 from harness.scenario.frame import Frame
 
 
@@ -17,4 +17,10 @@ def json_schema(engine: str = "minimal") -> dict[str, Any]:
         frame["$defs"] |= inner.pop("$defs", {})
         frame["$defs"][f"{engine}.{section}"] = inner
         frame["properties"][section] = {"$ref": f"#/$defs/{engine}.{section}"}
+    taken = sections(found)
+    for name in SECTIONS - taken:
+        del frame["properties"][name]
+    if "kv_capacity" in taken:
+        frame["properties"]["kv_capacity"] = {"$ref": "#/$defs/KvCapacity"}
+        frame["required"].append("kv_capacity")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **frame, "title": "Lockstep scenario"}

@@ -26,7 +26,7 @@ class Kind(enum.IntEnum):
     # seq = 1: its device is lost too, what was handed to its streams will never run
     RETURNED = 10  # the rank's program ended by itself
     ABORT = 11  # the rank is about to end the job (MPI_Abort): a = code
-    WAITER = 12  # a thread that may communicate exists: a = string (its name)
+    WAITER = 12  # a thread that may communicate exists: a = string (its name), size = its id in the kernel
     WAITER_END = 13  # ... and is gone
     PARKED = 15  # the rank has raised or returned and stays alive, sockets open, until it is released
     RESULT = 14  # a = string (JSON): what the rank found out, for example its tokens
@@ -36,6 +36,11 @@ class Kind(enum.IntEnum):
     ENVIRONMENT = 18  # a = string (JSON): what the rank runs on; later ones add to it
     ERROR = 19  # the rank's program failed, and is not yet done with it (it may still end the job): columns as RAISED
     UNABLE = 21  # the engine cannot run this scenario, and stops: a = string (why)
+    # Of processes that the recorder attached itself to:
+    JOIN = 22  # a = string (JSON: scope, rank, world, firm): the process has a rank in a world of ranks
+    OPAQUE = 23  # a = string: it communicates, or may, in a way that writes no events
+    LEAVING = 24  # its last exit handler has run: nothing of the program is left but the interpreter's own end
+    STATUS = 25  # its program ends with exit status a, which is not 0, and without an exception
 
 
 class Need(enum.IntEnum):
@@ -52,6 +57,7 @@ class Need(enum.IntEnum):
     SSEND = 4  # one peer's matching receive (a send that surely waits)
     STREAM = 5  # the rank's own device streams: a host in `synchronize`
     TIMED = 6  # every member, or the library's own deadline, which ends the operation with an error
+    COME = 7  # every member, as ALL; but a process that is not there yet may still be started and come
 
 
 class Record(NamedTuple):
@@ -67,9 +73,10 @@ class Record(NamedTuple):
     c: int
     tag: int  # point-to-point tag; -1: any
     size: int  # elements, -1 where sizes may rightly differ; see Kind for other uses
+    site: int  # line of the program that called the operation (string), 0 where it is not known
     number: int  # 1, 2, 3 ... without gap
 
 
-# time kind thread comm seq a b c tag size (8 spare) number
-RECORD = struct.Struct("<QHHIQIIiiq8xQ")
+# time kind thread comm seq a b c tag size site (4 spare) number
+RECORD = struct.Struct("<QHHIQIIiiqI4xQ")
 assert RECORD.size == 64, "readers and writers of every version rely on 64-byte records"

@@ -140,6 +140,7 @@ def describe(path: Path) -> Iterator[dict[str, object]]:
             "peer": info.members[record.c] if enters and info and record.c >= 0 else None,
             "tag": record.tag if enters else None,
             "size": record.size if enters else None,
+            "site": string(record.site) if enters and record.site else None,
             "text": _text(record, string, info),
         }
 
@@ -155,7 +156,7 @@ def _text(record: Record, string: Callable[[int], str], info: CommInfo | None) -
         return "members " + ",".join(map(str, info.members))
     if record.kind == Kind.ABORT:
         return f"code {record.a}"
-    if record.kind in (Kind.PHASE, Kind.SHAPE, Kind.MILESTONE, Kind.WAITER, Kind.RESULT):
+    if record.kind in (Kind.PHASE, Kind.SHAPE, Kind.MILESTONE, Kind.WAITER, Kind.RESULT, Kind.JOIN, Kind.OPAQUE):
         return string(record.a)
     return None
 

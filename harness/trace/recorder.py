@@ -55,7 +55,11 @@ class Recorder:
         """
         if layout.RING_FD not in environ:
             return cls(bytearray(layout.ring_bytes(64)), 64)
-        fd = int(environ[layout.RING_FD])
+        return cls.on(int(environ[layout.RING_FD]))
+
+    @classmethod
+    def on(cls, fd: int) -> Recorder:
+        """The recorder on a ring. Raises RuntimeError when the descriptor does not hold one of this version."""
         memory = mmap.mmap(fd, os.fstat(fd).st_size)
         magic, version, rank, _, capacity = layout.HEADER.unpack_from(memory, 0)
         if magic != layout.MAGIC or version != layout.VERSION:
@@ -69,45 +73,54 @@ class Recorder:
 
     # --- what can block -------------------------------------------------------------------------------------------
 
-    def comm(self, kind: str, name: str, members: Sequence[int], device: str = "") -> Comm:
+    def comm(self, kind: str, name: str, members: Sequence[int], device: str = "", scope: str = "") -> Comm:
         """Announce a communicator: its library (`mpi`, `gloo`, `nccl` ...), its name, its members as global ranks.
 
         Ranks that announce the same kind, name and members in the same order mean the same communicator. The collectives
         of one with a `device` stream (its name) run there: the host hands them over with `launch` and `replay`, and the
         device tells by its breadcrumb how far it has come. Those on one stream must run in the order of their handing over.
+        `scope`: the world of ranks that `members` are numbered in, where a case has more than one.
         """
-        group = (kind, name, tuple(members))
+        group = (kind + scope, name, tuple(members))
         instance = self._instances[group] = self._instances.get(group, 0) + 1
         ident = next(self._comms)
         if ident >= layout.COMMS:
             raise RuntimeError(f"more than {layout.COMMS} communicators in one rank")
-        about = {"kind": kind, "name": name, "members": list(members), "instance": instance}
-        text = json.dumps(about | {"device": device} if device else about)
+        about: dict[str, object] = {"kind": kind, "name": name, "members": list(members), "instance": instance}
+        about |= {key: value for key, value in (("device", device), ("scope", scope)) if value}
+        text = json.dumps(about)
         self.write(Kind.COMM, ident, 0, self.string(text))
         return Comm(self, ident, f"{kind}:{name}", tuple(members))
 
-    def collective(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1) -> Wait:
+    def collective(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1, site: int = 0) -> Wait:
         """Enter a blocking collective; leave it with the returned context manager.
 
-        `size` is the number of elements where every member must pass the same, else -1. `root` is a rank in `comm`.
+        `size` is the number of elements where every member must pass the same, else -1. `root` is a rank in `comm`. `site`
+        is the string id of the line that called it.
         """
         comm.number = seq = comm.number + 1
         text = self.string(op)
-        self.write(Kind.ENTER, comm.id, seq, text, need, root, 0, size)
+        self.write(Kind.ENTER, comm.id, seq, text, need, root, 0, size, site)
         _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
         return Wait(self, comm, seq, text)
 
-    def post(self, comm: Comm, op: str, size: int = -1) -> int:
+    def post(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1, site: int = 0) -> int:
         """A non-blocking collective was started; the number to `wait` for."""
         comm.number = seq = comm.number + 1
-        self.write(Kind.POST, comm.id, seq, self.string(op), Need.ALL, -1, 0, size)
+        self.write(Kind.POST, comm.id, seq, self.string(op), need, root, 0, size, site)
         _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
         return seq
 
-    def wait(self, comm: Comm, seq: int, op: str) -> Wait:
-        """Block until the collective that `post` started has ended."""
+    def post_p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int = 0, size: int = -1, site: int = 0) -> int:
+        """A non-blocking `send` or `recv` was started; its number with that peer and tag."""
+        return self._p2p(Kind.POST, comm, op, need, peer, tag, size, site)[0]
+
+    def wait(
+        self, comm: Comm, seq: int, op: str, need: Need = Need.ALL, peer: int = -1, tag: int = 0, site: int = 0
+    ) -> Wait:
+        """Block until what `post` or `post_p2p` started has ended. `peer`: the root or the peer, a rank in `comm`."""
         text = self.string(op)
-        self.write(Kind.ENTER, comm.id, seq, text, Need.ALL, -1, 0, -1)
+        self.write(Kind.ENTER, comm.id, seq, text, need, peer, tag, -1, site)
         return Wait(self, comm, seq, text)
 
     # --- what a device does ---------------------------------------------------------------------------------------
@@ -168,11 +181,17 @@ class Recorder:
         """A send that does not block was started."""
         self._p2p(Kind.POST, comm, f"send {what}".rstrip(), Need.NOBODY, peer, tag, size)
 
-    def _p2p(self, kind: Kind, comm: Comm, op: str, need: Need, peer: int, tag: int, size: int) -> tuple[int, int]:
+    def p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, site: int) -> Wait:
+        """Enter a blocking `send` or `recv`."""
+        return Wait(self, comm, *self._p2p(Kind.ENTER, comm, op, need, peer, tag, -1, site))
+
+    def _p2p(
+        self, kind: Kind, comm: Comm, op: str, need: Need, peer: int, tag: int, size: int, site: int = 0
+    ) -> tuple[int, int]:
         key = (op[:4], peer, tag)
         comm.p2p[key] = seq = comm.p2p.get(key, 0) + 1
         text = self.string(op)
-        self.write(kind, comm.id, seq, text, need, peer, tag, size)
+        self.write(kind, comm.id, seq, text, need, peer, tag, size, site)
         return seq, text
 
     @contextmanager
@@ -218,6 +237,25 @@ class Recorder:
         """What the rank found out, as JSON; the watchdog puts it into the verdict."""
         self.write(Kind.RESULT, 0, 0, self.string(json.dumps(value), MAX_STRING * 8))
 
+    # --- of attached processes ------------------------------------------------------------------------------------
+
+    def join(self, scope: str, rank: int, world: int, firm: bool = True) -> None:
+        """This process is `rank` of a world of ranks. Not `firm`: its environment says so, it has not come yet."""
+        about = {"scope": scope, "rank": rank, "world": world, "firm": firm}
+        self.write(Kind.JOIN, 0, 0, self.string(json.dumps(about)))
+
+    def opaque(self, reason: str) -> None:
+        """The process communicates, or may, in a way that writes no events: nothing can be proved of it from now on."""
+        self.write(Kind.OPAQUE, 0, 0, self.string(reason))
+
+    def status(self, code: int) -> None:
+        """The program ends with this exit status, and without an exception."""
+        self.write(Kind.STATUS, 0, 0, code & 0xFFFFFFFF)
+
+    def leaving(self) -> None:
+        """The last exit handler has run."""
+        self.write(Kind.LEAVING, 0, 0)
+
     # --- how it ends ----------------------------------------------------------------------------------------------
 
     def environment(self, facts: Mapping[str, object]) -> None:
@@ -260,7 +298,9 @@ class Recorder:
 
     # --- the memory -----------------------------------------------------------------------------------------------
 
-    def write(self, kind: int, comm: int, seq: int, a: int = 0, b: int = 0, c: int = 0, tag: int = 0, size: int = 0) -> None:
+    def write(
+        self, kind: int, comm: int, seq: int, a: int = 0, b: int = 0, c: int = 0, tag: int = 0, size: int = 0, site: int = 0
+    ) -> None:
         """Write one record."""
         try:
             thread = _local.thread
@@ -268,7 +308,7 @@ class Recorder:
             thread = self._thread()
         number = self.last = next(self._numbers)
         at = layout.RECORDS + (number - 1) % self._capacity * 64
-        _pack(self._memory, at, _now(), kind, thread, comm, seq, a, b, c, tag, size, number)
+        _pack(self._memory, at, _now(), kind, thread, comm, seq, a, b, c, tag, size, site, number)
 
     def string(self, text: str, limit: int = MAX_STRING) -> int:
         """The id of a string in the table; strings repeat, so the table stays small."""
@@ -298,7 +338,7 @@ class Recorder:
         with self._string_lock:  # so that the count never goes back
             _local.thread = ident = next(self._threads)
             _pack_u64(self._memory, layout.THREADS, ident + 1)
-        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name))
+        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name), size=threading.get_native_id())
         return ident
 
     def _word(self, offset: int) -> int:

@@ -29,15 +29,38 @@ class Delta:
         return bool(self.records or self.strings or self.lost)
 
 
+def new_ring(rank: int, world: int, capacity: int = layout.DEFAULT_CAPACITY) -> int:
+    """The descriptor of a fresh ring."""
+    fd = os.memfd_create(f"lockstep-ring-{rank}")
+    os.ftruncate(fd, layout.ring_bytes(capacity))
+    os.pwrite(fd, layout.HEADER.pack(layout.MAGIC, layout.VERSION, rank, world, capacity), 0)
+    return fd
+
+
 class Ring:
     """One rank's ring. The supervisor creates it before the engine starts; only the engine writes events."""
 
     def __init__(self, rank: int, world: int, capacity: int = layout.DEFAULT_CAPACITY) -> None:
-        self.fd = os.memfd_create(f"lockstep-ring-{rank}")
-        os.ftruncate(self.fd, layout.ring_bytes(capacity))
-        os.set_inheritable(self.fd, True)
-        self.memory = mmap.mmap(self.fd, layout.ring_bytes(capacity))
-        layout.HEADER.pack_into(self.memory, 0, layout.MAGIC, layout.VERSION, rank, world, capacity)
+        fd = new_ring(rank, world, capacity)
+        os.set_inheritable(fd, True)
+        self._open(fd, capacity)
+
+    @classmethod
+    def adopt(cls, fd: int) -> Ring:
+        """The ring that a process made itself and handed over; it belongs to the caller now. ValueError when it is none."""
+        size = os.fstat(fd).st_size
+        if size < layout.RECORDS:
+            raise ValueError(f"{size} bytes are no ring")
+        magic, version, _, _, capacity = layout.HEADER.unpack(os.pread(fd, layout.HEADER.size, 0))
+        if magic != layout.MAGIC or version != layout.VERSION or size != layout.ring_bytes(capacity):
+            raise ValueError(f"no ring of version {layout.VERSION}")
+        ring = cls.__new__(cls)
+        ring._open(fd, capacity)
+        return ring
+
+    def _open(self, fd: int, capacity: int) -> None:
+        self.fd = fd
+        self.memory = mmap.mmap(fd, layout.ring_bytes(capacity))
         self.capacity = capacity
         self._next = 1  # number of the next record to read
         self._strings_read = 0

@@ -7,10 +7,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from harness.trace.breadcrumb import Crumb
 from harness.trace.event import Kind, Need, Record
 from harness.trace.lane import Lane
+
+RankOf = Callable[[str, int], int]  # scope, rank in it -> global rank
 
 
 class Status(enum.Enum):
@@ -35,13 +38,24 @@ class CommInfo:
     device: str = ""  # the device stream that its collectives run on
 
     @staticmethod
-    def parse(text: str) -> CommInfo:
-        """From the JSON of a COMM event."""
+    def parse(text: str, rank_of: RankOf | None = None) -> CommInfo:
+        """From the JSON of a COMM event. `rank_of`: the global rank of a rank in a scope, where a case has several."""
         raw = json.loads(text)
-        members = tuple(raw["members"])
-        digest = hashlib.sha256(",".join(map(str, members)).encode()).hexdigest()[:8]
+        members, scope = tuple(raw["members"]), raw.get("scope", "")
+        digest = hashlib.sha256((scope + ",".join(map(str, members))).encode()).hexdigest()[:8]
         key = f"{raw['kind']}:{raw['name']}#{raw['instance']}@{digest}"
+        if rank_of is not None:
+            members = tuple(rank_of(scope, member) for member in members)
         return CommInfo(key, raw["kind"], raw["name"], members, raw.get("device", ""))
+
+
+class Join(NamedTuple):
+    """That a process has a rank in a world of ranks. Not `firm`: its environment says so, it has not come yet."""
+
+    scope: str
+    rank: int
+    world: int
+    firm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,7 @@ class Wait:
     phase: str
     shape: str
     graph: str = ""  # the replayed graph that a device stream is in
+    site: str = ""  # the program's line that waits
 
 
 @dataclass(slots=True)
@@ -85,6 +100,14 @@ class RankState:
     parked: bool = False  # ended, but its process and its sockets stay
     lost: int = 0  # events overwritten before they were read
     blind: bool = False  # point-to-point counts are incomplete after a loss
+    # of attached processes
+    rank_of: RankOf | None = None
+    kernel_ids: dict[int, int] = field(default_factory=dict)  # the kernel's id of a thread -> ours
+    joins: list[Join] = field(default_factory=list)
+    failed: bool = False  # an exception has left the program
+    opaque: list[str] = field(default_factory=list)  # how it may communicate without writing events
+    exit_status: int | None = None  # what it said of its end, when that was not 0
+    leaving_ns: int = 0  # when its last exit handler had run
 
     def apply(self, records: Iterable[Record], string: Callable[[int], str]) -> None:
         """Fold new events in, in order. `string` gives the text of a string id."""
@@ -131,7 +154,7 @@ class RankState:
             return False
         if self._streams_run():
             return True
-        return self.status is Status.RUNNING and self.busy
+        return self.status is Status.RUNNING and (self.busy or bool(self.opaque))
 
     def _streams_run(self) -> bool:
         """A stream that is in a collective does not run, whatever was handed to it behind that."""
@@ -177,7 +200,7 @@ String = Callable[[int], str]
 
 
 def _comm(state: RankState, record: Record, string: String) -> None:
-    info = CommInfo.parse(string(record.a))
+    info = CommInfo.parse(string(record.a), state.rank_of)
     state.comms[record.comm] = info
     state.entered.setdefault(info.key, 0)
     if info.device:
@@ -197,15 +220,17 @@ def _enter(state: RankState, record: Record, string: String) -> None:
     op, need = string(record.a), Need(record.b)
     peer = info.members[record.c] if record.c >= 0 else -1
     verb = op.partition(" ")[0]
-    if verb == "send":
-        state.sent[info.key, peer, record.tag] = record.seq
-    elif verb == "recv":
-        state.received[info.key, peer, record.tag] = record.seq
+    if verb in ("send", "recv"):
+        # The wait for one that was posted comes after others may have been posted: the count never goes back.
+        counts, key = state.sent if verb == "send" else state.received, (info.key, peer, record.tag)
+        counts[key] = max(counts.get(key, 0), record.seq)
     else:
         state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
     if record.kind == Kind.ENTER:
+        place = (state.phase, state.shape)
+        site = string(record.site) if record.site else ""
         state.waiters[record.thread] = Wait(
-            info.key, record.seq, op, need, peer, record.tag, record.time_ns, state.phase, state.shape
+            info.key, record.seq, op, need, peer, record.tag, record.time_ns, *place, site=site
         )
 
 
@@ -241,6 +266,7 @@ def _milestone(state: RankState, record: Record, string: String) -> None:
 
 def _waiter(state: RankState, record: Record, string: String) -> None:
     state.waiters[record.thread] = None
+    state.kernel_ids[record.size] = record.thread
 
 
 def _waiter_end(state: RankState, record: Record, string: String) -> None:
@@ -268,6 +294,28 @@ def _parked(state: RankState, record: Record, string: String) -> None:
     state.parked = True
 
 
+def _join(state: RankState, record: Record, string: String) -> None:
+    state.joins.append(Join(**json.loads(string(record.a))))
+
+
+def _error(state: RankState, record: Record, string: String) -> None:
+    state.failed = True
+
+
+def _opaque(state: RankState, record: Record, string: String) -> None:
+    reason = string(record.a)
+    if reason not in state.opaque:
+        state.opaque.append(reason)
+
+
+def _status(state: RankState, record: Record, string: String) -> None:
+    state.exit_status = record.a
+
+
+def _leaving(state: RankState, record: Record, string: String) -> None:
+    state.leaving_ns = record.time_ns
+
+
 _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.COMM: _comm,
     Kind.ENTER: _enter,
@@ -285,4 +333,9 @@ _HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.ABORT: _abort,
     Kind.UNABLE: _unable,
     Kind.PARKED: _parked,
+    Kind.JOIN: _join,
+    Kind.ERROR: _error,
+    Kind.OPAQUE: _opaque,
+    Kind.STATUS: _status,
+    Kind.LEAVING: _leaving,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ class CaseFiles:
         self.folder = folder
         self._logs: dict[int, IO[bytes]] = {}
         self._events: dict[int, EventLogWriter] = {}
+        self._outputs: dict[tuple[int, str], IO[bytes]] = {}
 
     def output(self, rank: int, data: bytes) -> None:
         """Append what a rank printed."""
@@ -29,11 +31,27 @@ class CaseFiles:
             self._events[rank] = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=message["clock"])
         self._events[rank].append(message["records"], tuple(message["strings"]), message["lost"])
 
+    def program_output(self, index: int, stream: str, data: bytes) -> None:
+        """Append what a launched command and all below it printed."""
+        key = (index, stream)
+        if key not in self._outputs:
+            self._outputs[key] = (self.folder / f"command-{index}.{stream}").open("wb", buffering=0)
+        self._outputs[key].write(data)
+
+    def events(self, rank: int, world: int, clock_ns: int, records: bytes, strings: Sequence[str], lost: int) -> None:
+        """Write all events of a rank at once."""
+        with EventLogWriter(self.folder / f"rank-{rank}.events", rank=rank, world=world, clock_offset_ns=clock_ns) as log:
+            log.append(records, tuple(strings), lost)
+
     def stacks(self, rank: int, text: str, error: str) -> None:
         """Write a rank's stacks, or why there are none."""
+        self.stacks_of(f"rank-{rank}", text, error)
+
+    def stacks_of(self, name: str, text: str, error: str) -> None:
+        """Write the stacks of a process, or why there are none."""
         folder = self.folder / "stacks"
         folder.mkdir(exist_ok=True)
-        (folder / f"rank-{rank}.txt").write_text(text + (f"\n[{error}]\n" if error else ""))
+        (folder / f"{name}.txt").write_text(text + (f"\n[{error}]\n" if error else ""))
 
     def dump(self, name: str, data: bytes) -> None:
         """Write what another tool gave. The name is one of ours; a path in it is refused."""
@@ -43,7 +61,7 @@ class CaseFiles:
 
     def close(self) -> None:
         """Close them all."""
-        for log in self._logs.values():
+        for log in (*self._logs.values(), *self._outputs.values()):
             log.close()
         for events in self._events.values():
             events.close()

@@ -70,6 +70,11 @@ class Head:
             if route in self._ranks:
                 yield self._ranks[route], message
 
+    @property
+    def known(self) -> bool:
+        """Whether any supervisor has said hello."""
+        return bool(self._routes)
+
     def send(self, rank: int, kind: str, **fields: Any) -> None:
         """One message to a rank's supervisor; nothing when it has never said hello."""
         if rank in self._routes:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.judge.graph import Stuck, stuck
 from harness.trace.ring import decode
 from harness.trace.state import RankState, Status
 
 # What the watchdog keeps in memory of each rank: half a million events, then a quarter of a million. All are on disk.
 HEAD_BYTES, TAIL_BYTES = 32 << 20, 16 << 20
+SETTLE_S = 1.0  # what a death is given to wake its peers
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Member:
     left: set[str] = field(default_factory=set)  # files that this rank leaves behind when it is killed
     said_bye: bool = False
     confirmed: int = -1  # epoch of the last confirmation
+    doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
 
     def text(self, ident: int) -> str:
         """The string with this id; a mark when it was lost."""
@@ -53,7 +56,18 @@ class Member:
         if len(self.records) > HEAD_BYTES + 2 * TAIL_BYTES:
             del self.records[HEAD_BYTES : len(self.records) - TAIL_BYTES]
 
-    def end(self, code: int, now_s: float) -> None:
+    @property
+    def alive(self) -> bool:
+        """Whether the engine's process has not ended."""
+        return not self.state.gone
+
+    def may_wake(self, now_s: float) -> bool:
+        """Whether it has ended so recently that its closing sockets may yet wake those that wait for it."""
+        if self.state.status is Status.RUNNING or (self.state.parked and self.alive):
+            return False
+        return self.alive or now_s - self.ended_s < SETTLE_S
+
+    def end(self, code: int | None, now_s: float) -> None:
         """The engine's process has ended. What its program had reached before (raised, returned) stays true."""
         self.exit_code = code
         self.ended_s = now_s
@@ -99,6 +113,30 @@ class Members:
     def states(self) -> dict[int, RankState]:
         """The state of each rank that has reported."""
         return {rank: member.state for rank, member in self.by_rank.items()}
+
+    def missing(self) -> set[int]:
+        """The supervisors that have not said hello."""
+        return set(range(self.world)) - set(self.by_rank)
+
+    def left(self) -> set[str]:
+        """Shared memory that the ranks have told of, and that they leave behind when they are killed."""
+        return {path for member in self.by_rank.values() for path in member.left}
+
+    def knot(self) -> list[Stuck]:
+        """The waits that can never end, if the present states held together."""
+        return stuck(self.states(), self.comms)
+
+    def holds(self) -> bool:
+        """Whether what `knot` took for granted is still so."""
+        return True
+
+    def answered(self, epoch: int) -> bool:
+        """Whether everybody else who was asked to confirm in `epoch` has answered."""
+        return True
+
+    def may_wake(self, knot: Sequence[Stuck], now_s: float) -> bool:
+        """Whether somebody has ended so recently that a wait of the knot may yet end by it."""
+        return any(member.may_wake(now_s) for _, member in self)
 
     def settled(self) -> bool:
         """Whether no rank runs any more: each has raised, returned, aborted or died."""

@@ -26,7 +26,7 @@ def adopt_orphans() -> None:
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _dies_with(parent: int) -> Callable[[], None]:
+def dies_with(parent: int) -> Callable[[], None]:
     """What a child runs between fork and exec: only C calls, since other threads may hold Python's locks."""
 
     def prepare() -> None:
@@ -48,7 +48,7 @@ def start_engine(argv: Sequence[str], env: Mapping[str, str], output: IO[bytes])
         stderr=subprocess.STDOUT,
         close_fds=False,
         start_new_session=True,
-        preexec_fn=_dies_with(os.getpid()),
+        preexec_fn=dies_with(os.getpid()),
     )
 
 
@@ -169,3 +169,35 @@ def _is_mine(path: Path) -> bool:
 
 def _is_zombie(entry: Path) -> bool:
     return (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only waits to be asked how; one that is gone counts as such."""
+    try:
+        return _is_zombie(Path(f"/proc/{pid}"))
+    except OSError:
+        return True
+
+
+def command_line(pid: int) -> str:
+    """A process's command line, cut to what a sentence can hold."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return " ".join(word.decode(errors="replace") for word in words if word)[:80]
+    return "?"
+
+
+def is_fork(pid: int, parents: set[int], variable: str) -> bool:
+    """Whether a process was started by one of `parents` and has its environment: a fork that does not communicate yet."""
+    with contextlib.suppress(OSError, ValueError):
+        entry = Path(f"/proc/{pid}")
+        parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        return parent in parents and f"{variable}=".encode() in (entry / "environ").read_bytes()
+    return False
+
+
+def is_python(pid: int) -> bool:
+    """Whether a process runs a Python interpreter."""
+    with contextlib.suppress(OSError):
+        return "python" in Path(f"/proc/{pid}/exe").readlink().name
+    return False

@@ -26,6 +26,12 @@ class Progress:
             self.milestone_s = now_s
             self.turns = {rank: state.turns for rank, state in states.items()}
 
+    def update_by_events(self, states: dict[int, RankState], now_s: float) -> None:
+        """The same for programs that have no milestones: every event counts."""
+        total = sum(state.number for state in states.values())
+        if total != self.milestones:
+            self.milestones, self.milestone_s = total, now_s
+
     def livelock(self, states: dict[int, RankState], now_s: float, window_s: float) -> bool:
         """Whether for `window_s` every live rank finished operations or made choices, and none reached a milestone."""
         live = [state for state in states.values() if state.status is Status.RUNNING]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.judge.graph import Stuck, stuck
+from harness.judge.graph import Stuck
 from harness.trace.state import Status
 from harness.watch.members import Members
 
-SETTLE_S = 1.0  # how long others may still join a proved knot; also what a death is given to wake its peers
+SETTLE_S = 1.0  # how long others may still join a proved knot
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Proof:
     judged_moving: int = 0  # ... while some rank was alive and moving
     refuted: int = 0  # candidates that did not hold
     proved: int = 0  # candidates that did
+    doubts: dict[int, tuple[str, ...]] = field(default_factory=dict)  # why the last candidate says nothing, by rank
     withdrawn: int = 0  # proved knots that moved after all: the events do not tell all that the ranks do
 
     def look(self) -> list[int]:
@@ -36,7 +37,7 @@ class Proof:
         states = self.members.states()
         self.judged += 1
         self.judged_moving += any(state.runs for state in states.values())
-        self.candidate = stuck(states, self.members.comms)
+        self.candidate = self.members.knot()
         self.positions = {s.rank: states[s.rank].position for s in self.candidate}
         self.epoch += 1
         return list(self.positions)
@@ -59,23 +60,21 @@ class Proof:
         if any(self.members[rank].state.position != position for rank, position in self.positions.items()):
             self.refute()
             return None
-        if any(self.members[rank].confirmed != self.epoch for rank in self.positions):
+        if any(self.members[rank].confirmed != self.epoch for rank in self.positions) or not self.members.answered(
+            self.epoch
+        ):
             return None
-        if self._may_still_wake(now_s):
+        self.doubts = {rank: self.members[rank].doubts for rank in self.positions if self.members[rank].doubts}
+        if self.doubts or not self.members.holds():
+            self.candidate = []
+            self.first_proved_s = None
+            return None
+        if self.members.may_wake(self.candidate, now_s):
             return None
         if self.first_proved_s is None:
             self.first_proved_s = now_s
             self.proved += 1
         return self.candidate
-
-    def _may_still_wake(self, now_s: float) -> bool:
-        """Whether a rank has ended so recently that its closing sockets may yet wake those that wait for it."""
-        return any(
-            member.state.status is not Status.RUNNING
-            and not (member.state.parked and member.exit_code is None)
-            and (member.exit_code is None or now_s - member.ended_s < SETTLE_S)
-            for _, member in self.members
-        )
 
     def quiet(self) -> bool:
         """Whether every rank is in the knot or has ended: nobody can join it any more."""

@@ -16,6 +16,15 @@ def py_spy() -> str | None:
     return str(beside) if beside.exists() else shutil.which("py-spy")
 
 
+def lock_owner(pid: int) -> int | None:
+    """The kernel's id of the thread that holds Python's lock; None when none does, or nobody can tell."""
+    for line in stacks(pid)[0].splitlines():
+        words = line.split()
+        if line.startswith("Thread ") and "+gil" in words[2]:
+            return int(words[1])
+    return None
+
+
 def stacks(pid: int) -> tuple[str, str]:
     """All Python stacks of `pid` as text, and what went wrong (empty: nothing)."""
     tool = py_spy()

@@ -17,9 +17,10 @@ from typing import Any
 from harness.trace import layout
 from harness.trace.ring import Ring
 from harness.watch import process
+from harness.watch.feed import Feed
 
 POLL_MS = 10
-RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 SHM_SCAN_S = 0.25
 
 
@@ -42,8 +43,7 @@ class Supervisor:
         self.ring = Ring(self.rank, self.plan.world, self.plan.capacity)
         self.output = tempfile.TemporaryFile()  # noqa: SIM115
         self.output_sent = 0
-        self.crumbs: dict[int, int] = {}
-        self.looked_ns = time.monotonic_ns()  # when the breadcrumbs were last read
+        self.feed = Feed(self.ring)
         self.left: set[str] = set()  # shared memory that the rank maps, and leaves when it is killed
         self.next_scan = 0.0
         self.ended = False
@@ -88,23 +88,9 @@ class Supervisor:
         """Send what is new: events, output, the engine's end."""
         # Whether the engine has ended is asked before its ring is read, so that nothing it wrote comes after its end.
         code = None if self.ended else self.child.poll()
-        # Breadcrumbs first: what they say was handed to the device is then among the events.
-        looked_ns, crumbs = time.monotonic_ns(), self.ring.breadcrumbs()
-        delta = self.ring.read()
-        if delta or crumbs != self.crumbs:
-            entered = [self.ring.entered(i) for i in range(layout.COMMS)] if delta.lost else []
-            line.send(
-                "delta",
-                records=delta.records,
-                strings=list(delta.strings),
-                lost=delta.lost,
-                entered=entered,
-                threads=self.ring.threads(),
-                clock=self.ring.clock_offset_ns(),
-                breadcrumbs=crumbs,
-                seen_ns=self.looked_ns,
-            )
-        self.looked_ns, self.crumbs = looked_ns, crumbs
+        delta = self.feed.delta()
+        if delta is not None:
+            line.send("delta", **delta)
         size = os.fstat(self.output.fileno()).st_size
         while self.output_sent < size:
             chunk = os.pread(self.output.fileno(), 1 << 20, self.output_sent)

@@ -73,7 +73,7 @@ class Teardown:
 
         The second is for ranks that died with their supervisors (MPI_Abort) before they could report it.
         """
-        reported = {path for _, member in self._members for path in member.left}
+        reported = self._members.left()
         found = process.unmapped(process.shared_memory_files() - self._before)
         if found:
             # Another job may have made one this moment and not mapped it yet: look again.

@@ -49,7 +49,7 @@ class Watchdog:
         self.launch = launch
         self.argv = tuple(argv)
         self.launcher = launcher
-        self.members = Members(case.ranks)
+        self.members = self._nobody()
         self.proof = Proof(self.members)
         self.files = CaseFiles(folder)
         self.folder = folder
@@ -81,6 +81,10 @@ class Watchdog:
                 raise
             finally:
                 self.files.close()
+
+    def _nobody(self) -> Members:
+        """The members before anybody has come."""
+        return Members(self.case.ranks)
 
     def _launch(self, head: Head) -> Job:
         plan = Plan(
@@ -162,13 +166,17 @@ class Watchdog:
             return self._verdict(knot, now)
         if self.dirty and (knot or not self.proof.pending()):
             self.dirty = False
-            for rank in self.proof.look():
-                head.send(rank, "confirm", epoch=self.proof.epoch)
+            self._ask(head, self.proof.look())
         return None
+
+    def _ask(self, head: Head, ranks: Sequence[int]) -> None:
+        """Ask ranks whether they still stand where they stood."""
+        for rank in ranks:
+            head.send(rank, "confirm", epoch=self.proof.epoch)
 
     def _aborting(self) -> bool:
         """Whether a rank has called abort and its launcher has not yet killed the job."""
-        return any(m.state.status is Status.ABORTED and m.exit_code is None for _, m in self.members)
+        return any(m.state.status is Status.ABORTED and m.alive for _, m in self.members)
 
     def _lost(self, job: Job, now: float) -> Verdict | None:
         """The job ended, or part of it fell silent, before it could be judged."""
@@ -176,19 +184,23 @@ class Watchdog:
             if any(m.state.status is Status.ABORTED for _, m in self.members):
                 # The launcher answers MPI_Abort by killing the supervisors too: the engines died with them.
                 for _, member in self.members:
-                    if member.exit_code is None:
+                    if member.alive:
                         member.end(-9, now)
                 return self._verdict([], now)
             cause = Cause.NODE_LOST if self.members.complete() else Cause.LAUNCH
             return self._invalid(cause, f"the launcher ended ({job.exit_code()}) before a verdict:\n{job.tail()}", now)
         if not self.members.complete() and now - self.started_s > self.case.limits.launch_s:
-            missing = sorted(set(range(self.case.ranks)) - set(self.members.by_rank))
+            missing = sorted(self.members.missing())
             text = f"no supervisor of rank {missing} within {self.case.limits.launch_s:.0f} s:\n{job.tail()}"
             return self._invalid(Cause.LAUNCH, text, now)
-        silent = [rank for rank, member in self.members if now - member.heard_s > wire.SILENCE_S]
+        silent = self._silent(now)
         if silent:
             return self._invalid(Cause.NODE_LOST, f"the supervisors of ranks {silent} fell silent", now)
         return None
+
+    def _silent(self, now: float) -> list[int]:
+        """The supervisors that have said nothing for too long."""
+        return [rank for rank, member in self.members if now - member.heard_s > wire.SILENCE_S]
 
     def _limit(self, now: float) -> Verdict | None:
         """A verdict by time: unproved, and only where no proof was found."""
@@ -233,9 +245,12 @@ class Watchdog:
     def _end(self, head: Head, job: Job) -> None:
         head.send_all("end")
         alive = job.exit_code() is None
-        done = lambda: job.exit_code() is not None or all(m.said_bye for _, m in self.members)  # noqa: E731
-        self._listen_until(head, done, self.case.limits.teardown_s if alive and self.members.by_rank else 0.0)
+        done = lambda: job.exit_code() is not None or self._said_bye()  # noqa: E731
+        self._listen_until(head, done, self.case.limits.teardown_s if alive and head.known else 0.0)
         job.end(patience_s=self.case.limits.teardown_s if self.members.complete() else 1.0)
+
+    def _said_bye(self) -> bool:
+        return all(member.said_bye for _, member in self.members)
 
     def _listen_until(self, head: Head, done: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s

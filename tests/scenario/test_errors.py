@@ -90,7 +90,10 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "unknown engine": (
         [(PARALLEL, PARALLEL + "\nengine: miniml")],
-        ["a.yaml:5:9: engine: engine 'miniml' is not installed; there are minimal, source; did you mean minimal?"],
+        [
+            "a.yaml:5:9: engine: engine 'miniml' is not installed; there are command, minimal, source; "
+            "did you mean minimal?",
+        ],
     ),
     "TensorRT-LLM key that is not modelled": (
         [("max_batch_size: 4", "attn_backend: TRTLLM")],

@@ -1,0 +1,1 @@
+"""Any program, unmodified, under an attached recorder."""

@@ -1,0 +1,149 @@
+"""Watches the imports of a program, and wraps the modules that communicate as soon as they are there.
+
+Loaded by sitecustomize before the program, by path: it may import nothing of this package, nor anything slow. The package
+is loaded under its own name when it is needed and then taken out of `sys.modules` again, so that a program's own module of
+that name is not hidden.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  (the folder of `harness`)
+
+# Module of the program -> our module and function that wraps it.
+WRAPPERS = {
+    "torch.distributed.distributed_c10d": ("torch_groups", "wrap"),
+    "torch.distributed._functional_collectives": ("torch_functional", "wrap"),
+    "torch.nn.parallel.distributed": ("torch_functional", "wrap_data_parallel"),
+    "torch.multiprocessing.spawn": ("exits", "wrap_spawn"),
+    "torch.cuda": ("cuda", "wrap"),
+    "torch.cuda.graphs": ("cuda", "wrap_graphs"),
+    "mpi4py.MPI": ("mpi", "wrap"),
+    "multiprocessing.process": ("exits", "wrap_process"),
+    "ctypes": ("visibility", "wrap_ctypes"),
+}
+BEFORE = {"mpi4py.MPI": ("mpi", "before")}  # what is to run before a module's own code
+_ours: dict[str, ModuleType] = {}
+
+
+def install() -> None:
+    """Watch imports from now on, and the end; what is loaded already is wrapped at once."""
+    sys.meta_path.insert(0, _Finder())
+    atexit.register(_finish)  # the first that is registered runs last
+    previous = sys.excepthook
+
+    def hook(kind: Any, error: BaseException, traceback: Any) -> Any:
+        found = _recording()
+        if found is not None:
+            found.uncaught(error)
+        return previous(kind, error, traceback)
+
+    sys.excepthook = hook
+    for name in list(WRAPPERS):
+        if name in sys.modules:
+            _call(WRAPPERS[name], sys.modules[name])
+
+
+def _finish() -> None:
+    found = _recording()
+    if found is not None:
+        found.finish()
+
+
+def _recording() -> Any:
+    """This process's recording; None where nothing that communicates was ever imported."""
+    module = _ours.get("harness.attach.recording")
+    return module.existing() if module is not None else None
+
+
+class _Finder:
+    """Finds nothing itself: it lets the others find, and puts a loader around what they found."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """The spec of a module to be wrapped; None for every other."""
+        if name not in WRAPPERS:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec: Any = finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                    spec.loader = _Loader(spec.loader)
+                return spec
+        return None
+
+
+class _Loader:
+    """A loader that wraps the module when its own code has run. Everything else is the original's."""
+
+    def __init__(self, original: Any) -> None:
+        self._original = original
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+    def create_module(self, spec: Any) -> Any:
+        """As the original."""
+        return self._original.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        """Run the module's code, then wrap what it holds."""
+        name = module.__name__
+        module.__spec__.loader = module.__loader__ = self._original
+        done = _call(BEFORE[name], module) if name in BEFORE else None
+        try:
+            self._original.exec_module(module)
+        finally:
+            if callable(done):
+                done()
+        _call(WRAPPERS[name], module)
+
+
+def _call(where: tuple[str, str], module: Any) -> Any:
+    """Call one of our functions. An error of ours must not become one of the program's."""
+    try:
+        return getattr(load(where[0]), where[1])(module)
+    except Exception as error:
+        print(f"lockstep: {module.__name__} is not watched: {type(error).__name__}: {error}", file=sys.stderr)
+        try:
+            load("recording").opaque(f"{module.__name__} could not be wrapped: {error}")
+        except Exception:  # no recorder either: the supervisor sees a process that has not attached
+            return None
+        return None
+
+
+def load(name: str) -> Any:
+    """One of our modules. While it is imported `harness` is ours, before and after it is the program's."""
+    full = f"harness.attach.{name}"
+    if full in _ours:
+        return _ours[full]
+    import importlib
+    import importlib.util
+
+    theirs = _taken("harness")
+    sys.modules.update(_ours)
+    try:
+        if "harness" not in sys.modules:
+            path = os.path.join(ROOT, "__init__.py")  # noqa: PTH118
+            spec = importlib.util.spec_from_file_location("harness", path, submodule_search_locations=[ROOT])
+            if spec is None or spec.loader is None:
+                raise ImportError(f"cannot load {path}")
+            sys.modules["harness"] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules["harness"])
+        importlib.import_module(full)
+    finally:
+        _ours.update(_taken("harness"))
+        sys.modules.update(theirs)
+    return _ours[full]
+
+
+def _taken(package: str) -> dict[str, ModuleType]:
+    """The modules of a package, removed from `sys.modules`."""
+    names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+    return {name: sys.modules.pop(name) for name in names}

@@ -1,0 +1,203 @@
+"""This process's recording: its recorder, made when the process first has something to tell, and its line to the supervisor.
+
+A forked child starts afresh: what it inherits belongs to its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+from _thread import get_ident, start_new_thread
+from collections.abc import Callable
+
+from harness.attach import bystanders
+from harness.attach.sites import call_site, forget
+from harness.trace import recorder as trace
+from harness.trace.event import Kind, Need
+from harness.trace.handles import Comm
+from harness.trace.recorder import Recorder
+from harness.trace.ring import new_ring
+
+ADDRESS = "LOCKSTEP_ATTACH"  # environment: the supervisor's socket
+CONNECT_S = 10.0
+RANK_VARIABLES = (("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
+
+
+class Recording:
+    """One process's recorder, and which of its threads are inside a recorded operation."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        fd = new_ring(-1, 0)
+        self.recorder = Recorder.on(fd)
+        self.blocked: dict[int, int] = {}  # thread -> how many recorded operations it is inside of
+        self.listening = False
+        self.failed = False
+        self.exit_code = 0  # as far as it is known before the end
+        self.line = self._hand_over(fd)
+        os.close(fd)
+
+    def _hand_over(self, fd: int) -> socket.socket | None:
+        """Give the ring to the supervisor. Without one the recorder writes to memory that nobody reads."""
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            line.settimeout(CONNECT_S)
+            line.connect(os.environ[ADDRESS])
+            hello = json.dumps({"pid": os.getpid(), "argv": sys.orig_argv[:8]}).encode() + b"\n"
+            socket.send_fds(line, [hello], [fd])
+            line.settimeout(None)
+        except (OSError, KeyError):
+            line.close()
+            return None
+        return line
+
+    def listen(self) -> None:
+        """Answer the supervisor's questions from now on, in a thread that `threading` does not know of."""
+        if self.line is not None and not self.listening:
+            self.listening = True
+            start_new_thread(self._answer, (self.line,))
+
+    def _answer(self, line: socket.socket) -> None:
+        me = get_ident()
+        with contextlib.suppress(OSError, ValueError):
+            for raw in line.makefile("rb"):
+                question = json.loads(raw)
+                answer: dict[str, object] = {"epoch": question["epoch"]}
+                if question.get("dump"):
+                    answer["dump"] = _flight_recorder()
+                else:
+                    answer |= {"number": self.recorder.last, "others": bystanders.awake({me, *self.blocked})}
+                line.sendall(json.dumps(answer).encode() + b"\n")
+
+    # --- what the wrappers write ----------------------------------------------------------------------------------
+
+    def begin(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int) -> tuple[int, int]:
+        """This thread now waits in a collective, which counts from here. Its number, and the string id of `op`."""
+        wait = self.recorder.collective(comm, op, size, need, root, site)
+        self._block()
+        return wait.seq, wait.op
+
+    def begin_p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, site: int) -> tuple[int, int]:
+        """The same for a `send` or `recv`."""
+        wait = self.recorder.p2p(comm, op, need, peer, tag, site)
+        self._block()
+        return wait.seq, wait.op
+
+    def _block(self) -> None:
+        me = get_ident()
+        self.blocked[me] = self.blocked.get(me, 0) + 1
+
+    def enter(self, comm: Comm, seq: int, op: int, need: Need, peer: int = -1, tag: int = 0, site: int = 0) -> None:
+        """This thread now waits in an operation that was counted before."""
+        self.recorder.write(Kind.ENTER, comm.id, seq, op, need, peer, tag, -1, site)
+        self._block()
+
+    def leave(self, comm: Comm, seq: int, op: int) -> None:
+        """... and does so no more, however the operation ended."""
+        me = get_ident()
+        left = self.blocked.get(me, 1) - 1
+        if left:
+            self.blocked[me] = left
+        else:
+            self.blocked.pop(me, None)
+        self.recorder.write(Kind.EXIT, comm.id, seq, op)
+
+    def uncaught(self, error: BaseException) -> None:
+        """An exception ends the program of this process. Only the first counts."""
+        if not self.failed:
+            self.failed = True
+            self.error = error
+            self.recorder.error(error)
+
+    def finish(self) -> None:
+        """The last exit handler has run."""
+        if not self.failed and isinstance(last := getattr(sys, "last_value", None), BaseException):
+            self.uncaught(last)  # the program has an excepthook of its own
+        if self.failed:
+            self.recorder.raised(self.error)
+            self.error = None  # type: ignore[assignment]  # it holds frames, and with them the program's objects
+        elif self.exit_code:
+            self.recorder.status(self.exit_code)
+        else:
+            self.recorder.returned()
+        self.recorder.leaving()
+
+
+def _flight_recorder() -> str:
+    """PyTorch's Flight Recorder of this process as JSON; empty where it has none."""
+    c10d = sys.modules.get("torch._C._distributed_c10d")
+    dump = getattr(c10d, "_dump_fr_trace_json", None) or getattr(c10d, "_dump_nccl_trace_json", None)
+    try:
+        found = dump() if dump is not None else ""
+    except Exception:
+        return ""
+    return found if isinstance(found, str) else bytes(found).decode(errors="replace")
+
+
+_current: Recording | None = None
+_reasons: list[str] = []  # why this process cannot be proved, told when it has a recorder
+_lock = threading.Lock()
+
+
+def current() -> Recording:
+    """The recording of this process, made at the first call."""
+    global _current
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = Recording()
+                for reason in _reasons:
+                    _current.recorder.opaque(reason)
+    return _current
+
+
+def existing() -> Recording | None:
+    """The recording of this process if it has one."""
+    return _current
+
+
+def opaque(reason: str) -> None:
+    """This process communicates, or may, in a way that writes no events."""
+    if reason not in _reasons:
+        _reasons.append(reason)
+        if _current is not None:
+            _current.recorder.opaque(reason)
+
+
+def join(scope: str, rank: int, world: int, firm: bool = True) -> None:
+    """This process has a rank."""
+    recording = current()
+    recording.recorder.join(scope, rank, world, firm)
+    if firm:
+        recording.listen()
+
+
+def expected_rank(variables: tuple[tuple[str, str], ...]) -> tuple[int, int] | None:
+    """Rank and size that a launcher has put into the environment."""
+    for rank, size in variables:
+        with contextlib.suppress(KeyError, ValueError):
+            return int(os.environ[rank]), int(os.environ[size])
+    return None
+
+
+def _after_fork() -> None:
+    global _current, _lock
+    _lock = threading.Lock()
+    if _current is not None:
+        if _current.line is not None:
+            _current.line.close()
+        _current = None
+        trace._local.__dict__.clear()
+        forget()
+        for hook in after_fork:
+            hook()
+
+
+after_fork: list[Callable[[], None]] = []  # what wrappers have to forget
+os.register_at_fork(after_in_child=_after_fork)
+
+__all__ = ["call_site", "current", "existing", "expected_rank", "join", "opaque"]

@@ -1,0 +1,143 @@
+"""`lockstep watch -n N -- COMMAND...`: any program, judged. Exit code 0 for a success, 1 for a hang, raise, crash or slow
+program, 2 for a mistake in the command line, 3 when nothing could be judged."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from harness.commands import Subparsers
+from harness.judge.verdict import Cause, Outcome, Verdict
+from harness.launch.launcher import choose
+from harness.launch.probe import environment
+from harness.report.store import ROOT, RunStore
+from harness.scenario.case import Case, Expectation, Limits
+from harness.scenario.errors import ScenarioError
+from harness.watch.program_watchdog import ProgramWatchdog
+
+NO_DEADLINE_S = 1e9
+ADVANCE_S = 60.0  # within so long before the deadline something must have happened, else it is a stall
+EXIT_CODES = {Outcome.SUCCESS: 0, Outcome.INVALID: 3}
+
+
+def add(commands: Subparsers) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "watch",
+        help="run any program, unmodified, and judge it",
+        usage="lockstep watch [-n N] [--deadline S] [--launcher L] [--json] -- COMMAND...",
+    )
+    parser.add_argument("-n", dest="processes", type=int, default=1, metavar="N", help="processes to launch (1)")
+    parser.add_argument(
+        "--launcher",
+        choices=("auto", "none", "hydra", "prrte"),
+        default="auto",
+        help="auto: an MPI launcher for more than one process, none for one",
+    )
+    parser.add_argument(
+        "--deadline", type=float, metavar="S", help="seconds; then slow or stall (none: only what is certain ends it)"
+    )
+    parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
+    parser.add_argument("--run-id", metavar="ID", help="name of the run (default: made from the time)")
+    parser.add_argument("--json", action="store_true", help="print the verdict on stdout; the program's goes to stderr")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND...")
+    parser.set_defaults(run=watch)
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Run the program, print its verdict for people, and keep everything in a run folder."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    argv = _command(arguments)
+    launcher = choose(arguments.launcher, arguments.processes)
+    case = _case(arguments, argv)
+    facts = environment("auto" if launcher.name == "none" else launcher.name)
+    store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, [case])
+    started = time.monotonic()
+    watchdog = ProgramWatchdog(case, argv, launcher, store.case_dir(case))
+    watchdog.stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0
+    watchdog.on_output = _Output(to_stderr=arguments.json)
+    verdict = watchdog.watch()
+    rerun = shlex.join(["lockstep", "watch", *_options(arguments), "--", *argv])
+    store.record(case, verdict, True, [], rerun, time.monotonic() - started)
+    raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
+    _say(verdict, raw)
+    print(f"reports: {store.path}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(raw))
+    return EXIT_CODES.get(verdict.outcome, 1)
+
+
+def _command(arguments: argparse.Namespace) -> list[str]:
+    argv: list[str] = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    if not argv:
+        raise ScenarioError("lockstep watch: give a command after --, for example `lockstep watch -n 2 -- python prog.py`")
+    if arguments.processes < 1:
+        raise ScenarioError(f"lockstep watch: -n {arguments.processes}: give 1 or more")
+    if arguments.deadline is not None and arguments.deadline <= 0:
+        raise ScenarioError(f"lockstep watch: --deadline {arguments.deadline:g}: give more than 0 seconds")
+    if shutil.which(argv[0]) is None:
+        raise ScenarioError(f"lockstep watch: {argv[0]}: no such program")
+    if arguments.run_id and (arguments.reports / arguments.run_id).exists():
+        raise ScenarioError(f"lockstep watch: run {arguments.run_id} is there already; choose another --run-id")
+    return argv
+
+
+def _case(arguments: argparse.Namespace, argv: list[str]) -> Case:
+    name = Path(argv[-1] if argv[0].rpartition("/")[2].startswith("python") and len(argv) > 1 else argv[0]).name
+    return Case(
+        id=name,
+        scenario="watch",
+        path="",
+        source="",
+        summary=shlex.join(argv),
+        tags=(),
+        engine="command",
+        ranks=arguments.processes,
+        point={},
+        spec={"config": {"argv": argv, "processes": arguments.processes}, "device": ""},
+        expect=Expectation(outcome="success"),
+        limits=Limits(deadline_s=arguments.deadline or NO_DEADLINE_S, livelock_s=ADVANCE_S),
+    )
+
+
+def _options(arguments: argparse.Namespace) -> list[str]:
+    found = ["-n", str(arguments.processes), "--launcher", arguments.launcher]
+    return found + (["--deadline", f"{arguments.deadline:g}"] if arguments.deadline else [])
+
+
+class _Output:
+    """What the program prints goes where it would have gone, as it comes."""
+
+    def __init__(self, to_stderr: bool) -> None:
+        self._files = {"stdout": 2 if to_stderr else 1, "stderr": 2}
+
+    def __call__(self, stream: str, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._files[stream], rest) :]
+        except BrokenPipeError:  # `lockstep watch ... | head`: the program goes on, its output is in the run's folder
+            self._files[stream] = os.open(os.devnull, os.O_WRONLY)
+
+
+def _say(verdict: Verdict, raw: dict[str, Any]) -> None:
+    """The verdict for people, on stderr."""
+    proof = {True: ", proved", False: ", not proved", None: ""}[verdict.proved]
+    cause = f" ({verdict.cause.value}{proof})" if verdict.cause is not Cause.NONE else ""
+    print(f"lockstep: {verdict.outcome.value}{cause}: {verdict.text}", file=sys.stderr)
+    for finding in verdict.findings:
+        print(f"  {finding.kind.value}: {finding.text}", file=sys.stderr)
+    print(f"  again: {raw['rerun']}", file=sys.stderr)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,78 @@
+"""Which of several failures of a program is the cause. Pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.decide import decide
+from harness.judge.history import History
+from harness.judge.picture import Failure, Picture, Process
+from harness.judge.verdict import Cause, Outcome, Verdict
+from harness.trace.state import RankState, Status
+
+S = 1_000_000_000
+
+
+def judged(
+    *ranks: tuple[str, float, int | None], roots: tuple[int, ...] = (0,), failures: tuple[Failure, ...] = ()
+) -> Verdict:
+    """The verdict on ranks that raised an error of that name, returned ("") or died ("dead"): when, and with what status."""
+    states: dict[int, RankState] = {}
+    histories: dict[int, History] = {}
+    processes: dict[int, Process] = {}
+    for rank, (what, at_s, code) in enumerate(ranks):
+        state, history = RankState(rank, gone=True), History(rank)
+        state.status = {"": Status.RETURNED, "dead": Status.DEAD}.get(what, Status.RAISED)
+        if state.status is Status.RAISED:
+            history.error = (what, "text", "")
+            history.failed_ns = history.ended_ns = int(at_s * S)
+        states[rank], histories[rank] = state, history
+        processes[rank] = Process("host", 1, code, at_s)
+    return decide(
+        Picture(
+            states, histories, processes, {}, [], None, False, None, 1.0, 1, 0, attached=True, roots=roots, failures=failures
+        )
+    )
+
+
+FAILED = (Failure(77, ("RuntimeError", "a worker did not answer", ""), 1 * S),)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "outcome", "cause", "blame"),
+    [
+        ([("", 1, 0), ("", 1, 0)], Outcome.SUCCESS, Cause.NONE, ()),
+        ([("", 1, 0), ("dead", 1, -15)], Outcome.SUCCESS, Cause.NONE, ()),
+        ([("ValueError", 1, 1), ("ConnectionError", 1.2, 1)], Outcome.RAISE, Cause.SOME_RANKS, (0,)),
+        ([("ConnectionError", 1.2, 1), ("ValueError", 1, 1)], Outcome.RAISE, Cause.SOME_RANKS, (1,)),
+        ([("ValueError", 1, 1), ("ValueError", 1.2, 1)], Outcome.RAISE, Cause.ALL_RANKS, (0, 1)),
+        ([("ValueError", 1, 1), ("dead", 1.05, -15)], Outcome.RAISE, Cause.SOME_RANKS, (0,)),
+        ([("ValueError", 1, 1), ("dead", 40, -9)], Outcome.RAISE, Cause.SOME_RANKS, (0,)),
+        ([("ConnectionError", 1, 1), ("dead", 1.05, -9)], Outcome.CRASH, Cause.SIGNAL, (1,)),
+        ([("dead", 1, 3), ("dead", 2, -15)], Outcome.CRASH, Cause.ABORT, (0,)),
+        ([("dead", 1, -15), ("dead", 1, -15)], Outcome.CRASH, Cause.SIGNAL, (0,)),
+    ],
+)
+def test_first_failure(
+    ranks: list[tuple[str, float, int | None]], outcome: Outcome, cause: Cause, blame: tuple[int, ...]
+) -> None:
+    """What came first is the cause: peers raise over a closed socket, and who watches them ends them, first with SIGTERM."""
+    verdict = judged(*ranks, roots=(0 if outcome is Outcome.SUCCESS else 1,))
+    assert (verdict.outcome, verdict.cause) == (outcome, cause), verdict.text
+    assert (verdict.blame.ranks if verdict.blame else ()) == blame
+
+
+def test_who_started_the_ranks_failed() -> None:
+    """When a process that is no rank raised and the ranks were then ended, its error is the cause, unless a rank failed."""
+    verdict = judged(("dead", 2, -15), ("dead", 2, -15), roots=(1,), failures=FAILED)
+    assert verdict.outcome is Outcome.RAISE
+    assert "Process 77, which is no rank, raised RuntimeError: a worker did not answer. It ended ranks 0-1." in verdict.text
+    assert judged(("ValueError", 1, 1), ("dead", 2, -15), failures=FAILED).text.startswith("Rank 0 raised ValueError")
+
+
+def test_a_command_that_fails_without_ranks() -> None:
+    """Without a rank there is only the command's exit status."""
+    assert judged(roots=(0,)).outcome is Outcome.SUCCESS
+    verdict = judged(roots=(-11,))
+    assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.SIGNAL)
+    assert "SIGSEGV" in verdict.text
