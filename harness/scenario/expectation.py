@@ -19,7 +19,7 @@ def differences(expect: Expectation, verdict: Mapping[str, Any]) -> list[str]:
     if expect.decision is not None:
         found += _decision(expect.decision, blame)
     if expect.error is not None:
-        found += _errors(expect.error, verdict["ranks"])
+        found += _errors(expect.error, verdict)
     if expect.skipped is not None:
         found += _skipped(expect.skipped, verdict["ranks"])
     kinds = {finding["kind"] for finding in verdict["findings"]}
@@ -55,7 +55,10 @@ def _decision(wanted: Mapping[str, Any], blame: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _errors(wanted: str, ranks: Sequence[Mapping[str, Any]]) -> list[str]:
+def _errors(wanted: str, verdict: Mapping[str, Any]) -> list[str]:
+    """An abort tears connections, so that its peers may raise before they are killed: then only the blamed ranks' count."""
+    blamed = set((verdict["blame"] or {}).get("ranks", ())) if verdict["cause"] == "abort" else set()
+    ranks = [rank for rank in verdict["ranks"] if not blamed or rank["rank"] in blamed]
     types = {rank["error_type"] for rank in ranks if rank["error_type"]}
     return (
         []

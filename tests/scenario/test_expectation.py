@@ -139,3 +139,15 @@ def test_what_is_not_said_does_not_count() -> None:
     verdict = {**fitting(Expectation("hang", cause="stall")), "blame": None}
     assert differences(Expectation("hang"), verdict) == []
     assert differences(Expectation("hang", blame=(1,)), verdict) == ["blame: expected ranks [1], got []"]
+
+
+def test_errors_of_an_aborted_job_are_those_of_the_blamed() -> None:
+    """Who raises because the aborting rank's connection is gone does not count; who is blamed does."""
+    expect = Expectation("crash", cause="abort", blame=(1,), error="MemoryError")
+    verdict = fitting(expect)
+    verdict["ranks"][0]["error_type"], verdict["ranks"][1]["error_type"] = "RuntimeError", "MemoryError"
+    assert differences(expect, verdict) == []
+    verdict["ranks"][1]["error_type"] = "OSError"
+    assert differences(expect, verdict) == ["error: expected MemoryError, got OSError"]
+    orphaned = replace(expect, outcome="hang", cause="orphaned")
+    assert len(differences(orphaned, {**verdict, "outcome": "hang", "cause": "orphaned"})) == 1
