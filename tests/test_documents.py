@@ -34,6 +34,7 @@ def commands() -> list[str]:
     return found
 
 
+@pytest.mark.timeout(400)
 def test_readme_commands(tmp_path: Path) -> None:
     """Every command of the README runs, in its order, and ends well."""
     (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
