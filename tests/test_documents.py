@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -38,9 +39,11 @@ def commands() -> list[str]:
 def test_readme_commands(tmp_path: Path) -> None:
     """Every command of the README runs, in its order, and ends well."""
     (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
+    bin = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{bin}:{os.environ['PATH']}"}  # as in an activated environment
     for command in commands():
-        words = [str(Path(sys.executable).parent / "lockstep"), *shlex.split(command)[1:]]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+        words = [str(bin / "lockstep"), *shlex.split(command)[1:]]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
