@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path as File
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from harness.scenario.errors import NotInCheckout
+
 Path = tuple[str | int, ...]
+TREE = "{tree}"  # stands for a checkout's folder
 
 
 class Config(BaseModel):
@@ -17,7 +21,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    argv: list[str] = Field(min_length=1, description="the command; `python` alone is the Python that runs lockstep")
+    argv: list[str] = Field(
+        min_length=1, description="the command; `python` alone is the Python that runs lockstep; `{tree}`: a checkout"
+    )
     processes: PositiveInt = Field(1, description="how many are launched; it may start more itself")
     launcher: Literal["auto", "none", "hydra", "prrte"] = Field(
         "auto", description="auto: an MPI launcher for more than one process"
@@ -52,14 +58,35 @@ class CommandEngine:
     def check(self, spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
         """A program that is not there."""
         program = self.command(spec)[0]
-        if shutil.which(program) is None:
+        if TREE not in program and shutil.which(program) is None:
             return [(("config", "argv", 0), f"{program}: no such program; give a path, or a name on PATH")]
         return []
+
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """A checkout, where the command names one."""
+        config = spec["config"]
+        words = [*config["argv"], *config["env"].values(), config["cwd"] or ""]
+        named = any(TREE in word for word in words)
+        return (
+            f"{TREE} stands for a checkout; lockstep bisect and judge-commit give one, else name a folder" if named else ""
+        )
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """The command line of each launched process."""
         program, *rest = spec["config"]["argv"]
         return [sys.executable if program == "python" else program, *rest]
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """The command runs in the checkout, and `{tree}` stands for its folder."""
+        config = spec["config"]
+        argv = [word.replace(TREE, tree) for word in config["argv"]]
+        env = {name: value.replace(TREE, tree) for name, value in config["env"].items()}
+        cwd = str(File(tree, (config["cwd"] or "").replace(TREE, tree)))
+        if not File(cwd).is_dir():
+            raise NotInCheckout(f"{cwd}: there is no such folder in this commit")
+        if "/" in argv[0] and not File(cwd, argv[0]).is_file():
+            raise NotInCheckout(f"{argv[0]}: there is no such program in this commit")
+        return {**spec, "config": {**config, "argv": argv, "env": env, "cwd": cwd}, "env": env, "cwd": cwd}
 
 
 ENGINE = CommandEngine()

@@ -21,7 +21,7 @@ from harness.watch.line import Line
 from harness.watch.plan import PLAN, Plan, read_plan
 from harness.watch.reception import ENVIRONMENT, Reception
 from harness.watch.stacks import lock_owner, stacks
-from harness.watch.supervisor import rank_of
+from harness.watch.supervisor import rank_of, serve
 
 POLL_MS = 5
 SCAN_S = 0.25
@@ -244,22 +244,5 @@ def mapped_library(pid: int) -> str | None:
     return None
 
 
-def main() -> None:
-    """Entry of `python -m harness.watch.program`, started by the launcher."""
-    supervisor = ProgramSupervisor(dict(os.environ))
-
-    def stop(signum: int, frame: object) -> None:
-        supervisor.close()
-        os._exit(128 + signum)
-
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, stop)
-    try:
-        supervisor.run()
-    finally:
-        supervisor.close()
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    serve(ProgramSupervisor(dict(os.environ)))

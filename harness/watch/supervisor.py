@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from harness.trace import layout
 from harness.trace.ring import Ring
@@ -148,9 +148,21 @@ class Supervisor:
             line.send("left", paths=sorted(found))
 
 
-def main() -> None:
-    """Entry of `python -m harness.watch.supervisor`, started by the MPI launcher."""
-    supervisor = Supervisor(dict(os.environ))
+class Serves(Protocol):
+    """What a launcher's process does until it may leave."""
+
+    def run(self) -> None:
+        """Serve the watchdog."""
+
+    def close(self) -> None:
+        """End all that it started; harmless when done twice."""
+
+
+def serve(supervisor: Serves) -> None:
+    """Run it, and end what it started whatever happens to this process. Does not return.
+
+    The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
+    """
 
     def stop(signum: int, frame: object) -> None:
         supervisor.close()
@@ -162,9 +174,8 @@ def main() -> None:
         supervisor.run()
     finally:
         supervisor.close()
-    # The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    serve(Supervisor(dict(os.environ)))
