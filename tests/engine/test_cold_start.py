@@ -219,7 +219,7 @@ def test_an_idle_batch_is_none_of_prompts() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"config.estimate_kv_cache": True}, "config.estimate_kv_cache works on the CPU only"),
+        ({"config.moe_workspace_bytes": 1}, "config.moe_workspace_bytes works on the CPU only"),
         ({"config.data_plane_timeout_s": {"serve": 1.5}}, "config.data_plane_timeout_s works on the CPU only"),
         ({"cpu.memory_bytes": 1}, "cpu.memory_bytes works on the CPU only"),
         ({"cpu.memory_bytes": [1, 2], "device": "cpu"}, "has 2 values for 1 ranks"),
