@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.judge.verdict import Outcome
 from harness.launch.launcher import find
+from harness.launch.rank_map import RankMap
 from tests.watch.launch import judge
 
 RANKS = 4
@@ -55,7 +56,7 @@ def _timed(work: Callable[[], None]) -> float:
 
 
 def _bare() -> None:
-    subprocess.run(find().command(RANKS, [sys.executable, "-c", BARE]), check=True)
+    subprocess.run(find().command(RankMap.on_this_host(RANKS), [sys.executable, "-c", BARE], Path()), check=True)
 
 
 def _case() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.launch.launcher import Launcher, LaunchError
+from harness.launch.rank_map import RankMap
 
 # One thread a rank: N ranks share this host's cores. Loopback: the ranks of one host need no other interface.
 LOCAL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
@@ -31,7 +32,7 @@ class Job:
     def __init__(
         self,
         launcher: Launcher,
-        ranks: int,
+        rank_map: RankMap,
         argv: list[str],
         environment: Mapping[str, str],
         log: Path,
@@ -46,7 +47,7 @@ class Job:
         try:
             with log.open("wb") as output:
                 self.process = subprocess.Popen(
-                    launcher.command(ranks, argv),
+                    launcher.command(rank_map, argv, self.folder),
                     env=env,
                     stdin=stdin,
                     stdout=output,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.launch.rank_map import RankMap
+
 
 class LaunchError(RuntimeError):
     """No launcher can be used; the message says which were looked for and what to do."""
@@ -19,22 +21,25 @@ class LaunchError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """One kind of `mpiexec`: its arguments for N ranks on this host, and what its environment needs."""
+    """One kind of `mpiexec`: its arguments for the ranks of a map, and what its environment needs.
+
+    `arguments` gets a folder besides, the job's own, for files that the launcher is to read.
+    """
 
     name: str
     program: str
     version: str
-    arguments: Callable[[int], list[str]]
+    arguments: Callable[[RankMap, Path], list[str]]
     environment: dict[str, str]
 
-    def command(self, ranks: int, argv: list[str]) -> list[str]:
+    def command(self, rank_map: RankMap, argv: list[str], folder: Path) -> list[str]:
         """The command line that starts `argv` on every rank."""
-        return [self.program, *self.arguments(ranks), *argv]
+        return [self.program, *self.arguments(rank_map, folder), *argv]
 
 
-def _hydra_arguments(ranks: int) -> list[str]:
+def _hydra_arguments(rank_map: RankMap, folder: Path) -> list[str]:
     # fork: this host only, no ssh. -prepend-rank is not wanted: ranks' output goes to their own logs.
-    return ["-launcher", "fork", "-n", str(ranks)]
+    return ["-launcher", "fork", "-n", str(rank_map.ranks)]
 
 
 def _hydra_environment() -> dict[str, str]:
@@ -43,7 +48,8 @@ def _hydra_environment() -> dict[str, str]:
     return {"HWLOC_XMLFILE": os.environ.get("HWLOC_XMLFILE", "")}
 
 
-def _prrte_arguments(ranks: int) -> list[str]:
+def _prrte_arguments(rank_map: RankMap, folder: Path) -> list[str]:
+    ranks = rank_map.ranks
     return ["--host", f"localhost:{ranks}", "--bind-to", "none", "-n", str(ranks)]
 
 
@@ -82,7 +88,7 @@ def candidates() -> list[str]:
 def local() -> Launcher:
     """No MPI: this host's own processes, each told its number."""
     program = sys.executable
-    return Launcher("none", program, "", lambda ranks: ["-m", "harness.launch.local", str(ranks)], {})
+    return Launcher("none", program, "", lambda rank_map, _: ["-m", "harness.launch.local", str(rank_map.ranks)], {})
 
 
 def choose(wanted: str, processes: int, mpi: Launcher | None = None) -> Launcher:

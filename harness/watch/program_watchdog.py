@@ -19,6 +19,7 @@ from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Finding, Verdict
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher
+from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
 from harness.trace.state import Status
@@ -42,8 +43,10 @@ class ProgramWatchdog(Watchdog):
 
     members: Crowd
 
-    def __init__(self, case: Case, argv: Sequence[str], launcher: Launcher, folder: Path) -> None:
-        super().__init__(case, argv, launcher, folder)
+    def __init__(
+        self, case: Case, argv: Sequence[str], launcher: Launcher, folder: Path, rank_map: RankMap | None = None
+    ) -> None:
+        super().__init__(case, argv, launcher, folder, rank_map=rank_map)
         self.looked_s = 0.0
         self.stacks_of: set[int] = set()
         self.dumps_of: set[tuple[int, int]] = set()
@@ -76,7 +79,7 @@ class ProgramWatchdog(Watchdog):
         self.started_s = time.monotonic()
         self.progress = Progress(self.started_s)
         log = self.folder / "launcher.log"
-        return Job(self.launcher, self.case.ranks, SUPERVISOR, environment, log, local={}, stdin=self.stdin)
+        return Job(self.launcher, self.rank_map, SUPERVISOR, environment, log, local={}, stdin=self.stdin)
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 

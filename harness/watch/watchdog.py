@@ -22,6 +22,7 @@ from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Finding, Outcome, Verdict
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher, LaunchError
+from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
 from harness.trace.state import Status
@@ -43,12 +44,21 @@ SUPERVISOR = [sys.executable, "-m", "harness.watch.supervisor"]
 class Watchdog:
     """Judges one launch of a case. Use once: `Watchdog(...).watch()`."""
 
-    def __init__(self, case: Case, argv: Sequence[str], launcher: Launcher, folder: Path, launch: int = 1) -> None:
-        """`launch`: which of the case's launches this is, from 1."""
+    def __init__(
+        self,
+        case: Case,
+        argv: Sequence[str],
+        launcher: Launcher,
+        folder: Path,
+        launch: int = 1,
+        rank_map: RankMap | None = None,
+    ) -> None:
+        """`launch`: which of the case's launches this is, from 1. `rank_map`: where its ranks run; None: all here."""
         self.case = case
         self.launch = launch
         self.argv = tuple(argv)
         self.launcher = launcher
+        self.rank_map = rank_map or RankMap.on_this_host(case.ranks)
         self.members = self._nobody()
         self.proof = Proof(self.members)
         self.files = CaseFiles(folder)
@@ -103,7 +113,7 @@ class Watchdog:
         environment = {**plan.environment(), TOKEN: self.token, **between, **ras}
         self.started_s = time.monotonic()
         self.progress = Progress(self.started_s)
-        return Job(self.launcher, self.case.ranks, SUPERVISOR, environment, self.folder / "launcher.log")
+        return Job(self.launcher, self.rank_map, SUPERVISOR, environment, self.folder / "launcher.log")
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import pytest
 from harness.launch.job import Job
 from harness.launch.launcher import Launcher, LaunchError, find, identify
 from harness.launch.probe import checks, environment
+from harness.launch.rank_map import RankMap
 
 
 def program(folder: Path, text: str) -> str:
@@ -54,7 +55,7 @@ def test_the_wheels_launcher_is_found() -> None:
 def test_real_ranks(tmp_path: Path) -> None:
     """The real launcher starts as many processes as asked, and the job's temporary folder is gone afterwards."""
     code = "import os; print(sorted(k for k in ('PMI_RANK', 'PMIX_RANK') if k in os.environ))"
-    job = Job(find(), 3, [sys.executable, "-c", code], {}, tmp_path / "log")
+    job = Job(find(), RankMap.on_this_host(3), [sys.executable, "-c", code], {}, tmp_path / "log")
     assert job.process.wait(60) == 0
     job.end()
     assert len((tmp_path / "log").read_text().splitlines()) == 3
@@ -63,9 +64,9 @@ def test_real_ranks(tmp_path: Path) -> None:
 
 def test_a_launcher_that_cannot_start(tmp_path: Path) -> None:
     """A launcher that is no program is an error that names it, and leaves no folder."""
-    launcher = Launcher("hydra", str(tmp_path / "nowhere"), "?", lambda ranks: [], {})
+    launcher = Launcher("hydra", str(tmp_path / "nowhere"), "?", lambda rank_map, folder: [], {})
     with pytest.raises(LaunchError, match="nowhere"):
-        Job(launcher, 2, ["true"], {}, tmp_path / "log")
+        Job(launcher, RankMap.on_this_host(2), ["true"], {}, tmp_path / "log")
 
 
 def test_doctor_looks_at_the_real_things() -> None:

@@ -1,0 +1,46 @@
+"""Which ranks of a case run on which host: ranks are dealt in blocks, host by host, as launchers count them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import accumulate
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A host's part in a case: how many of its ranks run there. `gpus`: the GPUs that they may use; empty: all."""
+
+    host: str
+    ranks: int
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankMap:
+    """The nodes of one case, in the order of their ranks. `local`: the only node is this host, and nothing goes by ssh."""
+
+    nodes: tuple[Node, ...]
+    local: bool = False
+
+    @staticmethod
+    def on_this_host(ranks: int, gpus: tuple[str, ...] = ()) -> RankMap:
+        """All ranks here."""
+        return RankMap((Node(os.uname().nodename, ranks, gpus),), local=True)
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks there are."""
+        return sum(node.ranks for node in self.nodes)
+
+    def node_of(self, rank: int) -> int:
+        """The number of the node on which a rank runs, from 0. Raises IndexError for a rank that there is not."""
+        for number, end in enumerate(accumulate(node.ranks for node in self.nodes)):
+            if rank < end:
+                return number
+        raise IndexError(f"rank {rank} of {self.ranks}")
+
+    def ranks_of(self, node: int) -> range:
+        """The ranks of a node."""
+        first = sum(one.ranks for one in self.nodes[:node])
+        return range(first, first + self.nodes[node].ranks)
