@@ -27,12 +27,13 @@ from harness.bisect.state import ROOT, Asked, State
 from harness.bisect.suspects import Suspects
 from harness.bisect.worktrees import KEPT, Worktrees
 from harness.campaign.devices import Machine, assign
-from harness.campaign.packing import Packing
+from harness.campaign.pool import jobs_of
 from harness.commands import Subparsers
 from harness.commands.selection import add_selection, one
+from harness.commands.site import site
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
-from harness.launch.probe import environment, usable_cores
+from harness.launch.probe import environment
 
 FOUND, SEVERAL = 0, 1
 
@@ -64,7 +65,7 @@ def bisect(arguments: argparse.Namespace) -> int:
     """Bisect."""
     signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
     try:
-        packing = Packing.parse(arguments.jobs, usable_cores())
+        pool = site(jobs_of(arguments.jobs)).pool
         options = Options(arguments.confidence, arguments.repeat, 1, arguments.most)
     except ValueError as error:
         raise BisectionError(str(error)) from error
@@ -78,11 +79,11 @@ def bisect(arguments: argparse.Namespace) -> int:
         state = State.create(arguments.state, asked, sys.argv, environment(asked.launcher))
     os.chdir(state.path)  # supervisors start here, where no module of the repository can be taken for one of ours
     suspects = Suspects([commit.parents for commit in commits.commits], "bad" if asked.find == "bad" else "fixed")
-    jobs = max(1, min(packing.cases, packing.ranks // asked.case["ranks"]))
+    jobs = pool.at_once(pool.wish(state.case))
     progress = Progress(commits, suspects)
     print(f"{suspects.count} commits; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
     with Worktrees(repository, state.path / "trees", max(KEPT, jobs)) as worktrees:
-        launches = Launches(state, commits, suspects, worktrees, launcher, packing, progress.launched, progress.skipped)
+        launches = Launches(state, commits, suspects, worktrees, launcher, pool, progress.launched, progress.skipped)
         search = Search(
             suspects, launches.evidence, replace(options, jobs=jobs), launches.run, launches.build_cost, progress.left
         )

@@ -9,14 +9,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from harness.campaign.devices import Machine, assign
-from harness.campaign.needs import complete
+from harness.campaign.devices import assign
+from harness.campaign.needs import complete, placeable
 from harness.campaign.past import read_past
 from harness.campaign.plan import Wanted, plan
 from harness.campaign.resume import environment_differences, plan_differences
 from harness.campaign.shard import Shard
 from harness.campaign.waives import DEFAULT, Waive, load_waives
 from harness.commands.selection import chosen, loaded
+from harness.commands.site import Site
 from harness.report.plan import Planned
 from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
@@ -62,7 +63,7 @@ def check_selection(arguments: argparse.Namespace) -> None:
         raise ScenarioError(f"--repeat {arguments.repeat}: give a number from 1 on")
 
 
-def make(arguments: argparse.Namespace, machine: Machine) -> Made:
+def make(arguments: argparse.Namespace, there: Site) -> Made:
     """The plan of a new run. Raises ScenarioError."""
     try:
         shard = Shard.parse(arguments.shard) if arguments.shard else None
@@ -70,35 +71,39 @@ def make(arguments: argparse.Namespace, machine: Machine) -> Made:
         raise ScenarioError(str(error)) from error
     every = loaded(arguments)
     given, left_out = complete(chosen(arguments, every))
-    cases, said = assign(given, arguments.device, machine)
-    controls = assign(complete(every)[0], arguments.device, machine)[0] if arguments.nightly else []
+    assigned, said = assign(given, arguments.device, there.machine)
+    cases, unplaced = placeable(assigned, there.pool)
+    controls = _runnable(every, arguments.device, there) if arguments.nightly else []
     all_there_are = not arguments.scenarios and not arguments.values
     wanted = Wanted(shard, arguments.nightly, arguments.repeat or 1)
     recorded = read_past(arguments.timings, arguments.reports).timings() if arguments.timings else {}
     found, more = plan(cases, controls, wanted, recorded, _waives(arguments.waives, every, all_there_are))
     waived = len({one.case.id for one in found if one.waive})
     more += [f"{waived} of these cases are waived"] if waived else []
-    return Made(found, said + left_out + more, {name: getattr(arguments, name) for name in OPTIONS})
+    return Made(found, said + left_out + unplaced + more, {name: getattr(arguments, name) for name in OPTIONS})
 
 
-def again(arguments: argparse.Namespace, machine: Machine, run: Mapping[str, Any], environment: Mapping[str, Any]) -> Made:
+def again(arguments: argparse.Namespace, there: Site, run: Mapping[str, Any], environment: Mapping[str, Any]) -> Made:
     """The plan of the run that is continued. Raises ScenarioError when it would be another one now, with what differs."""
     if "options" not in run:
         raise ScenarioError(f"run {run['run']} was made by a lockstep that could not continue runs")
     if arguments.scenarios or arguments.all:
-        made = make(arguments, machine)
+        made = make(arguments, there)
         differs = plan_differences(run["plan"], made.plan)
     else:
         vars(arguments).update(run["options"])
         every = loaded(arguments)
-        made = Made(
-            *_as_planned(run["plan"], assign(complete(every)[0], arguments.device, machine)[0]), dict(run["options"])
-        )
+        made = Made(*_as_planned(run["plan"], _runnable(every, arguments.device, there)), dict(run["options"]))
         differs = plan_differences(run["plan"], made.plan)
     differs = [*environment_differences(run["environment"], environment), *differs]
     if differs:
         raise ScenarioError("\n".join((f"run {run['run']} cannot be continued, as it would be another one:", *differs)))
     return made
+
+
+def _runnable(cases: Sequence[Case], device: str, there: Site) -> list[Case]:
+    """The cases that can run here, each with its device."""
+    return placeable(assign(complete(cases)[0], device, there.machine)[0], there.pool)[0]
 
 
 def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> tuple[list[Planned], list[str]]:

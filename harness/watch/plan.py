@@ -29,6 +29,17 @@ class Plan:
     spec: dict[str, Any]
     world: int
     capacity: int
+    nodes: tuple[tuple[int, tuple[str, ...]], ...] = ()  # of each node its ranks, and the GPUs that they may use; none: all
+
+    def visible(self, rank: int) -> dict[str, str]:
+        """The variables by which a rank sees the GPUs of its node only."""
+        last = 0
+        for ranks, gpus in self.nodes:
+            last += ranks
+            if rank < last:
+                # In the order in which NVML counts them.
+                return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
+        return {}
 
     def environment(self) -> dict[str, str]:
         """The variable that carries the plan."""
@@ -41,4 +52,5 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         raise SystemExit(f"{PLAN} is not set: supervisors are started by `lockstep run`, through the MPI launcher")
     raw = json.loads(environ[PLAN])
     raw["argv"] = tuple(raw["argv"])
+    raw["nodes"] = tuple((ranks, tuple(gpus)) for ranks, gpus in raw["nodes"])
     return Plan(**raw)

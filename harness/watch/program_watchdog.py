@@ -73,6 +73,7 @@ class ProgramWatchdog(Watchdog):
             spec=spec,
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
+            nodes=tuple((node.ranks, node.gpus) for node in self.rank_map.nodes),
         )
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
         environment = {**plan.environment(), TOKEN: self.token, "LOCKSTEP_WORLD_ID": secrets.token_hex(4), **ras}

@@ -60,6 +60,7 @@ class Supervisor:
         env = {name: value for name, value in environ.items() if name != PLAN}  # the keys stay here
         env |= dump_environment(env, self.rank)
         env |= self.plan.spec.get("environment", {})
+        env |= self.plan.visible(self.rank)
         env[layout.RING_FD] = str(self.ring.fd)
         env["LOCKSTEP_SPEC"] = json.dumps(self.plan.spec)
         env["LOCKSTEP_RANK"] = str(self.rank)

@@ -106,6 +106,7 @@ class Watchdog:
             spec=self.case.spec,
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
+            nodes=tuple((node.ranks, node.gpus) for node in self.rank_map.nodes),
         )
         # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}

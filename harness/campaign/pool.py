@@ -1,0 +1,123 @@
+"""The pool: places on the hosts of a run, handed to cases that run side by side, each in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from harness.campaign.places import Seat, Seats, find
+from harness.campaign.turns import Turns
+from harness.campaign.wishes import Gpus, NoRoomError, Room, Wish, wish
+from harness.launch.rank_map import Node, RankMap
+from harness.scenario.case import Case
+from harness.scenario.engine import find_engine, is_attached
+
+C = TypeVar("C")
+T = TypeVar("T")
+CORES_A_RANK = 2  # a rank, and what its supervisor, its launcher and the watchdog need beside it
+UNBOUNDED = 1 << 30  # slots of this host where the user says how many cases run at once
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+_TICK_S = 0.5  # how often the waiting main thread looks up, so that Ctrl-C is heard
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Hosts, and how many cases may run on them at once. `local`: the only host is this one, and no list names it."""
+
+    rooms: tuple[Room, ...]
+    most: int
+    local: bool = False
+
+    @staticmethod
+    def here(jobs: int | None, cores: int, gpus: Sequence[str] = ()) -> Pool:
+        """This host. `jobs` cases at once, whatever their ranks; None: as many as its cores and GPUs hold."""
+        slots = UNBOUNDED if jobs else max(1, cores // CORES_A_RANK)
+        return Pool((Room("", slots, tuple(gpus)),), jobs or slots + len(gpus), local=True)
+
+    @staticmethod
+    def on(rooms: Sequence[Room], jobs: int | None) -> Pool:
+        """These hosts. `jobs` cases at once, if they fit; None: as many as fit."""
+        return Pool(tuple(rooms), jobs or sum(room.slots + len(room.gpus) for room in rooms))
+
+    def wish(self, case: Case) -> Wish:
+        """What a case needs of these hosts. Raises NoRoomError."""
+        engine = find_engine(case.engine)
+        attached = is_attached(engine)
+        if attached and not self.local and case.spec["config"]["launcher"] == "none":
+            raise NoRoomError(
+                "`config.launcher: none` starts processes on this host only; leave out the hosts or the launcher"
+            )
+        return wish(case, self.rooms, attached)
+
+    def at_once(self, wish: Wish) -> int:
+        """How many cases of one kind run side by side."""
+        taken: list[Seat] = []
+        count = 0
+        while count < self.most and (seats := find(self.rooms, taken, wish)) is not None:
+            taken += seats
+            count += 1
+        return count
+
+    def rank_map(self, wish: Wish, seats: Seats) -> RankMap:
+        """Where the ranks of a case run. A case that runs alone, and a program, is told no GPUs: it may see all."""
+        told = self.most > 1 and wish.gpus is not Gpus.ALL
+        gpus = [seat.gpus if told else () for seat in seats]
+        if self.local:
+            return RankMap.on_this_host(seats[0].ranks, gpus[0])
+        hosts = [self.rooms[seat.room].host for seat in seats]
+        return RankMap(tuple(Node(host, seat.ranks, own) for host, seat, own in zip(hosts, seats, gpus, strict=True)))
+
+    def run(
+        self, cases: Sequence[C], wishes: Sequence[Wish], one: Callable[[C, RankMap], T], stop: threading.Event
+    ) -> list[T]:
+        """`one` of every case, with the places that it gets; the results in the order of the cases.
+
+        After an exception here (Ctrl-C) or in a case, `stop` is set, which must end the others in order; then it is raised.
+        """
+        turns = Turns(self.rooms, self.most, wishes)
+        if self.most == 1:  # in this thread, which is the one that hears Ctrl-C
+            results: dict[int, T] = {}
+            while (turn := turns.next()) is not None:
+                number, seats = turn
+                results[number] = one(cases[number], self.rank_map(wishes[number], seats))
+                turns.end(number)
+            return [results[number] for number in range(len(cases))]
+        changed = threading.Event()
+        futures: dict[int, Future[T]] = {}
+        with ThreadPoolExecutor(max(1, min(self.most, len(cases))), thread_name_prefix="case") as threads:
+            try:
+                while turns.waiting or turns.running:
+                    changed.clear()
+                    for number in [number for number in turns.running if futures[number].done()]:
+                        futures[number].result()  # raises what the case has raised, without waiting for the others
+                        turns.end(number)
+                    while (turn := turns.next()) is not None:
+                        number, seats = turn
+                        futures[number] = threads.submit(one, cases[number], self.rank_map(wishes[number], seats))
+                        futures[number].add_done_callback(lambda _: changed.set())
+                    if turns.running:
+                        changed.wait(_TICK_S)
+                return [futures[number].result() for number in range(len(cases))]
+            except BaseException:
+                stop.set()
+                raise
+
+
+def jobs_of(text: str) -> int | None:
+    """From `--jobs`: a number of cases; None for `auto`. Raises ValueError for anything else."""
+    if text == "auto":
+        return None
+    count = int(text) if text.isdigit() else 0
+    if count < 1:
+        raise ValueError(f"--jobs {text}: give a number from 1 on, or auto")
+    return count
+
+
+def visible(count: int, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the GPUs of a host that has `count`, or of those that the environment leaves to us."""
+    if VISIBLE in environment:
+        return tuple(name.strip() for name in environment[VISIBLE].split(",") if name.strip())
+    return tuple(str(number) for number in range(count))
