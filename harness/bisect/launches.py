@@ -24,6 +24,7 @@ from harness.campaign.run import Run
 from harness.judge.verdict import Outcome, Verdict
 from harness.launch.launcher import Launcher
 from harness.launch.rank_map import RankMap
+from harness.report.plan import Planned
 from harness.report.store import RunStore
 from harness.scenario.case import Case
 from harness.scenario.engine import at_checkout, find_engine
@@ -120,7 +121,7 @@ class Launches:
     def _launch(self, commit: int, sha: str, case: Case, rank_map: RankMap) -> Judgement:
         launched = self.state.begin(sha)
         folder = self.state.path / launched.folder
-        store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [case])
+        store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [Planned(case, engine_commit=sha)])
         rerun = self._rerun(sha)
         Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case, rank_map=rank_map)
         verdict = self.state.verdict(launched)

@@ -97,7 +97,7 @@ class Run:
         seconds = time.monotonic() - started
         differs = differences(case.expect, verdict.to_json())
         rerun = self.rerun(case) if self.rerun else rerun_command(case, self.launcher, self.overrides)
-        line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition)
+        line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition, where.nodes)
         self.display.end(case, line)
         return line
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from harness.campaign.commits import with_commits
 from harness.campaign.devices import assign
 from harness.campaign.needs import complete, placeable
 from harness.campaign.past import read_past
@@ -80,7 +81,9 @@ def make(arguments: argparse.Namespace, there: Site) -> Made:
     found, more = plan(cases, controls, wanted, recorded, _waives(arguments.waives, every, all_there_are))
     waived = len({one.case.id for one in found if one.waive})
     more += [f"{waived} of these cases are waived"] if waived else []
-    return Made(found, said + left_out + unplaced + more, {name: getattr(arguments, name) for name in OPTIONS})
+    return Made(
+        _settled(found, there), said + left_out + unplaced + more, {name: getattr(arguments, name) for name in OPTIONS}
+    )
 
 
 def again(arguments: argparse.Namespace, there: Site, run: Mapping[str, Any], environment: Mapping[str, Any]) -> Made:
@@ -93,7 +96,8 @@ def again(arguments: argparse.Namespace, there: Site, run: Mapping[str, Any], en
     else:
         vars(arguments).update(run["options"])
         every = loaded(arguments)
-        made = Made(*_as_planned(run["plan"], _runnable(every, arguments.device, there)), dict(run["options"]))
+        planned = _as_planned(run["plan"], _runnable(every, arguments.device, there))
+        made = Made(_settled(planned, there), [], dict(run["options"]))
         differs = plan_differences(run["plan"], made.plan)
     differs = [*environment_differences(run["environment"], environment), *differs]
     if differs:
@@ -106,15 +110,19 @@ def _runnable(cases: Sequence[Case], device: str, there: Site) -> list[Case]:
     return placeable(assign(complete(cases)[0], device, there.machine)[0], there.pool)[0]
 
 
-def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> tuple[list[Planned], list[str]]:
+def _settled(planned: Sequence[Planned], there: Site) -> list[Planned]:
+    """The plan with what it means here: of which commit each case is, and how its ranks are dealt to the hosts."""
+    return [replace(one, nodes=there.pool.wish(one.case).counts) for one in with_commits(planned)]
+
+
+def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> list[Planned]:
     """The plan of a run with its cases as they are now; without those that are gone."""
     known = {case.id: case for case in cases}
-    found = [
+    return [
         Planned(known[entry["id"]], entry["repetition"], entry["planted"], entry["waive"], entry["cost_s"])
         for entry in entries
         if entry["id"] in known
     ]
-    return found, []
 
 
 def _waives(path: Path | None, cases: Sequence[Case], all_there_are: bool) -> dict[str, Waive]:

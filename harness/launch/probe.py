@@ -16,6 +16,7 @@ import psutil
 import zmq
 
 import harness
+from harness.launch.commit import commit_of
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import LaunchError, find
 
@@ -49,22 +50,13 @@ def environment(launcher: str = "auto") -> dict[str, Any]:
         "gpus": [
             {"index": gpu.index, "name": gpu.name, "driver": gpu.driver, "memory_bytes": gpu.memory_bytes} for gpu in gpus()
         ],
-        "commit": _commit(),
+        "commit": commit_of(Path(harness.__file__).parent) or None,
     }
 
 
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0))
-
-
-def _commit() -> str | None:
-    """The commit of this checkout; None outside one."""
-    root = Path(harness.__file__).parent.parent
-    if not (root / ".git").exists() or shutil.which("git") is None:
-        return None
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.judge.verdict import Verdict
+from harness.launch.rank_map import Node
 from harness.report import files, junit, markdown, names
 from harness.report.evidence import attempts_in, evidence_in
 from harness.report.line import Line, judged, not_judged, not_run
@@ -118,10 +119,12 @@ class RunStore:
         rerun: str,
         seconds: float,
         repetition: int = 1,
+        nodes: Sequence[Node] = (),
     ) -> Line:
         """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
 
-        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again.
+        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again. On
+        `nodes` its ranks ran.
         """
         folder = self.case_dir(case, repetition)
         raw = {
@@ -134,6 +137,8 @@ class RunStore:
             "rerun": rerun,
             "evidence": evidence_in(folder),
             "device": case.spec.get("device", ""),
+            "nodes": [asdict(node) for node in nodes],
+            "engine_commit": self._plan[folder.name].get("engine_commit", ""),
             "skew": case.spec.get("skew"),
             "environment": self.run["environment"],
             "seconds": seconds,

@@ -26,7 +26,8 @@ class Engine(Protocol):
     """An engine that can be judged. The object behind an entry point of the group `lockstep.engines`.
 
     It may have more: `sections`, those of SECTIONS that it takes (default: all); `attached`, true for one whose processes do
-    not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched.
+    not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched; and
+    `tree(spec)`, the folder with the code that the ranks run, whose commit reports name (empty: not known).
     """
 
     name: str
@@ -60,6 +61,12 @@ def sections(engine: Engine) -> frozenset[str]:
 def is_attached(engine: Engine) -> bool:
     """Whether the recorder attaches itself to the engine's processes."""
     return bool(getattr(engine, "attached", False))
+
+
+def tree_of(engine: Engine, spec: Mapping[str, Any]) -> str:
+    """The folder with the code that is judged; empty where an engine does not say."""
+    found = getattr(engine, "tree", None)
+    return str(found(spec)) if callable(found) else ""
 
 
 def find_engine(name: str) -> Engine:
