@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,7 +19,6 @@ C = TypeVar("C")
 T = TypeVar("T")
 CORES_A_RANK = 2  # a rank, and what its supervisor, its launcher and the watchdog need beside it
 UNBOUNDED = 1 << 30  # slots of this host where the user says how many cases run at once
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 _TICK_S = 0.5  # how often the waiting main thread looks up, so that Ctrl-C is heard
 
 
@@ -114,10 +113,3 @@ def jobs_of(text: str) -> int | None:
     if count < 1:
         raise ValueError(f"--jobs {text}: give a number from 1 on, or auto")
     return count
-
-
-def visible(count: int, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the GPUs of a host that has `count`, or of those that the environment leaves to us."""
-    if VISIBLE in environment:
-        return tuple(name.strip() for name in environment[VISIBLE].split(",") if name.strip())
-    return tuple(str(number) for number in range(count))

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 
 from harness.campaign.devices import Machine
-from harness.campaign.pool import Pool, visible
-from harness.launch.gpus import gpus, torch_has_cuda
+from harness.campaign.pool import Pool
+from harness.launch.gpus import gpus, torch_has_cuda, visible
 from harness.launch.probe import usable_cores
 
 

