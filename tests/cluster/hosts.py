@@ -1,4 +1,4 @@
-"""Hosts on one machine: each has its own name, addresses, clock, processes, /tmp, /dev/shm and sshd, in namespaces of its own.
+"""Hosts on one machine: each has its own name, addresses, clock, processes, /tmp, /dev/shm and sshd, in its own namespaces.
 
 All of it hangs on processes: nothing has a name outside, and what a killed test leaves the kernel removes.
 """
@@ -26,7 +26,7 @@ ROOT = HERE.parents[1]
 HEAD = "login"
 NODES = ("node1", "node2", "node3")
 NETWORKS = {"eth0": "10.77.0", "eth1": "10.78.0"}  # each host has an address in both; names mean the first
-OWN = ("/tmp", "/dev/shm", "/run", "/var/tmp")  # noqa: S108 - places that a host shares with nobody
+OWN = ("/tmp", "/dev/shm", "/run", "/var/tmp")  # places that a host shares with nobody
 HOME = "/run/root"
 PROGRAMS = {
     "unshare": "util-linux",
@@ -96,11 +96,11 @@ class Host:
 
     def processes(self) -> dict[int, list[str]]:
         """The command line of every process of the host, by its number on this machine; without the host's own."""
-        wanted = os.readlink(f"/proc/{self.pid}/ns/pid")
+        wanted = Path(f"/proc/{self.pid}/ns/pid").readlink()
         found: dict[int, list[str]] = {}
         for place in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if os.readlink(place / "ns/pid") == wanted and int(place.name) != self.pid:
+                if (place / "ns/pid").readlink() == wanted and int(place.name) != self.pid:
                     words = (place / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
                     if words != [b""]:  # a zombie has none
                         found[int(place.name)] = [word.decode(errors="replace") for word in words]
@@ -274,7 +274,7 @@ class Cluster:
         cwd: str | Path | None = None,
         timeout_s: float = 110.0,
         check: bool = True,
-        input: str | None = None,  # noqa: A002 - as subprocess calls it
+        input: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in a host and get what it printed. `check`: an exit status other than 0 is an error."""
         pipe = subprocess.PIPE
@@ -305,11 +305,9 @@ class Cluster:
         (ssh / "ssh_config").write_text(SSH_CONFIG)
         (ssh / "sshd_config").write_text(SSHD_CONFIG)
         (ssh / "known_hosts").write_text(f"* {(ssh / 'host_key.pub').read_text()}")
-        people = Path("/etc/passwd").read_text().splitlines()
-        root = f"root:x:0:0:root:{HOME}:/bin/bash"  # a home without files of this machine's root
-        (self.folder / "passwd").write_text(
-            "\n".join([root, *(line for line in people if not line.startswith("root:"))]) + "\n"
-        )
+        people = [line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith("root:")]
+        people.append(f"root:x:0:0:root:{HOME}:/bin/bash")  # a home without files of this machine's root
+        (self.folder / "passwd").write_text("\n".join(people) + "\n")
         lines = ["127.0.0.1 localhost"]
         own = [*OWN, *(str(place) for place in (ROOT / "reports" / "runs",) if place.is_dir())]
         for host in self._hosts.values():
@@ -371,7 +369,7 @@ def _hold(argv: list[str], log: Path) -> subprocess.Popen[str]:
 def _namespace(process: subprocess.Popen[str] | int | None, kind: str) -> str | None:
     pid = "self" if process is None else process if isinstance(process, int) else process.pid
     with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/{pid}/ns/{kind}")
+        return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
     return None
 
 

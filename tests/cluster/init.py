@@ -1,4 +1,4 @@
-"""The first process of a test host: `python -I init.py SETTINGS.json`, in namespaces of its own. It makes the host and reaps.
+"""The first process of a test host: `python -I init.py SETTINGS.json`, in its namespaces: it makes the host, and reaps.
 
 It prints `up` when the host can be reached, and ends when its standard input does.
 """
