@@ -23,12 +23,11 @@ from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
 from harness.trace.state import Status
-from harness.watch import wire
 from harness.watch.crowd import Command, Crowd
 from harness.watch.dump_files import read_json
 from harness.watch.head import Head
 from harness.watch.picture import picture
-from harness.watch.plan import TOKEN, Plan
+from harness.watch.plan import SILENCE_S, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S
 from harness.watch.watchdog import Watchdog
@@ -152,7 +151,7 @@ class ProgramWatchdog(Watchdog):
             head.send(index, "confirm", epoch=self.proof.epoch, procs=serials)
 
     def _silent(self, now: float) -> list[int]:
-        return [index for index, c in self.members.commands.items() if now - c.heard_s > wire.SILENCE_S]
+        return [index for index, c in self.members.commands.items() if now - c.heard_s > SILENCE_S]
 
     def _limit(self, now: float) -> Verdict | None:
         """By the deadline only: a program without milestones is not known to turn in circles."""

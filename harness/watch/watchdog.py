@@ -26,13 +26,12 @@ from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
 from harness.trace.state import Status
-from harness.watch import wire
 from harness.watch.dump_files import read_json, read_pickle
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
 from harness.watch.members import Members
 from harness.watch.picture import picture
-from harness.watch.plan import LAUNCH, STATE, STATE_FOLDER, TOKEN, Plan
+from harness.watch.plan import LAUNCH, SILENCE_S, STATE, STATE_FOLDER, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
 from harness.watch.teardown import Teardown
@@ -210,7 +209,7 @@ class Watchdog:
 
     def _silent(self, now: float) -> list[int]:
         """The supervisors that have said nothing for too long."""
-        return [rank for rank, member in self.members if now - member.heard_s > wire.SILENCE_S]
+        return [rank for rank, member in self.members if now - member.heard_s > SILENCE_S]
 
     def _limit(self, now: float) -> Verdict | None:
         """A verdict by time: unproved, and only where no proof was found."""
