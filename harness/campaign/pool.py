@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import TypeVar
 from harness.campaign.places import Seat, Seats, find
 from harness.campaign.turns import Turns
 from harness.campaign.wishes import Gpus, NoRoomError, Room, Wish, wish
+from harness.launch.interface import Interface
 from harness.launch.rank_map import Node, RankMap
 from harness.scenario.case import Case
 from harness.scenario.engine import find_engine, is_attached
@@ -24,32 +26,34 @@ _TICK_S = 0.5  # how often the waiting main thread looks up, so that Ctrl-C is h
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Hosts, and how many cases may run on them at once. `local`: the only host is this one, and no list names it."""
+    """Hosts, and how many cases may run on them at once. `head`: the interface by which they reach this one.
+
+    `firm`: the user has said how many slots they have, and no case gets more.
+    """
 
     rooms: tuple[Room, ...]
     most: int
-    local: bool = False
+    head: Interface | None = None
+    firm: bool = True
 
     @staticmethod
     def here(jobs: int | None, cores: int, gpus: Sequence[str] = ()) -> Pool:
         """This host. `jobs` cases at once, whatever their ranks; None: as many as its cores and GPUs hold."""
         slots = UNBOUNDED if jobs else max(1, cores // CORES_A_RANK)
-        return Pool((Room("", slots, tuple(gpus)),), jobs or slots + len(gpus), local=True)
+        return Pool((Room(os.uname().nodename, slots, tuple(gpus), here=True),), jobs or slots + len(gpus), firm=False)
 
     @staticmethod
-    def on(rooms: Sequence[Room], jobs: int | None) -> Pool:
-        """These hosts. `jobs` cases at once, if they fit; None: as many as fit."""
-        return Pool(tuple(rooms), jobs or sum(room.slots + len(room.gpus) for room in rooms))
+    def on(rooms: Sequence[Room], jobs: int | None, head: Interface | None = None) -> Pool:
+        """Hosts that the user has named. `jobs` cases at once, if they fit; None: as many as fit."""
+        return Pool(tuple(rooms), jobs or sum(room.slots + len(room.gpus) for room in rooms), head)
 
     def wish(self, case: Case) -> Wish:
         """What a case needs of these hosts. Raises NoRoomError."""
-        engine = find_engine(case.engine)
-        attached = is_attached(engine)
-        if attached and not self.local and case.spec["config"]["launcher"] == "none":
-            raise NoRoomError(
-                "`config.launcher: none` starts processes on this host only; leave out the hosts or the launcher"
-            )
-        return wish(case, self.rooms, attached)
+        attached = is_attached(find_engine(case.engine))
+        here_only = attached and case.spec["config"]["launcher"] == "none"
+        if here_only and not (len(self.rooms) == 1 and self.rooms[0].here):
+            raise NoRoomError("`config.launcher: none` starts processes on this host only; leave out --hosts")
+        return wish(case, self.rooms, attached, self.firm)
 
     def at_once(self, wish: Wish) -> int:
         """How many cases of one kind run side by side."""
@@ -63,11 +67,12 @@ class Pool:
     def rank_map(self, wish: Wish, seats: Seats) -> RankMap:
         """Where the ranks of a case run. A case that runs alone, and a program, is told no GPUs: it may see all."""
         told = self.most > 1 and wish.gpus is not Gpus.ALL
-        gpus = [seat.gpus if told else () for seat in seats]
-        if self.local:
-            return RankMap.on_this_host(seats[0].ranks, gpus[0])
-        hosts = [self.rooms[seat.room].host for seat in seats]
-        return RankMap(tuple(Node(host, seat.ranks, own) for host, seat, own in zip(hosts, seats, gpus, strict=True)))
+        rooms = [self.rooms[seat.room] for seat in seats]
+        nodes = tuple(
+            Node(room.host, seat.ranks, seat.gpus if told else ()) for room, seat in zip(rooms, seats, strict=True)
+        )
+        local = len(rooms) == 1 and rooms[0].here
+        return RankMap(nodes, local, None if local else self.head)
 
     def run(
         self, cases: Sequence[C], wishes: Sequence[Wish], one: Callable[[C, RankMap], T], stop: threading.Event

@@ -26,6 +26,7 @@ from harness.scenario.engine import find_engine, is_attached
 from harness.scenario.expectation import differences
 from harness.watch.members import Members
 from harness.watch.program_watchdog import ProgramWatchdog
+from harness.watch.vigil import Vigil
 from harness.watch.watchdog import Watchdog
 
 SEED = "skew.seed"
@@ -96,19 +97,17 @@ class Run:
         )
         seconds = time.monotonic() - started
         differs = differences(case.expect, verdict.to_json())
-        rerun = self.rerun(case) if self.rerun else rerun_command(case, self.launcher, self.overrides)
+        rerun = self.rerun(case) if self.rerun else rerun_command(case, self.launcher, self.overrides, where)
         line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition, where.nodes)
         self.display.end(case, line)
         return line
 
-    def _watchdog(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Watchdog:
+    def _watchdog(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Vigil:
         engine = find_engine(case.engine)
         argv = engine.command(case.spec)
         if not is_attached(engine):
             return Watchdog(case, argv, self.launcher, folder, number, rank_map)
-        config = case.spec["config"]
-        here = rank_map.local  # elsewhere nothing starts without an MPI launcher
-        launcher = choose(config["launcher"], config["processes"], self.launcher) if here else self.launcher
+        launcher = choose(case.spec["config"]["launcher"], rank_map, self.launcher)
         return ProgramWatchdog(case, argv, launcher, folder, rank_map)
 
     def _launch(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Verdict:
@@ -136,9 +135,12 @@ def exit_code(lines: Sequence[Line]) -> int:
     return EXIT_NOT_RUN if "not-run" in standings else EXIT_AS_EXPECTED
 
 
-def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ()) -> str:
-    """The exact command that runs this case again, from the same folder."""
+def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = (), rank_map: RankMap | None = None) -> str:
+    """The exact command that runs this case again, from the same folder, on the same hosts."""
     words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name, "--device", case.spec["device"]]
+    if rank_map is not None and not rank_map.local:
+        words += ["--hosts", ",".join(f"{node.host}:{node.ranks}" for node in rank_map.nodes)]
+        words += ["--interface", rank_map.head.address] if rank_map.head is not None and rank_map.head.chosen else []
     words += [word for text in overrides for word in ("--set", text)]
     if case.spec.get("skew") and not any(text.partition("=")[0] in ("skew", SEED) for text in (*overrides, *case.point)):
         words += ["--set", f"{SEED}={case.spec['skew']['seed']}"]

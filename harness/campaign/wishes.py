@@ -24,11 +24,12 @@ class Gpus(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A host of a run: slots for ranks, and GPUs as CUDA_VISIBLE_DEVICES names them."""
+    """A host of a run: slots for ranks, and GPUs as CUDA_VISIBLE_DEVICES names them. `here`: this process runs there."""
 
     host: str
     slots: int
     gpus: tuple[str, ...] = ()
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +45,25 @@ class NoRoomError(LaunchError):
     """These hosts cannot hold the case, however free they are; the message says what is lacking."""
 
 
-def wish(case: Case, rooms: Sequence[Room], attached: bool = False) -> Wish:
+def wish(case: Case, rooms: Sequence[Room], attached: bool = False, firm: bool = False) -> Wish:
     """What a case needs. `attached`: it is a program that knows nothing of us. Raises NoRoomError.
 
-    A case that says nothing of nodes takes one host if one can hold it, else it fills hosts in their order. Slots bound what
-    runs side by side: a case that has more ranks than there are slots takes its hosts whole. GPUs are not stretched.
+    A case that says nothing of nodes takes one host if one can hold it, else it fills hosts in their order. If it has more
+    ranks than there are slots it takes hosts whole; not if slots are `firm`. GPUs are not stretched.
     """
     gpus = _gpus(case, rooms, attached)
     sizes = [size(room, gpus) for room in rooms]
     there = sum(1 for free in sizes if free)
     if len(case.nodes) > there:
-        with_gpus = "" if gpus is Gpus.NONE else " with GPUs"
-        raise NoRoomError(
-            f"{len(case.nodes)} hosts are wished, and there {'is' if there == 1 else 'are'} {there}{with_gpus}"
-        )
+        hosts = f"{'is 1 host' if there == 1 else f'are {there} hosts'}{'' if gpus is Gpus.NONE else ' with GPUs'}"
+        raise NoRoomError(f"they need {len(case.nodes)} hosts, and there {hosts}; --hosts names more")
     if gpus is Gpus.ONE and len(case.nodes) > 1:
-        raise NoRoomError(
-            "each rank needs a GPU of its own, since ranks of several hosts cannot share one, and there are too few"
-        )
-    if gpus is Gpus.ONE:
-        return Wish((case.ranks,), gpus, whole=case.ranks > max(sizes))
-    if case.nodes:
-        return Wish(case.nodes, gpus, whole=not fits(case.nodes, sizes))
-    counts = _fill(case.ranks, sizes)
-    return Wish(counts, gpus, whole=not fits(counts, sizes))
+        raise NoRoomError("ranks on several hosts need a GPU each, and the hosts have too few; --device cpu needs none")
+    counts = (case.ranks,) if gpus is Gpus.ONE else case.nodes or _fill(case.ranks, sizes)
+    whole = not fits(counts, sizes)
+    if whole and firm:
+        raise NoRoomError(_too_few(case, sizes, gpus))
+    return Wish(counts, gpus, whole)
 
 
 def size(room: Room, gpus: Gpus) -> int:
@@ -81,6 +77,18 @@ def fits(counts: Sequence[int], sizes: Sequence[int]) -> bool:
     """Whether there is another place of at least that size for each count."""
     largest = sorted(sizes, reverse=True)
     return len(counts) <= len(sizes) and all(a <= b for a, b in zip(sorted(counts, reverse=True), largest, strict=False))
+
+
+def _too_few(case: Case, sizes: Sequence[int], gpus: Gpus) -> str:
+    """Why slots that must not be stretched do not do."""
+    if gpus is Gpus.ONE:
+        return (
+            f"their {case.ranks} ranks share a GPU, and no host that has one has so many slots; more are given as name:slots"
+        )
+    if case.nodes:
+        wanted = " and ".join(map(str, sorted(case.nodes, reverse=True)))
+        return f"they need hosts with {wanted} slots; more are given as name:slots"
+    return f"they need {case.ranks} slots, and the hosts have {sum(sizes)}; more are given as name:slots"
 
 
 def _gpus(case: Case, rooms: Sequence[Room], attached: bool) -> Gpus:

@@ -30,7 +30,7 @@ from harness.campaign.devices import Machine, assign
 from harness.campaign.pool import jobs_of
 from harness.commands import Subparsers
 from harness.commands.selection import add_selection, one
-from harness.commands.site import site
+from harness.commands.site import this_site
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
@@ -65,7 +65,7 @@ def bisect(arguments: argparse.Namespace) -> int:
     """Bisect."""
     signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
     try:
-        pool = site(jobs_of(arguments.jobs)).pool
+        pool = this_site(jobs_of(arguments.jobs)).pool
         options = Options(arguments.confidence, arguments.repeat, 1, arguments.most)
     except ValueError as error:
         raise BisectionError(str(error)) from error

@@ -17,14 +17,17 @@ from harness.campaign.plan import Wanted, plan
 from harness.campaign.resume import environment_differences, plan_differences
 from harness.campaign.shard import Shard
 from harness.campaign.waives import DEFAULT, Waive, load_waives
-from harness.commands.selection import chosen, loaded
+from harness.commands.selection import chosen
 from harness.commands.site import Site
 from harness.report.plan import Planned
 from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
 
 # What decides on the plan; run.json keeps it, so that `--resume RUN` alone makes the same one.
-OPTIONS = ("scenarios", "all", "words", "tag", "case", "values", "device", "launcher", "shard", "nightly", "repeat")
+OPTIONS = (
+    "scenarios", "all", "words", "tag", "case", "values", "device", "launcher", "shard", "nightly", "repeat",
+    "hosts", "interface",
+)  # fmt: skip
 NARROWING = {"words": "-k", "tag": "--tag", "case": "--case", "values": "--set"}
 NARROWING |= {"shard": "--shard", "nightly": "--nightly", "repeat": "--repeat"}
 
@@ -64,14 +67,13 @@ def check_selection(arguments: argparse.Namespace) -> None:
         raise ScenarioError(f"--repeat {arguments.repeat}: give a number from 1 on")
 
 
-def make(arguments: argparse.Namespace, there: Site) -> Made:
-    """The plan of a new run. Raises ScenarioError."""
+def make(arguments: argparse.Namespace, there: Site, every: Sequence[Case]) -> Made:
+    """The plan of a new run. `every`: the cases of all scenarios that are meant. Raises ScenarioError."""
     try:
         shard = Shard.parse(arguments.shard) if arguments.shard else None
     except ValueError as error:
         raise ScenarioError(str(error)) from error
-    every = loaded(arguments)
-    given, left_out = complete(chosen(arguments, every))
+    given, left_out = complete(chosen(arguments, list(every)))
     assigned, said = assign(given, arguments.device, there.machine)
     cases, unplaced = placeable(assigned, there.pool)
     controls = _runnable(every, arguments.device, there) if arguments.nightly else []
@@ -86,20 +88,35 @@ def make(arguments: argparse.Namespace, there: Site) -> Made:
     )
 
 
-def again(arguments: argparse.Namespace, there: Site, run: Mapping[str, Any], environment: Mapping[str, Any]) -> Made:
-    """The plan of the run that is continued. Raises ScenarioError when it would be another one now, with what differs."""
+def recall(arguments: argparse.Namespace, run: Mapping[str, Any]) -> bool:
+    """Take the options of the run that is continued, if the command line names no scenarios; whether that is so.
+
+    Other hosts may be given: what was planned for those of the run must come out the same for them.
+    """
     if "options" not in run:
         raise ScenarioError(f"run {run['run']} was made by a lockstep that could not continue runs")
     if arguments.scenarios or arguments.all:
-        made = make(arguments, there)
-        differs = plan_differences(run["plan"], made.plan)
-    else:
-        vars(arguments).update(run["options"])
-        every = loaded(arguments)
+        return False
+    other = {"hosts": arguments.hosts, "interface": arguments.interface} if arguments.hosts else {}
+    vars(arguments).update({**run["options"], **other})
+    return True
+
+
+def again(
+    arguments: argparse.Namespace,
+    there: Site,
+    every: Sequence[Case],
+    run: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    recalled: bool,
+) -> Made:
+    """The plan of the run that is continued. Raises ScenarioError when it would be another one now, with what differs."""
+    if recalled:
         planned = _as_planned(run["plan"], _runnable(every, arguments.device, there))
         made = Made(_settled(planned, there), [], dict(run["options"]))
-        differs = plan_differences(run["plan"], made.plan)
-    differs = [*environment_differences(run["environment"], environment), *differs]
+    else:
+        made = make(arguments, there, every)
+    differs = [*environment_differences(run["environment"], environment), *plan_differences(run["plan"], made.plan)]
     if differs:
         raise ScenarioError("\n".join((f"run {run['run']} cannot be continued, as it would be another one:", *differs)))
     return made

@@ -13,9 +13,10 @@ from harness.campaign.display import Bar
 from harness.campaign.pool import jobs_of
 from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
 from harness.commands import Subparsers
-from harness.commands.planning import Made, add_planning, again, check_selection, make
-from harness.commands.selection import add_selection
-from harness.commands.site import Site, site
+from harness.commands.hosts import add_hosts, hosts_of
+from harness.commands.planning import Made, add_planning, again, check_selection, make, recall
+from harness.commands.selection import add_selection, loaded
+from harness.commands.site import Site, site_of, this_site
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report import files, names, table
@@ -28,6 +29,7 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("run", help="run scenarios and judge every case")
     add_selection(parser, nargs="*")
     add_planning(parser)
+    add_hosts(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
     parser.add_argument(
@@ -56,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
                 return _go_on(arguments, folder, jobs)
         except BlockingIOError as error:
             raise ScenarioError(f"run {folder.name} is still going on; its process holds {folder / LOCK}") from error
-    there = site(jobs)
-    made = make(arguments, there)
-    facts = environment(arguments.launcher)
-    find(arguments.launcher)  # or say what is missing before there is a run
+    every = loaded(arguments)  # before any host is asked
+    there = _site(arguments, jobs)
+    made = make(arguments, there, every)
+    facts = there.environment(environment(arguments.launcher))
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, made.plan, made.options)
     with files.held(store.path / LOCK):
         return _run(arguments, store, made, there)
@@ -72,10 +74,11 @@ def _go_on(arguments: argparse.Namespace, folder: Path, jobs: int | None) -> int
         store = RunStore.open(folder)
     except ValueError as error:
         raise ScenarioError(str(error)) from error
-    if not (arguments.scenarios or arguments.all):
-        arguments.launcher = store.run.get("options", {}).get("launcher", arguments.launcher)
-    there = site(jobs)
-    made = again(arguments, there, store.run, environment(arguments.launcher))
+    recalled = recall(arguments, store.run)
+    every = loaded(arguments)
+    there = _site(arguments, jobs)
+    facts = there.environment(environment(arguments.launcher))
+    made = again(arguments, there, every, store.run, facts, recalled)
     store.take_in()
     told = {"at": names.now(), "argv": sys.argv, "host": platform.node()}
     files.append_line(store.path / "resumed.jsonl", told)
@@ -110,6 +113,13 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, there: Site
     if code == EXIT_NOTHING_JUDGED:
         print("nothing could be judged; `lockstep doctor` checks this machine", file=sys.stderr)
     return code
+
+
+def _site(arguments: argparse.Namespace, jobs: int | None) -> Site:
+    """The hosts of the run, before there is one."""
+    hosts = hosts_of(arguments)
+    launcher = find(arguments.launcher)  # or say what is missing
+    return this_site(jobs) if arguments.hosts is None else site_of(hosts, launcher, jobs)
 
 
 def _jobs(arguments: argparse.Namespace) -> int | None:

@@ -14,6 +14,7 @@ STATE = (
 )
 LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch, from 1
 STATE_FOLDER = "state"  # its name in the case's folder
+SILENCE_S = 30.0  # a watchdog or a supervisor that says nothing for so long is lost
 TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 
@@ -29,16 +30,32 @@ class Plan:
     spec: dict[str, Any]
     world: int
     capacity: int
-    nodes: tuple[tuple[int, tuple[str, ...]], ...] = ()  # of each node its ranks, and the GPUs that they may use; none: all
+    nodes: tuple[int, ...]  # how many ranks each node has, in the order of ranks
+    chosen: bool  # the user has named the interface: ranks are to use it for everything
+    silence_s: float = SILENCE_S
+    gpus: tuple[tuple[str, ...], ...] = ()  # of each node those that its ranks may use; none: all
+
+    @property
+    def remote(self) -> bool:
+        """Whether ranks may be on other hosts than the watchdog's."""
+        return not self.endpoint.startswith("tcp://127.")
+
+    def local_rank(self, rank: int) -> tuple[int, int]:
+        """The number of a rank on its node, and how many ranks that node has. Raises IndexError."""
+        first = 0
+        for count in self.nodes:
+            if rank < first + count:
+                return rank - first, count
+            first += count
+        raise IndexError(f"rank {rank} of {first}")
 
     def visible(self, rank: int) -> dict[str, str]:
-        """The variables by which a rank sees the GPUs of its node only."""
-        last = 0
-        for ranks, gpus in self.nodes:
-            last += ranks
-            if rank < last:
-                # In the order in which NVML counts them.
-                return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
+        """The variables by which a rank sees the GPUs that its node was given, in the order in which NVML counts them."""
+        first = 0
+        for count, gpus in zip(self.nodes, self.gpus, strict=False):
+            if first <= rank < first + count and gpus:
+                return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+            first += count
         return {}
 
     def environment(self) -> dict[str, str]:
@@ -51,6 +68,5 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     if PLAN not in environ:
         raise SystemExit(f"{PLAN} is not set: supervisors are started by `lockstep run`, through the MPI launcher")
     raw = json.loads(environ[PLAN])
-    raw["argv"] = tuple(raw["argv"])
-    raw["nodes"] = tuple((ranks, tuple(gpus)) for ranks, gpus in raw["nodes"])
+    raw |= {"argv": tuple(raw["argv"]), "nodes": tuple(raw["nodes"]), "gpus": tuple(map(tuple, raw["gpus"]))}
     return Plan(**raw)

@@ -57,17 +57,31 @@ def test_a_program_takes_all_gpus_of_its_host() -> None:
 @pytest.mark.parametrize(
     ("wanted", "rooms", "text"),
     [
-        (one(3, 1, 1, 1), PAIR, "3 hosts are wished, and there are 2"),
-        (one(2, 1, 1), PAIR[:1], "2 hosts are wished, and there is 1"),
-        (one(3, 1, 1, 1, device="cuda"), GPUS, "3 hosts are wished, and there are 2 with GPUs"),
-        (one(6, 3, 3, device="cuda"), GPUS, "cannot share one, and there are too few"),
-        (one(2, 1, 1, device="cuda", plane="symm_mem"), GPUS, "ranks of several hosts cannot share one"),
+        (one(3, 1, 1, 1), PAIR, "they need 3 hosts, and there are 2 hosts; --hosts names more"),
+        (one(2, 1, 1), PAIR[:1], "they need 2 hosts, and there is 1 host; "),
+        (one(3, 1, 1, 1, device="cuda"), GPUS, "they need 3 hosts, and there are 2 hosts with GPUs"),
+        (one(6, 3, 3, device="cuda"), GPUS, "need a GPU each, and the hosts have too few"),
+        (one(2, 1, 1, device="cuda", plane="symm_mem"), GPUS, "ranks on several hosts need a GPU each"),
     ],
 )
 def test_no_room(wanted: Case, rooms: tuple[Room, ...], text: str) -> None:
     """What these hosts can never hold is said."""
     with pytest.raises(NoRoomError, match=text):
         wish(wanted, rooms)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (one(9), "they need 9 slots, and the hosts have 8; more are given as name:slots"),
+        (one(6, 5, 1), "they need hosts with 5 and 1 slots"),
+        (one(9, device="cuda"), "their 9 ranks share a GPU, and no host that has one has so many slots"),
+    ],
+)
+def test_slots_that_the_user_has_given(wanted: Case, text: str) -> None:
+    """They are not stretched."""
+    with pytest.raises(NoRoomError, match=text):
+        wish(wanted, GPUS if wanted.spec["device"] == "cuda" else PAIR, firm=True)
 
 
 @given(st.integers(1, 20), st.lists(st.integers(1, 6), min_size=1, max_size=4))
