@@ -45,11 +45,13 @@ class Service(ABC):
 
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
+        from harness.watch.identity import address_towards, clocks, identity
         from harness.watch.line import Line, LostError
 
         line = Line(self.plan)
+        who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}
         try:
-            line.send("hello", rank=self.number, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
+            line.send("hello", **who, address=address_towards(self.plan.endpoint), **clocks())
             while self._serve(line):
                 pass
         except LostError as lost:
@@ -75,6 +77,8 @@ class Service(ABC):
                 # What has happened up to now comes before the answer.
                 self.forward(line)
                 line.send("here", number=message["number"])
+            elif kind == "time":
+                line.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
             else:
                 self.answer(line, message)
         return True
