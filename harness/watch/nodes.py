@@ -54,11 +54,7 @@ def stranger(roster: Roster, own: dict[str, Any]) -> str | None:
         for number in numbers:
             hello = roster[number].hello
             if hello["code"] != own["code"]:
-                where, there, here = (
-                    roster.where([number]),
-                    f"{hello['root']} ({hello['code']})",
-                    f"{own['root']} ({own['code']})",
-                )
-                text = f"{where} runs another version of lockstep: {there} is not what {here} is here"
+                there, here = (f"{one['root']} ({one['code']})" for one in (hello, own))
+                text = f"{roster.where([number])} runs another version of lockstep: {there} is not what {here} is here"
                 return f"{text}; install the same version on all hosts"
     return None

@@ -237,10 +237,7 @@ class Vigil(ABC):
         if not self.roster.complete() and now - self.started_s > self.case.limits.launch_s:
             text = f"no supervisor of rank {self.roster.missing()} within {self.case.limits.launch_s:.0f} s:\n{job.tail()}"
             return self._invalid(Cause.LAUNCH, text, now)
-        if (
-            not self.rank_map.local
-            and (other := stranger(self.roster, self.identity["code"], self.identity["root"])) is not None
-        ):
+        if not self.rank_map.local and (other := stranger(self.roster, self.identity)) is not None:
             return self._invalid(Cause.LAUNCH, other, now)
         if silent := self.roster.silent(now, silence_s):
             text = f"nothing was heard for {silence_s:.0f} s from {self.roster.where(silent)}"
