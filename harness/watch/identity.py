@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -59,17 +58,6 @@ def code() -> str:
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123
                 digest.update(file.read())
     return digest.hexdigest()
-
-
-def address_towards(endpoint: str) -> str:
-    """The address from which this host speaks to `tcp://host:port`; empty where it cannot. Nothing is sent."""
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect((host, int(port)))
-            return str(probe.getsockname()[0])
-    except OSError:
-        return ""
 
 
 def _sources(folder: str) -> Iterator[str]:

@@ -153,7 +153,7 @@ class ProgramSupervisor(Service):
             self._stacks(line)
 
     def _stacks(self, line: Line) -> None:
-        for name, data in dumps(os.environ, self.number):
+        for name, data in dumps(self.environ, self.number):
             line.send("dump", name=name, data=data)
         pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
         for pid in process.descendants(os.getpid()):
@@ -194,10 +194,11 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
     env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
     if plan.world > 1:
         # As torchrun would tell it; a program that goes by MPI does not look.
-        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": index, "LOCAL_WORLD_SIZE": plan.world}
+        rank_here, ranks_here = plan.local_rank(index)
+        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": rank_here, "LOCAL_WORLD_SIZE": ranks_here}
         if "RANK" not in env and "MASTER_PORT" not in env:
             env |= {name: str(value) for name, value in told.items()}
-            env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(plan.spec["port"])}
+            env |= {"MASTER_ADDR": plan.spec["master"], "MASTER_PORT": str(plan.spec["port"])}
     return env
 
 

@@ -57,6 +57,7 @@ class ProgramWatchdog(Vigil):
             "cwd": self.case.spec.get("cwd"),
             "stdin": self.stdin != subprocess.DEVNULL,
             "port": free_port(),
+            "master": self.rank_map.first_address,
             "environ": {"TMPDIR": os.environ.get("TMPDIR")},
         }
 
@@ -65,7 +66,7 @@ class ProgramWatchdog(Vigil):
 
     def _job(self, environment: dict[str, str]) -> Job:
         log = self.folder / "launcher.log"
-        return Job(self.launcher, self.rank_map, SUPERVISOR, environment, log, local={}, stdin=self.stdin)
+        return Job(self.launcher, self.rank_map, SUPERVISOR, environment, log, ours=False, stdin=self.stdin)
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 

@@ -99,6 +99,10 @@ class Roster:
             found[entry.machine].append(number)
         return found
 
+    def places(self) -> dict[int, tuple[str, str]]:
+        """Of each supervisor, the name of its host and what tells that one from others."""
+        return {number: (entry.host, entry.machine) for number, entry in self}
+
     def where(self, numbers: Iterable[int]) -> str:
         """`node2 (ranks 2-3), node3 (rank 4)`."""
         by_host: dict[str, list[int]] = defaultdict(list)

@@ -17,6 +17,7 @@ from harness.watch.plan import read_plan
 
 if TYPE_CHECKING:
     from harness.watch.line import Line
+    from harness.watch.node import Node
 
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
@@ -39,24 +40,33 @@ class Service(ABC):
     def __init__(self, environ: dict[str, str]) -> None:
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
+        self.environ = environ
+        self.node: Node | None = None
+        if self.plan.remote:
+            from harness.watch.node import Node
+
+            self.node = Node(self.plan, environ, self.number)
+            environ |= self.node.environment
         self.next_scan = 0.0
         self._oom_kills = process.oom_kills()
         process.adopt_orphans()
 
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
-        from harness.watch.identity import address_towards, clocks, identity
+        from harness.watch.identity import clocks, identity
         from harness.watch.line import Line, LostError
+        from harness.watch.node import route_to
 
         line = Line(self.plan)
         who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}
+        address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
         try:
-            line.send("hello", **who, address=address_towards(self.plan.endpoint), **clocks())
+            line.send("hello", **who, address=address, **clocks())
             while self._serve(line):
                 pass
         except LostError as lost:
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
-            self.close()
+            self.end()
             process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
 
     def _serve(self, line: Line) -> bool:
@@ -68,9 +78,12 @@ class Service(ABC):
         for message in line.receive(self.poll_ms):
             kind = message["type"]
             if kind == "end":
-                self.close()
+                self.end()
                 self.forward(line)
                 line.send("bye")
+                # A launcher kills the others of a host when the first of them leaves: none may, before all have cleaned up.
+                while not any(message["type"] == "leave" for message in line.receive(self.poll_ms)):
+                    pass
                 line.close()
                 return False
             if kind == "call":
@@ -86,6 +99,12 @@ class Service(ABC):
     def ended_by_memory(self, code: int | None) -> bool:
         """Whether a process that ended so was killed by the kernel for want of memory."""
         return code == -signal.SIGKILL and process.oom_kills() > self._oom_kills
+
+    def end(self) -> None:
+        """Leave nothing behind; harmless when done twice."""
+        self.close()
+        if self.node:
+            self.node.leave()
 
     @abstractmethod
     def forward(self, line: Line) -> None:
@@ -111,7 +130,7 @@ def serve(service: Service) -> None:
     """
 
     def stop(signum: int, frame: object) -> None:
-        service.close()
+        service.end()
         os._exit(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -119,5 +138,5 @@ def serve(service: Service) -> None:
     try:
         service.run()
     finally:
-        service.close()
+        service.end()
     os._exit(0)

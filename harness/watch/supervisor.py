@@ -93,7 +93,7 @@ class Supervisor(Service):
         from harness.watch.stacks import stacks
 
         alive = self.child.poll() is None
-        for name, data in dumps(os.environ, self.number) if alive else ():
+        for name, data in dumps(self.environ, self.number) if alive else ():
             line.send("dump", name=name, data=data)
         text, error = stacks(self.child.pid) if alive else ("", "the process has ended")
         line.send("stacks", text=text, error=error)

@@ -29,6 +29,7 @@ from harness.watch.head import Head
 from harness.watch.host_clocks import HostClocks
 from harness.watch.identity import identity
 from harness.watch.members import Members
+from harness.watch.misplaced import misplaced
 from harness.watch.nodes import nodes, stranger, uneven
 from harness.watch.plan import TOKEN, Plan
 from harness.watch.progress import Progress
@@ -70,6 +71,7 @@ class Vigil(ABC):
         self.files = CaseFiles(folder)
         self.folder = folder
         self.token = secrets.token_hex(8)
+        self.placed = False  # whether it was looked at where the ranks are
         self.dirty = False
         self.changes = 0  # messages that may have changed what is judged
         self.aborts: dict[tuple[int, int], int] = {}  # supervisor, process -> the event to acknowledge
@@ -82,7 +84,7 @@ class Vigil(ABC):
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         teardown = Teardown(self.token, self.members)
-        with Head(self.case.ranks) as head:
+        with Head(self.case.ranks, self.rank_map.address) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
@@ -112,6 +114,8 @@ class Vigil(ABC):
             spec=self._spec(),
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
+            nodes=tuple(node.ranks for node in self.rank_map.nodes),
+            chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
             silence_s=self.case.limits.silence_s,
         )
         # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
@@ -237,8 +241,11 @@ class Vigil(ABC):
         if not self.roster.complete() and now - self.started_s > self.case.limits.launch_s:
             text = f"no supervisor of rank {self.roster.missing()} within {self.case.limits.launch_s:.0f} s:\n{job.tail()}"
             return self._invalid(Cause.LAUNCH, text, now)
-        if not self.rank_map.local and (other := stranger(self.roster, self.identity)) is not None:
-            return self._invalid(Cause.LAUNCH, other, now)
+        if self.roster.complete() and not self.placed:
+            self.placed = True
+            other = None if self.rank_map.local else stranger(self.roster, self.identity)
+            if wrong := other or misplaced(self.rank_map, self.roster.places()):
+                return self._invalid(Cause.LAUNCH, wrong, now)
         if silent := self.roster.silent(now, silence_s):
             text = f"nothing was heard for {silence_s:.0f} s from {self.roster.where(silent)}"
             return self._invalid(Cause.NODE_LOST, text, now)
@@ -266,6 +273,7 @@ class Vigil(ABC):
             return job.exit_code() is not None or self.roster.gone(time.monotonic(), limits.silence_s)
 
         self._listen_until(head, done, limits.teardown_s if alive and head.known else 0.0)
+        head.send_all("leave")
         job.end(patience_s=limits.teardown_s if self.roster.complete() else 1.0)
 
     def _listen_until(self, head: Head, done: Callable[[], bool], timeout_s: float) -> None:
