@@ -165,6 +165,8 @@ class ProgramSupervisor(Service):
 
     def close(self) -> None:
         """End the command and all that it started; remove the shared memory that they left."""
+        for pid in process.descendants(os.getpid()):
+            self.left |= process.shared_memory(pid)
         with contextlib.suppress(OSError):
             process.end_tree(self.child.pid)
             self.child.wait()
