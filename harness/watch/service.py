@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.watch.line import Line
     from harness.watch.node import Node
 
+LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
@@ -68,6 +69,7 @@ class Service(ABC):
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
             self.end()
             process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
+            time.sleep(LINGER_S)
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
