@@ -24,12 +24,17 @@ class CaseFiles:
             self._logs[rank] = (self.folder / f"rank-{rank}.log").open("wb", buffering=0)
         self._logs[rank].write(data)
 
-    def delta(self, rank: int, world: int, message: dict[str, Any]) -> None:
-        """Append a rank's new events."""
+    def delta(self, rank: int, world: int, clock_ns: int, message: dict[str, Any]) -> None:
+        """Append a rank's new events. `clock_ns`: what makes their times those of a wall clock."""
         if rank not in self._events:
             path = self.folder / f"rank-{rank}.events"
-            self._events[rank] = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=message["clock"])
+            self._events[rank] = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns)
         self._events[rank].append(message["records"], tuple(message["strings"]), message["lost"])
+
+    def clock(self, rank: int, clock_ns: int) -> None:
+        """Correct what was said of a rank's clock when its log was begun."""
+        if rank in self._events:
+            self._events[rank].clock(clock_ns)
 
     def program_output(self, index: int, stream: str, data: bytes) -> None:
         """Append what a launched command and all below it printed."""

@@ -20,13 +20,6 @@ from harness.watch.plan import Plan
 ADDRESS = "LOCKSTEP_ADDRESS"  # environment of the ranks: where those on other hosts reach this one; not set on one host
 MARK = "supervisor-"
 GET_ADDRESS = 0x8915  # SIOCGIFADDR
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-def identity() -> str:
-    """What tells this host from others, whatever names it has: hosts that were copied may share their name."""
-    boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
-    return f"{os.uname().nodename} {boot}"
 
 
 def node_environment(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
@@ -77,7 +70,6 @@ class Node:
         self._mark.touch()
         environ["TMPDIR"] = str(self.folder)
         self.environment = node_environment(plan, environ)
-        self.identity = identity()
 
     def leave(self) -> None:
         """This supervisor needs the folder no more."""

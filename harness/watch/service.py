@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.watch.line import Line
     from harness.watch.node import Node
 
+LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
@@ -53,18 +54,22 @@ class Service(ABC):
 
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
+        from harness.watch.identity import clocks, identity
         from harness.watch.line import Line, LostError
+        from harness.watch.node import route_to
 
         line = Line(self.plan)
-        who = {"host": os.uname().nodename, "machine": self.node.identity if self.node else ""}
+        who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}
+        address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
         try:
-            line.send("hello", rank=self.number, pid=self.child.pid, supervisor=os.getpid(), **who)
+            line.send("hello", **who, address=address, **clocks())
             while self._serve(line):
                 pass
         except LostError as lost:
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
             self.end()
             process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
+            time.sleep(LINGER_S)
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
@@ -87,6 +92,8 @@ class Service(ABC):
                 # What has happened up to now comes before the answer.
                 self.forward(line)
                 line.send("here", number=message["number"])
+            elif kind == "time":
+                line.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
             else:
                 self.answer(line, message)
         return True

@@ -26,8 +26,11 @@ from harness.scenario.case import Case
 from harness.trace import layout
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
+from harness.watch.host_clocks import HostClocks
+from harness.watch.identity import identity
 from harness.watch.members import Members
 from harness.watch.misplaced import misplaced
+from harness.watch.nodes import nodes, stranger, uneven
 from harness.watch.plan import TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
@@ -63,6 +66,8 @@ class Vigil(ABC):
         self.proof = Proof(self.members)
         self.roster = Roster(case.ranks)
         self.roll_call = RollCall()
+        self.identity = identity()
+        self.clocks = HostClocks(self.identity["clock"])
         self.files = CaseFiles(folder)
         self.folder = folder
         self.token = secrets.token_hex(8)
@@ -85,7 +90,7 @@ class Vigil(ABC):
             except LaunchError as error:
                 return Verdict(Outcome.INVALID, Cause.LAUNCH, str(error))
             try:
-                verdict = self._judge(head, job)
+                verdict = self._on_nodes(self._judge(head, job))
                 self._write_down()
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
                     self._collect_stacks(head)
@@ -144,12 +149,17 @@ class Vigil(ABC):
             self.changes += kind in JUDGED
             if kind == "hello":
                 self.roster.join(number, message, now)
+                self.clocks.join(number, message)
+                self._ask_time(head, number)
             entry = self.roster[number]
             entry.heard_s = now
             if kind == "here":
                 entry.answered = message["number"]
             elif kind == "bye":
                 entry.said_bye = True
+            elif kind == "time":
+                if self.clocks.exchanged(number, message, time.monotonic_ns()):
+                    self._ask_time(head, number)
             elif kind == "dump":
                 self.dumps[message["name"]] = message["data"]
                 self.files.dump(message["name"], message["data"])
@@ -157,6 +167,11 @@ class Vigil(ABC):
                 self._take(head, number, message)
         for number in head.closed():
             self.roster[number].closed = True
+        for number in self.clocks.due(time.monotonic()):
+            self._ask_time(head, number)
+
+    def _ask_time(self, head: Head, number: int) -> None:
+        head.send(number, "time", asked_ns=time.monotonic_ns())
 
     def _given(self, head: Head, ground: Ground | None, now: float) -> Verdict | None:
         """The verdict on this ground, as soon as everybody has shown that he was there when it was judged."""
@@ -173,6 +188,11 @@ class Vigil(ABC):
                 return verdict
             self._held, self._held_s = verdict, now
         return self._stamped(now) if step is Step.GIVE else None
+
+    def _on_nodes(self, verdict: Verdict) -> Verdict:
+        """With what is known of the hosts."""
+        found = nodes(self.roster, self.clocks)
+        return replace(verdict, nodes=found, findings=(*verdict.findings, *uneven(found)))
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
@@ -224,7 +244,8 @@ class Vigil(ABC):
             return self._invalid(Cause.LAUNCH, text, now)
         if self.roster.complete() and not self.placed:
             self.placed = True
-            if wrong := misplaced(self.rank_map, self.roster.places()):
+            other = None if self.rank_map.local else stranger(self.roster, self.identity)
+            if wrong := other or misplaced(self.rank_map, self.roster.places()):
                 return self._invalid(Cause.LAUNCH, wrong, now)
         if silent := self.roster.silent(now, silence_s):
             text = f"nothing was heard for {silence_s:.0f} s from {self.roster.where(silent)}"

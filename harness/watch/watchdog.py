@@ -66,14 +66,14 @@ class Watchdog(Vigil):
         member = self.members[number]
         if kind == "delta":
             self.members.take(number, message)
-            self.files.delta(number, self.case.ranks, message)
+            self.files.delta(number, self.case.ranks, self.clocks.wall_ns(number), message)
             self.dirty = True
             if member.state.status is Status.ABORTED:
                 self.aborts[number, -1] = member.state.number
         elif kind == "output":
             self.files.output(number, message["data"])
         elif kind == "ended":
-            member.end(message["code"], entry.heard_s)
+            member.end(message["code"], entry.heard_s, message["seen_ns"])
             member.oom_killed = message["oom"]
             self.dirty = True
         elif kind == "confirmed":
@@ -99,7 +99,12 @@ class Watchdog(Vigil):
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
         advancing = self.progress.advancing(now, self.case.limits.livelock_s)
-        return decide(picture(self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now))
+        known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
+        return decide(picture(*known, self.clocks.of))
+
+    def _write_down(self) -> None:
+        for number, _ in self.roster:
+            self.files.clock(number, self.clocks.wall_ns(number))
 
     # --- after it -------------------------------------------------------------------------------------------------
 
