@@ -114,7 +114,7 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         attempt_texts="\n".join(f"attempt {one['number']}: {_attempt(one)}" for one in attempts),
         memory_bytes=_memory(raw["ranks"]),
         host_memory_bytes=max(filter(None, (rank.get("host_memory_bytes") for rank in raw["ranks"])), default=None),
-        nodes=",".join(f"{node['host']}:{node['ranks']}" for node in raw.get("nodes", ())),
+        nodes=",".join(f"{place['host']}:{place['ranks']}" for place in raw.get("places", ())),
         waived=waive.holds(plan.get("waive"), raw),
         **_planned(plan),
     )

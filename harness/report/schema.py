@@ -38,8 +38,8 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Node:
-    """A host's part in the case. `gpus`: those that its ranks were told to use; empty: any."""
+class Place:
+    """Where ranks of the case were sent. `gpus`: those that they were told to use; empty: any."""
 
     host: str
     ranks: int
@@ -61,7 +61,7 @@ class VerdictFile(Verdict):
     expected: Expected
     rerun: str
     device: str
-    nodes: tuple[Node, ...]
+    places: tuple[Place, ...]
     engine_commit: str
     skew: Skew | None
     evidence: tuple[str, ...]

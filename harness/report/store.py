@@ -119,12 +119,12 @@ class RunStore:
         rerun: str,
         seconds: float,
         repetition: int = 1,
-        nodes: Sequence[Node] = (),
+        places: Sequence[Node] = (),
     ) -> Line:
         """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
 
-        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again. On
-        `nodes` its ranks ran.
+        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again. To
+        `places` its ranks were sent.
         """
         folder = self.case_dir(case, repetition)
         raw = {
@@ -137,7 +137,7 @@ class RunStore:
             "rerun": rerun,
             "evidence": evidence_in(folder),
             "device": case.spec.get("device", ""),
-            "nodes": [asdict(node) for node in nodes],
+            "places": [asdict(place) for place in places],
             "engine_commit": self._plan[folder.name].get("engine_commit", ""),
             "skew": case.spec.get("skew"),
             "environment": self.run["environment"],

@@ -56,7 +56,7 @@ def test_cases_share_two_gpus_fairly(tmp_path: Path) -> None:
 def read(verdict: dict[str, Any]) -> Ran:
     """From a verdict file. A case holds its GPUs from before its beginning to after its end, as they are here."""
     end_s = datetime.fromisoformat(verdict["recorded"]).timestamp()
-    (node,) = verdict["nodes"]
+    (place,) = verdict["places"]
     uuids = tuple(rank["environment"]["device"]["uuid"] for rank in verdict["ranks"])
     assert {rank["environment"]["device"]["plane"] for rank in verdict["ranks"]} == {"nccl"}
-    return Ran(end_s - verdict["seconds"], end_s, tuple(node["gpus"]), uuids)
+    return Ran(end_s - verdict["seconds"], end_s, tuple(place["gpus"]), uuids)
