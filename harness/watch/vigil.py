@@ -97,7 +97,7 @@ class Vigil(ABC):
                     verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
-                return teardown.finish(verdict, lambda: self._end(head, job))
+                return self._complete(teardown.finish(verdict, lambda: self._end(head, job)))
             except BaseException:  # Ctrl-C too: nothing may stay behind
                 teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(head, job))
                 raise
@@ -193,6 +193,10 @@ class Vigil(ABC):
         """With what is known of the hosts."""
         found = nodes(self.roster, self.clocks)
         return replace(verdict, nodes=found, findings=(*verdict.findings, *uneven(found)))
+
+    def _complete(self, verdict: Verdict) -> Verdict:
+        """With what is known of the ranks only when all have ended."""
+        return verdict
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
