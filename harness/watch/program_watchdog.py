@@ -83,7 +83,7 @@ class ProgramWatchdog(Vigil):
             one = crowd.told(process, message, now)
             self.dirty = True
             if one.state.status is Status.ABORTED:
-                self.aborts[process] = one.state.number
+                self.aborts.note(*process, one.state.number)
         elif kind == "gone":
             crowd.gone(process, message["code"], now, message["oom"], message["seen_ns"])
             self.dirty = True
