@@ -87,7 +87,7 @@ def _too_few(case: Case, sizes: Sequence[int], gpus: Gpus) -> str:
         )
     if case.nodes:
         wanted = " and ".join(map(str, sorted(case.nodes, reverse=True)))
-        return f"they need hosts with {wanted} slots; more are given as name:slots"
+        return f"they need {'a host' if len(case.nodes) == 1 else 'hosts'} with {wanted} slots; more are given as name:slots"
     return f"they need {case.ranks} slots, and the hosts have {sum(sizes)}; more are given as name:slots"
 
 
