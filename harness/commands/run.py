@@ -32,9 +32,7 @@ def add(commands: Subparsers) -> None:
     add_hosts(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
-    parser.add_argument(
-        "--jobs", default="1", metavar="N", help="cases at once, or auto: as many as this host has cores for"
-    )
+    parser.add_argument("--jobs", default="1", metavar="N", help="cases at once, or auto: as many as fit on the hosts")
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="run no case for which this is too short")
     parser.add_argument(
         "--retries", type=int, default=1, metavar="N", help="when a launch failed or a node was lost: try again so often (1)"

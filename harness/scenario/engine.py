@@ -27,8 +27,8 @@ class Engine(Protocol):
 
     It may have more: `sections`, those of SECTIONS that it takes (default: all); `attached`, true for one whose processes do
     not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched;
-    `one_host(spec)`, what of a complete spec only ranks on one host can do (default: nothing, empty); `tree(spec)`, the folder
-    with the code that the ranks run, whose commit reports name (default: not known, empty).
+    `one_host(spec)`, what of a complete spec only ranks on one host can do (default: nothing, empty); `tree(spec)`, in which
+    folder the code is that the ranks run, whose commit reports name (default: not known, empty).
     """
 
     name: str
