@@ -78,7 +78,7 @@ class CommandEngine:
 
     def tree(self, spec: Mapping[str, Any]) -> str:
         """The folder in which the command runs: where it is a checkout, that is the program's."""
-        return spec["config"]["cwd"] or "."
+        return spec["config"].get("cwd") or "."
 
     def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
         """The command runs in the checkout, and `{tree}` stands for its folder."""

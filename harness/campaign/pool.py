@@ -28,24 +28,27 @@ _TICK_S = 0.5  # how often the waiting main thread looks up, so that Ctrl-C is h
 class Pool:
     """Hosts, and how many cases may run on them at once. `head`: the interface by which they reach this one.
 
-    `firm`: the user has said how many slots they have, and no case gets more.
+    `firm`: it was said how many slots they have, and no case gets more. `named`: the user has listed them.
     """
 
     rooms: tuple[Room, ...]
     most: int
     head: Interface | None = None
     firm: bool = True
+    named: bool = True
 
     @staticmethod
     def here(jobs: int | None, cores: int, gpus: Sequence[str] = ()) -> Pool:
         """This host. `jobs` cases at once, whatever their ranks; None: as many as its cores and GPUs hold."""
         slots = UNBOUNDED if jobs else max(1, cores // CORES_A_RANK)
-        return Pool((Room(os.uname().nodename, slots, tuple(gpus), here=True),), jobs or slots + len(gpus), firm=False)
+        return Pool(
+            (Room(os.uname().nodename, slots, tuple(gpus), here=True),), jobs or slots + len(gpus), firm=False, named=False
+        )
 
     @staticmethod
-    def on(rooms: Sequence[Room], jobs: int | None, head: Interface | None = None) -> Pool:
-        """Hosts that the user has named. `jobs` cases at once, if they fit; None: as many as fit."""
-        return Pool(tuple(rooms), jobs or sum(room.slots + len(room.gpus) for room in rooms), head)
+    def on(rooms: Sequence[Room], jobs: int | None, head: Interface | None = None, named: bool = True) -> Pool:
+        """Several hosts. `jobs` cases at once, if they fit; None: as many as fit."""
+        return Pool(tuple(rooms), jobs or sum(room.slots + len(room.gpus) for room in rooms), head, named=named)
 
     def wish(self, case: Case) -> Wish:
         """What a case needs of these hosts. Raises NoRoomError."""

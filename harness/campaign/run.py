@@ -97,7 +97,8 @@ class Run:
         )
         seconds = time.monotonic() - started
         differs = differences(case.expect, verdict.to_json())
-        rerun = self.rerun(case) if self.rerun else rerun_command(case, self.launcher, self.overrides, where)
+        ours = rerun_command(case, self.launcher, self.overrides, where, self.pool.named)
+        rerun = self.rerun(case) if self.rerun else ours
         line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition, where.nodes)
         self.display.end(case, line)
         return line
@@ -135,12 +136,12 @@ def exit_code(lines: Sequence[Line]) -> int:
     return EXIT_NOT_RUN if "not-run" in standings else EXIT_AS_EXPECTED
 
 
-def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = (), rank_map: RankMap | None = None) -> str:
-    """The exact command that runs this case again, from the same folder, on the same hosts."""
+def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str], rank_map: RankMap, named: bool) -> str:
+    """The exact command that runs this case again, from the same folder; on the same hosts if the user has `named` them."""
     words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name, "--device", case.spec["device"]]
-    if rank_map is not None and not rank_map.local:
+    if named and not rank_map.local:
         words += ["--hosts", ",".join(f"{node.host}:{node.ranks}" for node in rank_map.nodes)]
-        words += ["--interface", rank_map.head.address] if rank_map.head is not None and rank_map.head.chosen else []
+    words += ["--interface", rank_map.head.address] if rank_map.head is not None and rank_map.head.chosen else []
     words += [word for text in overrides for word in ("--set", text)]
     if case.spec.get("skew") and not any(text.partition("=")[0] in ("skew", SEED) for text in (*overrides, *case.point)):
         words += ["--set", f"{SEED}={case.spec['skew']['seed']}"]

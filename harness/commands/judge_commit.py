@@ -22,6 +22,8 @@ from harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
 from harness.bisect.silent import Silent
 from harness.campaign.commits import with_commits
 from harness.campaign.devices import Machine, assign
+from harness.campaign.needs import placeable
+from harness.campaign.pool import Pool
 from harness.campaign.run import Run
 from harness.commands import Subparsers
 from harness.commands.selection import add_selection, one
@@ -68,6 +70,7 @@ def judge_commit(arguments: argparse.Namespace) -> int:
         raise BisectionError(f"{here} holds the lockstep that judges: install it outside of the checkout that is judged")
     cases, said = assign([one(arguments)], arguments.device, Machine(gpus(), torch_has_cuda()))
     _say("\n".join(said))
+    placeable(cases, Pool.here(1, 1))  # or say that more hosts are needed
     reports = (arguments.reports or _git_folder(here)).resolve()
     if arguments.build:
         reports.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,8 @@ def recall(arguments: argparse.Namespace, run: Mapping[str, Any]) -> bool:
         raise ScenarioError(f"run {run['run']} was made by a lockstep that could not continue runs")
     if arguments.scenarios or arguments.all:
         return False
-    other = {"hosts": arguments.hosts, "interface": arguments.interface} if arguments.hosts else {}
+    given = ("hosts", "interface") if arguments.hosts else ("interface",) if arguments.interface else ()
+    other = {name: getattr(arguments, name) for name in given}
     vars(arguments).update({**run["options"], **other})
     return True
 

@@ -16,7 +16,7 @@ from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, hosts_of
 from harness.commands.planning import Made, add_planning, again, check_selection, make, recall
 from harness.commands.selection import add_selection, loaded
-from harness.commands.site import Site, site_of, this_site
+from harness.commands.site import Site, site_of
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report import files, names, table
@@ -116,8 +116,7 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, there: Site
 def _site(arguments: argparse.Namespace, jobs: int | None) -> Site:
     """The hosts of the run, before there is one."""
     hosts = hosts_of(arguments)
-    launcher = find(arguments.launcher)  # or say what is missing
-    return this_site(jobs) if arguments.hosts is None else site_of(hosts, launcher, jobs)
+    return site_of(hosts, find(arguments.launcher), jobs, arguments.hosts is not None)
 
 
 def _jobs(arguments: argparse.Namespace) -> int | None:

@@ -39,8 +39,13 @@ def this_site(jobs: int | None) -> Site:
     return Site(machine, Pool.here(jobs, usable_cores(), names))
 
 
-def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None) -> Site:
-    """Hosts that were named, each of which is asked what it has. Raises LaunchError when one does not answer."""
+def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None, named: bool) -> Site:
+    """These hosts, each of which is asked what it has; this one alone where there are no others and no slots are given.
+
+    `named`: the user has listed them. Raises LaunchError when one does not answer.
+    """
+    if hosts == Hosts.only_this():
+        return this_site(jobs)
     told = ask(hosts, launcher)
     lost = [f"host {one.host} cannot be used: {one.error}" for one in told if one.answer is None]
     if lost:
@@ -53,7 +58,7 @@ def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None) -> Site:
     rooms = [
         Room(host.name, host.slots, tuple(one["visible"]), host.here) for host, one in zip(hosts.every, facts, strict=True)
     ]
-    return Site(_machine(facts), Pool.on(rooms, jobs, hosts.head), tuple(facts))
+    return Site(_machine(facts), Pool.on(rooms, jobs, hosts.head, named), tuple(facts))
 
 
 def ask(hosts: Hosts, launcher: Launcher) -> list[Told]:

@@ -140,7 +140,7 @@ class RunStore:
             "places": [asdict(place) for place in places],
             "engine_commit": self._plan[folder.name].get("engine_commit", ""),
             "skew": case.spec.get("skew"),
-            "environment": self.run["environment"],
+            "environment": _environment(self.run["environment"], places),
             "seconds": seconds,
             "recorded": names.now(),
         }
@@ -191,6 +191,13 @@ class RunStore:
     def _rewrite(self) -> None:
         done = sorted((line for line in self.lines if line.judged), key=lambda line: line.recorded)
         files.replace(self.path / "cases.jsonl", "".join(json.dumps(line.flat()) + "\n" for line in done))
+
+
+def _environment(run: Mapping[str, Any], places: Sequence[Node]) -> dict[str, Any]:
+    """That of a run, with no other hosts than those of a case: there may be many, and many cases."""
+    own = {place.host for place in places}
+    hosts = [host for host in run.get("hosts", ()) if host["name"] in own]
+    return {**run, "hosts": hosts} if hosts else dict(run)
 
 
 def _read_line(run: Path, entry: Mapping[str, Any], left_out: str | None) -> Line:

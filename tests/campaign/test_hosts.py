@@ -49,7 +49,8 @@ def test_rerun_names_the_hosts() -> None:
     one = case("a")
     one = type(one).from_json({**one.to_json(), "spec": {"device": "cpu"}})
     rank_map = RankMap((Node("a", 3), Node("b", 1)), head=head)
-    assert rerun_command(one, local(), ("x=1",), rank_map) == (
+    assert rerun_command(one, local(), ("x=1",), rank_map, named=True) == (
         f"lockstep run {one.path} --case a --launcher none --device cpu --hosts a:3,b:1 --interface 10.78.0.1 --set x=1"
     )
-    assert "--hosts" not in rerun_command(one, local(), (), RankMap.on_this_host(4))
+    assert "--hosts" not in rerun_command(one, local(), (), rank_map, named=False)  # those of an allocation, which ends
+    assert "--hosts" not in rerun_command(one, local(), (), RankMap.on_this_host(4), named=True)
