@@ -158,6 +158,8 @@ class Launches:
         judge = ["lockstep", "judge-commit", asked.case["path"], "--case", asked.case["id"]]
         judge += ["--device", asked.case["spec"]["device"]]
         judge += [word for value in asked.values for word in ("--set", value)]
+        judge += ["--hosts", asked.hosts] if asked.hosts else []
+        judge += ["--interface", asked.interface] if asked.interface else []
         judge += ["--tree", asked.tree] if asked.tree != "." else []
         judge += ["--build", asked.build] if asked.build else []
         judge += ["--signature", self.wanted] if self.wanted else []

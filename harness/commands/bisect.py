@@ -29,11 +29,13 @@ from harness.bisect.worktrees import KEPT, Worktrees
 from harness.campaign.devices import Machine, assign
 from harness.campaign.pool import jobs_of
 from harness.commands import Subparsers
+from harness.commands.hosts import add_hosts, hosts_for
 from harness.commands.selection import add_selection, one
-from harness.commands.site import this_site
+from harness.commands.site import site_of
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
+from harness.scenario.case import Case
 
 FOUND, SEVERAL = 0, 1
 
@@ -55,6 +57,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--jobs", default="1", metavar="N", help="launches at once, or auto: as many as there are cores for")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    add_hosts(parser)
     parser.add_argument("--state", type=Path, metavar="DIR", help=f"where this bisection is kept (default: in {ROOT})")
     parser.add_argument("--resume", action="store_true", help="go on with the bisection in --state, or the latest one")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
@@ -65,7 +68,7 @@ def bisect(arguments: argparse.Namespace) -> int:
     """Bisect."""
     signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
     try:
-        pool = this_site(jobs_of(arguments.jobs)).pool
+        jobs = jobs_of(arguments.jobs)
         options = Options(arguments.confidence, arguments.repeat, 1, arguments.most)
     except ValueError as error:
         raise BisectionError(str(error)) from error
@@ -75,17 +78,19 @@ def bisect(arguments: argparse.Namespace) -> int:
     ends = (asked.good, asked.bad) if asked.find == "bad" else (asked.bad, asked.good)
     commits = repository.between(*ends)
     launcher = find(asked.launcher)
+    hosts = hosts_for(Case.from_json(asked.case), asked.hosts, asked.interface)
+    pool = site_of(hosts, launcher, jobs, asked.hosts is not None).pool
     if state is None:
         state = State.create(arguments.state, asked, sys.argv, environment(asked.launcher))
     os.chdir(state.path)  # supervisors start here, where no module of the repository can be taken for one of ours
     suspects = Suspects([commit.parents for commit in commits.commits], "bad" if asked.find == "bad" else "fixed")
-    jobs = pool.at_once(pool.wish(state.case))
+    at_once = pool.at_once(pool.wish(state.case))
     progress = Progress(commits, suspects)
     print(f"{suspects.count} commits; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
-    with Worktrees(repository, state.path / "trees", max(KEPT, jobs)) as worktrees:
+    with Worktrees(repository, state.path / "trees", max(KEPT, at_once)) as worktrees:
         launches = Launches(state, commits, suspects, worktrees, launcher, pool, progress.launched, progress.skipped)
         search = Search(
-            suspects, launches.evidence, replace(options, jobs=jobs), launches.run, launches.build_cost, progress.left
+            suspects, launches.evidence, replace(options, jobs=at_once), launches.run, launches.build_cost, progress.left
         )
         if launches.evidence.launches:
             print(f"{launches.evidence.launches} launches are on disk and are not repeated", file=sys.stderr)
@@ -138,6 +143,8 @@ def _asked(arguments: argparse.Namespace) -> Asked:
         build=arguments.build,
         tree=arguments.tree,
         launcher=arguments.launcher,
+        hosts=os.path.abspath(arguments.hosts) if arguments.hosts and Path(arguments.hosts).is_file() else arguments.hosts,  # noqa: PTH100
+        interface=arguments.interface,
     )
 
 

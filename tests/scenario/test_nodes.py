@@ -12,6 +12,8 @@ from harness.scenario.load import load
 from harness.scenario.nodes import nodes, wrong_nodes
 from tests.scenario.support import changed, write
 
+GIVEN = Frame.model_validate({"name": "a", "source": "b", "summary": "c", "expect": [{"outcome": "success"}]})
+
 
 @given(
     st.none() | st.integers(1, 6),
@@ -20,7 +22,7 @@ from tests.scenario.support import changed, write
 )
 def test_what_is_not_wrong_deals_every_rank_once(count: int | None, each: int | list[int] | None, ranks: int) -> None:
     """A mapping without complaint adds up to the ranks and is what the keys say; one that could not be has a complaint."""
-    frame = Frame.model_construct(nodes=count, ranks_per_node=each)
+    frame = GIVEN.model_copy(update={"nodes": count, "ranks_per_node": each})
     if count is None and each is None:
         assert (list(wrong_nodes(frame, ranks)), nodes(frame, ranks)) == ([], ())
         return
