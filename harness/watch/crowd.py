@@ -7,10 +7,12 @@ that it has there, if no other process has it: a program may hold several worlds
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.judge.clock import Clock
 from harness.judge.graph import Stuck, stuck
 from harness.judge.history import History
 from harness.judge.picture import Failure
@@ -32,14 +34,12 @@ class Command:
     host: str
     pid: int
     supervisor: int
-    heard_s: float
     exit_code: int | None = None
     ended_s: float = 0.0
     alive: list[int] | None = None  # process ids; None: not told yet
     scanned: int = -1  # epoch in which it looked last
     unseen: list[str] = field(default_factory=list)
     left: set[str] = field(default_factory=set)
-    said_bye: bool = False
 
 
 @dataclass(slots=True)
@@ -51,10 +51,10 @@ class Attendee(Member):
     argv: list[str] = field(default_factory=list)
     leaving_s: float = 0.0  # when its last exit handler had run, on the watchdog's clock
 
-    def end(self, code: int | None, now_s: float) -> None:
+    def end(self, code: int | None, now_s: float, seen_ns: int = 0) -> None:
         """Its process has ended. One that said it returned, with a status that says otherwise, has died."""
         failed = self.state.failed
-        super(Attendee, self).end(self.state.exit_status if code is None else code, now_s)
+        super(Attendee, self).end(self.state.exit_status if code is None else code, now_s, seen_ns)
         if failed and self.state.status is Status.DEAD:
             self.state.status = Status.RAISED
         elif self.state.status is Status.RETURNED and code and not (self.state.leaving_ns and code in ENDED):
@@ -112,11 +112,11 @@ class Crowd(Members):
             self._announce(one)
         return one
 
-    def gone(self, process: Process, code: int | None, now_s: float, oom: bool) -> None:
-        """A process has ended."""
+    def gone(self, process: Process, code: int | None, now_s: float, oom: bool, seen_ns: int = 0) -> None:
+        """A process has ended. `seen_ns`: when, by its host's clock."""
         one = self.processes[process]
         one.oom_killed = oom
-        one.end(code, now_s)
+        one.end(code, now_s, seen_ns)
 
     # --- who is which rank ----------------------------------------------------------------------------------------
 
@@ -196,9 +196,9 @@ class Crowd(Members):
         """The supervisors that have not said hello."""
         return set(range(self.world)) - set(self.commands)
 
-    def left(self) -> set[str]:
-        """Shared memory that supervisors have told of."""
-        return {path for command in self.commands.values() for path in command.left}
+    def left(self) -> dict[int, set[str]]:
+        """By supervisor, the shared memory that it has told of."""
+        return {index: command.left for index, command in self.commands.items()}
 
     def states(self) -> dict[int, RankState]:
         """The state of each rank."""
@@ -228,6 +228,10 @@ class Crowd(Members):
                 return found
         return stuck(states, self.comms, closed=False)
 
+    def supervisor_of(self, rank: int) -> int:
+        """The number of the supervisor below which a rank runs."""
+        return self._ranks[rank].process[0]
+
     def holds(self) -> bool:
         """Nobody has appeared meanwhile who could start another process."""
         return not self._assumed_closed or not self.others()
@@ -236,11 +240,16 @@ class Crowd(Members):
         """Where it matters whether others are left, every supervisor must have looked again."""
         return not self._assumed_closed or all(command.scanned == epoch for command in self.commands.values())
 
-    def admit_absent(self) -> None:
-        """For a verdict that rests on ranks that never came: give each a place."""
-        if self._assumed_closed:
-            for rank, state in self._absent().items():
-                self._ranks[rank] = Attendee(state, rank=rank)
+    @contextmanager
+    def with_absent(self) -> Iterator[None]:
+        """For a verdict that may rest on ranks that never came: each has a place meanwhile."""
+        absent = self._absent() if self._assumed_closed else {}
+        self._ranks |= {rank: Attendee(state, rank=rank) for rank, state in absent.items()}
+        try:
+            yield
+        finally:
+            for rank in absent:
+                del self._ranks[rank]
 
     def _absent(self) -> dict[int, RankState]:
         named = {member for members in self.comms.values() for member in members}
@@ -267,15 +276,15 @@ class Crowd(Members):
                     return True
         return False
 
-    def failures(self) -> list[Failure]:
-        """What ended processes that are no ranks, the first in time first."""
+    def failures(self, clock_of: Callable[[int], Clock]) -> list[Failure]:
+        """What ended processes that are no ranks, the first in time first. `clock_of`: that of a supervisor's host."""
         found: list[Failure] = []
         for one in self.processes.values():
             if one.rank is None and one.state.failed:
-                history = History.read(-1, one.records, one.strings)
+                history = History.read(-1, one.records, one.strings, clock_of(one.process[0]))
                 if history.error is not None:
-                    found.append(Failure(one.pid, history.error, history.failed_ns))
-        return sorted(found, key=lambda failure: failure.ns)
+                    found.append(Failure(one.pid, history.error, history.failed))
+        return sorted(found, key=lambda failure: failure.time.ours_ns)
 
     def unseen(self) -> list[str]:
         """What of the program could not be seen, in sentences."""

@@ -1,0 +1,309 @@
+"""The vigil: one launch of a case, watched from its start to its verdict and to the end of everything that it started.
+
+What the watchdogs of engines and of programs have in common. A verdict falls as soon as it is certain: everybody has ended,
+or a knot in the wait-for graph is proved. Only what no proof reaches is judged by limits of time. Before it is given every
+supervisor must have shown that it is there: see `roll_call`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.judge.graph import Stuck
+from harness.judge.picture import Limit
+from harness.judge.verdict import Cause, Finding, Outcome, Verdict
+from harness.launch.job import Job, free_port
+from harness.launch.launcher import Launcher, LaunchError
+from harness.launch.rank_map import RankMap
+from harness.scenario.case import Case
+from harness.trace import layout
+from harness.watch.aborts import Aborts
+from harness.watch.closing import Closing
+from harness.watch.files import CaseFiles
+from harness.watch.head import Head
+from harness.watch.host_clocks import HostClocks
+from harness.watch.identity import identity
+from harness.watch.losses import Losses
+from harness.watch.members import Members
+from harness.watch.nodes import nodes, uneven
+from harness.watch.plan import RAS, TOKEN, Plan
+from harness.watch.progress import Progress
+from harness.watch.proof import SETTLE_S, Proof
+from harness.watch.roll_call import RollCall, Step
+from harness.watch.roster import Roster
+from harness.watch.sweeping import sweep_hosts
+from harness.watch.teardown import Teardown
+
+POLL_MS = 10
+JUDGED = {"hello", "delta", "ended", "came", "gone", "processes"}  # messages that may change what is judged
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a verdict rests on: a proved knot, a limit of time, or (neither) that everybody has ended."""
+
+    knot: Sequence[Stuck] = ()
+    limit: Limit | None = None
+
+
+class Vigil(ABC):
+    """Judges one launch of a case. Use once: `....watch()`."""
+
+    def __init__(
+        self, case: Case, argv: Sequence[str], launcher: Launcher, folder: Path, rank_map: RankMap | None = None
+    ) -> None:
+        """`rank_map`: where its ranks run; None: all here."""
+        self.case = case
+        self.argv = tuple(argv)
+        self.launcher = launcher
+        self.rank_map = rank_map or RankMap.on_this_host(case.ranks)
+        self.members = self._nobody()
+        self.proof = Proof(self.members)
+        self.roster = Roster(case.ranks)
+        self.roll_call = RollCall()
+        self.identity = identity()
+        self.clocks = HostClocks(self.identity["clock"])
+        self.losses = Losses(self.roster, self.rank_map, case.limits, self.identity)
+        self.aborts = Aborts(self.roster, self.roll_call)
+        self.files = CaseFiles(folder)
+        self.folder = folder
+        self.token = secrets.token_hex(8)
+        self.dirty = False
+        self.changes = 0  # messages that may have changed what is judged
+        self.dumps: dict[str, bytes] = {}  # of other tools, by file name
+        self.on_looked: Callable[[int, Collection[Mapping[str, Any]]], None] = lambda number, leaks: None
+        self.stopped: Callable[[], bool] = lambda: False  # Ctrl-C, for a watchdog that is not in the main thread
+        self.on_tick: Callable[[Members], None] = lambda members: None  # for a progress display
+
+    def watch(self) -> Verdict:
+        """Run the case to its verdict and end everything that it started, whatever happens."""
+        teardown = Teardown(self.token)
+        with Head(self.case.ranks, self.rank_map.address) as head:
+            try:
+                job = self._launch(head)
+            except LaunchError as error:
+                return Verdict(Outcome.INVALID, Cause.LAUNCH, str(error))
+            closing = Closing(head, job, self.roster, self.members, self.case.limits, self.identity["machine"])
+            closing.listen_until = lambda done, timeout_s: self._listen_until(head, done, timeout_s)
+            self.on_looked = closing.looked
+            try:
+                verdict = self._on_nodes(self._judge(head, job))
+                self._write_down()
+                if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
+                    self._collect_stacks(head)
+                    verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
+                elif verdict.outcome is Outcome.SUCCESS:
+                    self._release(head)
+                return teardown.finish(verdict, lambda: self._end(closing, self._keeps(verdict)), closing.here)
+            except BaseException:  # Ctrl-C too: nothing may stay behind
+                teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(closing), closing.here)
+                raise
+            finally:
+                self.files.close()
+
+    def _launch(self, head: Head) -> Job:
+        # Each case its own, unless the user has set it.
+        ras = "" if RAS in os.environ else f"localhost:{free_port()}"
+        plan = Plan(
+            endpoint=head.endpoint,
+            server_key=head.server_key,
+            public_key=head.client_public,
+            secret_key=head.client_secret,
+            argv=self.argv,
+            spec=self._spec(),
+            world=self.case.ranks,
+            capacity=layout.DEFAULT_CAPACITY,
+            nodes=tuple(node.ranks for node in self.rank_map.nodes),
+            chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
+            machine=self.identity["machine"],
+            ras=ras,
+            silence_s=self.case.limits.silence_s,
+        )
+        environment = {**plan.environment(), TOKEN: self.token, **self._environment()}
+        environment |= {RAS: ras} if ras else {}
+        self.started_s = time.monotonic()
+        self.progress = Progress(self.started_s)
+        return self._job(environment)
+
+    # --- until the verdict ----------------------------------------------------------------------------------------
+
+    def _judge(self, head: Head, job: Job) -> Verdict:
+        while True:
+            self._listen(head, POLL_MS)
+            if self.stopped():
+                raise KeyboardInterrupt
+            now = time.monotonic()
+            self.on_tick(self.members)
+            self.aborts.let(head)
+            verdict = self._lost(job, now) or self._given(head, self._certain(head, now) or self._limit(now), now)
+            if self.proof.withdrawn:
+                text = "a proved knot moved: ranks communicate in ways that write no events, so nothing can be proved here"
+                return self._invalid(Cause.HARNESS, text, now)
+            if verdict is not None:
+                return verdict
+
+    def _listen(self, head: Head, timeout_ms: int) -> None:
+        for number, message in head.receive(timeout_ms):
+            kind, now = message["type"], time.monotonic()
+            self.changes += kind in JUDGED
+            if kind == "hello":
+                self.roster.join(number, message, now)
+                self.clocks.join(number, message)
+                self._ask_time(head, number)
+            entry = self.roster[number]
+            entry.heard_s = now
+            if kind == "here":
+                entry.answered = message["number"]
+            elif kind == "bye":
+                entry.said_bye = True
+            elif kind == "time":
+                if self.clocks.exchanged(number, message, time.monotonic_ns()):
+                    self._ask_time(head, number)
+            elif kind == "looked":
+                self.on_looked(number, message["leaks"])
+            elif kind == "state":
+                self.files.state(entry.host, message["path"], message["data"])
+            elif kind == "dump":
+                self.dumps[message["name"]] = message["data"]
+                self.files.dump(message["name"], message["data"])
+            else:
+                self._take(head, number, message)
+        for number in head.closed():
+            self.roster[number].closed = True
+        for number in self.clocks.due(time.monotonic()):
+            self._ask_time(head, number)
+
+    def _ask_time(self, head: Head, number: int) -> None:
+        head.send(number, "time", asked_ns=time.monotonic_ns())
+
+    def _given(self, head: Head, ground: Ground | None, now: float) -> Verdict | None:
+        """The verdict on this ground, as soon as everybody has shown that he was there when it was judged."""
+        if ground is None:
+            self.roll_call.dismiss()
+            return None
+        epoch = self.proof.epoch if ground.knot else 0
+        present = self.roster.present(self.roll_call.number)
+        step = self.roll_call.step((ground.limit, epoch), self.changes, present)
+        if step is Step.ASK:
+            head.send_all("call", number=self.roll_call.number)
+            verdict = self._verdict(ground, now)
+            if verdict.outcome is Outcome.INVALID:
+                return verdict
+            self._held, self._held_s = verdict, now
+        return self._stamped(now) if step is Step.GIVE else None
+
+    def _on_nodes(self, verdict: Verdict) -> Verdict:
+        """With what is known of the hosts."""
+        found = nodes(self.roster, self.clocks)
+        return replace(verdict, nodes=found, findings=(*verdict.findings, *uneven(found)))
+
+    def _stamped(self, now: float) -> Verdict:
+        """The verdict that was held back, with the time that it took."""
+        verdict, more_s = self._held, now - self._held_s
+        times = (verdict.last_block_to_verdict_s, verdict.start_to_verdict_s)
+        block_s, start_s = (None if time_s is None else time_s + more_s for time_s in times)
+        return replace(verdict, last_block_to_verdict_s=block_s, start_to_verdict_s=start_s)
+
+    def _certain(self, head: Head, now: float) -> Ground | None:
+        """The ground of a verdict that needs no limit: all have ended, an engine cannot go on, or a knot is proved."""
+        if self.members.over():
+            return Ground()
+        knot = self.proof.confirm(now)
+        if knot and (self.proof.quiet() or now - (self.proof.first_proved_s or now) >= SETTLE_S):
+            return Ground(knot)
+        if self.dirty and (knot or not self.proof.pending()) and not self.proof.withdrawn:
+            self.dirty = False
+            self._ask(head, self.proof.look())
+        return None
+
+    def _lost(self, job: Job, now: float) -> Verdict | None:
+        """The verdict when the job, or part of it, has ended or fallen silent before it could be judged."""
+        if self.aborts.known:
+            if job.exit_code() is None and not self.roster.gone(now, self.case.limits.silence_s):
+                return None
+            self.members.kill(now)  # with the supervisors
+            return self._verdict(Ground(), now)
+        loss = self.losses.look(job, self.started_s, now)
+        return self._invalid(*loss, now) if loss else None
+
+    def _invalid(self, cause: Cause, text: str, now: float) -> Verdict:
+        return Verdict(Outcome.INVALID, cause, text.strip(), start_to_verdict_s=now - self.started_s)
+
+    # --- after it -------------------------------------------------------------------------------------------------
+
+    def _end(self, closing: Closing, keep: bool = False) -> list[Finding]:
+        """End the case on all hosts; what was found there."""
+        closing.end(keep)
+        hosts = [] if self.rank_map.local else closing.left_badly(self.rank_map)
+        order = {"token": self.token, "folder": str(closing.job.folder), "files": closing.files(), "state": self._state()}
+        limits = self.case.limits
+        return closing.leaks + sweep_hosts(self.launcher, self.rank_map, hosts, order, self.folder, limits.silence_s)
+
+    def _listen_until(self, head: Head, done: Callable[[], bool], timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not done() and time.monotonic() < deadline:
+            self._listen(head, POLL_MS)
+
+    # --- what is the engine's or the program's own ----------------------------------------------------------------
+
+    @abstractmethod
+    def _nobody(self) -> Members:
+        """The members before anybody has come."""
+
+    @abstractmethod
+    def _spec(self) -> dict[str, Any]:
+        """What the supervisors are told of the case."""
+
+    @abstractmethod
+    def _environment(self) -> dict[str, str]:
+        """What the ranks find in their environment beside what is always there."""
+
+    @abstractmethod
+    def _job(self, environment: dict[str, str]) -> Job:
+        """Start the supervisors. Raises LaunchError."""
+
+    @abstractmethod
+    def _take(self, head: Head, number: int, message: dict[str, Any]) -> None:
+        """A message of a supervisor."""
+
+    @abstractmethod
+    def _ask(self, head: Head, ranks: Sequence[int]) -> None:
+        """Ask ranks whether they still stand where they stood."""
+
+    @abstractmethod
+    def _limit(self, now: float) -> Ground | None:
+        """The ground of a verdict by time: unproved, and only where no proof was found."""
+
+    @abstractmethod
+    def _verdict(self, ground: Ground, now: float) -> Verdict:
+        """The verdict on this ground. What is known stays as it is."""
+
+    def _keeps(self, verdict: Verdict) -> bool:
+        """Whether another launch will begin with what this one leaves on its hosts."""
+        return False
+
+    def _state(self) -> str:
+        """The name on other hosts of what stays there between launches; empty: nothing does."""
+        return ""
+
+    def _write_down(self) -> None:  # noqa: B027
+        """What could not be written before the verdict."""
+
+    @abstractmethod
+    def _collect_stacks(self, head: Head) -> None:
+        """Ask for the stacks of all that hangs, and for the dumps of other tools."""
+
+    @abstractmethod
+    def _opinions(self, verdict: Verdict) -> list[Finding]:
+        """What the dumps of other tools say."""
+
+    @abstractmethod
+    def _release(self, head: Head) -> None:
+        """Let parked engines finish as they would have."""
