@@ -94,9 +94,9 @@ def test_doctor_of_hosts() -> None:
     done = lockstep("doctor", "--hosts", LOST, "--interface", "lo", "--json", check=3)
     here, lost = json.loads(done.stdout)
     assert (here["host"], here["slots"], here["error"], here["facts"]) == ("localhost", 2, "", facts())
-    assert lost["error"].startswith("hydra ended with")
+    assert lost["error"].startswith(f"{find_launcher().name} ended with")
     told = lockstep("doctor", "--hosts", LOST, "--interface", "lo", check=3).stderr
-    assert "nowhere.invalid: hydra ended with" in told
+    assert f"nowhere.invalid: {find_launcher().name} ended with" in told
     assert "no such file" in lockstep("doctor", "--hosts", "gone.txt", check=2).stderr
 
 
@@ -104,6 +104,6 @@ def test_nothing_is_launched_when_a_host_is_lost(tmp_path: Path) -> None:
     """A run on hosts of which one does not answer is refused before there is a run."""
     words = ("--hosts", LOST, "--interface", "lo", "--reports", str(tmp_path / "runs"))
     done = lockstep("run", SCENARIO, *words, check=3)
-    assert "host nowhere.invalid cannot be used: hydra ended with" in done.stderr
+    assert f"host nowhere.invalid cannot be used: {find_launcher().name} ended with" in done.stderr
     assert "nothing was launched" in done.stderr
     assert list(tmp_path.iterdir()) == []
