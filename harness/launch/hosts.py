@@ -45,7 +45,7 @@ def load_hosts(given: str) -> tuple[Host, ...]:
 
 
 def _check_aliases(hosts: Iterable[Host], given: str) -> None:
-    """Each node of a case is a host of its own. Names that only ssh knows are compared by the watchdog, when ranks report."""
+    """Every node is a host of its own. Names that only ssh knows are compared by the watchdog, when ranks report."""
     names: dict[str, str] = {}
     for host in hosts:
         address = resolve(host.name)

@@ -105,7 +105,7 @@ def test_what_is_given_is_a_file_or_a_list(tmp_path: Path) -> None:
 
 def test_two_names_of_one_host_are_refused() -> None:
     """A launcher would start two nodes there, or none."""
-    with pytest.raises(ScenarioError, match="localhost and 127.0.0.1 are one host"):
+    with pytest.raises(ScenarioError, match=r"localhost and 127\.0\.0\.1 are one host"):
         load_hosts("localhost:1,127.0.0.1:1")
 
 
