@@ -71,21 +71,9 @@ def _prrte_arguments(rank_map: RankMap, folder: Path) -> list[str]:
     daemons = {"plm_ssh_agent": ssh.write(folder, ssh.PLAIN), "plm_ssh_no_tree_spawn": "1"}  # that program is on this host
     if rank_map.head and rank_map.head.chosen:
         daemons["prte_if_include"] = rank_map.head.network
-    mapping = ["--map-by", "slot:oversubscribe", "--bind-to", "none"]
     options = [word for name, value in daemons.items() for word in ("--prtemca", name, value)]
-    return [
-        *options,
-        "--host",
-        hosts,
-        "--map-by",
-        "slot:oversubscribe",
-        "--wdir",
-        ANYWHERE,
-        "--bind-to",
-        "none",
-        "-n",
-        str(ranks),
-    ]
+    mapping = ["--map-by", "slot:oversubscribe", "--bind-to", "none"]
+    return [*options, "--host", hosts, *mapping, "--wdir", ANYWHERE, "-n", str(ranks)]
 
 
 def _prrte_forward(names: Iterable[str]) -> list[str]:
