@@ -13,9 +13,7 @@ from pathlib import Path
 from harness.launch import ssh
 from harness.launch.rank_map import RankMap
 
-ANYWHERE = (
-    "/"  # a folder that every host has: launchers go on elsewhere, or fail, where it is missing. Supervisors go further
-)
+ANYWHERE = "/"  # every host has it, and supervisors go on from there; launchers choose another where theirs is missing
 
 
 class LaunchError(RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,6 +126,11 @@ class Members:
     def knot(self) -> list[Stuck]:
         """The waits that can never end, if the present states held together."""
         return stuck(self.states(), self.comms)
+
+    def by_pid(self) -> dict[int, int]:
+        """Ranks by process. Processes of several hosts may have one number: those are left out."""
+        pids = Counter(member.pid for _, member in self)
+        return {member.pid: rank for rank, member in self if pids[member.pid] == 1}
 
     def supervisor_of(self, rank: int) -> int:
         """The number of the supervisor of a rank."""

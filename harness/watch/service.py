@@ -50,7 +50,10 @@ class Service(ABC):
             from harness.watch.node import Node, enter
 
             enter(self.plan.cwd, environ, self.needs_cwd)
-            self.node = Node(self.plan, environ)
+            try:
+                self.node = Node(self.plan, environ)
+            except OSError as error:
+                raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
             self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
         self.next_scan = 0.0
