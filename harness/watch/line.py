@@ -12,7 +12,9 @@ from harness.watch import wire
 from harness.watch.plan import Plan
 
 CONNECT_S = 60.0
+REFUSED = 50  # attempts, ten a second where a host refuses: the watchdog listened before this process was started
 ROOM_MS = 50  # how long a full queue is waited for before the watchdog is looked at again
+_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
 
@@ -33,11 +35,12 @@ class Line:
         self._socket.curve_publickey = plan.public_key.encode()
         self._socket.curve_secretkey = plan.secret_key.encode()
         self._socket.linger = 2000
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._monitor = self._socket.get_monitor_socket(_EVENTS)
         self._socket.connect(plan.endpoint)
         self._endpoint = plan.endpoint
         self._silence_s = plan.silence_s
         self._connected = False
+        self._attempts = 0
         self._waiting: list[dict[str, Any]] = []  # came while there was no room to send
         now = time.monotonic()
         self._started = self._heard = self._spoke = now
@@ -75,12 +78,13 @@ class Line:
             # zmq.utils.monitor would do, but it imports asyncio: 16 ms in each of N supervisors.
             event = _EVENT.unpack_from(self._monitor.recv_multipart()[0])[0]
             self._connected |= event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self._attempts += event == zmq.EVENT_CONNECT_RETRIED
             disconnected |= event == zmq.EVENT_DISCONNECTED and self._connected
         now = time.monotonic()
         if disconnected:
             raise LostError("the watchdog is gone: it closed the connection")
-        if not self._connected and now - self._started > CONNECT_S:
-            raise LostError(f"no watchdog answers at {self._endpoint} within {CONNECT_S:.0f} s")
+        if not self._connected and (now - self._started > CONNECT_S or self._attempts > REFUSED):
+            raise LostError(f"no watchdog answers at {self._endpoint}")
         if self._connected and now - self._heard > self._silence_s:
             raise LostError(f"the watchdog has been silent for {self._silence_s:.0f} s")
 
