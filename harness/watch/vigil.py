@@ -99,7 +99,8 @@ class Vigil(ABC):
                     verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
-                return teardown.finish(verdict, lambda: self._end(closing, self._keeps(verdict)), closing.here)
+                end = lambda: self._end(closing, self._keeps(verdict))  # noqa: E731
+                return self._complete(teardown.finish(verdict, end, closing.here))
             except BaseException:  # Ctrl-C too: nothing may stay behind
                 teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(closing), closing.here)
                 raise
@@ -124,6 +125,7 @@ class Vigil(ABC):
             machine=self.identity["machine"],
             ras=ras,
             silence_s=self.case.limits.silence_s,
+            gpus=tuple(node.gpus for node in self.rank_map.nodes),
         )
         environment = {**plan.environment(), TOKEN: self.token, **self._environment()}
         environment |= {RAS: ras} if ras else {}
@@ -186,6 +188,10 @@ class Vigil(ABC):
         """With what is known of the hosts."""
         found, findings = self.attendance.nodes()
         return replace(verdict, nodes=found, findings=(*verdict.findings, *findings))
+
+    def _complete(self, verdict: Verdict) -> Verdict:
+        """With what is known of the ranks only when all have ended."""
+        return verdict
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
