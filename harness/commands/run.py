@@ -14,7 +14,7 @@ from harness.campaign.devices import Machine
 from harness.campaign.display import Bar
 from harness.campaign.gpu_pool import GpuPool
 from harness.campaign.packing import Packing
-from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
+from harness.campaign.run import Run
 from harness.commands import Subparsers
 from harness.commands.planning import Made, add_planning, again, check_selection, make
 from harness.commands.selection import add_selection
@@ -22,6 +22,7 @@ from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment, usable_cores
 from harness.report import files, names, table
+from harness.report.exit_code import EXIT_NOTHING_JUDGED
 from harness.report.store import LOCK, ROOT, RunStore, find_run
 from harness.scenario.errors import ScenarioError
 
