@@ -34,9 +34,14 @@ class Gauge:
 
 
 def render(run: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """The run in Prometheus' text format. Every sample has the label `shard`: `1/2`, or empty for a run that is whole."""
-    shard = {"shard": str(run.get("options", {}).get("shard") or "")}
-    return "".join(_text(gauge, shard) for gauge in gauges(run, lines) if gauge.samples)
+    """The run in Prometheus' text format.
+
+    Every sample has the labels `shard` (`1/2`, empty for a run that is whole) and `device` (as asked for: auto, cpu, cuda):
+    a collector takes no sample twice, and one host may have the files of several nights.
+    """
+    options = run.get("options", {})
+    night = {"device": str(options.get("device") or ""), "shard": str(options.get("shard") or "")}
+    return "".join(_text(gauge, night) for gauge in gauges(run, lines) if gauge.samples)
 
 
 def gauges(run: Mapping[str, Any], lines: Sequence[Line]) -> Iterator[Gauge]:

@@ -52,7 +52,7 @@ def by(samples: Samples, name: str, *labels: str) -> dict[Any, float]:
 def night(root: Path) -> RunStore:
     """A second shard with a planted hang that was not found, a retried one, and one that cannot be judged."""
     plan = [Planned(case(NAMES[0]), planted=True), Planned(case(NAMES[1])), Planned(case(NAMES[2]))]
-    run = RunStore.create(root, None, [], ENVIRONMENT, plan, {"shard": "2/2"})
+    run = RunStore.create(root, None, [], ENVIRONMENT, plan, {"shard": "2/2", "device": "cpu"})
     run.record(case(NAMES[0]), success(), False, ["outcome is success"], "again", 2.5)
     attempt = run.case_dir(case(NAMES[1])) / "attempt-1"
     attempt.mkdir()
@@ -62,10 +62,11 @@ def night(root: Path) -> RunStore:
 
 
 def test_textfile_of_a_night(tmp_path: Path) -> None:
-    """Counts by standing, outcome and scenario, what failed by name, planted hangs, times, and the shard on every sample."""
+    """Counts by standing, outcome and scenario, what failed by name, planted hangs, times; shard and device everywhere."""
     run = night(tmp_path)
     found = parsed(render(run.run, run.lines))
-    assert all(dict(labels)["shard"] == "2/2" for samples in found.values() for labels in samples)
+    for samples in found.values():
+        assert all({("shard", "2/2"), ("device", "cpu")} <= set(labels) for labels in samples)
     wanted = dict.fromkeys(STANDINGS, 0.0) | {"unexpected": 1.0, "expected": 1.0, "invalid": 1.0}
     assert by(found, "lockstep_cases", "standing") == wanted
     verdicts = by(found, "lockstep_verdicts", "outcome", "cause")
@@ -98,7 +99,8 @@ def test_info_and_times() -> None:
     }
     found = parsed(render({**RUN, "environment": environment}, [not_judged(PLAN)]))
     ((labels, value),) = found["lockstep_run_info"].items()
-    wanted = {"run": "r", "host": "n1", "lockstep": "", "commit": "", "torch": "2.13.0", "mpi": "hydra 5.0.2", "shard": ""}
+    wanted = {"run": "r", "host": "n1", "lockstep": "", "commit": "", "torch": "2.13.0", "mpi": "hydra 5.0.2"}
+    wanted |= {"device": "", "shard": ""}
     assert (dict(labels), value) == (wanted, 1.0)
     assert by(found, "lockstep_run_timestamp_seconds", "shard") == {"": 1795526102.5}
     assert "lockstep_run_last_verdict_timestamp_seconds" not in found
