@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from .checkout import BASELINE, checkout, run
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs tools of its own where nobody asked for it."""
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("deploy") and "LOCKSTEP_DEPLOY" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason="needs groovy, buildah and debootstrap: `make test-deploy`"))
 
 
 @pytest.fixture(scope="session")
