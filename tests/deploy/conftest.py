@@ -1,4 +1,4 @@
-"""One checkout for all CI files: installed once, with one night and the baseline that was made of it."""
+"""One checkout for all CI files: installed once, with one night and its baseline, as docs/cluster.md makes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .checkout import BASELINE, checkout, run
+from .checkout import BASELINE, checkout, of_another_machine, run
+from .page import commands, parts
 
 HERE = Path(__file__).parent
 
@@ -21,10 +22,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def checked_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkout."""
+    """The checkout, after the first part of docs/cluster.md; its host file names this host."""
     folder = checkout(tmp_path_factory.mktemp("ci") / "checkout")
-    night = "lockstep run --all --nightly --device cpu --run-id first"
-    baseline = f"lockstep report first --format baseline --output {BASELINE}"
-    done = run(("bash", "-ec"), f"PATH=$PWD/.venv/bin:$PATH; {night}; {baseline}", folder, {})
+    (folder / "hosts.txt").write_text("localhost:8\n")
+    done = run(("bash", "-exc"), parts(commands("here"))[0], folder, {})
     assert done.returncode == 0, done.stderr
+    of_another_machine(folder / BASELINE)
     return folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .checkout import ROOT
+from .checkout import BASELINE, ROOT
 
 PAGE = (ROOT / "docs" / "cluster.md").read_text()
 
@@ -14,6 +14,13 @@ def commands(*kinds: str) -> str:
     found = re.findall(r"<!-- (\w+) -->\n```\n(.*?)```", PAGE, re.DOTALL)
     assert len(found) == PAGE.count("\n```\n") // 2 - 1  # every block but the host file is of a kind
     return "".join(text for kind, text in found if kind in kinds)
+
+
+def parts(script: str) -> tuple[str, str]:
+    """A script in two: all until the baseline is there, and the rest."""
+    first, made, rest = script.partition(f"--output {BASELINE}\n")
+    assert made
+    return first + made, "source .venv/bin/activate\n" + rest
 
 
 def host_file() -> str:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,18 @@ class Buildah:
         assert done.returncode == 0 or not check, done.stderr[-4000:] + done.stdout[-4000:]
         return done.stdout + done.stderr
 
-    def inside(self, name: str, script: str) -> str:
-        """A shell script in a container, as its user, with a loopback of its own."""
-        return self("run", "--isolation", "chroot", name, "--", "bash", "-ec", script, network=False)
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image as a container of it, and the commit that it was made of."""
+
+    buildah: Buildah
+    container: str
+    commit: str
+
+    def run(self, script: str) -> str:
+        """A shell script in it, as its user, with a loopback of its own."""
+        return self.buildah("run", "--isolation", "chroot", self.container, "--", "bash", "-ec", script, network=False)
 
 
 def of_this_machine() -> list[str]:
@@ -83,7 +93,7 @@ def of_this_machine() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Buildah, str]]:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     """The image, built on a Debian that debootstrap made, and a container of it."""
     lacking = [name for name in ("buildah", "debootstrap", "unshare", "ip") if shutil.which(name) is None]
     assert not lacking, f"install {', '.join(lacking)}"
@@ -98,6 +108,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Buildah, s
     subprocess.run(base, check=True, capture_output=True, timeout=900)
     context = folder / "context"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(context)], check=True, timeout=60)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=context, capture_output=True, text=True, check=True
+    ).stdout.strip()
     buildah = Buildah(folder)
     first = buildah("from", "scratch").split()[-1]
     buildah("add", first, str(folder / "base"), "/")
@@ -105,7 +118,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Buildah, s
     given = ["--isolation", "chroot", "--layers=false", *of_this_machine(), "--build-arg", "BASE=localhost/base"]
     buildah("bud", *given, "--file", str(context / FILE.relative_to(ROOT)), "--tag", "localhost/lockstep", str(context))
     try:
-        yield buildah, buildah("from", "localhost/lockstep").split()[-1]
+        yield Image(buildah, buildah("from", "localhost/lockstep").split()[-1], head)
     finally:
         buildah("rm", "--all", check=False)
         shutil.rmtree(folder, ignore_errors=True)
@@ -113,10 +126,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Buildah, s
 
 @pytest.mark.deploy
 @pytest.mark.timeout(2400)
-def test_doctor(image: tuple[Buildah, str]) -> None:
+def test_doctor(image: Image) -> None:
     """The image's own command finds all that ranks need, as a user who is not root."""
-    buildah, name = image
-    said = buildah.inside(name, "id --user; lockstep doctor")
+    said = image.run("id --user; lockstep doctor")
     assert said.splitlines()[0] == "1000"
     assert "ok   launcher   hydra" in said
     assert "ok   py-spy" in said
@@ -125,21 +137,18 @@ def test_doctor(image: tuple[Buildah, str]) -> None:
 
 @pytest.mark.deploy
 @pytest.mark.timeout(600)
-def test_a_case(image: tuple[Buildah, str]) -> None:
+def test_a_case(image: Image) -> None:
     """A planted hang is found in it; the run knows the commit of the code."""
-    buildah, name = image
-    said = buildah.inside(name, "lockstep run planted-hangs -k 'faults=[]'; grep '\"commit\"' reports/runs/latest/run.json")
+    said = image.run("lockstep run planted-hangs -k 'faults=[]'; grep '\"commit\"' reports/runs/latest/run.json")
     assert "1 case: 1 as expected" in said
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    assert head in said
+    assert image.commit in said
 
 
 @pytest.mark.deploy
 @pytest.mark.timeout(600)
-def test_worker(image: tuple[Buildah, str]) -> None:
+def test_worker(image: Image) -> None:
     """A worker's sshd takes the mounted key, and a session finds the commands of the image."""
-    buildah, name = image
     keys = "ssh-keygen -q -t ecdsa -b 521 -m PEM -N '' -f ~/.ssh/id_rsa; cp ~/.ssh/id_rsa.pub ~/.ssh/authorized_keys"
     sshd = " ".join(container("Worker")["command"])
-    said = buildah.inside(name, f"{keys}; {sshd} & ssh localhost 'id --user; lockstep --version'; kill $!")
+    said = image.run(f"{keys}; {sshd} & ssh localhost 'id --user; lockstep --version'; kill $!")
     assert re.search(r"1000\nlockstep \d", said)
