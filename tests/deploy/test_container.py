@@ -118,7 +118,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     given = ["--isolation", "chroot", "--layers=false", *of_this_machine(), "--build-arg", "BASE=localhost/base"]
     buildah("bud", *given, "--file", str(context / FILE.relative_to(ROOT)), "--tag", "localhost/lockstep", str(context))
     try:
-        yield Image(buildah, buildah("from", "localhost/lockstep").split()[-1], head)
+        yield Image(buildah, buildah("from", "localhost/lockstep").split()[-1], head.strip())
     finally:
         buildah("rm", "--all", check=False)
         shutil.rmtree(folder, ignore_errors=True)
