@@ -146,9 +146,13 @@ def test_a_case(image: Image) -> None:
 
 @pytest.mark.deploy
 @pytest.mark.timeout(600)
-def test_worker(image: Image) -> None:
-    """A worker's sshd takes the mounted key, and a session finds the commands of the image."""
-    keys = "ssh-keygen -q -t ecdsa -b 521 -m PEM -N '' -f ~/.ssh/id_rsa; cp ~/.ssh/id_rsa.pub ~/.ssh/authorized_keys"
+def test_worker(image: Image, tmp_path: Path) -> None:
+    """A worker's sshd takes a key as the operator mounts it, root's and readable; a session finds the image's commands."""
+    key = tmp_path / "id_rsa"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "521", "-m", "PEM", "-N", "", "-f", str(key)], check=True)
+    for source, target in ((key, "id_rsa"), (Path(f"{key}.pub"), "authorized_keys")):
+        mode = ("--chown", "0:0", "--chmod", "0644")
+        image.buildah("copy", *mode, image.container, str(source), f"/home/lockstep/.ssh/{target}")
     sshd = " ".join(container("Worker")["command"])
-    said = image.run(f"{keys}; {sshd} & ssh localhost 'id --user; lockstep --version'; kill $!")
+    said = image.run(f"{sshd} & ssh localhost 'id --user; lockstep --version'; kill $!")
     assert re.search(r"1000\nlockstep \d", said)
