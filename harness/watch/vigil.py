@@ -24,6 +24,7 @@ from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
+from harness.watch import wire
 from harness.watch.aborts import Aborts
 from harness.watch.closing import Closing
 from harness.watch.files import CaseFiles
@@ -32,7 +33,7 @@ from harness.watch.host_clocks import HostClocks
 from harness.watch.identity import identity
 from harness.watch.losses import Losses
 from harness.watch.members import Members
-from harness.watch.nodes import nodes, uneven
+from harness.watch.nodes import gaps, nodes, uneven
 from harness.watch.plan import RAS, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
@@ -42,6 +43,7 @@ from harness.watch.sweeping import sweep_hosts
 from harness.watch.teardown import Teardown
 
 POLL_MS = 10
+FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; more where a link was cut for longer
 JUDGED = {"hello", "delta", "ended", "came", "gone", "processes"}  # messages that may change what is judged
 
 
@@ -65,6 +67,7 @@ class Vigil(ABC):
         self.launcher = launcher
         self.rank_map = rank_map or RankMap.on_this_host(case.ranks)
         self.members = self._nobody()
+        self.members.settle_s = SETTLE_S if self.rank_map.local else FAR_SETTLE_S
         self.proof = Proof(self.members)
         self.roster = Roster(case.ranks)
         self.roll_call = RollCall()
@@ -157,8 +160,10 @@ class Vigil(ABC):
                 self.roster.join(number, message, now)
                 self.clocks.join(number, message)
                 self._ask_time(head, number)
-            entry = self.roster[number]
-            entry.heard_s = now
+            entry = self.roster.heard(number, now)
+            if not self.rank_map.local:
+                # What was on its way when a link was cut is sent again at growing intervals.
+                self.members.settle_s = max(self.members.settle_s, FAR_SETTLE_S + 2 * (entry.longest_s - 2 * wire.BEAT_S))
             if kind == "here":
                 entry.answered = message["number"]
             elif kind == "bye":
@@ -202,7 +207,8 @@ class Vigil(ABC):
     def _on_nodes(self, verdict: Verdict) -> Verdict:
         """With what is known of the hosts."""
         found = nodes(self.roster, self.clocks)
-        return replace(verdict, nodes=found, findings=(*verdict.findings, *uneven(found)))
+        more = [] if self.rank_map.local else [*uneven(found), *gaps(self.roster)]
+        return replace(verdict, nodes=found, findings=(*verdict.findings, *more))
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
