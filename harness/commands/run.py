@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.campaign.display import Bar
 from harness.campaign.pool import jobs_of
-from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
+from harness.campaign.run import Run
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, hosts_of
 from harness.commands.planning import Made, add_planning, again, check_selection, make, recall
@@ -20,6 +20,7 @@ from harness.commands.site import Site, site_of
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report import files, names, table
+from harness.report.exit_code import EXIT_NOTHING_JUDGED
 from harness.report.store import LOCK, ROOT, RunStore, find_run
 from harness.scenario.errors import ScenarioError
 
