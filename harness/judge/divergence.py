@@ -37,10 +37,10 @@ class Mispair:
 
 
 def index(history: History) -> dict[tuple[str, str, int], Decision]:
-    """A rank's decisions by site, key and occurrence."""
+    """A rank's decisions by site, key and occurrence, as far as they can be counted."""
     seen: dict[tuple[str, str], int] = defaultdict(int)
     found: dict[tuple[str, str, int], Decision] = {}
-    for decision in history.decisions:
+    for decision in history.known_decisions:
         pair = (decision.site, decision.key)
         found[decision.site, decision.key, seen[pair]] = decision
         seen[pair] += 1
@@ -52,7 +52,7 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
 
     Only communicators that both belong to count, also such as one of them never made, each compared by its own sequence, and
     the messages between the two. Each rank's place is that of its own first collective or message without a match: what it
-    did before was the same on both.
+    did before was the same on both. What comes after missing events cannot be counted, and is not compared.
     """
     shared = {key for key, info in a.comms.items() if b.rank in info.members}
     shared |= {key for key, info in b.comms.items() if a.rank in info.members}
@@ -65,6 +65,8 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
             y = other[comm][number] if number < len(other[comm]) else None
             if x is not None and y is not None and _match(x, y):
                 continue
+            if (x is None and a.gap is not None) or (y is None and b.gap is not None):
+                break  # nobody knows
             places.append((x.at if x else end_a, y.at if y else end_b))
             break
     places += _unmatched(a, b, end_a, end_b) + [(x, y) for y, x in _unmatched(b, a, end_b, end_a)]
@@ -89,6 +91,8 @@ def _unmatched(sender: History, receiver: History, sender_end: int, receiver_end
         for number in range(max(len(mine), len(other))):
             x = mine[number] if number < len(mine) else None
             y = other[number] if number < len(other) else None
+            if (x is None and sender.gap is not None) or (y is None and receiver.gap is not None):
+                break
             if x is None or y is None or not _pair(x, y):
                 found.append((x.at if x else sender_end, y.at if y else receiver_end))
                 break
@@ -98,6 +102,8 @@ def _unmatched(sender: History, receiver: History, sender_end: int, receiver_end
 def _messages(history: History, sends: bool, peer: int, wild: Collection[str]) -> dict[tuple[str, int], list[Message]]:
     found: dict[tuple[str, int], list[Message]] = defaultdict(list)
     for message in history.messages:
+        if history.gap is not None and message.at >= history.gap:
+            break
         if message.sends == sends and message.peer == peer and message.comm not in wild:
             found[message.comm, message.tag].append(message)
     return found
@@ -293,6 +299,8 @@ def mispaired(histories: Mapping[int, History]) -> list[Mispair]:
 def _by_comm(history: History, comms: Collection[str]) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {comm: [] for comm in comms}
     for entry in history.entries:
+        if history.gap is not None and entry.at >= history.gap:
+            break
         if entry.comm in found and (not found[entry.comm] or found[entry.comm][-1].seq < entry.seq):
             found[entry.comm].append(entry)
     return found

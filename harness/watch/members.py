@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,8 @@ from typing import Any
 from harness.judge.graph import Stuck, stuck
 from harness.trace.ring import decode
 from harness.trace.state import RankState, Status
+from harness.watch.keeps import EACH, Keeps
 
-# What the watchdog keeps in memory of each rank: half a million events, then a quarter of a million. All are on disk.
-HEAD_BYTES, TAIL_BYTES = 32 << 20, 16 << 20
 SETTLE_S = 1.0  # what a death is given to wake its peers
 
 
@@ -23,6 +23,7 @@ class Member:
     host: str = ""
     pid: int = 0
     supervisor: int = 0
+    keeps: Keeps = EACH  # how much of its events
     exit_code: int | None = None  # of the engine's process; negative: the signal that ended it
     ended_s: float = 0.0
     oom_killed: bool = False
@@ -41,7 +42,7 @@ class Member:
 
     def take(self, message: dict[str, Any]) -> None:
         """Fold a `delta` in."""
-        self.strings += message["strings"]
+        self.strings += map(sys.intern, message["strings"])  # ranks do the same, and say the same
         if message["clock"]:
             self.clock_ns = message["clock"]
         if message["lost"]:
@@ -53,8 +54,7 @@ class Member:
     def _keep(self, records: bytes) -> None:
         """Keep the first and the last events: how a rank parted from its peers, and what it does now."""
         self.records += records
-        if len(self.records) > HEAD_BYTES + 2 * TAIL_BYTES:
-            del self.records[HEAD_BYTES : len(self.records) - TAIL_BYTES]
+        self.keeps.cut(self.records)
 
     @property
     def alive(self) -> bool:
@@ -82,6 +82,7 @@ class Members:
 
     def __init__(self, world: int) -> None:
         self.world = world
+        self.keeps = Keeps.of(world)
         self.by_rank: dict[int, Member] = {}
         self.comms: dict[str, tuple[int, ...]] = {}
         self.kinds: dict[str, tuple[str, str]] = {}  # key -> kind, name
@@ -94,7 +95,7 @@ class Members:
 
     def join(self, rank: int, host: str, pid: int, supervisor: int) -> None:
         """A supervisor said hello."""
-        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor)
+        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor, self.keeps)
 
     def complete(self) -> bool:
         """Whether all supervisors have said hello."""
