@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import combinations
 
 from harness.judge import program, words
 from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
@@ -29,7 +28,7 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         return _running(picture) or _in_flight(picture)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
-        split = parting(picture.histories, combinations(picture.histories, 2))
+        split = parting(picture.histories, _all_pairs(picture))
         own = None if split else own_split(picture.histories)
         if own is not None:
             return _by_own_decision(picture, own)
@@ -37,7 +36,7 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if cause is Cause.ABORT and mispaired(picture.histories):
         # A library that aborts over a message it did not expect does so on either side.
-        split = parting(picture.histories, combinations(picture.histories, 2))
+        split = parting(picture.histories, _all_pairs(picture))
         if split and split.deviating:
             return _by_decision(split)
     if outcome is Outcome.CRASH:
@@ -55,10 +54,15 @@ def _aborted_over_others(picture: Picture) -> bool:
     return bool(aborted) and all(picture.histories[rank].error is None for rank in aborted)
 
 
+def _all_pairs(picture: Picture) -> Iterator[tuple[int, list[int]]]:
+    """Each rank with all others."""
+    everybody = list(picture.histories)
+    return ((rank, everybody) for rank in everybody)
+
+
 def _parted(picture: Picture) -> Blame | None:
     """By the decision that parted ranks which now wait for each other."""
-    pairs = [(stuck.rank, peer) for stuck in picture.knot for peer in stuck.lacks if peer != stuck.rank]
-    split = parting(picture.histories, pairs)
+    split = parting(picture.histories, ((stuck.rank, stuck.lacks) for stuck in picture.knot))
     return _by_decision(split) if split else None
 
 

@@ -8,9 +8,10 @@ communicator) is its consequence.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.judge.alike import Alike
 from harness.judge.history import Decision, Entry, History, Message
 
 
@@ -164,15 +165,10 @@ def _alone(mine: Mapping[Name, Decision], other: Mapping[Name, Decision], after:
     return min(found)[1] if found else None
 
 
-def parting(histories: Mapping[int, History], pairs: Iterable[tuple[int, int]]) -> Split | None:
-    """The decision that parted the ranks, over all `pairs` that wait for each other: the earliest in program order."""
+def parting(histories: Mapping[int, History], waits: Iterable[tuple[int, Sequence[int]]]) -> Split | None:
+    """The decision that parted the ranks that wait from those that they lack: the earliest in program order."""
     found: dict[tuple[str, str, int], int] = {}
-    seen: set[tuple[int, int]] = set()
-    for one, two in pairs:
-        pair = (min(one, two), max(one, two))
-        if pair in seen or one not in histories or two not in histories:
-            continue
-        seen.add(pair)
+    for pair in Alike(histories).pairs(waits):
         name = split_before(histories[pair[0]], histories[pair[1]])
         if name is not None and name not in found:
             made = [index(histories[rank]) for rank in pair]

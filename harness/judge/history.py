@@ -6,14 +6,16 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.trace.event import RECORD, Kind, Need, Record
 from harness.trace.state import CommInfo, RankOf
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+_NO_HISTORY = frozenset({Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END})  # the most frequent of them
+
+
+class Decision(NamedTuple):
     """A logged rank-local choice. `at` is its place in the rank's events."""
 
     at: int
@@ -26,8 +28,7 @@ class Decision:
     shape: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A collective as one rank entered it."""
 
     at: int
@@ -47,8 +48,7 @@ class Entry:
         return (self.op, self.phase, self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A send or a receive that a rank began. `peer` is a global rank, -1 for any; `seq` counts those with peer and tag."""
 
     at: int
@@ -116,6 +116,8 @@ class History:
             history._find_gap(records)
         for at, fields in enumerate(RECORD.iter_unpack(records)):
             kind = fields[1]
+            if kind in _NO_HISTORY:
+                continue
             if kind in (Kind.ENTER, Kind.POST):
                 record = Record._make(fields)
                 info = comms.get(record.comm)

@@ -76,8 +76,7 @@ class Join(NamedTuple):
     firm: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """One waiter blocked in one operation. `peer` is the global rank of the root or the peer, -1 for none or any."""
 
     comm: str
@@ -214,6 +213,7 @@ class RankState:
 
 
 STREAM_WAITER = 1000  # above every thread's number
+_NEEDS = dict(enumerate(Need))
 String = Callable[[int], str]
 
 
@@ -239,7 +239,7 @@ def _enter(state: RankState, record: Record, string: String) -> None:
     if info is None:  # its COMM event was overwritten: the rank counts as running
         state.waiters[record.thread] = None
         return
-    op, need = string(record.a), Need(record.b)
+    op, need = string(record.a), _NEEDS[record.b]
     peer = info.members[record.c] if record.c >= 0 else -1
     verb = op.partition(" ")[0]
     if verb in ("send", "recv"):
