@@ -14,6 +14,7 @@ STATE = (
 )
 LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch, from 1
 STATE_FOLDER = "state"  # its name in the case's folder
+SILENCE_S = 30.0  # a watchdog or a supervisor that says nothing for so long is lost
 TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 
@@ -29,6 +30,7 @@ class Plan:
     spec: dict[str, Any]
     world: int
     capacity: int
+    silence_s: float = SILENCE_S
 
     def environment(self) -> dict[str, str]:
         """The variable that carries the plan."""

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,13 +16,11 @@ from harness.watch import process
 from harness.watch.attached import Attached
 from harness.watch.dumps import dump_environment, dumps
 from harness.watch.line import Line
-from harness.watch.plan import PLAN, Plan, read_plan
+from harness.watch.plan import PLAN, Plan
 from harness.watch.reception import ENVIRONMENT, Reception
+from harness.watch.service import Service, serve
 from harness.watch.stacks import lock_owner, stacks
-from harness.watch.supervisor import rank_of, serve
 
-POLL_MS = 5
-SCAN_S = 0.25
 CLOSE_S = 5.0
 ANSWER_S = 0.7  # a process in which Python runs answers sooner
 SITE = Path(__file__).parents[1] / "attach" / "site"
@@ -33,31 +29,29 @@ STREAMS = ("stdout", "stderr")
 OLD_FLIGHT_RECORDER = "TORCH_NCCL_TRACE_BUFFER_SIZE"  # a torch that knows the new name prints a warning over it
 
 
-class ProgramSupervisor:
+class ProgramSupervisor(Service):
     """One launched command and everything below it."""
 
+    poll_ms = 5
+
     def __init__(self, environ: dict[str, str]) -> None:
-        self.plan = read_plan(environ)
-        self.index = rank_of(environ)
+        super().__init__(environ)
         self.folder = Path(environ["TMPDIR"])  # the job's own, which the head removes
-        self.reception = Reception(self.folder, f"attach-{self.index}")
+        self.reception = Reception(self.folder, f"attach-{self.number}")
         self.attached: dict[int, Attached] = {}
         self.outputs = [tempfile.TemporaryFile() for _ in STREAMS]  # noqa: SIM115
         self.sent = [0, 0]
         self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
         self.left: set[str] = set()
         self.seen: tuple[list[int], list[str]] | None = None
-        self.next_scan = 0.0
         self.code: int | None = None
         self.told = False
-        self.oom_kills = process.oom_kills()
-        process.adopt_orphans()
         self.child = self._start(environ)
 
     def _start(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.plan.argv,
-            env=child_environment(self.plan, environ, self.index, str(self.reception.path)),
+            env=child_environment(self.plan, environ, self.number, str(self.reception.path)),
             cwd=self.plan.spec.get("cwd"),
             stdin=None if self.plan.spec.get("stdin") else subprocess.DEVNULL,
             stdout=self.outputs[0],
@@ -66,21 +60,6 @@ class ProgramSupervisor:
             start_new_session=True,
             preexec_fn=process.dies_with(os.getpid()),
         )
-
-    def run(self) -> None:
-        """Serve the watchdog until it says `end`, or is gone."""
-        line = Line(self.plan)
-        line.send("hello", rank=self.index, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
-        while True:
-            self.forward(line)
-            for message in line.receive(POLL_MS):
-                if not self.answer(line, message):
-                    return
-            if line.lost():
-                print("lockstep supervisor: the watchdog is gone; ending the program", file=sys.stderr, flush=True)
-                self.close()
-                process.remove_job_folder(str(self.folder))  # the head would have
-                return
 
     def forward(self, line: Line) -> None:
         """Send what is new: processes that came, their events and answers, output, and ends."""
@@ -97,10 +76,7 @@ class ProgramSupervisor:
         if self.code is not None and not self.told:
             self.told = True
             self._forward_output(line)
-            oom = self.code == -signal.SIGKILL and process.oom_kills() > self.oom_kills
-            line.send("ended", code=self.code, oom=oom)
-        if time.monotonic() >= self.next_scan:
-            self.scan(line)
+            line.send("ended", code=self.code, oom=self.ended_by_memory(self.code))
 
     def _forward_one(self, line: Line, one: Attached) -> None:
         # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
@@ -125,8 +101,7 @@ class ProgramSupervisor:
             if one.pid == self.child.pid:
                 self.code = self.child.wait()
             code = self.code if one.pid == self.child.pid else one.exit_code()
-            oom = code == -signal.SIGKILL and process.oom_kills() > self.oom_kills
-            line.send("gone", proc=one.serial, code=code, oom=oom)
+            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code))
             one.close()
 
     def _send_delta(self, line: Line, one: Attached) -> None:
@@ -144,7 +119,6 @@ class ProgramSupervisor:
 
     def scan(self, line: Line) -> None:
         """Tell which processes live below this one, and which of them may communicate unseen."""
-        self.next_scan = time.monotonic() + SCAN_S
         alive = [pid for pid in process.descendants(os.getpid()) if not process.is_zombie(pid)]
         known = {one.pid for one in self.attached.values()}
         unseen: list[str] = []
@@ -160,8 +134,8 @@ class ProgramSupervisor:
             self.seen = (alive, unseen)
             line.send("processes", alive=alive, unseen=unseen)
 
-    def answer(self, line: Line, message: dict[str, Any]) -> bool:
-        """Do what the watchdog asks; False when it was the last."""
+    def answer(self, line: Line, message: dict[str, Any]) -> None:
+        """Do what the watchdog asks."""
         kind = message["type"]
         if kind == "confirm":
             self.scan(line)
@@ -177,16 +151,9 @@ class ProgramSupervisor:
                     one.ask(epoch=0, dump=True)
         elif kind == "stacks":
             self._stacks(line)
-        elif kind == "end":
-            self.close()
-            self.forward(line)
-            line.send("bye")
-            line.close()
-            return False
-        return True
 
     def _stacks(self, line: Line) -> None:
-        for name, data in dumps(os.environ, self.index):
+        for name, data in dumps(os.environ, self.number):
             line.send("dump", name=name, data=data)
         pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
         for pid in process.descendants(os.getpid()):
