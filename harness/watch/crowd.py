@@ -96,7 +96,9 @@ class Crowd(Members):
         """A process has handed over its ring."""
         command = self.commands[process[0]]
         state = RankState(-1, rank_of=self.rank_of)
-        self.processes[process] = Attendee(state, command.host, pid, command.supervisor, self.keeps, process=process, argv=argv)
+        self.processes[process] = Attendee(
+            state, command.host, pid, command.supervisor, self.keeps, process=process, argv=argv
+        )
 
     def told(self, process: Process, message: dict[str, Any], now_s: float) -> Attendee:
         """A `delta` of a process."""

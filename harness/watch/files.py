@@ -10,33 +10,48 @@ from harness.trace.log import EventLogWriter
 
 
 class CaseFiles:
-    """The growing files of one case, in its folder."""
+    """The growing files of one case, in its folder. At most `most_open` are open together, those that grew last."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most_open: int = 512) -> None:
         self.folder = folder
-        self._logs: dict[int, IO[bytes]] = {}
-        self._events: dict[int, EventLogWriter] = {}
-        self._outputs: dict[tuple[int, str], IO[bytes]] = {}
+        self.most_open = most_open
+        self._open: dict[str, IO[bytes] | EventLogWriter] = {}  # by name, the one that grew last at the end
+        self._begun: set[str] = set()
 
     def output(self, rank: int, data: bytes) -> None:
         """Append what a rank printed."""
-        if rank not in self._logs:
-            self._logs[rank] = (self.folder / f"rank-{rank}.log").open("wb", buffering=0)
-        self._logs[rank].write(data)
+        self._append(f"rank-{rank}.log", data)
 
     def delta(self, rank: int, world: int, message: dict[str, Any]) -> None:
         """Append a rank's new events."""
-        if rank not in self._events:
-            path = self.folder / f"rank-{rank}.events"
-            self._events[rank] = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=message["clock"])
-        self._events[rank].append(message["records"], tuple(message["strings"]), message["lost"])
+        name = f"rank-{rank}.events"
+        log = self._taken(name)
+        if not isinstance(log, EventLogWriter):
+            path, resume = self.folder / name, name in self._begun
+            log = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=message["clock"], resume=resume)
+        self._keep(name, log)
+        log.append(message["records"], tuple(message["strings"]), message["lost"])
 
     def program_output(self, index: int, stream: str, data: bytes) -> None:
         """Append what a launched command and all below it printed."""
-        key = (index, stream)
-        if key not in self._outputs:
-            self._outputs[key] = (self.folder / f"command-{index}.{stream}").open("wb", buffering=0)
-        self._outputs[key].write(data)
+        self._append(f"command-{index}.{stream}", data)
+
+    def _append(self, name: str, data: bytes) -> None:
+        file = self._taken(name)
+        if file is None or isinstance(file, EventLogWriter):
+            file = (self.folder / name).open("ab" if name in self._begun else "wb", buffering=0)
+        self._keep(name, file)
+        file.write(data)
+
+    def _taken(self, name: str) -> IO[bytes] | EventLogWriter | None:
+        return self._open.pop(name, None)
+
+    def _keep(self, name: str, file: IO[bytes] | EventLogWriter) -> None:
+        """As the one that grew last."""
+        self._begun.add(name)
+        self._open[name] = file
+        while len(self._open) > self.most_open:
+            self._open.pop(next(iter(self._open))).close()
 
     def events(self, rank: int, world: int, clock_ns: int, records: bytes, strings: Sequence[str], lost: int) -> None:
         """Write all events of a rank at once."""
@@ -61,7 +76,6 @@ class CaseFiles:
 
     def close(self) -> None:
         """Close them all."""
-        for log in (*self._logs.values(), *self._outputs.values()):
-            log.close()
-        for events in self._events.values():
-            events.close()
+        for file in self._open.values():
+            file.close()
+        self._open.clear()

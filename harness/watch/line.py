@@ -9,6 +9,7 @@ from typing import Any
 import zmq
 
 from harness.watch import wire
+from harness.watch.pace import beat_s
 from harness.watch.plan import Plan
 
 CONNECT_S = 60.0
@@ -37,6 +38,8 @@ class Line:
         self._socket.connect(plan.endpoint)
         self._endpoint = plan.endpoint
         self._silence_s = plan.silence_s
+        self._beat_s = beat_s(plan.world, plan.silence_s)
+        self.sent = 0  # messages
         self._connected = False
         self._waiting: list[dict[str, Any]] = []  # came while there was no room to send
         now = time.monotonic()
@@ -50,6 +53,7 @@ class Line:
             self._check()
             self._socket.poll(ROOM_MS, zmq.POLLOUT)
         self._socket.send(raw)
+        self.sent += 1
         self._spoke = time.monotonic()
 
     def receive(self, timeout_ms: int) -> list[dict[str, Any]]:
@@ -58,7 +62,7 @@ class Line:
             self._socket.poll(timeout_ms)
         self._hear()
         self._check()
-        if time.monotonic() - self._spoke > wire.BEAT_S:
+        if time.monotonic() - self._spoke > self._beat_s:
             self.send("beat")
         found, self._waiting = self._waiting, []
         return found

@@ -133,12 +133,13 @@ class ProgramWatchdog(Vigil):
 
     def _limit(self, now: float) -> Ground | None:
         """By the deadline only: a program without milestones is not known to turn in circles."""
-        self.progress.update_by_events(self.members.states(), now)
+        self.progress.update_by_events(self.members.states(), self.listened_s)
         late = self.proof.first_proved_s is None and now - self.started_s > self.case.limits.deadline_s
         return Ground(limit=Limit.DEADLINE) if late else None
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
-        advancing = self.progress.advancing(now, min(self.case.limits.livelock_s, self.case.limits.deadline_s / 4))
+        window_s = min(self.case.limits.livelock_s, self.case.limits.deadline_s / 4)
+        advancing = self.progress.advancing(self.listened_s, window_s)
         with self.members.with_absent():
             seen = picture(
                 self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now, self.members.rank_of

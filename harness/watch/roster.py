@@ -14,12 +14,12 @@ from harness.judge import words
 
 @dataclass(slots=True)
 class Entry:
-    """One supervisor. Times on the watchdog's clock."""
+    """One supervisor."""
 
     host: str
     pid: int  # of what it has started
     supervisor: int  # its own
-    heard_s: float
+    heard_s: float  # on the clock of the time in which the watchdog listened
     answered: int = 0  # the last call that it has answered
     said_bye: bool = False
     closed: bool = False  # its connection is gone, and with it the supervisor

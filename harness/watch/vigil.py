@@ -19,6 +19,7 @@ from typing import Any
 from harness.judge.graph import Stuck
 from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Finding, Outcome, Verdict
+from harness.launch import open_files
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
@@ -27,6 +28,7 @@ from harness.trace import layout
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
 from harness.watch.members import Members
+from harness.watch.pace import Share
 from harness.watch.plan import TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
@@ -66,6 +68,8 @@ class Vigil(ABC):
         self.folder = folder
         self.token = secrets.token_hex(8)
         self.dirty = False
+        self.share = Share()  # of the time, for judging
+        self.listened_s = 0.0  # the clock by which somebody is silent
         self.changes = 0  # messages that may have changed what is judged
         self.aborts: dict[tuple[int, int], int] = {}  # supervisor, process -> the event to acknowledge
         self.abort_call = 0  # asked when a rank was about to abort; 0: none was
@@ -77,7 +81,7 @@ class Vigil(ABC):
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         teardown = Teardown(self.token, self.members)
-        with Head(self.case.ranks) as head:
+        with Head(self.case.ranks, silence_s=self.case.limits.silence_s) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
@@ -98,6 +102,8 @@ class Vigil(ABC):
                 self.files.close()
 
     def _launch(self, head: Head) -> Job:
+        open_files_of_user = open_files.allow(self.case.ranks)
+        self.files.most_open = open_files.left(self.case.ranks)
         plan = Plan(
             endpoint=head.endpoint,
             server_key=head.server_key,
@@ -111,9 +117,9 @@ class Vigil(ABC):
         )
         # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
-        environment = {**plan.environment(), TOKEN: self.token, **ras, **self._environment()}
+        environment = {**plan.environment(), TOKEN: self.token, **ras, **open_files_of_user, **self._environment()}
         self.started_s = time.monotonic()
-        self.progress = Progress(self.started_s)
+        self.progress = Progress(self.listened_s)
         return self._job(environment)
 
     # --- until the verdict ----------------------------------------------------------------------------------------
@@ -126,7 +132,10 @@ class Vigil(ABC):
             now = time.monotonic()
             self.on_tick(self.members)
             self._let_abort(head)
-            verdict = self._lost(job, now) or self._given(head, self._certain(head, now) or self._limit(now), now)
+            # Who is behind with reading knows of nobody that he is silent, or late, or has left without a word.
+            behind = not head.listening.drained
+            verdict = self._behind(head, now) if behind else self._lost(job, now)
+            verdict = verdict or self._given(head, self._certain(head, now) or (None if behind else self._limit(now)), now)
             if self.proof.withdrawn:
                 text = "a proved knot moved: ranks communicate in ways that write no events, so nothing can be proved here"
                 return self._invalid(Cause.HARNESS, text, now)
@@ -135,12 +144,12 @@ class Vigil(ABC):
 
     def _listen(self, head: Head, timeout_ms: int) -> None:
         for number, message in head.receive(timeout_ms):
-            kind, now = message["type"], time.monotonic()
+            kind = message["type"]
             self.changes += kind in JUDGED
             if kind == "hello":
-                self.roster.join(number, message, now)
+                self.roster.join(number, message, head.listening.listened_s)
             entry = self.roster[number]
-            entry.heard_s = now
+            entry.heard_s = head.listening.listened_s
             if kind == "here":
                 entry.answered = message["number"]
             elif kind == "bye":
@@ -150,8 +159,10 @@ class Vigil(ABC):
                 self.files.dump(message["name"], message["data"])
             else:
                 self._take(head, number, message)
-        for number in head.closed():
-            self.roster[number].closed = True
+        self.listened_s = head.listening.listened_s
+        if head.listening.drained:  # else there may be more to read of who has closed
+            for number in head.closed():
+                self.roster[number].closed = True
 
     def _given(self, head: Head, ground: Ground | None, now: float) -> Verdict | None:
         """The verdict on this ground, as soon as everybody has shown that he was there when it was judged."""
@@ -183,10 +194,24 @@ class Vigil(ABC):
         knot = self.proof.confirm(now)
         if knot and (self.proof.quiet() or now - (self.proof.first_proved_s or now) >= SETTLE_S):
             return Ground(knot)
-        if self.dirty and (knot or not self.proof.pending()) and not self.proof.withdrawn:
+        may_look = (knot or not self.proof.pending()) and not self.proof.withdrawn
+        if self.dirty and may_look and self.share.due(now):
             self.dirty = False
-            self._ask(head, self.proof.look())
+            ranks = self.proof.look()
+            self.share.took(now, time.monotonic())
+            self._ask(head, ranks)
         return None
+
+    def _behind(self, head: Head, now: float) -> Verdict | None:
+        """Nothing is judged by time while there is more to read; when that does not end, nothing can be."""
+        late = now - self.started_s > self.case.limits.deadline_s
+        if not late or head.listening.behind_s < self.case.limits.silence_s:
+            return None
+        text = (
+            f"the watchdog cannot keep up with {self.case.ranks} ranks: at the deadline it had not read all that had come "
+            f"for {head.listening.behind_s:.0f} s; give it a core of its own (docs/scale.md)"
+        )
+        return self._invalid(Cause.HARNESS, text, now)
 
     def _let_abort(self, head: Head) -> None:
         """Let ranks abort when everybody has shown that he is there: the launcher answers by killing the supervisors too."""
@@ -208,7 +233,7 @@ class Vigil(ABC):
         """The job ended, or part of it fell silent, before it could be judged."""
         silence_s = self.case.limits.silence_s
         if self._abort_is_known():
-            if job.exit_code() is None and not self.roster.gone(now, silence_s):
+            if job.exit_code() is None and not self.roster.gone(self.listened_s, silence_s):
                 return None
             self.members.kill(now)  # with the supervisors
             return self._verdict(Ground(), now)
@@ -217,7 +242,7 @@ class Vigil(ABC):
         if not self.roster.complete() and now - self.started_s > self.case.limits.launch_s:
             text = f"no supervisor of rank {self.roster.missing()} within {self.case.limits.launch_s:.0f} s:\n{job.tail()}"
             return self._invalid(Cause.LAUNCH, text, now)
-        if silent := self.roster.silent(now, silence_s):
+        if silent := self.roster.silent(self.listened_s, silence_s):
             text = f"nothing was heard for {silence_s:.0f} s from {self.roster.where(silent)}"
             return self._invalid(Cause.NODE_LOST, text, now)
         if closed := self.roster.closed():
@@ -241,7 +266,7 @@ class Vigil(ABC):
         alive, limits = job.exit_code() is None, self.case.limits
 
         def done() -> bool:
-            return job.exit_code() is not None or self.roster.gone(time.monotonic(), limits.silence_s)
+            return job.exit_code() is not None or self.roster.gone(self.listened_s, limits.silence_s)
 
         self._listen_until(head, done, limits.teardown_s if alive and head.known else 0.0)
         job.end(patience_s=limits.teardown_s if self.roster.complete() else 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ class Watchdog(Vigil):
         elif kind == "output":
             self.files.output(number, message["data"])
         elif kind == "ended":
-            member.end(message["code"], entry.heard_s)
+            member.end(message["code"], time.monotonic())
             member.oom_killed = message["oom"]
             self.dirty = True
         elif kind == "confirmed":
@@ -85,20 +86,20 @@ class Watchdog(Vigil):
             member.left |= set(message["paths"])
 
     def _ask(self, head: Head, ranks: Sequence[int]) -> None:
-        for rank in ranks:
-            head.send(rank, "confirm", epoch=self.proof.epoch)
+        head.send_to(ranks, "confirm", epoch=self.proof.epoch)
 
     def _limit(self, now: float) -> Ground | None:
         states, limits = self.members.states(), self.case.limits
-        self.progress.update(states, now)
+        # By the clock of what was heard: what nobody has read yet may be a milestone.
+        self.progress.update(states, self.listened_s)
         if self.proof.first_proved_s is not None:
             return None
-        if self.progress.livelock(states, now, limits.livelock_s):
+        if self.progress.livelock(states, self.listened_s, limits.livelock_s):
             return Ground(limit=Limit.LIVELOCK)
         return Ground(limit=Limit.DEADLINE) if now - self.started_s > limits.deadline_s else None
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
-        advancing = self.progress.advancing(now, self.case.limits.livelock_s)
+        advancing = self.progress.advancing(self.listened_s, self.case.limits.livelock_s)
         return decide(picture(self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now))
 
     # --- after it -------------------------------------------------------------------------------------------------

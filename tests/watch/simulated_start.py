@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 BATCHES = (32, 16, 8, 4, 2, 1)
 LAYERS = 4
-GROUPS = {"tp": 8, "ep": 64}  # ranks of a group, neighbours
+COMMS = ("world", "tp", "ep")
+TP = 8  # ranks of a group of tensor parallelism, neighbours
 ENOUGH = 96
 TOKENS_A_BLOCK = 32
 
@@ -50,17 +51,16 @@ class Start:
     events: int
 
 
-def members_of(comm: str, rank: int, size: int) -> range:
-    """The ranks of the communicator of this name that `rank` belongs to."""
-    if comm == "world":
-        return range(size)
-    first = rank - rank % GROUPS[comm]
-    return range(first, min(first + GROUPS[comm], size))
+def members_of(comm: str, rank: int, size: int, ep: int) -> range:
+    """The ranks of the communicator of this name that `rank` belongs to: the world, or a group of neighbours."""
+    width = {"world": size, "tp": TP, "ep": ep}[comm]
+    first = rank - rank % width
+    return range(first, min(first + width, size))
 
 
 def start_up(blocks: int, random_s: Iterator[float]) -> Iterator[Op | float]:
     """One rank's program: what it does (`Op`), and the seconds that it computes in between."""
-    for comm in ("world", *GROUPS):
+    for comm in COMMS:
         yield Op("comm", (comm,))
     yield next(random_s) * 10
     yield Op("enter", ("world", "barrier"))
@@ -86,8 +86,9 @@ def start_up(blocks: int, random_s: Iterator[float]) -> Iterator[Op | float]:
     yield Op("returned")
 
 
-def simulate(size: int, blocks: Mapping[int, int], step_s: float = 0.05, seed: int = 1) -> Start:
-    """Run all ranks until nobody can move. `blocks`: the ranks that have not enough; `step_s`: seconds of a computation."""
+def simulate(size: int, blocks: Mapping[int, int], step_s: float = 0.05, ep: int = 64, seed: int = 1) -> Start:
+    """Run all ranks until nobody can move. `blocks`: the ranks that have not enough; `step_s`: seconds of a computation;
+    `ep`: ranks of a group of expert parallelism."""
     ops: dict[Op, Op] = {}  # all ranks do the same: one object for the same step
     scripts = [Script() for _ in range(size)]
     programs = [start_up(blocks.get(rank, ENOUGH), _durations(seed + rank, step_s)) for rank in range(size)]
@@ -108,7 +109,7 @@ def simulate(size: int, blocks: Mapping[int, int], step_s: float = 0.05, seed: i
             if step.verb == "enter":
                 comm = str(step.arguments[0])
                 number = entered[rank][comm] = entered[rank].get(comm, 0) + 1
-                group = members_of(comm, rank, size)
+                group = members_of(comm, rank, size, ep)
                 here = inside.setdefault((comm, group[0], number), [])
                 here.append(rank)
                 if len(here) == len(group):

@@ -2,7 +2,8 @@
 
 They speak the real protocol to a real watchdog. What their ranks write, and when, comes from `simulated_start`; what they
 answer is read from their rings, as a supervisor does. `python -m tests.watch.simulated_supervisors RANKS PROCESSES STEP_S
-LACKING`, started by a watchdog in the place of an MPI launcher; LACKING: a rank without enough KV blocks, -1 for none.
+LACKING EP`, started by a watchdog in the place of an MPI launcher; LACKING: a rank without enough KV blocks, -1 for none; EP:
+ranks of a group of expert parallelism.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import select
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import zmq
@@ -24,6 +26,7 @@ from harness.trace.handles import Comm, Wait
 from harness.trace.ring import Ring
 from harness.watch import wire
 from harness.watch.feed import Feed
+from harness.watch.pace import beat_s, gather_s
 from harness.watch.plan import Plan, read_plan
 from tests.watch.simulated_start import Op, Script, members_of, simulate
 
@@ -46,8 +49,8 @@ class AnonymousRing(Ring):
 class SimulatedRank:
     """One rank: it follows its script, and writes what a rank writes."""
 
-    def __init__(self, rank: int, world: int, script: Script) -> None:
-        self.rank, self.world, self.script = rank, world, script
+    def __init__(self, rank: int, world: int, ep: int, script: Script) -> None:
+        self.rank, self.world, self.ep, self.script = rank, world, ep, script
         self.ring = AnonymousRing(rank, world)
         layout.I64.pack_into(self.ring.memory, layout.CLOCK, time.time_ns() - time.monotonic_ns())
         self.recorder = Recorder(self.ring.memory, CAPACITY, rank)
@@ -65,7 +68,8 @@ class SimulatedRank:
         self.at += 1
         arguments: tuple[Any, ...] = op.arguments
         if op.verb == "comm":
-            self._comms[arguments[0]] = self.recorder.comm("nccl", arguments[0], members_of(arguments[0], self.rank, self.world))
+            members = members_of(arguments[0], self.rank, self.world, self.ep)
+            self._comms[arguments[0]] = self.recorder.comm("nccl", arguments[0], members)
         elif op.verb == "enter":
             self._wait = self.recorder.collective(self._comms[arguments[0]], arguments[1])
             self._wait.__enter__()
@@ -108,7 +112,7 @@ class SimulatedSupervisor:
 
     def take(self) -> None:
         """Answer what has come."""
-        while not self.gone and self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while not self.gone and self.socket.poll(0):
             self.answer(wire.decode(self.socket.recv()))
 
     def answer(self, message: dict[str, Any]) -> None:
@@ -118,6 +122,9 @@ class SimulatedSupervisor:
         if kind == "confirm":
             self.forward()
             self.send("confirmed", epoch=message["epoch"], alive=True)
+        elif kind == "call":
+            self.forward()
+            self.send("here", number=message["number"])
         elif kind == "stacks":
             self.send("stacks", text="", error="a simulated rank has no stack")
         elif kind == "release" and not self.ended:
@@ -136,17 +143,18 @@ class Crowd:
     """The simulated supervisors of one process."""
 
     def __init__(self, plan: Plan, ranks: list[SimulatedRank]) -> None:
+        self.beat_s, self.gather_s = beat_s(plan.world, plan.silence_s), max(POLL_S, gather_s(plan.world))
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.context.set(zmq.MAX_SOCKETS, len(ranks) + 16)
         self.all = [SimulatedSupervisor(self.context, plan, rank) for rank in ranks]
         self.epoll = select.epoll()
-        self.by_fd = {one.socket.getsockopt(zmq.FD): one for one in self.all}
+        self.by_fd = {int(one.socket.getsockopt(zmq.FD)): one for one in self.all}
         for fd in self.by_fd:
             self.epoll.register(fd, select.EPOLLIN)
         self.steps: list[tuple[float, int]] = []  # virtual time, number of a supervisor
         self.due: list[tuple[float, int]] = []  # when one will look into its ring
         self.waiting: set[int] = set()  # those that are in `due`
-        self.beats: list[tuple[float, int]] = [(time.monotonic() + wire.BEAT_S, n) for n in range(len(self.all))]
+        self.beats: list[tuple[float, int]] = [(time.monotonic() + self.beat_s, n) for n in range(len(self.all))]
         self.swept_s = 0.0
 
     def begin(self) -> None:
@@ -188,7 +196,7 @@ class Crowd:
                 heapq.heapreplace(self.steps, (following, n))
             if n not in self.waiting:
                 self.waiting.add(n)
-                heapq.heappush(self.due, (max(now, one.sent + POLL_S), n))
+                heapq.heappush(self.due, (max(now, one.sent + self.gather_s), n))
 
     def _send(self, now: float) -> None:
         while self.due and self.due[0][0] <= now:
@@ -202,33 +210,33 @@ class Crowd:
             one = self.all[n]
             if one.gone:
                 continue
-            if now - one.spoke >= wire.BEAT_S:
+            if now - one.spoke >= self.beat_s:
                 one.send("beat")
-            heapq.heappush(self.beats, (one.spoke + wire.BEAT_S, n))
+            heapq.heappush(self.beats, (one.spoke + self.beat_s, n))
 
 
-def launcher(processes: int, step_s: float, lacking: int) -> Launcher:
-    """In the place of an MPI launcher: simulated supervisors in so many processes."""
-    rest = [str(processes), str(step_s), str(lacking)]
+def launcher(processes: int, options: Sequence[str]) -> Launcher:
+    """In the place of an MPI launcher: simulated supervisors in so many processes. `options`: STEP_S, LACKING, EP."""
+    rest = [str(processes), *options]
     return Launcher(
         "simulated", sys.executable, "",
         lambda rank_map, _: ["-m", "tests.watch.simulated_supervisors", str(rank_map.ranks), *rest], {},
     )  # fmt: skip
 
 
-def main(ranks: str, processes: str, step_s: str, lacking: str, *_: str) -> int:
+def main(ranks: str, processes: str, step_s: str, lacking: str, ep: str, *_: str) -> int:
     """Simulate, then play it in so many processes."""
     plan = read_plan(os.environ)
     size, count = int(ranks), int(processes)
     blocks = {int(lacking): FEW_BLOCKS} if int(lacking) >= 0 else {}
-    start = simulate(size, blocks, float(step_s))
+    start = simulate(size, blocks, float(step_s), int(ep))
     shared = mmap.mmap(-1, 4096)  # a byte for each process that is connected
     children: list[int] = []
     for number in range(count):
         pid = os.fork()
         if pid == 0:
             ours = range(number * size // count, (number + 1) * size // count)
-            play(plan, [SimulatedRank(rank, size, start.scripts[rank]) for rank in ours], shared, number, count)
+            play(plan, [SimulatedRank(rank, size, int(ep), start.scripts[rank]) for rank in ours], shared, number, count)
             os._exit(0)
         children.append(pid)
     return max(os.waitpid(pid, 0)[1] for pid in children)
