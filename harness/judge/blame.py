@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness.judge import program, words
 from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
+from harness.judge.graph import lacked
 from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
@@ -86,10 +87,10 @@ def _by_decision(split: Split) -> Blame:
 def _by_own_decision(picture: Picture, split: Split) -> Blame:
     """By what the first rank that failed decided, and whom its last collective still lacked: that is no fault of theirs."""
     found = _by_decision(split)
-    lacked = not_there(picture.histories, split.deviating[0])
-    if lacked is None:
+    late = not_there(picture.histories, split.deviating[0])
+    if late is None:
         return found
-    entry, ranks = lacked
+    entry, ranks = late
     name = picture.comms[entry.comm][1]
     return replace(found, text=f"{found.text}, before {words.ranks_text(ranks)} came to {name} {entry.op} #{entry.seq}")
 
@@ -106,7 +107,7 @@ def _mispaired(picture: Picture) -> Blame | None:
     """
     if not picture.attached:
         return None
-    involved = {stuck.rank for stuck in picture.knot} | {peer for stuck in picture.knot for peer in stuck.lacks}
+    involved = {stuck.rank for stuck in picture.knot} | lacked(picture.knot)
     found = [mispair for mispair in mispaired(picture.histories) if involved & set(mispair.entries)]
     if not found:
         return None
@@ -145,7 +146,7 @@ def _missing(picture: Picture) -> Blame | None:
 
 
 def _lacked(picture: Picture) -> list[int]:
-    return [peer for stuck in picture.knot for peer in stuck.lacks if picture.states[peer].status is not Status.RUNNING]
+    return [peer for peer in sorted(lacked(picture.knot)) if picture.states[peer].status is not Status.RUNNING]
 
 
 def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:

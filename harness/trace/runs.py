@@ -9,6 +9,8 @@ Run = list[int]  # first, last, step
 
 def pack(ranks: Sequence[int]) -> list[int | Run]:
     """Ranks in their order: single ones, and runs of at least three as `[first, last, step]`. The inverse of `unpack`."""
+    if len(ranks) > 2 and (step := ranks[1] - ranks[0]) and tuple(ranks) == tuple(_run(ranks[0], ranks[-1], step)):
+        return [[ranks[0], ranks[-1], step]]  # the most frequent, in no time
     found: list[int | Run] = []
     at = 0
     while at < len(ranks):
@@ -33,5 +35,9 @@ def unpack(packed: Iterable[int | Run]) -> tuple[int, ...]:
             found.append(part)
         else:
             first, last, step = part
-            found += range(first, last + (1 if step > 0 else -1), step)
+            found += _run(first, last, step)
     return tuple(found)
+
+
+def _run(first: int, last: int, step: int) -> range:
+    return range(first, last + (1 if step > 0 else -1), step)

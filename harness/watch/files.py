@@ -68,6 +68,13 @@ class CaseFiles:
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.txt").write_text(text + (f"\n[{error}]\n" if error else ""))
 
+    def stacks_left_out(self, text: str) -> None:
+        """Write whose stacks were not taken; nothing when all were."""
+        if text:
+            folder = self.folder / "stacks"
+            folder.mkdir(exist_ok=True)
+            (folder / "left-out.txt").write_text(text)
+
     def dump(self, name: str, data: bytes) -> None:
         """Write what another tool gave. The name is one of ours; a path in it is refused."""
         if Path(name).name != name:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 # What the watchdog needs, on a core of 2020 or so. docs/scale.md has the measured figures.
 MESSAGE_S = 40e-6  # to read a message of a supervisor
 ROUND_S = 5e-6  # for each supervisor, to look at all that is known
+SUPERVISORS_A_CORE = 8  # that may look a hundred times a second; waking up alone takes a twentieth of a millisecond or two
 MOST_ROUND_S = 0.05  # one round of reading; then it looks whether there is a verdict, whatever is still to be read
 LAPSE_S = 0.25  # a round that takes longer is one in which the watchdog did not listen
 
@@ -22,6 +23,11 @@ def beat_s(peers: int, silence_s: float) -> float:
 def gather_s(peers: int) -> float:
     """How long a supervisor that has sent something gathers events before it sends more, so that all find a reader."""
     return min(1.0, peers * MESSAGE_S)
+
+
+def crowding(supervisors: int, cores: int) -> float:
+    """By how much less often the supervisors of one host look for news, so that they leave the cores to the ranks."""
+    return max(1.0, supervisors / (SUPERVISORS_A_CORE * max(1, cores)))
 
 
 def round_s(peers: int) -> float:

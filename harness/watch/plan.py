@@ -31,6 +31,7 @@ class Plan:
     world: int
     capacity: int
     silence_s: float = SILENCE_S
+    most_on_a_host: int = 1  # supervisors
 
     def environment(self) -> dict[str, str]:
         """The variable that carries the plan."""

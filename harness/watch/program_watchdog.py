@@ -158,7 +158,7 @@ class ProgramWatchdog(Vigil):
         for rank, one in ranks:
             self.files.events(rank, len(ranks), one.clock_ns, bytes(one.records), one.strings, one.state.lost)
 
-    def _collect_stacks(self, head: Head) -> None:
+    def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
         self.dumps_of = {one.process for one in self.members.processes.values() if one.alive and one.rank is not None}
         head.send_all("dump")
         self._listen_until(head, lambda: not self.dumps_of, SETTLE_S * 2)

@@ -39,7 +39,7 @@ class Roster:
         return number in self._entries
 
     def __iter__(self) -> Iterator[tuple[int, Entry]]:
-        return iter(sorted(self._entries.items()))
+        return iter(self._entries.items())
 
     def join(self, number: int, hello: dict[str, Any], now_s: float) -> None:
         """A supervisor said hello."""
@@ -55,19 +55,19 @@ class Roster:
 
     def present(self, call: int) -> bool:
         """Whether everybody has answered this call, or has said bye."""
-        return self.complete() and not self.absent(call)
+        return self.complete() and all(entry.answered >= call or entry.said_bye for _, entry in self)
 
     def absent(self, call: int) -> list[int]:
         """Who has said hello and not bye, and has not answered this call."""
-        return [number for number, entry in self if entry.answered < call and not entry.said_bye]
+        return sorted(number for number, entry in self if entry.answered < call and not entry.said_bye)
 
     def silent(self, now_s: float, silence_s: float) -> list[int]:
         """Who has said nothing for too long."""
-        return [number for number, e in self if now_s - e.heard_s > silence_s and not e.said_bye]
+        return sorted(number for number, e in self if now_s - e.heard_s > silence_s and not e.said_bye)
 
     def closed(self) -> list[int]:
         """Whose connection is gone without a bye."""
-        return [number for number, entry in self if entry.closed and not entry.said_bye]
+        return sorted(number for number, entry in self if entry.closed and not entry.said_bye)
 
     def gone(self, now_s: float, silence_s: float) -> bool:
         """Whether nobody is left: each has said bye, has gone, or has been silent for too long."""

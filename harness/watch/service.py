@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.launch.open_files import give_back
 from harness.watch import process
-from harness.watch.pace import gather_s
+from harness.watch.pace import crowding, gather_s
 from harness.watch.plan import read_plan
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Service(ABC):
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
         self.gather_s = gather_s(self.plan.world)
+        self.poll_ms = int(self.poll_ms * crowding(self.plan.most_on_a_host, os.cpu_count() or 1))
         self.next_forward = self.next_scan = 0.0
         self._oom_kills = process.oom_kills()
         process.adopt_orphans()

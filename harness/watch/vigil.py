@@ -90,7 +90,7 @@ class Vigil(ABC):
                 verdict = self._judge(head, job)
                 self._write_down()
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
-                    self._collect_stacks(head)
+                    self._collect_stacks(head, verdict)
                     verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
@@ -114,6 +114,7 @@ class Vigil(ABC):
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
             silence_s=self.case.limits.silence_s,
+            most_on_a_host=max(node.ranks for node in self.rank_map.nodes),
         )
         # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
@@ -314,7 +315,7 @@ class Vigil(ABC):
         """What could not be written before the verdict."""
 
     @abstractmethod
-    def _collect_stacks(self, head: Head) -> None:
+    def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
         """Ask for the stacks of all that hangs, and for the dumps of other tools."""
 
     @abstractmethod

@@ -22,6 +22,7 @@ from harness.watch.head import Head
 from harness.watch.members import Members
 from harness.watch.picture import picture
 from harness.watch.plan import LAUNCH, STATE, STATE_FOLDER
+from harness.watch.sample import left_out_text, sample
 from harness.watch.vigil import Ground, Vigil
 
 STACKS_S = 30.0
@@ -104,10 +105,12 @@ class Watchdog(Vigil):
 
     # --- after it -------------------------------------------------------------------------------------------------
 
-    def _collect_stacks(self, head: Head) -> None:
-        self.stacks_missing = {rank for rank, member in self.members if member.exit_code is None}
-        for rank in self.stacks_missing:
-            head.send(rank, "stacks")
+    def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
+        alive = [rank for rank, member in self.members if member.exit_code is None]
+        chosen = sample(self.members.states(), alive, verdict.blame.ranks if verdict.blame else ())
+        self.files.stacks_left_out(left_out_text(alive, chosen))
+        self.stacks_missing = set(chosen)
+        head.send_to(chosen, "stacks")
         self._listen_until(head, lambda: not self.stacks_missing, STACKS_S)
 
     def _opinions(self, verdict: Verdict) -> list[Finding]:

@@ -6,6 +6,7 @@ capture; what comes of that comes from the collectives.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import random
 from array import array
@@ -51,11 +52,16 @@ class Start:
     events: int
 
 
-def members_of(comm: str, rank: int, size: int, ep: int) -> range:
+def members_of(comm: str, rank: int, size: int, ep: int) -> tuple[int, ...]:
     """The ranks of the communicator of this name that `rank` belongs to: the world, or a group of neighbours."""
     width = {"world": size, "tp": TP, "ep": ep}[comm]
     first = rank - rank % width
-    return range(first, min(first + width, size))
+    return _neighbours(first, min(first + width, size))
+
+
+@functools.cache
+def _neighbours(first: int, end: int) -> tuple[int, ...]:
+    return tuple(range(first, end))
 
 
 def start_up(blocks: int, random_s: Iterator[float]) -> Iterator[Op | float]:
