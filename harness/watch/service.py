@@ -43,7 +43,8 @@ class Service(ABC):
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
         self.gather_s = gather_s(self.plan.world)
-        self.poll_ms = int(self.poll_ms * crowding(self.plan.most_on_a_host, os.cpu_count() or 1))
+        crowd = crowding(self.plan.most_on_a_host, os.cpu_count() or 1)
+        self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
         self.next_forward = self.next_scan = 0.0
         self._oom_kills = process.oom_kills()
         process.adopt_orphans()
