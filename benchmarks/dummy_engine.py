@@ -32,14 +32,14 @@ def serve(listener: socket.socket, size: int) -> None:
         for key, _ in selector.select():
             if key.fileobj is listener:
                 line, _ = listener.accept()
-                selector.register(line, selectors.EVENT_READ)
+                selector.register(line, selectors.EVENT_READ, line)
                 continue
-            assert isinstance(key.fileobj, socket.socket)
-            name = key.fileobj.recv(1)
+            peer: socket.socket = key.data
+            name = peer.recv(1)
             if not name:
-                selector.unregister(key.fileobj)
+                selector.unregister(peer)
                 continue
-            waiting[name].append(key.fileobj)
+            waiting[name].append(peer)
             if len(waiting[name]) == size:
                 for line in waiting.pop(name):
                     line.sendall(name)

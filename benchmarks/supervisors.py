@@ -1,7 +1,8 @@
-"""Real supervisors on one machine, as many as it holds: `python -m benchmarks.supervisors RANKS [deadlock|clean] [LAUNCHER]`.
+"""Real supervisors on one machine, as many as it holds: `python -m benchmarks.supervisors RANKS`.
 
 Real: watchdog, launcher (Hydra, or `none` for Lockstep's own), supervisors, processes, verdict, teardown. The engine is a
-few lines of Python (`benchmarks/dummy_engine.py`), so that what is measured is ours.
+few lines of Python (`benchmarks/dummy_engine.py`), so that what is measured is ours. More arguments: `deadlock` or `clean`,
+and the launcher.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Measured(Watchdog):
 
 
 def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") -> dict[str, float]:
-    """The figures of one case. Raises RuntimeError when the verdict is another than the program comes to, or something stays."""
+    """The figures of one case. Raises RuntimeError when the verdict is not what the program comes to, or something stays."""
     argv = [sys.executable, "-m", "benchmarks.dummy_engine", program]
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
@@ -91,10 +92,8 @@ def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") 
         verdict = dog.watch()
         ended_s = time.monotonic()
     wanted = (Outcome.HANG, True, (ranks - 1,)) if program == "deadlock" else (Outcome.SUCCESS, None, None)
-    if (
-        (verdict.outcome, verdict.proved, verdict.blame and verdict.blame.ranks) != wanted
-        or verdict.findings
-        and program == "clean"
+    if (verdict.outcome, verdict.proved, verdict.blame and verdict.blame.ranks) != wanted or (
+        verdict.findings and program == "clean"
     ):
         raise RuntimeError(f"{verdict.outcome.value} {verdict.cause.value}: {verdict.text[:2000]} {verdict.findings}")
     left = process.with_variable(TOKEN, dog.token)

@@ -1,9 +1,9 @@
-"""One real watchdog under the traffic of simulated supervisors, up to 10,000: `python -m benchmarks.watchdog_load RANKS`.
+"""One real watchdog under the traffic of simulated supervisors: `python -m benchmarks.watchdog_load RANKS [STEP_S]`.
 
-Real: sockets, encryption, members, proof, judge, files, all in this process. Simulated: the ranks and their supervisors, which
+Real: sockets, encryption, members, proof, judge, files, all in this process. Simulated: the ranks and their supervisors, who
 write real events into real rings and speak the real protocol, from two processes of this machine. One rank has fewer blocks
-than the others and deadlocks them, `clean`: none has. `wide`: all ranks are one group of expert parallelism, and all are stuck
-at once. STEP_S: seconds that a rank computes between collectives.
+than the others and deadlocks them; with --clean none has. --wide: all ranks are one group of expert parallelism, and all are
+stuck at once. STEP_S: seconds that a rank computes between collectives.
 """
 
 from __future__ import annotations

@@ -22,15 +22,24 @@ class CaseFiles:
         """Append what a rank printed."""
         self._append(f"rank-{rank}.log", data)
 
-    def delta(self, rank: int, world: int, message: dict[str, Any]) -> None:
-        """Append a rank's new events."""
+    def delta(self, rank: int, world: int, clock_ns: int, message: dict[str, Any]) -> None:
+        """Append a rank's new events. `clock_ns`: what makes their times those of a wall clock."""
+        log = self._log(rank, world, clock_ns)
+        log.append(message["records"], tuple(message["strings"]), message["lost"])
+
+    def clock(self, rank: int, clock_ns: int) -> None:
+        """Correct what was said of a rank's clock when its log was begun."""
+        if f"rank-{rank}.events" in self._begun:
+            self._log(rank, 0, clock_ns).clock(clock_ns)
+
+    def _log(self, rank: int, world: int, clock_ns: int) -> EventLogWriter:
         name = f"rank-{rank}.events"
         log = self._taken(name)
         if not isinstance(log, EventLogWriter):
             path, resume = self.folder / name, name in self._begun
-            log = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=message["clock"], resume=resume)
+            log = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns, resume=resume)
         self._keep(name, log)
-        log.append(message["records"], tuple(message["strings"]), message["lost"])
+        return log
 
     def program_output(self, index: int, stream: str, data: bytes) -> None:
         """Append what a launched command and all below it printed."""

@@ -1,4 +1,4 @@
-"""The pace: how often what is done, so that one watchdog can serve thousands of supervisors. Standard library only, no clock.
+"""The pace: how often what is done, so that one watchdog can serve thousands of supervisors. Standard library, no clock.
 
 Whatever is done later because of it is only done later: nothing that is judged depends on how soon it is told.
 """

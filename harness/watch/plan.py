@@ -4,10 +4,13 @@ path to the engine's start."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+PROTOCOL = 2  # of the plan and of the messages
 PLAN = "LOCKSTEP_PLAN"  # environment of a supervisor; not handed on to the engine, since it holds the keys
 STATE = (
     "LOCKSTEP_STATE"  # environment of the ranks: a folder that stays between the launches of a case; made by who needs it
@@ -30,8 +33,24 @@ class Plan:
     spec: dict[str, Any]
     world: int
     capacity: int
+    nodes: tuple[int, ...]  # how many ranks each node has, in the order of ranks
+    chosen: bool  # the user has named the interface: ranks are to use it for everything
     silence_s: float = SILENCE_S
-    most_on_a_host: int = 1  # supervisors
+    protocol: int = PROTOCOL
+
+    @property
+    def remote(self) -> bool:
+        """Whether ranks may be on other hosts than the watchdog's."""
+        return not self.endpoint.startswith("tcp://127.")
+
+    def local_rank(self, rank: int) -> tuple[int, int]:
+        """The number of a rank on its node, and how many ranks that node has. Raises IndexError."""
+        first = 0
+        for count in self.nodes:
+            if rank < first + count:
+                return rank - first, count
+            first += count
+        raise IndexError(f"rank {rank} of {first}")
 
     def environment(self) -> dict[str, str]:
         """The variable that carries the plan."""
@@ -43,5 +62,10 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     if PLAN not in environ:
         raise SystemExit(f"{PLAN} is not set: supervisors are started by `lockstep run`, through the MPI launcher")
     raw = json.loads(environ[PLAN])
-    raw["argv"] = tuple(raw["argv"])
+    if raw.get("protocol") != PROTOCOL:
+        raise SystemExit(
+            f"lockstep supervisor: on {os.uname().nodename} {Path(__file__).parents[2]} is another version of lockstep than "
+            f"the watchdog's (protocol {PROTOCOL}, not {raw.get('protocol')}); install the same version on all hosts"
+        )
+    raw |= {"argv": tuple(raw["argv"]), "nodes": tuple(raw["nodes"])}
     return Plan(**raw)

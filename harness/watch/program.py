@@ -9,6 +9,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class ProgramSupervisor(Service):
 
     def _forward_one(self, line: Line, one: Attached) -> None:
         # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
-        gone = one.gone()
+        gone, seen_ns = one.gone(), time.monotonic_ns()
         for answer in one.answers():
             self.asked.pop(one.serial, None)
             self._send_delta(line, one)  # had it moved before it answered, its event comes first
@@ -101,7 +102,7 @@ class ProgramSupervisor(Service):
             if one.pid == self.child.pid:
                 self.code = self.child.wait()
             code = self.code if one.pid == self.child.pid else one.exit_code()
-            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code))
+            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code), seen_ns=seen_ns)
             one.close()
 
     def _send_delta(self, line: Line, one: Attached) -> None:
@@ -153,7 +154,7 @@ class ProgramSupervisor(Service):
             self._stacks(line)
 
     def _stacks(self, line: Line) -> None:
-        for name, data in dumps(os.environ, self.number):
+        for name, data in dumps(self.environ, self.number):
             line.send("dump", name=name, data=data)
         pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
         for pid in process.descendants(os.getpid()):
@@ -164,6 +165,8 @@ class ProgramSupervisor(Service):
 
     def close(self) -> None:
         """End the command and all that it started; remove the shared memory that they left."""
+        for pid in process.descendants(os.getpid()):
+            self.left |= process.shared_memory(pid)
         with contextlib.suppress(OSError):
             process.end_tree(self.child.pid)
             self.child.wait()
@@ -192,13 +195,19 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
     env[ENVIRONMENT] = address
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), env.get("PYTHONPATH"))))
     env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
-    if plan.world > 1:
+    if plan.world > 1 and not starts_ranks(plan.argv):
         # As torchrun would tell it; a program that goes by MPI does not look.
-        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": index, "LOCAL_WORLD_SIZE": plan.world}
+        rank_here, ranks_here = plan.local_rank(index)
+        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": rank_here, "LOCAL_WORLD_SIZE": ranks_here}
         if "RANK" not in env and "MASTER_PORT" not in env:
             env |= {name: str(value) for name, value in told.items()}
-            env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(plan.spec["port"])}
+            env |= {"MASTER_ADDR": plan.spec["master"], "MASTER_PORT": str(plan.spec["port"])}
     return env
+
+
+def starts_ranks(argv: Sequence[str]) -> bool:
+    """Whether the command is torchrun, one of several: the ranks are the processes that it starts, not it."""
+    return any(Path(word).name in ("torchrun", "torch.distributed.run", "torch.distributed.launch") for word in argv[:3])
 
 
 def mapped_library(pid: int) -> str | None:

@@ -12,7 +12,7 @@ MOST = 64  # ranks; a thousand stacks of one place tell no more, and each takes 
 
 
 def sample(states: Mapping[int, RankState], ranks: Iterable[int], blamed: Iterable[int], most: int = MOST) -> list[int]:
-    """At most `most` of `ranks`: the blamed ones, then of those that stand in the same place the first, the second, and so on.
+    """At most `most` of `ranks`: the blamed ones, then of all that stand in one place the first, the second, and so on.
 
     Ranks stand in the same place when they wait in the same operations of communicators of the same name, or not at all, in
     one phase.
@@ -38,7 +38,7 @@ def left_out_text(ranks: Iterable[int], chosen: Iterable[int]) -> str:
     if not rest:
         return ""
     return (
-        f"Stacks were taken of {words.ranks_text(chosen)}: of those to blame, and of some in every place where ranks stand.\n"
+        f"Stacks were taken of {words.ranks_text(chosen)}: of those to blame, and of some in each place where ranks stand.\n"
         f"They were not taken of {words.ranks_text(rest)}.\n"
     )
 

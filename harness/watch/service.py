@@ -19,7 +19,9 @@ from harness.watch.plan import read_plan
 
 if TYPE_CHECKING:
     from harness.watch.line import Line
+    from harness.watch.node import Node
 
+LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
@@ -42,8 +44,15 @@ class Service(ABC):
         give_back(environ)
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
+        self.environ = environ
+        self.node: Node | None = None
+        if self.plan.remote:
+            from harness.watch.node import Node
+
+            self.node = Node(self.plan, environ, self.number)
+            environ |= self.node.environment
         self.gather_s = gather_s(self.plan.world)
-        crowd = crowding(self.plan.most_on_a_host, os.cpu_count() or 1)
+        crowd = crowding(max(self.plan.nodes), os.cpu_count() or 1)
         self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
         self.next_forward = self.next_scan = 0.0
         self._oom_kills = process.oom_kills()
@@ -51,17 +60,22 @@ class Service(ABC):
 
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
+        from harness.watch.identity import clocks, identity
         from harness.watch.line import Line, LostError
+        from harness.watch.node import route_to
 
         line = Line(self.plan)
+        who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}
+        address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
         try:
-            line.send("hello", rank=self.number, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
+            line.send("hello", **who, address=address, **clocks())
             while self._serve(line):
                 pass
         except LostError as lost:
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
-            self.close()
+            self.end()
             process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
+            time.sleep(LINGER_S)
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
@@ -76,15 +90,20 @@ class Service(ABC):
         for message in line.receive(self.poll_ms):
             kind = message["type"]
             if kind == "end":
-                self.close()
+                self.end()
                 self.forward(line)
                 line.send("bye")
+                # A launcher kills the others of a host when the first of them leaves: none may, before all have cleaned up.
+                while not any(message["type"] == "leave" for message in line.receive(self.poll_ms)):
+                    pass
                 line.close()
                 return False
             if kind == "call":
                 # What has happened up to now comes before the answer.
                 self.forward(line)
                 line.send("here", number=message["number"])
+            elif kind == "time":
+                line.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
             else:
                 self.answer(line, message)
         return True
@@ -92,6 +111,12 @@ class Service(ABC):
     def ended_by_memory(self, code: int | None) -> bool:
         """Whether a process that ended so was killed by the kernel for want of memory."""
         return code == -signal.SIGKILL and process.oom_kills() > self._oom_kills
+
+    def end(self) -> None:
+        """Leave nothing behind; harmless when done twice."""
+        self.close()
+        if self.node:
+            self.node.leave()
 
     @abstractmethod
     def forward(self, line: Line) -> None:
@@ -117,7 +142,7 @@ def serve(service: Service) -> None:
     """
 
     def stop(signum: int, frame: object) -> None:
-        service.close()
+        service.end()
         os._exit(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -125,5 +150,5 @@ def serve(service: Service) -> None:
     try:
         service.run()
     finally:
-        service.close()
+        service.end()
     os._exit(0)

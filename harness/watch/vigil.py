@@ -27,7 +27,11 @@ from harness.scenario.case import Case
 from harness.trace import layout
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
+from harness.watch.host_clocks import HostClocks
+from harness.watch.identity import identity
 from harness.watch.members import Members
+from harness.watch.misplaced import misplaced
+from harness.watch.nodes import nodes, stranger, uneven
 from harness.watch.pace import Share
 from harness.watch.plan import TOKEN, Plan
 from harness.watch.progress import Progress
@@ -64,9 +68,12 @@ class Vigil(ABC):
         self.proof = Proof(self.members)
         self.roster = Roster(case.ranks)
         self.roll_call = RollCall()
+        self.identity = identity()
+        self.clocks = HostClocks(self.identity["clock"])
         self.files = CaseFiles(folder)
         self.folder = folder
         self.token = secrets.token_hex(8)
+        self.placed = False  # whether it was looked at where the ranks are
         self.dirty = False
         self.share = Share()  # of the time, for judging
         self.listened_s = 0.0  # the clock by which somebody is silent
@@ -81,13 +88,13 @@ class Vigil(ABC):
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         teardown = Teardown(self.token, self.members)
-        with Head(self.case.ranks, silence_s=self.case.limits.silence_s) as head:
+        with Head(self.case.ranks, self.rank_map.address, self.case.limits.silence_s) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
                 return Verdict(Outcome.INVALID, Cause.LAUNCH, str(error))
             try:
-                verdict = self._judge(head, job)
+                verdict = self._on_nodes(self._judge(head, job))
                 self._write_down()
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
                     self._collect_stacks(head, verdict)
@@ -113,8 +120,9 @@ class Vigil(ABC):
             spec=self._spec(),
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
+            nodes=tuple(node.ranks for node in self.rank_map.nodes),
+            chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
             silence_s=self.case.limits.silence_s,
-            most_on_a_host=max(node.ranks for node in self.rank_map.nodes),
         )
         # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
@@ -149,12 +157,17 @@ class Vigil(ABC):
             self.changes += kind in JUDGED
             if kind == "hello":
                 self.roster.join(number, message, head.listening.listened_s)
+                self.clocks.join(number, message)
+                self._ask_time(head, number)
             entry = self.roster[number]
             entry.heard_s = head.listening.listened_s
             if kind == "here":
                 entry.answered = message["number"]
             elif kind == "bye":
                 entry.said_bye = True
+            elif kind == "time":
+                if self.clocks.exchanged(number, message, time.monotonic_ns()):
+                    self._ask_time(head, number)
             elif kind == "dump":
                 self.dumps[message["name"]] = message["data"]
                 self.files.dump(message["name"], message["data"])
@@ -164,6 +177,11 @@ class Vigil(ABC):
         if head.listening.drained:  # else there may be more to read of who has closed
             for number in head.closed():
                 self.roster[number].closed = True
+        for number in self.clocks.due(time.monotonic()):
+            self._ask_time(head, number)
+
+    def _ask_time(self, head: Head, number: int) -> None:
+        head.send(number, "time", asked_ns=time.monotonic_ns())
 
     def _given(self, head: Head, ground: Ground | None, now: float) -> Verdict | None:
         """The verdict on this ground, as soon as everybody has shown that he was there when it was judged."""
@@ -180,6 +198,11 @@ class Vigil(ABC):
                 return verdict
             self._held, self._held_s = verdict, now
         return self._stamped(now) if step is Step.GIVE else None
+
+    def _on_nodes(self, verdict: Verdict) -> Verdict:
+        """With what is known of the hosts."""
+        found = nodes(self.roster, self.clocks)
+        return replace(verdict, nodes=found, findings=(*verdict.findings, *uneven(found)))
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
@@ -243,6 +266,11 @@ class Vigil(ABC):
         if not self.roster.complete() and now - self.started_s > self.case.limits.launch_s:
             text = f"no supervisor of rank {self.roster.missing()} within {self.case.limits.launch_s:.0f} s:\n{job.tail()}"
             return self._invalid(Cause.LAUNCH, text, now)
+        if self.roster.complete() and not self.placed:
+            self.placed = True
+            other = None if self.rank_map.local else stranger(self.roster, self.identity)
+            if wrong := other or misplaced(self.rank_map, self.roster.places()):
+                return self._invalid(Cause.LAUNCH, wrong, now)
         if silent := self.roster.silent(self.listened_s, silence_s):
             text = f"nothing was heard for {silence_s:.0f} s from {self.roster.where(silent)}"
             return self._invalid(Cause.NODE_LOST, text, now)
@@ -270,6 +298,7 @@ class Vigil(ABC):
             return job.exit_code() is not None or self.roster.gone(self.listened_s, limits.silence_s)
 
         self._listen_until(head, done, limits.teardown_s if alive and head.known else 0.0)
+        head.send_all("leave")
         job.end(patience_s=limits.teardown_s if self.roster.complete() else 1.0)
 
     def _listen_until(self, head: Head, done: Callable[[], bool], timeout_s: float) -> None:

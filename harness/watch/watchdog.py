@@ -68,14 +68,14 @@ class Watchdog(Vigil):
         member = self.members[number]
         if kind == "delta":
             self.members.take(number, message)
-            self.files.delta(number, self.case.ranks, message)
+            self.files.delta(number, self.case.ranks, self.clocks.wall_ns(number), message)
             self.dirty = True
             if member.state.status is Status.ABORTED:
                 self.aborts[number, -1] = member.state.number
         elif kind == "output":
             self.files.output(number, message["data"])
         elif kind == "ended":
-            member.end(message["code"], time.monotonic())
+            member.end(message["code"], time.monotonic(), message["seen_ns"])
             member.oom_killed = message["oom"]
             self.dirty = True
         elif kind == "confirmed":
@@ -101,7 +101,12 @@ class Watchdog(Vigil):
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
         advancing = self.progress.advancing(self.listened_s, self.case.limits.livelock_s)
-        return decide(picture(self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now))
+        known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
+        return decide(picture(*known, self.clocks.of))
+
+    def _write_down(self) -> None:
+        for number, _ in self.roster:
+            self.files.clock(number, self.clocks.wall_ns(number))
 
     # --- after it -------------------------------------------------------------------------------------------------
 

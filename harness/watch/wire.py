@@ -1,7 +1,7 @@
 """What supervisors and watchdog say to each other: msgpack maps over ZeroMQ, encrypted and authenticated by CURVE.
 
 Every message is a map with `type`. From a supervisor: hello, here, delta, output, ended, left, confirmed, stacks, beat,
-bye. From the watchdog: call, confirm, acknowledge, stacks, release, end, beat.
+bye. From the watchdog: call, confirm, acknowledge, stacks, release, end, leave, beat.
 """
 
 from __future__ import annotations

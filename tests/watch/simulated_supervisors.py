@@ -1,9 +1,9 @@
 """Simulated supervisors: many in one process, each with a real socket, a real ring and a real recorder, and no engine.
 
 They speak the real protocol to a real watchdog. What their ranks write, and when, comes from `simulated_start`; what they
-answer is read from their rings, as a supervisor does. `python -m tests.watch.simulated_supervisors RANKS PROCESSES STEP_S
-LACKING EP`, started by a watchdog in the place of an MPI launcher; LACKING: a rank without enough KV blocks, -1 for none; EP:
-ranks of a group of expert parallelism.
+answer is read from their rings, as a supervisor does. A watchdog starts this module in the place of an MPI launcher, with
+RANKS PROCESSES STEP_S LACKING EP: LACKING is a rank without enough KV blocks, or -1; EP the ranks of a group of expert
+parallelism.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from harness.trace.handles import Comm, Wait
 from harness.trace.ring import Ring
 from harness.watch import wire
 from harness.watch.feed import Feed
+from harness.watch.identity import clocks, identity
 from harness.watch.pace import beat_s, gather_s
 from harness.watch.plan import Plan, read_plan
 from tests.watch.simulated_start import Op, Script, members_of, simulate
@@ -52,7 +53,6 @@ class SimulatedRank:
     def __init__(self, rank: int, world: int, ep: int, script: Script) -> None:
         self.rank, self.world, self.ep, self.script = rank, world, ep, script
         self.ring = AnonymousRing(rank, world)
-        layout.I64.pack_into(self.ring.memory, layout.CLOCK, time.time_ns() - time.monotonic_ns())
         self.recorder = Recorder(self.ring.memory, CAPACITY, rank)
         self.at = 0
         self._comms: dict[str, Comm] = {}
@@ -85,7 +85,9 @@ class SimulatedRank:
 class SimulatedSupervisor:
     """The end of the line of one rank."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], plan: Plan, rank: SimulatedRank) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], plan: Plan, rank: SimulatedRank, who: dict[str, Any]
+    ) -> None:
         self.rank = rank
         self.feed = Feed(rank.ring)
         self.spoke = self.sent = 0.0
@@ -96,7 +98,7 @@ class SimulatedSupervisor:
         self.socket.curve_secretkey = plan.secret_key.encode()
         self.socket.linger = 2000
         self.socket.connect(plan.endpoint)
-        self.send("hello", rank=rank.rank, pid=1, supervisor=1, host=os.uname().nodename)
+        self.send("hello", rank=rank.rank, pid=1, supervisor=1, address="127.0.0.1", **who, **clocks())
 
     def send(self, kind: str, **fields: Any) -> None:
         """One message."""
@@ -125,17 +127,21 @@ class SimulatedSupervisor:
         elif kind == "call":
             self.forward()
             self.send("here", number=message["number"])
+        elif kind == "time":
+            self.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
         elif kind == "stacks":
             self.send("stacks", text="", error="a simulated rank has no stack")
         elif kind == "release" and not self.ended:
             self.forward()
             self.ended = True
-            self.send("ended", code=0, oom=False)
+            self.send("ended", code=0, oom=False, seen_ns=time.monotonic_ns())
         elif kind == "end":
             if not self.ended:
                 self.forward()
-                self.send("ended", code=-9, oom=False)
+                self.ended = True
+                self.send("ended", code=-9, oom=False, seen_ns=time.monotonic_ns())
             self.send("bye")
+        elif kind == "leave":
             self.gone = True
 
 
@@ -145,8 +151,9 @@ class Crowd:
     def __init__(self, plan: Plan, ranks: list[SimulatedRank]) -> None:
         self.beat_s, self.gather_s = beat_s(plan.world, plan.silence_s), max(POLL_S, gather_s(plan.world))
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        who = identity()
         self.context.set(zmq.MAX_SOCKETS, len(ranks) + 16)
-        self.all = [SimulatedSupervisor(self.context, plan, rank) for rank in ranks]
+        self.all = [SimulatedSupervisor(self.context, plan, rank, who) for rank in ranks]
         self.epoll = select.epoll()
         self.by_fd = {int(one.socket.getsockopt(zmq.FD)): one for one in self.all}
         for fd in self.by_fd:
