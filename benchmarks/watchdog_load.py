@@ -76,7 +76,7 @@ class Measured(Watchdog):
         if self.proof.judged != judged:
             self.looks.append(time.perf_counter() - began)  # with the questions that it leads to
         if self.proof.first_proved_s is not None and self.proved_after_s is None:
-            last = max(stuck.wait.since_ns for stuck in self.proof.candidate)
+            last = max(stuck.wait.since_ns for stuck in self.proof.knot)
             self.proved_after_s = time.monotonic() - last / 1e9
         return found
 

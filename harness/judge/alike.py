@@ -1,7 +1,7 @@
 """Ranks that did the same: the judge compares each two kinds of ranks once, and not each two ranks. Pure.
 
-Where ten thousand ranks run one program there are few kinds of them; every comparison of two ranks depends on their kinds, and
-on where they meet, alone.
+Where ten thousand ranks run one program there are few kinds of them; every comparison of two ranks depends on their kinds,
+and on where they meet, alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Alike:
         self._peers: dict[int, dict[int, tuple[int, ...]]] = {}
 
     def pairs(self, waits: Iterable[tuple[int, Sequence[int]]]) -> Iterator[tuple[int, int]]:
-        """`waits`: ranks, each with those that it lacks. Of all pairs of the two that are alike the first, lower rank first."""
+        """Of all pairs that are alike the first, the lower rank first. `waits`: ranks, each with those that it lacks."""
         lists: set[tuple[int, int]] = set()
         kept: list[Sequence[int]] = []  # so that no other list gets the same identity
         kinds: set[tuple[int, int]] = set()

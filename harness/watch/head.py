@@ -16,6 +16,7 @@ from harness.watch.pace import MOST_ROUND_S, Listening, beat_s, round_s
 from harness.watch.plan import SILENCE_S
 
 BACKLOG = 4096  # connections that wait to be accepted; the kernel's net.core.somaxconn counts when it is less
+_AT_ONCE, _WITH_MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)  # numbers: an operation on zmq's enums takes longer than a send
 _MONITOR = "inproc://closed"
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
@@ -86,27 +87,30 @@ class Head:
         """
         self._send_beat()
         began = time.monotonic()
-        wait, drained = timeout_ms, True
+        wait, drained = timeout_ms, False
         while True:
-            if not self._socket.poll(wait):
+            try:
+                route = self._socket.recv(_AT_ONCE)
+            except zmq.Again:
+                drained = True  # all that had come until now
+                if wait > 0 and self._socket.poll(wait):
+                    continue
                 wait = int((began + self._round_s - time.monotonic()) * 1e3)
                 if wait <= 0:
                     break
                 continue
             wait = 0
-            if time.monotonic() - began > MOST_ROUND_S:
-                drained = False
-                break
             if len(self._routes) < self._peers:
-                frames = self._socket.recv_multipart(copy=False)
-                route, message = frames[0].bytes, wire.decode(frames[1].bytes)
+                frame = self._socket.recv(copy=False)
+                message = wire.decode(frame.bytes)
                 if message["type"] == "hello":
-                    self._welcome(message["rank"], route, frames[1].get(zmq.SRCFD))
+                    self._welcome(message["rank"], route, frame.get(zmq.SRCFD))
             else:
-                route, raw = self._socket.recv_multipart()
-                message = wire.decode(raw)
+                message = wire.decode(self._socket.recv())
             if route in self._ranks:
                 yield self._ranks[route], message
+            if time.monotonic() - began > MOST_ROUND_S:
+                break
         self.listening.round(time.monotonic(), drained)
 
     def _welcome(self, rank: int, route: bytes, descriptor: int) -> None:
@@ -145,7 +149,8 @@ class Head:
         raw = wire.encode(kind, **fields)
         for rank in ranks:
             if rank in self._routes:
-                self._socket.send_multipart([self._routes[rank], raw])
+                self._socket.send(self._routes[rank], _WITH_MORE)
+                self._socket.send(raw)
 
     def _send_beat(self) -> None:
         if time.monotonic() - self._beat > self._beat_s:

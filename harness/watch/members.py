@@ -149,9 +149,14 @@ class Members:
     def over(self) -> bool:
         """Whether everybody has ended, or an engine cannot go on. Not while a rank has called abort and its launcher has not
         yet killed the job."""
-        statuses = [(member.state.status, member.alive) for _, member in self]
-        aborting = (Status.ABORTED, True) in statuses
-        return any(status is Status.UNABLE for status, _ in statuses) or (self.settled() and not aborting)
+        running = aborting = False
+        for _, member in self:
+            status = member.state.status
+            running |= status is Status.RUNNING
+            aborting |= status is Status.ABORTED and member.alive
+            if status is Status.UNABLE:
+                return True
+        return not running and not aborting and self.settled()
 
     def kill(self, now_s: float) -> None:
         """The launcher has killed everybody."""

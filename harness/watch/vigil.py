@@ -41,6 +41,7 @@ from harness.watch.roster import Roster
 from harness.watch.teardown import Teardown
 
 POLL_MS = 10
+BEHIND_S = 1.0  # a watchdog that is further behind with reading does not judge
 CLOSED_S = 1.0  # what a launcher is given to say why a supervisor has gone
 JUDGED = {"hello", "delta", "ended", "came", "gone", "processes"}  # messages that may change what is judged
 
@@ -218,8 +219,12 @@ class Vigil(ABC):
         knot = self.proof.confirm(now)
         if knot and (self.proof.quiet() or now - (self.proof.first_proved_s or now) >= SETTLE_S):
             return Ground(knot)
-        may_look = (knot or not self.proof.pending()) and not self.proof.withdrawn
-        if self.dirty and may_look and self.share.due(now):
+        if self.proof.unasked and self.proof.standing():
+            self._ask(head, self.proof.ask_rest())
+        may_look = not self.proof.candidate and not self.proof.withdrawn
+        # While there is more to read, what is known of different ranks is of different times: most would be refuted.
+        fresh = head.listening.behind_s < BEHIND_S
+        if self.dirty and may_look and fresh and self.share.due(now):
             self.dirty = False
             ranks = self.proof.look()
             self.share.took(now, time.monotonic())
