@@ -199,9 +199,9 @@ class Crowd(Members):
         """The supervisors that have not said hello."""
         return set(range(self.world)) - set(self.commands)
 
-    def left(self) -> set[str]:
-        """Shared memory that supervisors have told of."""
-        return {path for command in self.commands.values() for path in command.left}
+    def left(self) -> dict[int, set[str]]:
+        """By supervisor, the shared memory that it has told of."""
+        return {index: command.left for index, command in self.commands.items()}
 
     def states(self) -> dict[int, RankState]:
         """The state of each rank."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.trace.log import EventLogWriter
+from harness.watch.plan import STATE_FOLDER
 
 
 class CaseFiles:
@@ -83,6 +84,15 @@ class CaseFiles:
             folder = self.folder / "stacks"
             folder.mkdir(exist_ok=True)
             (folder / "left-out.txt").write_text(text)
+
+    def state(self, host: str, path: str, data: bytes) -> None:
+        """Write a file that ranks of another host left for the next launch. A path that leads elsewhere is refused."""
+        root = (self.folder / STATE_FOLDER / host).resolve()
+        place = (root / path).resolve()
+        if not place.is_relative_to(root) or "/" in host:
+            raise ValueError(f"{path!r} of {host!r} leads out of the case's folder")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
 
     def dump(self, name: str, data: bytes) -> None:
         """Write what another tool gave. The name is one of ours; a path in it is refused."""

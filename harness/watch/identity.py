@@ -5,7 +5,6 @@ Standard library only, and cheap: every supervisor does it, once its engine has 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import time
@@ -51,6 +50,8 @@ def versions() -> dict[str, str]:
 
 def code() -> str:
     """A fingerprint of this program's source, the same for the same files wherever they are."""
+    import hashlib  # slow, and not needed before the engine's start
+
     digest = hashlib.blake2b(digest_size=8)
     for room in ROOMS:
         for path in _sources(str(ROOT / room)):

@@ -118,9 +118,9 @@ class Members:
         """The supervisors that have not said hello."""
         return set(range(self.world)) - set(self.by_rank)
 
-    def left(self) -> set[str]:
-        """Shared memory that the ranks have told of, and that they leave behind when they are killed."""
-        return {path for member in self.by_rank.values() for path in member.left}
+    def left(self) -> dict[int, set[str]]:
+        """By supervisor, the shared memory that its ranks have told of and leave behind when they are killed."""
+        return {rank: member.left for rank, member in self.by_rank.items()}
 
     def knot(self) -> list[Stuck]:
         """The waits that can never end, if the present states held together."""

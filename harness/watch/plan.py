@@ -18,6 +18,7 @@ STATE = (
 LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch, from 1
 STATE_FOLDER = "state"  # its name in the case's folder
 SILENCE_S = 30.0  # a watchdog or a supervisor that says nothing for so long is lost
+RAS = "NCCL_RAS_ADDR"  # environment of the ranks: where NCCL's RAS of the job listens on each host
 TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 
@@ -35,6 +36,8 @@ class Plan:
     capacity: int
     nodes: tuple[int, ...]  # how many ranks each node has, in the order of ranks
     chosen: bool  # the user has named the interface: ranks are to use it for everything
+    machine: str  # what tells the watchdog's host from others
+    ras: str  # what the watchdog has chosen for it; empty: the user has
     silence_s: float = SILENCE_S
     protocol: int = PROTOCOL
 

@@ -83,7 +83,7 @@ class ProgramWatchdog(Vigil):
             one = crowd.told(process, message, now)
             self.dirty = True
             if one.state.status is Status.ABORTED:
-                self.aborts[process] = one.state.number
+                self.aborts.note(*process, one.state.number)
         elif kind == "gone":
             crowd.gone(process, message["code"], now, message["oom"], message["seen_ns"])
             self.dirty = True
@@ -132,15 +132,15 @@ class ProgramWatchdog(Vigil):
         for index, serials in asked.items():
             head.send(index, "confirm", epoch=self.proof.epoch, procs=serials)
 
-    def _limit(self, now: float) -> Ground | None:
+    def _limit(self, now: float, behind: bool) -> Ground | None:
         """By the deadline only: a program without milestones is not known to turn in circles."""
-        self.progress.update_by_events(self.members.states(), self.listened_s)
-        late = self.proof.first_proved_s is None and now - self.started_s > self.case.limits.deadline_s
-        return Ground(limit=Limit.DEADLINE) if late else None
+        self.progress.update_by_events(self.members.states(), self.roster.listened_s)
+        late = not behind and now - self.started_s > self.case.limits.deadline_s
+        return Ground(limit=Limit.DEADLINE) if late and self.proof.first_proved_s is None else None
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
         window_s = min(self.case.limits.livelock_s, self.case.limits.deadline_s / 4)
-        advancing = self.progress.advancing(self.listened_s, window_s)
+        advancing = self.progress.advancing(self.roster.listened_s, window_s)
         known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
         with self.members.with_absent():
             seen = picture(*known, self.clocks.of, self.members.rank_of)

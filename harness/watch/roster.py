@@ -48,7 +48,9 @@ class Roster:
 
     def __init__(self, world: int) -> None:
         self.world = world
+        self.listened_s = 0.0  # the time in which the watchdog has listened
         self._entries: dict[int, Entry] = {}
+        self._in_order = True
 
     def __getitem__(self, number: int) -> Entry:
         return self._entries[number]
@@ -57,11 +59,14 @@ class Roster:
         return number in self._entries
 
     def __iter__(self) -> Iterator[tuple[int, Entry]]:
+        if not self._in_order:
+            self._entries, self._in_order = dict(sorted(self._entries.items())), True
         return iter(self._entries.items())
 
     def join(self, number: int, hello: dict[str, Any], now_s: float) -> None:
         """A supervisor said hello."""
         self._entries[number] = Entry(hello, now_s)
+        self._in_order = False
 
     def complete(self) -> bool:
         """Whether all supervisors have said hello."""
@@ -77,19 +82,19 @@ class Roster:
 
     def absent(self, call: int) -> list[int]:
         """Who has said hello and not bye, and has not answered this call."""
-        return sorted(number for number, entry in self if entry.answered < call and not entry.said_bye)
+        return [number for number, entry in self if entry.answered < call and not entry.said_bye]
 
-    def silent(self, now_s: float, silence_s: float) -> list[int]:
+    def silent(self, silence_s: float) -> list[int]:
         """Who has said nothing for too long."""
-        return sorted(number for number, e in self if now_s - e.heard_s > silence_s and not e.said_bye)
+        return [number for number, e in self if self.listened_s - e.heard_s > silence_s and not e.said_bye]
 
     def closed(self) -> list[int]:
         """Whose connection is gone without a bye."""
-        return sorted(number for number, entry in self if entry.closed and not entry.said_bye)
+        return [number for number, entry in self if entry.closed and not entry.said_bye]
 
-    def gone(self, now_s: float, silence_s: float) -> bool:
+    def gone(self, silence_s: float) -> bool:
         """Whether nobody is left: each has said bye, has gone, or has been silent for too long."""
-        lost = {*self.silent(now_s, silence_s), *self.closed()}
+        lost = {*self.silent(silence_s), *self.closed()}
         return all(entry.said_bye or number in lost for number, entry in self)
 
     def machines(self) -> dict[str, list[int]]:

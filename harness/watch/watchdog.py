@@ -11,7 +11,7 @@ from typing import Any
 from harness.judge.decide import decide
 from harness.judge.opinions import opinions
 from harness.judge.picture import Limit
-from harness.judge.verdict import Finding, Verdict
+from harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
 from harness.launch.job import Job
 from harness.launch.launcher import Launcher
 from harness.launch.rank_map import RankMap
@@ -20,6 +20,7 @@ from harness.trace.state import Status
 from harness.watch.dump_files import read_json, read_pickle
 from harness.watch.head import Head
 from harness.watch.members import Members
+from harness.watch.node_folder import state_name
 from harness.watch.picture import picture
 from harness.watch.plan import LAUNCH, STATE, STATE_FOLDER
 from harness.watch.sample import left_out_text, sample
@@ -71,7 +72,7 @@ class Watchdog(Vigil):
             self.files.delta(number, self.case.ranks, self.clocks.wall_ns(number), message)
             self.dirty = True
             if member.state.status is Status.ABORTED:
-                self.aborts[number, -1] = member.state.number
+                self.aborts.note(number, -1, member.state.number)
         elif kind == "output":
             self.files.output(number, message["data"])
         elif kind == "ended":
@@ -89,24 +90,31 @@ class Watchdog(Vigil):
     def _ask(self, head: Head, ranks: Sequence[int]) -> None:
         head.send_to(ranks, "confirm", epoch=self.proof.epoch)
 
-    def _limit(self, now: float) -> Ground | None:
+    def _limit(self, now: float, behind: bool) -> Ground | None:
         states, limits = self.members.states(), self.case.limits
-        # By the clock of what was heard: what nobody has read yet may be a milestone.
-        self.progress.update(states, self.listened_s)
+        self.progress.update(states, self.roster.listened_s)
         if self.proof.first_proved_s is not None:
             return None
-        if self.progress.livelock(states, self.listened_s, limits.livelock_s):
+        if self.progress.livelock(states, limits.livelock_s):
             return Ground(limit=Limit.LIVELOCK)
-        return Ground(limit=Limit.DEADLINE) if now - self.started_s > limits.deadline_s else None
+        late = not behind and now - self.started_s > limits.deadline_s  # what nobody has read yet may be a milestone
+        return Ground(limit=Limit.DEADLINE) if late else None
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
-        advancing = self.progress.advancing(self.listened_s, self.case.limits.livelock_s)
+        advancing = self.progress.advancing(self.roster.listened_s, self.case.limits.livelock_s)
         known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
         return decide(picture(*known, self.clocks.of))
 
     def _write_down(self) -> None:
         for number, _ in self.roster:
             self.files.clock(number, self.clocks.wall_ns(number))
+
+    def _keeps(self, verdict: Verdict) -> bool:
+        wrong = any(finding.kind is FindingKind.WRONG_RESULT for finding in verdict.findings)
+        return verdict.outcome is Outcome.SUCCESS and not wrong and self.launch < self.case.launches
+
+    def _state(self) -> str:
+        return state_name(self.identity["machine"], self._environment()[STATE])
 
     # --- after it -------------------------------------------------------------------------------------------------
 
