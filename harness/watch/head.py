@@ -12,6 +12,7 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from harness.watch import wire
+from harness.watch.line import HANDSHAKE_MS
 from harness.watch.pace import MOST_ROUND_S, Listening, beat_s, round_s
 from harness.watch.plan import SILENCE_S
 
@@ -55,6 +56,7 @@ class Head:
         self._socket.curve_publickey = server_public
         self._socket.linger = 1000
         self._socket.backlog = BACKLOG  # all come at once
+        self._socket.handshake_ivl = HANDSHAKE_MS  # ... and wait for their turn
         self._socket.monitor(_MONITOR, zmq.EVENT_DISCONNECTED)
         self._monitor = self._context.socket(zmq.PAIR)
         self._monitor.rcvhwm = 0  # thousands may close while nobody looks, and a full queue would stop the socket
@@ -65,6 +67,7 @@ class Head:
         self._ranks: dict[bytes, int] = {}
         self._peers = peers
         self._connections: dict[int, int] = {}  # descriptor -> rank
+        self._closed: list[int] = []  # ranks whose connections have closed, and nobody has been told
         self._beat = 0.0
         self._beat_s = beat_s(peers, silence_s)
         self._round_s = round_s(peers)
@@ -116,6 +119,8 @@ class Head:
     def _welcome(self, rank: int, route: bytes, descriptor: int) -> None:
         self._routes[rank] = route
         self._ranks[route] = rank
+        # What closed before this one came may have had the same descriptor: a handshake that took too long, say.
+        self._note_closed()
         self._connections[descriptor] = rank
 
     def closed(self) -> list[int]:
@@ -124,12 +129,15 @@ class Head:
         A connection keeps its descriptor until it closes, so that the notice can mean no other. Who had not said hello by
         then was nobody.
         """
-        found: list[int] = []
+        self._note_closed()
+        found, self._closed = self._closed, []
+        return found
+
+    def _note_closed(self) -> None:
         while self._monitor.poll(0):
             rank = self._connections.pop(_EVENT.unpack_from(self._monitor.recv_multipart()[0])[1], None)
             if rank is not None:
-                found.append(rank)
-        return found
+                self._closed.append(rank)
 
     @property
     def known(self) -> bool:

@@ -13,6 +13,7 @@ from harness.watch.pace import beat_s
 from harness.watch.plan import Plan
 
 CONNECT_S = 60.0
+HANDSHAKE_MS = 60_000  # one that is given up begins again at the end of the queue, and thousands may be in it
 ROOM_MS = 50  # how long a full queue is waited for before the watchdog is looked at again
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
@@ -34,6 +35,7 @@ class Line:
         self._socket.curve_publickey = plan.public_key.encode()
         self._socket.curve_secretkey = plan.secret_key.encode()
         self._socket.linger = 2000
+        self._socket.handshake_ivl = HANDSHAKE_MS
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         self._socket.connect(plan.endpoint)
         self._endpoint = plan.endpoint

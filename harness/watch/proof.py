@@ -41,7 +41,7 @@ class Proof:
     def look(self) -> list[int]:
         """Judge the present states. The ranks to ask again, in epoch `self.epoch`; none: there is no knot.
 
-        Of thousands of ranks some are asked first: where the states did not hold together, most likely one of them has moved.
+        Of thousands of ranks some are asked first: where the states did not hold together, most likely one of them moved.
         """
         states = self.members.states()
         self.judged += 1

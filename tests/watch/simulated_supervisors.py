@@ -27,11 +27,14 @@ from harness.trace.ring import Ring
 from harness.watch import wire
 from harness.watch.feed import Feed
 from harness.watch.identity import clocks, identity
+from harness.watch.line import HANDSHAKE_MS
 from harness.watch.pace import beat_s, gather_s
 from harness.watch.plan import Plan, read_plan
+from harness.watch.process import dies_with
 from tests.watch.simulated_start import Op, Script, members_of, simulate
 
 CAPACITY = 512  # events of a ring: more than a simulated start-up has
+AT_ONCE = int(zmq.NOBLOCK)
 POLL_S = 0.01  # as a supervisor's
 FEW_BLOCKS = 24
 
@@ -97,6 +100,7 @@ class SimulatedSupervisor:
         self.socket.curve_publickey = plan.public_key.encode()
         self.socket.curve_secretkey = plan.secret_key.encode()
         self.socket.linger = 2000
+        self.socket.handshake_ivl = HANDSHAKE_MS
         self.socket.connect(plan.endpoint)
         self.send("hello", rank=rank.rank, pid=1, supervisor=1, address="127.0.0.1", **who, **clocks())
 
@@ -114,8 +118,12 @@ class SimulatedSupervisor:
 
     def take(self) -> None:
         """Answer what has come."""
-        while not self.gone and self.socket.poll(0):
-            self.answer(wire.decode(self.socket.recv()))
+        while not self.gone:
+            try:
+                raw = self.socket.recv(AT_ONCE)
+            except zmq.Again:
+                return
+            self.answer(wire.decode(raw))
 
     def answer(self, message: dict[str, Any]) -> None:
         """As a supervisor does."""
@@ -186,7 +194,7 @@ class Crowd:
         self._beat(now)
         for fd, _ in self.epoll.poll(0.002):
             self.by_fd[fd].take()
-        if now - self.swept_s > 0.5:  # the descriptor of a socket tells of a change once only
+        if now - self.swept_s > 2.0:  # the descriptor of a socket tells of a change once only
             self.swept_s = now
             for one in self.all:
                 one.take()
@@ -210,6 +218,7 @@ class Crowd:
             _, n = heapq.heappop(self.due)
             self.waiting.discard(n)
             self.all[n].forward()
+            self.all[n].take()  # a send may have swallowed the notice of what has come
 
     def _beat(self, now: float) -> None:
         while self.beats and self.beats[0][0] <= now:
@@ -219,6 +228,7 @@ class Crowd:
                 continue
             if now - one.spoke >= self.beat_s:
                 one.send("beat")
+                one.take()
             heapq.heappush(self.beats, (one.spoke + self.beat_s, n))
 
 
@@ -239,9 +249,12 @@ def main(ranks: str, processes: str, step_s: str, lacking: str, ep: str, *_: str
     start = simulate(size, blocks, float(step_s), int(ep))
     shared = mmap.mmap(-1, 4096)  # a byte for each process that is connected
     children: list[int] = []
+    parent = os.getpid()
+    dies_with(os.getppid())()
     for number in range(count):
         pid = os.fork()
         if pid == 0:
+            dies_with(parent)()
             ours = range(number * size // count, (number + 1) * size // count)
             play(plan, [SimulatedRank(rank, size, int(ep), start.scripts[rank]) for rank in ours], shared, number, count)
             os._exit(0)

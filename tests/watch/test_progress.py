@@ -46,7 +46,7 @@ def test_a_milestone_starts_the_window_again() -> None:
 
 
 def test_the_window_is_of_the_rank_and_not_of_who_reads_it() -> None:
-    """Events that come late all at once are of the time at which they were written; a rank's first event begins its window."""
+    """Events that come late are of the time at which they were written; a rank's first event begins its window."""
     states = {0: RankState(0)}
     progress = Progress(0.0)
     progress.update(states, 1.0)
