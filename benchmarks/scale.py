@@ -12,8 +12,8 @@ from harness.launch.probe import environment
 LOADS = {
     "100": ["100"],
     "1,000": ["1000"],
+    "1,000, one group": ["1000", "0.1", "--wide"],
     "10,000": ["10000", "0.6"],
-    "10,000, one group": ["10000", "0.6", "--wide"],
 }
 SUPERVISORS = {
     "16": ["16"],

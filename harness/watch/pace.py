@@ -12,6 +12,7 @@ MESSAGE_S = 40e-6  # to read a message of a supervisor
 ROUND_S = 5e-6  # for each supervisor, to look at all that is known
 SUPERVISORS_A_CORE = 8  # that may look a hundred times a second; waking up alone takes a twentieth of a millisecond or two
 MOST_ROUND_S = 0.05  # one round of reading; then it looks whether there is a verdict, whatever is still to be read
+BUSY = 0.01  # of all supervisors with news in one round: there is much else to do
 LAPSE_S = 0.25  # a round that takes longer is one in which the watchdog did not listen
 
 
@@ -64,14 +65,15 @@ class Listening:
 
 @dataclass(slots=True)
 class Share:
-    """A costly thing that may take half of the time: after it as much time passes as it took."""
+    """A costly thing that may take half of the time when there is little else to do, and a fifth when there is much."""
 
-    next_s: float = 0.0
+    _ended_s: float = 0.0
+    _took_s: float = 0.0
 
-    def due(self, now_s: float) -> bool:
+    def due(self, now_s: float, busy: bool) -> bool:
         """Whether it may be done now."""
-        return now_s >= self.next_s
+        return now_s >= self._ended_s + self._took_s * (4 if busy else 1)
 
     def took(self, began_s: float, ended_s: float) -> None:
         """It was done."""
-        self.next_s = ended_s + (ended_s - began_s)
+        self._ended_s, self._took_s = ended_s, ended_s - began_s

@@ -33,7 +33,7 @@ from harness.watch.head import Head
 from harness.watch.identity import identity
 from harness.watch.losses import Losses
 from harness.watch.members import Members
-from harness.watch.pace import Share
+from harness.watch.pace import BUSY, Share
 from harness.watch.plan import RAS, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
@@ -78,6 +78,7 @@ class Vigil(ABC):
         self.token = secrets.token_hex(8)
         self.dirty = False
         self.share = Share()  # of the time, for judging
+        self.busy = False  # with reading
         self.changes = 0  # messages that may have changed what is judged
         self.dumps: dict[str, bytes] = {}  # of other tools, by file name
         self.on_looked: Callable[[int, Collection[Mapping[str, Any]]], None] = lambda number, leaks: None
@@ -140,7 +141,9 @@ class Vigil(ABC):
 
     def _judge(self, head: Head, job: Job) -> Verdict:
         while True:
+            changes = self.changes
             self._listen(head, POLL_MS)
+            self.busy = self.changes - changes > BUSY * self.case.ranks
             if self.stopped():
                 raise KeyboardInterrupt
             now = time.monotonic()
@@ -214,7 +217,7 @@ class Vigil(ABC):
         may_look = not self.proof.candidate and not self.proof.withdrawn
         # While there is more to read, what is known of different ranks is of different times: most would be refuted.
         fresh = head.listening.behind_s < BEHIND_S
-        if self.dirty and may_look and fresh and self.share.due(now):
+        if self.dirty and may_look and fresh and self.share.due(now, self.busy):
             self.dirty = False
             ranks = self.proof.look()
             self.share.took(now, time.monotonic())

@@ -34,13 +34,15 @@ def test_who_is_behind_says_for_how_long() -> None:
     assert listening.behind_s == 0.0
 
 
-def test_judging_takes_half_of_the_time_at_most() -> None:
-    """After something costly as much time passes as it took."""
+def test_judging_takes_a_share_of_the_time() -> None:
+    """After something costly as much time passes as it took, and four times as much where there is much to read."""
     share = Share()
-    assert share.due(10.0)
+    assert share.due(10.0, True)
     share.took(10.0, 10.4)
-    assert not share.due(10.7)
-    assert share.due(10.81)
+    assert not share.due(10.7, False)
+    assert share.due(10.81, False)
+    assert not share.due(11.9, True)
+    assert share.due(12.01, True)
 
 
 def test_few_are_served_as_ever_and_many_can_be() -> None:
