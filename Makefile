@@ -24,7 +24,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench clean
+.PHONY: env repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale clean
 
 env: $(VENV)/.ready
 
@@ -99,6 +99,10 @@ check: $(VENV)/.checks
 
 bench: env
 	$(BIN)/python -m benchmarks
+
+# Ten thousand simulated ranks, 256 real ones: 12 GiB, and nothing else on the machine.
+bench-scale: env
+	$(BIN)/python -m benchmarks.scale
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
