@@ -29,7 +29,10 @@ def report(arguments: argparse.Namespace) -> int:
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise ScenarioError(f"--output {output}: give a file, in a folder that is there")
     folder = find_run(arguments.run_id)
-    lines = rebuild(folder, arguments.format, output=output)
+    try:
+        lines = rebuild(folder, arguments.format, output=output)
+    except ValueError as error:
+        raise ScenarioError(f"lockstep report: {error}") from error
     if arguments.format is None:
         table.show(lines)
     return 0
