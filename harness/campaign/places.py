@@ -77,6 +77,8 @@ class _Free:
         unheld = sum(not self._holders[number, name] for name in room.gpus)
         if wish.gpus is Gpus.EACH:
             return unheld
+        if wish.gpus is Gpus.SHARED:
+            return sum((number, name) not in self._alone and self._holders[number, name] < room.share for name in room.gpus)
         slots = max(0, room.slots - self._used[number])
         if wish.whole and slots < room.slots:
             return 0
@@ -96,8 +98,8 @@ class _Free:
         slots = room.slots if wish.whole else ranks
         held = lambda name: ((number, name) in self._alone, self._holders[number, name])  # noqa: E731
         gpus = tuple(sorted(room.gpus, key=held))
-        if wish.gpus is Gpus.EACH:
-            return Seat(number, ranks, 0, gpus[:ranks], alone=True)
+        if wish.gpus in (Gpus.EACH, Gpus.SHARED):
+            return Seat(number, ranks, 0, gpus[:ranks], alone=wish.gpus is Gpus.EACH)
         if wish.gpus is Gpus.ONE:
             return Seat(number, ranks, slots, gpus[:1])
         return Seat(number, ranks, slots, room.gpus if wish.gpus is Gpus.ALL else (), alone=wish.gpus is Gpus.ALL)

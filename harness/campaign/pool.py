@@ -38,17 +38,19 @@ class Pool:
     named: bool = True
 
     @staticmethod
-    def here(jobs: int | None, cores: int, gpus: Sequence[str] = ()) -> Pool:
-        """This host. `jobs` cases at once, whatever their ranks; None: as many as its cores and GPUs hold."""
+    def here(jobs: int | None, cores: int, gpus: Sequence[str] = (), share: int = 1) -> Pool:
+        """This host. `jobs` cases at once, whatever their ranks; None: as many as its cores and GPUs hold.
+
+        `share`: how many cases may be on one GPU.
+        """
         slots = UNBOUNDED if jobs else max(1, cores // CORES_A_RANK)
-        return Pool(
-            (Room(os.uname().nodename, slots, tuple(gpus), here=True),), jobs or slots + len(gpus), firm=False, named=False
-        )
+        room = Room(os.uname().nodename, slots, tuple(gpus), here=True, share=share)
+        return Pool((room,), jobs or slots + room.gpu_places, firm=False, named=False)
 
     @staticmethod
     def on(rooms: Sequence[Room], jobs: int | None, head: Interface | None = None, named: bool = True) -> Pool:
         """Several hosts. `jobs` cases at once, if they fit; None: as many as fit."""
-        return Pool(tuple(rooms), jobs or sum(room.slots + len(room.gpus) for room in rooms), head, named=named)
+        return Pool(tuple(rooms), jobs or sum(room.slots + room.gpu_places for room in rooms), head, named=named)
 
     def wish(self, case: Case) -> Wish:
         """What a case needs of these hosts. Raises NoRoomError."""

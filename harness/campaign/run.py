@@ -17,9 +17,9 @@ from harness.campaign.pool import Pool
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher, choose
 from harness.launch.rank_map import RankMap
+from harness.report.exit_code import exit_code
 from harness.report.line import Line
 from harness.report.plan import Planned
-from harness.report.result import RED, results
 from harness.report.store import RunStore
 from harness.scenario.case import Case
 from harness.scenario.engine import find_engine, is_attached
@@ -30,7 +30,6 @@ from harness.watch.vigil import Vigil
 from harness.watch.watchdog import Watchdog
 
 SEED = "skew.seed"
-EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED, EXIT_UNDETECTED, EXIT_NOT_RUN = 0, 1, 3, 4, 5
 
 
 class Display(Protocol):
@@ -120,20 +119,6 @@ class Run:
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
-
-
-def exit_code(lines: Sequence[Line]) -> int:
-    """The exit code of a run, the gravest first: a planted hang was missed, nothing could be judged, some verdict is not as
-    expected or could not be had, cases were not run for want of budget."""
-    found = results(lines)
-    standings = {result.standing for result in found}
-    if any(result.undetected for result in found):
-        return EXIT_UNDETECTED
-    if lines and all(line.standing == "invalid" for line in lines):
-        return EXIT_NOTHING_JUDGED
-    if standings & set(RED):
-        return EXIT_UNEXPECTED
-    return EXIT_NOT_RUN if "not-run" in standings else EXIT_AS_EXPECTED
 
 
 def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str], rank_map: RankMap, named: bool) -> str:

@@ -12,24 +12,36 @@ from dataclasses import dataclass
 from harness.launch.launcher import LaunchError
 from harness.scenario.case import Case
 
+MODEST_BYTES = 4 << 30  # of a GPU: a few such cases fit beside each other on any that serves models
+
 
 class Gpus(enum.Enum):
     """Which GPUs a node of a case takes."""
 
     NONE = "none"
     EACH = "each"  # one for each of its ranks, for itself alone
+    SHARED = "shared"  # one for each of its ranks, which some other cases may use too
     ONE = "one"  # one for all of its ranks, which others may share too
     ALL = "all"  # all of its host, for itself alone: how many a program needs is not known
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A host of a run: slots for ranks, and GPUs as CUDA_VISIBLE_DEVICES names them. `here`: this process runs there."""
+    """A host of a run: slots for ranks, and GPUs as CUDA_VISIBLE_DEVICES names them. `here`: this process runs there.
+
+    `share`: how many cases may be on one of its GPUs.
+    """
 
     host: str
     slots: int
     gpus: tuple[str, ...] = ()
     here: bool = False
+    share: int = 1
+
+    @property
+    def gpu_places(self) -> int:
+        """How many ranks with a GPU each it holds at once, of several cases together."""
+        return len(self.gpus) * self.share
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ def wish(case: Case, rooms: Sequence[Room], attached: bool = False, firm: bool =
 
 def size(room: Room, gpus: Gpus) -> int:
     """How many ranks a host holds when nothing else runs there."""
-    if gpus is Gpus.EACH:
+    if gpus in (Gpus.EACH, Gpus.SHARED):
         return len(room.gpus)
     return room.slots if room.gpus or gpus is Gpus.NONE else 0
 
@@ -99,7 +111,20 @@ def _gpus(case: Case, rooms: Sequence[Room], attached: bool) -> Gpus:
         return Gpus.ALL
     enough = fits(case.nodes, numbers) if case.nodes else case.ranks <= sum(numbers)
     shared = (case.spec.get("gpu") or {}).get("plane") == "symm_mem"
-    return Gpus.EACH if enough and not shared else Gpus.ONE
+    if shared or not enough:
+        return Gpus.ONE
+    return Gpus.SHARED if min(room.share for room in rooms) > 1 and is_modest(case) else Gpus.EACH
+
+
+def is_modest(case: Case) -> bool:
+    """Whether each rank surely takes little of its GPU's memory, whatever is free: other cases may then be there too."""
+    budgets = (case.spec.get("gpu") or {}).get("memory_bytes")
+    if budgets is not None:
+        return bool(max(budgets) <= MODEST_BYTES)
+    capacity = case.spec.get("kv_capacity") or {}
+    if capacity.get("unit") == "bytes":
+        return bool(max(capacity["per_rank"]) <= MODEST_BYTES)
+    return capacity.get("unit") == "blocks"
 
 
 def _fill(ranks: int, sizes: Sequence[int]) -> tuple[int, ...]:

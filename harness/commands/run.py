@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.campaign.display import Bar
 from harness.campaign.pool import jobs_of
-from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
+from harness.campaign.run import Run
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, hosts_of
 from harness.commands.planning import Made, add_planning, again, check_selection, make, recall
@@ -20,6 +20,7 @@ from harness.commands.site import Site, site_of
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report import files, names, table
+from harness.report.exit_code import EXIT_NOTHING_JUDGED
 from harness.report.store import LOCK, ROOT, RunStore, find_run
 from harness.scenario.errors import ScenarioError
 
@@ -33,6 +34,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
     parser.add_argument("--jobs", default="1", metavar="N", help="cases at once, or auto: as many as fit on the hosts")
+    parser.add_argument("--gpu-share", type=int, default=4, metavar="N", help="small cases that may share a GPU (4)")
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="run no case for which this is too short")
     parser.add_argument(
         "--retries", type=int, default=1, metavar="N", help="when a launch failed or a node was lost: try again so often (1)"
@@ -116,7 +118,7 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, there: Site
 def _site(arguments: argparse.Namespace, jobs: int | None) -> Site:
     """The hosts of the run, before there is one."""
     hosts = hosts_of(arguments)
-    return site_of(hosts, find(arguments.launcher), jobs, arguments.hosts is not None)
+    return site_of(hosts, find(arguments.launcher), jobs, arguments.hosts is not None, arguments.gpu_share)
 
 
 def _jobs(arguments: argparse.Namespace) -> int | None:
@@ -124,6 +126,8 @@ def _jobs(arguments: argparse.Namespace) -> int | None:
         jobs = jobs_of(arguments.jobs)
     except ValueError as error:
         raise ScenarioError(str(error)) from error
+    if arguments.gpu_share < 1:
+        raise ScenarioError(f"--gpu-share {arguments.gpu_share}: give a number from 1 on")
     if arguments.retries < 0:
         raise ScenarioError(f"--retries {arguments.retries}: give a number from 0 on")
     if arguments.budget is not None and not arguments.budget > 0:

@@ -32,20 +32,20 @@ class Site:
         return {**facts, "hosts": list(self.hosts)} if self.hosts else dict(facts)
 
 
-def this_site(jobs: int | None) -> Site:
-    """This host alone. `jobs`: how many cases at once; None: as many as fit."""
+def this_site(jobs: int | None, share: int = 1) -> Site:
+    """This host alone. `jobs`: how many cases at once; None: as many as fit. `share`: how many on one GPU."""
     machine = Machine(gpus(), torch_has_cuda())
     names = () if machine.lack else visible(len(machine.gpus), os.environ)
-    return Site(machine, Pool.here(jobs, usable_cores(), names))
+    return Site(machine, Pool.here(jobs, usable_cores(), names, share))
 
 
-def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None, named: bool) -> Site:
+def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None, named: bool, share: int = 1) -> Site:
     """These hosts, each of which is asked what it has; this one alone where there are no others and no slots are given.
 
     `named`: the user has listed them. Raises LaunchError when one does not answer.
     """
     if hosts == Hosts.only_this():
-        return this_site(jobs)
+        return this_site(jobs, share)
     told = ask(hosts, launcher)
     lost = [f"host {one.host} cannot be used: {one.error}" for one in told if one.answer is None]
     if lost:
@@ -56,7 +56,8 @@ def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None, named: bool) -> 
         if one.answer is not None
     ]
     rooms = [
-        Room(host.name, host.slots, tuple(one["visible"]), host.here) for host, one in zip(hosts.every, facts, strict=True)
+        Room(host.name, host.slots, tuple(one["visible"]), host.here, share)
+        for host, one in zip(hosts.every, facts, strict=True)
     ]
     return Site(_machine(facts), Pool.on(rooms, jobs, hosts.head, named), tuple(facts))
 

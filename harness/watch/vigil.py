@@ -19,31 +19,30 @@ from typing import Any
 from harness.judge.graph import Stuck
 from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Finding, Outcome, Verdict
+from harness.launch import open_files
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
-from harness.watch import wire
 from harness.watch.aborts import Aborts
+from harness.watch.attendance import Attendance
 from harness.watch.closing import Closing
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
-from harness.watch.host_clocks import HostClocks
 from harness.watch.identity import identity
 from harness.watch.losses import Losses
 from harness.watch.members import Members
-from harness.watch.nodes import gaps, nodes, uneven
+from harness.watch.pace import BUSY, Share
 from harness.watch.plan import RAS, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
 from harness.watch.roll_call import RollCall, Step
-from harness.watch.roster import Roster
 from harness.watch.sweeping import sweep_hosts
 from harness.watch.teardown import Teardown
 
 POLL_MS = 10
-FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; more where a link was cut for longer
+BEHIND_S = 1.0  # a watchdog that is further behind with reading does not judge
 JUDGED = {"hello", "delta", "ended", "came", "gone", "processes"}  # messages that may change what is judged
 
 
@@ -67,18 +66,19 @@ class Vigil(ABC):
         self.launcher = launcher
         self.rank_map = rank_map or RankMap.on_this_host(case.ranks)
         self.members = self._nobody()
-        self.members.settle_s = SETTLE_S if self.rank_map.local else FAR_SETTLE_S
         self.proof = Proof(self.members)
-        self.roster = Roster(case.ranks)
-        self.roll_call = RollCall()
         self.identity = identity()
-        self.clocks = HostClocks(self.identity["clock"])
+        self.attendance = Attendance(self.rank_map, self.identity)
+        self.roster, self.clocks = self.attendance.roster, self.attendance.clocks
+        self.roll_call = RollCall()
         self.losses = Losses(self.roster, self.rank_map, case.limits, self.identity)
         self.aborts = Aborts(self.roster, self.roll_call)
         self.files = CaseFiles(folder)
         self.folder = folder
         self.token = secrets.token_hex(8)
         self.dirty = False
+        self.share = Share()  # of the time, for judging
+        self.busy = False  # with reading
         self.changes = 0  # messages that may have changed what is judged
         self.dumps: dict[str, bytes] = {}  # of other tools, by file name
         self.on_looked: Callable[[int, Collection[Mapping[str, Any]]], None] = lambda number, leaks: None
@@ -88,7 +88,7 @@ class Vigil(ABC):
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         teardown = Teardown(self.token)
-        with Head(self.case.ranks, self.rank_map.address) as head:
+        with Head(self.case.ranks, self.rank_map.address, self.case.limits.silence_s) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
@@ -100,7 +100,7 @@ class Vigil(ABC):
                 verdict = self._on_nodes(self._judge(head, job))
                 self._write_down()
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
-                    self._collect_stacks(head)
+                    self._collect_stacks(head, verdict)
                     verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
@@ -113,6 +113,8 @@ class Vigil(ABC):
                 self.files.close()
 
     def _launch(self, head: Head) -> Job:
+        open_files_of_user = open_files.allow(self.case.ranks)
+        self.files.most_open = open_files.left(self.case.ranks)
         # Each case its own, unless the user has set it.
         ras = "" if RAS in os.environ else f"localhost:{free_port()}"
         plan = Plan(
@@ -126,28 +128,34 @@ class Vigil(ABC):
             capacity=layout.DEFAULT_CAPACITY,
             nodes=tuple(node.ranks for node in self.rank_map.nodes),
             chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
+            cwd=str(Path.cwd()),
             machine=self.identity["machine"],
             ras=ras,
             silence_s=self.case.limits.silence_s,
             gpus=tuple(node.gpus for node in self.rank_map.nodes),
         )
-        environment = {**plan.environment(), TOKEN: self.token, **self._environment()}
+        environment = {**plan.environment(), TOKEN: self.token, **open_files_of_user, **self._environment()}
         environment |= {RAS: ras} if ras else {}
         self.started_s = time.monotonic()
-        self.progress = Progress(self.started_s)
+        self.progress = Progress(self.roster.listened_s)
         return self._job(environment)
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 
     def _judge(self, head: Head, job: Job) -> Verdict:
         while True:
+            changes = self.changes
             self._listen(head, POLL_MS)
+            self.busy = self.changes - changes > BUSY * self.case.ranks
             if self.stopped():
                 raise KeyboardInterrupt
             now = time.monotonic()
             self.on_tick(self.members)
             self.aborts.let(head)
-            verdict = self._lost(job, now) or self._given(head, self._certain(head, now) or self._limit(now), now)
+            # Who is behind with reading knows of nobody that he is silent, or late, or has left without a word.
+            behind = not head.listening.drained
+            verdict = self._behind(head, now) if behind else self._lost(job, now)
+            verdict = verdict or self._given(head, self._certain(head, now) or self._limit(now, behind), now)
             if self.proof.withdrawn:
                 text = "a proved knot moved: ranks communicate in ways that write no events, so nothing can be proved here"
                 return self._invalid(Cause.HARNESS, text, now)
@@ -156,39 +164,21 @@ class Vigil(ABC):
 
     def _listen(self, head: Head, timeout_ms: int) -> None:
         for number, message in head.receive(timeout_ms):
-            kind, now = message["type"], time.monotonic()
+            kind = message["type"]
             self.changes += kind in JUDGED
-            if kind == "hello":
-                self.roster.join(number, message, now)
-                self.clocks.join(number, message)
-                self._ask_time(head, number)
-            entry = self.roster.heard(number, now)
-            if not self.rank_map.local:
-                # What was on its way when a link was cut is sent again at growing intervals.
-                self.members.settle_s = max(self.members.settle_s, FAR_SETTLE_S + 2 * (entry.longest_s - 2 * wire.BEAT_S))
-            if kind == "here":
-                entry.answered = message["number"]
-            elif kind == "bye":
-                entry.said_bye = True
-            elif kind == "time":
-                if self.clocks.exchanged(number, message, time.monotonic_ns()):
-                    self._ask_time(head, number)
-            elif kind == "looked":
+            if self.attendance.take(head, number, message):
+                continue
+            if kind == "looked":
                 self.on_looked(number, message["leaks"])
             elif kind == "state":
-                self.files.state(entry.host, message["path"], message["data"])
+                self.files.state(self.roster[number].host, message["path"], message["data"])
             elif kind == "dump":
                 self.dumps[message["name"]] = message["data"]
                 self.files.dump(message["name"], message["data"])
             else:
                 self._take(head, number, message)
-        for number in head.closed():
-            self.roster[number].closed = True
-        for number in self.clocks.due(time.monotonic()):
-            self._ask_time(head, number)
-
-    def _ask_time(self, head: Head, number: int) -> None:
-        head.send(number, "time", asked_ns=time.monotonic_ns())
+        self.attendance.look(head)
+        self.members.settle_s = self.attendance.settle_s
 
     def _given(self, head: Head, ground: Ground | None, now: float) -> Verdict | None:
         """The verdict on this ground, as soon as everybody has shown that he was there when it was judged."""
@@ -208,9 +198,8 @@ class Vigil(ABC):
 
     def _on_nodes(self, verdict: Verdict) -> Verdict:
         """With what is known of the hosts."""
-        found = nodes(self.roster, self.clocks)
-        more = [] if self.rank_map.local else [*uneven(found), *gaps(self.roster)]
-        return replace(verdict, nodes=found, findings=(*verdict.findings, *more))
+        found, findings = self.attendance.nodes()
+        return replace(verdict, nodes=found, findings=(*verdict.findings, *findings))
 
     def _complete(self, verdict: Verdict) -> Verdict:
         """With what is known of the ranks only when all have ended."""
@@ -230,15 +219,34 @@ class Vigil(ABC):
         knot = self.proof.confirm(now)
         if knot and (self.proof.quiet() or now - (self.proof.first_proved_s or now) >= SETTLE_S):
             return Ground(knot)
-        if self.dirty and (knot or not self.proof.pending()) and not self.proof.withdrawn:
+        if self.proof.unasked and self.proof.standing():
+            self._ask(head, self.proof.ask_rest())
+        may_look = not self.proof.candidate and not self.proof.withdrawn
+        # While there is more to read, what is known of different ranks is of different times: most would be refuted.
+        fresh = head.listening.behind_s < BEHIND_S
+        if self.dirty and may_look and fresh and self.share.due(now, self.busy):
             self.dirty = False
-            self._ask(head, self.proof.look())
+            ranks = self.proof.look()
+            self.share.took(now, time.monotonic())
+            self._ask(head, ranks)
         return None
+
+    def _behind(self, head: Head, now: float) -> Verdict | None:
+        """Nothing is judged by time while there is more to read; when that does not end, nothing can be."""
+        late = now - self.started_s > self.case.limits.deadline_s
+        if not late or head.listening.behind_s < self.case.limits.silence_s:
+            return None
+        text = (
+            f"the watchdog cannot keep up with {self.case.ranks} ranks: at the deadline it had not read all that had come "
+            f"for {head.listening.behind_s:.0f} s; give it a core of its own (docs/scale.md)"
+        )
+        return self._invalid(Cause.HARNESS, text, now)
 
     def _lost(self, job: Job, now: float) -> Verdict | None:
         """The verdict when the job, or part of it, has ended or fallen silent before it could be judged."""
         if self.aborts.known:
-            if job.exit_code() is None and not self.roster.gone(now, self.case.limits.silence_s):
+            silence_s = self.case.limits.silence_s
+            if job.exit_code() is None and not (self.roster.gone(silence_s) or self.roster.silent(silence_s)):
                 return None
             self.members.kill(now)  # with the supervisors
             return self._verdict(Ground(), now)
@@ -290,8 +298,8 @@ class Vigil(ABC):
         """Ask ranks whether they still stand where they stood."""
 
     @abstractmethod
-    def _limit(self, now: float) -> Ground | None:
-        """The ground of a verdict by time: unproved, and only where no proof was found."""
+    def _limit(self, now: float, behind: bool) -> Ground | None:
+        """The ground of a verdict by time: unproved, and only where no proof was found. `behind`: there is more to read."""
 
     @abstractmethod
     def _verdict(self, ground: Ground, now: float) -> Verdict:
@@ -309,7 +317,7 @@ class Vigil(ABC):
         """What could not be written before the verdict."""
 
     @abstractmethod
-    def _collect_stacks(self, head: Head) -> None:
+    def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
         """Ask for the stacks of all that hangs, and for the dumps of other tools."""
 
     @abstractmethod

@@ -88,7 +88,7 @@ def test_ranks_of_each_host_see_their_gpus_only() -> None:
     seen: list[RankMap] = []
     pool.run([0], [Wish((2, 1), Gpus.EACH)], lambda _, rank_map: seen.append(rank_map), threading.Event())
     assert seen == [RankMap((Node("a", 2, ("0", "1")), Node("b", 1, ("4",))))]
-    plan = Plan("", "", "", "", (), {}, 3, 1, (2, 1), False, "", "", gpus=tuple(node.gpus for node in seen[0].nodes))
+    plan = Plan("", "", "", "", (), {}, 3, 1, (2, 1), False, "", "", "", gpus=tuple(node.gpus for node in seen[0].nodes))
     names = [plan.visible(rank)["CUDA_VISIBLE_DEVICES"] for rank in range(3)]
     assert names == ["0,1", "0,1", "4"]
     alone = replace(pool, most=1)

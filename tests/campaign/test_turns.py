@@ -15,9 +15,10 @@ from harness.campaign.turns import Turns
 from harness.campaign.wishes import Gpus, NoRoomError, Room, Wish, size, wish
 from tests.campaign.test_wishes import one
 
-ROOMS = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=3).map(
-    lambda sizes: tuple(
-        Room(f"h{number}", slots, tuple(map(str, range(gpus)))) for number, (slots, gpus) in enumerate(sizes)
+ROOMS = st.tuples(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=3), st.integers(1, 3)).map(
+    lambda drawn: tuple(
+        Room(f"h{number}", slots, tuple(map(str, range(gpus))), share=drawn[1])
+        for number, (slots, gpus) in enumerate(drawn[0])
     )
 )
 
@@ -31,7 +32,9 @@ def wishes(draw: st.DrawFn, rooms: Sequence[Room], most: int) -> list[Wish]:
         ranks = sum(nodes) or draw(st.integers(1, 9))
         device, plane = draw(st.sampled_from(["cpu", "cuda"])), draw(st.sampled_from(["auto", "symm_mem"]))
         try:
-            found.append(wish(one(ranks, *nodes, device=device, plane=plane), rooms, attached=draw(st.booleans())))
+            unit = draw(st.sampled_from(["blocks", "fraction"]))
+            asking = one(ranks, *nodes, device=device, plane=plane, unit=unit)
+            found.append(wish(asking, rooms, attached=draw(st.booleans())))
         except NoRoomError:
             continue
     assume(found)
@@ -43,6 +46,7 @@ def sound(rooms: Sequence[Room], held: Sequence[tuple[Wish, Seats]]) -> None:
     slots: Counter[int] = Counter()
     alone: list[tuple[int, str]] = []
     shared: set[tuple[int, str]] = set()
+    modest: Counter[tuple[int, str]] = Counter()
     for wanted, seats in held:
         assert tuple(seat.ranks for seat in seats) == wanted.counts
         assert len({seat.room for seat in seats}) == len(seats)
@@ -56,8 +60,9 @@ def sound(rooms: Sequence[Room], held: Sequence[tuple[Wish, Seats]]) -> None:
                 alone += gpus
             else:
                 shared.update(gpus)
-            if wanted.gpus is Gpus.EACH:
-                assert (len(seat.gpus), seat.alone) == (seat.ranks, True)
+            modest.update(gpus if wanted.gpus is Gpus.SHARED else ())
+            if wanted.gpus in (Gpus.EACH, Gpus.SHARED):
+                assert (len(seat.gpus), seat.alone) == (seat.ranks, wanted.gpus is Gpus.EACH)
             else:
                 assert seat.slots == (room.slots if wanted.whole else seat.ranks)
                 number = {Gpus.NONE: 0, Gpus.ONE: 1, Gpus.ALL: len(room.gpus)}[wanted.gpus]
@@ -66,6 +71,7 @@ def sound(rooms: Sequence[Room], held: Sequence[tuple[Wish, Seats]]) -> None:
     assert all(slots[number] <= rooms[number].slots for number in slots)
     assert len(set(alone)) == len(alone)
     assert not set(alone) & shared
+    assert all(count <= rooms[0].share for count in modest.values())
 
 
 def there_is_room(rooms: Sequence[Room], taken: Sequence[Seat], wanted: Wish) -> bool:
@@ -76,11 +82,13 @@ def there_is_room(rooms: Sequence[Room], taken: Sequence[Seat], wanted: Wish) ->
         here = [seat for seat in taken if seat.room == number]
         free = room.slots - sum(seat.slots for seat in here)
         unheld = set(room.gpus) - {name for seat in here for name in seat.gpus}
+        holders = Counter(name for seat in here for name in seat.gpus)
         unowned = set(room.gpus) - {name for seat in here if seat.alone for name in seat.gpus}
         slots = free == room.slots if wanted.whole else free >= ranks
         return {
             Gpus.NONE: slots,
             Gpus.EACH: len(unheld) >= ranks,
+            Gpus.SHARED: sum(holders[name] < room.share for name in unowned) >= ranks,
             Gpus.ONE: slots and bool(unowned),
             Gpus.ALL: slots and bool(room.gpus) and unheld == set(room.gpus),
         }[wanted.gpus]
@@ -181,6 +189,17 @@ def test_cases_that_share_are_spread() -> None:
         seats += find((room,), seats, Wish((2,), Gpus.ONE)) or ()
     assert [seat.gpus for seat in seats] == [("0",), ("1",), ("0",)]
     assert find((room,), seats, Wish((1,), Gpus.EACH)) is None
+
+
+def test_small_cases_share_gpus() -> None:
+    """Small cases with a GPU a rank are spread over the GPUs, as many to each as are allowed; others want theirs alone."""
+    room = Room("a", 8, ("0", "1"), share=2)
+    seats: list[Seat] = []
+    for ranks in (1, 1, 2, 1):
+        seats += find((room,), seats, Wish((ranks,), Gpus.SHARED)) or ()
+    assert [seat.gpus for seat in seats] == [("0",), ("1",), ("0", "1")]
+    assert find((room,), seats[:1], Wish((2,), Gpus.EACH)) is None
+    assert find((room,), seats[:1], Wish((1,), Gpus.EACH)) == (Seat(0, 1, 0, ("1",), alone=True),)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -16,9 +16,13 @@ PAIR = (Room("a", 4), Room("b", 4))
 GPUS = (Room("a", 8, ("0", "1")), Room("b", 8, ("0", "1", "2", "3")), Room("c", 8))
 
 
-def one(ranks: int, *nodes: int, device: str = "cpu", plane: str = "auto") -> Case:
-    """A case of so many ranks."""
-    return replace(case("clean", ranks), nodes=nodes, spec={"device": device, "gpu": {"plane": plane}})
+def one(
+    ranks: int, *nodes: int, device: str = "cpu", plane: str = "auto", unit: str = "blocks", budget: int | None = None
+) -> Case:
+    """A case of so many ranks. `unit`: of its KV capacity, which is 64; `budget`: of each rank, in bytes of its GPU."""
+    gpu = {"plane": plane, "memory_bytes": None if budget is None else [budget] * ranks}
+    spec = {"device": device, "gpu": gpu, "kv_capacity": {"unit": unit, "per_rank": [64] * ranks}}
+    return replace(case("clean", ranks), nodes=nodes, spec=spec)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +50,25 @@ def one(ranks: int, *nodes: int, device: str = "cpu", plane: str = "auto") -> Ca
 def test_wish(wanted: Case, rooms: tuple[Room, ...], found: Wish) -> None:
     """One host where it fits, else hosts in their order; nodes as the scenario says; a GPU a rank where there are enough."""
     assert wish(wanted, rooms) == found
+
+
+@pytest.mark.parametrize(
+    ("unit", "budget", "shares"),
+    [
+        ("blocks", None, True),
+        ("bytes", None, True),
+        ("fraction", None, False),
+        ("ballast_bytes", None, False),
+        ("fraction", 1 << 30, True),
+        ("blocks", 1 << 36, False),
+    ],
+)
+def test_who_shares_a_gpu(unit: str, budget: int | None, shares: bool) -> None:
+    """A case shares its GPUs with others if it surely takes little of them and hosts let it; else they are its alone."""
+    rooms = tuple(replace(room, share=4) for room in GPUS)
+    wanted = one(2, device="cuda", unit=unit, budget=budget)
+    assert wish(wanted, rooms) == Wish((2,), Gpus.SHARED if shares else Gpus.EACH)
+    assert wish(wanted, GPUS) == Wish((2,), Gpus.EACH)
 
 
 def test_a_program_takes_all_gpus_of_its_host() -> None:

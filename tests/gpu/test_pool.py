@@ -31,7 +31,19 @@ class Ran:
 @pytest.mark.skipif(len(gpus()) < 2, reason="fewer than two GPUs on this host")
 def test_cases_share_two_gpus_fairly(tmp_path: Path) -> None:
     """Two 1-rank cases run side by side, then 2-rank cases one after another on both GPUs; later ones wait for them."""
-    command = [LOCKSTEP, "run", "tests/gpu/pool.yaml", "--repeat", "2", "--jobs", "auto", "--device", "cuda"]
+    command = [
+        LOCKSTEP,
+        "run",
+        "tests/gpu/pool.yaml",
+        "--repeat",
+        "2",
+        "--jobs",
+        "auto",
+        "--gpu-share",
+        "1",
+        "--device",
+        "cuda",
+    ]
     command += ["--reports", str(tmp_path), "--run-id", "it", "--retries", "0"]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "0,1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
