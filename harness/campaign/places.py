@@ -65,11 +65,13 @@ class _Free:
         self._used = [0] * len(rooms)
         self._alone: set[tuple[int, str]] = set()
         self._holders: Counter[tuple[int, str]] = Counter()
+        self._small: Counter[tuple[int, str]] = Counter()  # those of them whose ranks have a GPU each
         for seat in taken:
             self._used[seat.room] += seat.slots
             held = [(seat.room, name) for name in seat.gpus]
             self._holders.update(held)
             self._alone.update(held if seat.alone else ())
+            self._small.update(held if not seat.slots else ())
 
     def ranks(self, number: int, wish: Wish) -> int:
         """For how many ranks there is room on a host; of a case that takes hosts whole: for any number, or none."""
@@ -78,7 +80,8 @@ class _Free:
         if wish.gpus is Gpus.EACH:
             return unheld
         if wish.gpus is Gpus.SHARED:
-            return sum((number, name) not in self._alone and self._holders[number, name] < room.share for name in room.gpus)
+            # Cases whose ranks share one GPU do not count: they could else keep a small one waiting by passing it.
+            return sum((number, name) not in self._alone and self._small[number, name] < room.share for name in room.gpus)
         slots = max(0, room.slots - self._used[number])
         if wish.whole and slots < room.slots:
             return 0
@@ -96,7 +99,12 @@ class _Free:
     def _seat(self, number: int, ranks: int, wish: Wish) -> Seat:
         room = self._rooms[number]
         slots = room.slots if wish.whole else ranks
-        held = lambda name: ((number, name) in self._alone, self._holders[number, name])  # noqa: E731
+        small = room.share if wish.gpus is Gpus.SHARED else 0  # so many of its kind are on a GPU that is full for it
+        held = lambda name: (  # noqa: E731
+            (number, name) in self._alone,
+            bool(small) and self._small[number, name] >= small,
+            self._holders[number, name],
+        )
         gpus = tuple(sorted(room.gpus, key=held))
         if wish.gpus in (Gpus.EACH, Gpus.SHARED):
             return Seat(number, ranks, 0, gpus[:ranks], alone=wish.gpus is Gpus.EACH)

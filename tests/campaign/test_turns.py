@@ -82,13 +82,13 @@ def there_is_room(rooms: Sequence[Room], taken: Sequence[Seat], wanted: Wish) ->
         here = [seat for seat in taken if seat.room == number]
         free = room.slots - sum(seat.slots for seat in here)
         unheld = set(room.gpus) - {name for seat in here for name in seat.gpus}
-        holders = Counter(name for seat in here for name in seat.gpus)
+        modest = Counter(name for seat in here if not seat.slots for name in seat.gpus)
         unowned = set(room.gpus) - {name for seat in here if seat.alone for name in seat.gpus}
         slots = free == room.slots if wanted.whole else free >= ranks
         return {
             Gpus.NONE: slots,
             Gpus.EACH: len(unheld) >= ranks,
-            Gpus.SHARED: sum(holders[name] < room.share for name in unowned) >= ranks,
+            Gpus.SHARED: sum(modest[name] < room.share for name in unowned) >= ranks,
             Gpus.ONE: slots and bool(unowned),
             Gpus.ALL: slots and bool(room.gpus) and unheld == set(room.gpus),
         }[wanted.gpus]
@@ -200,6 +200,15 @@ def test_small_cases_share_gpus() -> None:
     assert [seat.gpus for seat in seats] == [("0",), ("1",), ("0", "1")]
     assert find((room,), seats[:1], Wish((2,), Gpus.EACH)) is None
     assert find((room,), seats[:1], Wish((1,), Gpus.EACH)) == (Seat(0, 1, 0, ("1",), alone=True),)
+
+
+def test_cases_whose_ranks_share_one_gpu_do_not_delay_a_small_one() -> None:
+    """A small case that waits for a GPU starts when one of its kind has ended, whoever else came there meanwhile."""
+    room = Room("a", 8, ("0",), share=2)
+    turns = Turns((room,), 9, [Wish((1,), Gpus.SHARED)] * 3 + [Wish((2,), Gpus.ONE)] * 3)
+    assert [turn[0] for turn in iter(turns.next, None)] == [0, 1, 3, 4, 5]
+    turns.end(0)
+    assert turns.next() == (2, (Seat(0, 1, 0, ("0",)),))
 
 
 @pytest.mark.parametrize("count", [1, 2])
