@@ -13,8 +13,10 @@ from harness.watch.pace import beat_s
 from harness.watch.plan import Plan
 
 CONNECT_S = 60.0
+REFUSED = 50  # attempts, ten a second where a host refuses: the watchdog listened before this process was started
 HANDSHAKE_MS = 60_000  # one that is given up begins again at the end of the queue, and thousands may be in it
 ROOM_MS = 50  # how long a full queue is waited for before the watchdog is looked at again
+_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
 
@@ -36,13 +38,14 @@ class Line:
         self._socket.curve_secretkey = plan.secret_key.encode()
         self._socket.linger = 2000
         self._socket.handshake_ivl = HANDSHAKE_MS
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._monitor = self._socket.get_monitor_socket(_EVENTS)
         self._socket.connect(plan.endpoint)
         self._endpoint = plan.endpoint
         self._silence_s = plan.silence_s
         self._beat_s = beat_s(plan.world, plan.silence_s)
         self.sent = 0  # messages
         self._connected = self._disconnected = False
+        self._attempts = 0
         self._poller = zmq.Poller()
         for socket in (self._socket, self._monitor):
             self._poller.register(socket, zmq.POLLIN)
@@ -88,6 +91,7 @@ class Line:
             # zmq.utils.monitor would do, but it imports asyncio: 16 ms in each of N supervisors.
             event = _EVENT.unpack_from(self._monitor.recv_multipart()[0])[0]
             self._connected |= event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self._attempts += event == zmq.EVENT_CONNECT_RETRIED
             self._disconnected |= event == zmq.EVENT_DISCONNECTED and self._connected
 
     def _check(self) -> None:
@@ -95,8 +99,8 @@ class Line:
         now = time.monotonic()
         if self._disconnected:
             raise LostError("the watchdog is gone: it closed the connection")
-        if not self._connected and now - self._started > CONNECT_S:
-            raise LostError(f"no watchdog answers at {self._endpoint} within {CONNECT_S:.0f} s")
+        if not self._connected and (now - self._started > CONNECT_S or self._attempts > REFUSED):
+            raise LostError(f"no watchdog answers at {self._endpoint}")
         if self._connected and now - self._heard > self._silence_s:
             raise LostError(f"the watchdog has been silent for {self._silence_s:.0f} s")
 

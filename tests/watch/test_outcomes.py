@@ -127,7 +127,7 @@ def test_livelock(tmp_path: Path) -> None:
 
 def test_slow_is_not_a_hang(tmp_path: Path) -> None:
     """At the deadline a case whose milestones still advance is slow, not hung."""
-    verdict = judge("too_slow", RANKS, tmp_path, deadline_s=3.0, livelock_s=2.0)
+    verdict = judge("too_slow", RANKS, tmp_path, deadline_s=6.0, livelock_s=2.0)
     assert verdict.outcome is Outcome.SLOW, verdict.text
 
 
