@@ -142,6 +142,7 @@ class RankEnd:
     pid: int = 0
     result: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None  # device, driver, libraries, memory
+    host_memory_bytes: int | None = None  # the most that its process had of the host's memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Member:
     ended_s: float = 0.0  # when that was told
     ended_ns: int = 0  # when its supervisor saw it, by its host's clock
     oom_killed: bool = False
+    peak_bytes: int | None = None  # of host memory, when it has ended
     records: bytearray = field(default_factory=bytearray)
     strings: list[str] = field(default_factory=list)
     left: set[str] = field(default_factory=set)  # files that this rank leaves behind when it is killed

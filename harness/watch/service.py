@@ -38,6 +38,7 @@ class Service(ABC):
 
     poll_ms = 10
     scan_s = 0.25
+    needs_cwd = False  # whether it cannot do without the working directory of the command line
     child: subprocess.Popen[bytes]
 
     def __init__(self, environ: dict[str, str]) -> None:
@@ -49,8 +50,9 @@ class Service(ABC):
         self.leftovers: Leftovers | None = None
         if self.plan.remote:
             from harness.watch.leftovers import Leftovers
-            from harness.watch.node import Node
+            from harness.watch.node import Node, enter
 
+            enter(self.plan.cwd, environ, self.needs_cwd)
             try:
                 self.node = Node(self.plan, environ)
             except OSError as error:

@@ -104,7 +104,8 @@ class Vigil(ABC):
                     verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
-                return teardown.finish(verdict, lambda: self._end(closing, self._keeps(verdict)), closing.here)
+                end = lambda: self._end(closing, self._keeps(verdict))  # noqa: E731
+                return self._complete(teardown.finish(verdict, end, closing.here))
             except BaseException:  # Ctrl-C too: nothing may stay behind
                 teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(closing), closing.here)
                 raise
@@ -127,9 +128,11 @@ class Vigil(ABC):
             capacity=layout.DEFAULT_CAPACITY,
             nodes=tuple(node.ranks for node in self.rank_map.nodes),
             chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
+            cwd=str(Path.cwd()),
             machine=self.identity["machine"],
             ras=ras,
             silence_s=self.case.limits.silence_s,
+            gpus=tuple(node.gpus for node in self.rank_map.nodes),
         )
         environment = {**plan.environment(), TOKEN: self.token, **open_files_of_user, **self._environment()}
         environment |= {RAS: ras} if ras else {}
@@ -197,6 +200,10 @@ class Vigil(ABC):
         """With what is known of the hosts."""
         found, findings = self.attendance.nodes()
         return replace(verdict, nodes=found, findings=(*verdict.findings, *findings))
+
+    def _complete(self, verdict: Verdict) -> Verdict:
+        """With what is known of the ranks only when all have ended."""
+        return verdict
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""

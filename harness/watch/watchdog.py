@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class Watchdog(Vigil):
         elif kind == "ended":
             member.end(message["code"], time.monotonic(), message["seen_ns"])
             member.oom_killed = message["oom"]
+            member.peak_bytes = message["peak_bytes"]
             self.dirty = True
         elif kind == "confirmed":
             member.confirmed = message["epoch"]
@@ -131,6 +133,11 @@ class Watchdog(Vigil):
         status = read_json(self.dumps.get("nccl-ras.json", b""))
         flights = {rank: read_pickle(self.dumps.get(f"flight-recorder-rank-{rank}.pickle", b"")) for rank, _ in self.members}
         return opinions(status, {rank: dump for rank, dump in flights.items() if dump}, by_pid, verdict.blame)
+
+    def _complete(self, verdict: Verdict) -> Verdict:
+        peaks = {rank: member.peak_bytes for rank, member in self.members}
+        ends = [replace(end, host_memory_bytes=peaks.get(end.rank)) for end in verdict.ranks]
+        return replace(verdict, ranks=tuple(ends))
 
     def _release(self, head: Head) -> None:
         head.send_all("release")

@@ -142,12 +142,12 @@ class SimulatedSupervisor:
         elif kind == "release" and not self.ended:
             self.forward()
             self.ended = True
-            self.send("ended", code=0, oom=False, seen_ns=time.monotonic_ns())
+            self.send("ended", code=0, oom=False, peak_bytes=0, seen_ns=time.monotonic_ns())
         elif kind == "end":
             if not self.ended:
                 self.forward()
                 self.ended = True
-                self.send("ended", code=-9, oom=False, seen_ns=time.monotonic_ns())
+                self.send("ended", code=-9, oom=False, peak_bytes=0, seen_ns=time.monotonic_ns())
             self.send("bye")
         elif kind == "leave":
             self.gone = True
