@@ -7,6 +7,7 @@ import platform
 from benchmarks import (
     bisect,
     case_cost,
+    decision,
     false_hangs,
     judge,
     overhead,
@@ -17,7 +18,7 @@ from benchmarks import (
 )
 from harness.launch.probe import environment
 
-MODULES = (recording, overhead, judge, case_cost, verdict_time, false_hangs, bisect, watchdog_load, supervisors)
+MODULES = (recording, overhead, judge, decision, case_cost, verdict_time, false_hangs, bisect, watchdog_load, supervisors)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ LOADS = {
     "1,000, one group": ["1000", "0.1", "--wide"],
     "10,000": ["10000", "0.6"],
 }
+DECISIONS = {"1,000": ["1000"], "10,000": ["10000"]}
 SUPERVISORS = {
     "16": ["16"],
     "64": ["64"],
@@ -46,7 +47,8 @@ def main() -> None:
     load = os.getloadavg()[0]
     machine = f"{platform.machine()}, {facts['cores']} cores, {facts['memory_bytes'] >> 30} GiB, Python {facts['python']}"
     print(f"{machine}, load {load:.1f}")
-    for module, cases in (("benchmarks.watchdog_load", LOADS), ("benchmarks.supervisors", SUPERVISORS)):
+    tables = {"watchdog_load": LOADS, "decision": DECISIONS, "supervisors": SUPERVISORS}
+    for module, cases in ((f"benchmarks.{name}", cases) for name, cases in tables.items()):
         print(f"\n`python -m {module}`\n", table(module, cases), sep="\n", flush=True)
 
 
