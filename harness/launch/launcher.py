@@ -13,6 +13,8 @@ from pathlib import Path
 from harness.launch import ssh
 from harness.launch.rank_map import RankMap
 
+ANYWHERE = "/"  # every host has it, and supervisors go on from there; launchers choose another where theirs is missing
+
 
 class LaunchError(RuntimeError):
     """No launcher can be used; the message says which were looked for and what to do."""
@@ -49,7 +51,8 @@ def _hydra_arguments(rank_map: RankMap, folder: Path) -> list[str]:
     hosts.write_text("".join(f"{node.host}:{node.ranks}\n" for node in rank_map.nodes))
     where = ["-iface", rank_map.head.name] if rank_map.head else []  # where its proxies find it; else by this host's name
     program = ssh.write(folder, ssh.HYDRA)
-    return [*where, "-launcher", "ssh", "-launcher-exec", program, "-f", str(hosts), "-n", str(rank_map.ranks)]
+    over = ["-launcher", "ssh", "-launcher-exec", program]
+    return [*where, *over, "-wdir", ANYWHERE, "-f", str(hosts), "-n", str(rank_map.ranks)]
 
 
 def _hydra_environment() -> dict[str, str]:
@@ -67,7 +70,8 @@ def _prrte_arguments(rank_map: RankMap, folder: Path) -> list[str]:
     if rank_map.head and rank_map.head.chosen:
         daemons["prte_if_include"] = rank_map.head.network
     options = [word for name, value in daemons.items() for word in ("--prtemca", name, value)]
-    return [*options, "--host", hosts, "--map-by", "slot:oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+    mapping = ["--map-by", "slot:oversubscribe", "--bind-to", "none"]
+    return [*options, "--host", hosts, *mapping, "--wdir", ANYWHERE, "-n", str(ranks)]
 
 
 def _prrte_forward(names: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ def plan(endpoint: str, head: Head, silence_s: float = 30.0) -> Plan:
     """A plan with a head's keys."""
     return Plan(
         endpoint, head.server_key, head.client_public, head.client_secret, argv=(), spec={}, world=1, capacity=16,
-        nodes=(1,), chosen=False, machine="", ras="", silence_s=silence_s,
+        nodes=(1,), chosen=False, cwd="", machine="", ras="", silence_s=silence_s,
     )  # fmt: skip
 
 
