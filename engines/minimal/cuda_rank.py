@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from engines.minimal.data_plane import DataPlane, Hooks
 from engines.minimal.gpu_memory import GpuMemory
 from engines.minimal.kv_pool import KvPool, is_measured
 from engines.minimal.model import EXPERTS, HIDDEN, Model, Shard
+from engines.minimal.own_address import own_host
 from engines.minimal.placement import Placement, Seat, place
 from engines.minimal.protocols import Step
 from engines.minimal.settings import Settings
@@ -61,7 +61,7 @@ def _seats(world: MpiCommunicator) -> list[Seat]:
     local_rank, local_size = world.on_this_host()
     count = torch.cuda.device_count()
     used = tuple(torch.cuda.device_memory_used(gpu) for gpu in range(count)) if local_size > count > 1 else ()
-    mine = (socket.gethostname(), local_rank, local_size, count, used)
+    mine = (own_host(), local_rank, local_size, count, used)
     return [Seat(*seat) for seat in world.allgather(mine, "seats")]
 
 

@@ -1,10 +1,17 @@
-"""The address under which ranks on other hosts find this one."""
+"""Where ranks on other hosts find this one, and what tells its host from theirs."""
 
 from __future__ import annotations
 
 import os
+import socket
 
 
 def own_address() -> str:
     """As the harness says; the loopback where all ranks are on one host."""
     return os.environ.get("LOCKSTEP_ADDRESS", "127.0.0.1")
+
+
+def own_host() -> str:
+    """The name of this host, with its address where there may be others, which may have the same name."""
+    address = own_address()
+    return socket.gethostname() if address.startswith("127.") else f"{socket.gethostname()} ({address})"

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -103,6 +103,14 @@ def ancestors(pid: int) -> list[int]:
             pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
             found.append(pid)
     return found
+
+
+def end_daemons(pid: int, names: Collection[str]) -> None:
+    """SIGTERM to those of a process's ancestors that have one of these names and are this user's."""
+    for ancestor in ancestors(pid):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{ancestor}/comm").read_text().strip() in names:
+                os.kill(ancestor, signal.SIGTERM)
 
 
 def end_all(pids: Iterable[int]) -> None:

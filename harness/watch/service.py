@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.watch.line import Line
     from harness.watch.node import Node
 
+DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
@@ -86,6 +87,8 @@ class Service(ABC):
             self.end()
             process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
             time.sleep(LINGER_S)
+            if self.plan.remote:
+                process.end_daemons(os.getpid(), DAEMONS)
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
