@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.launch.interface import Interface
 from harness.launch.job import Job
 from harness.launch.launcher import Launcher, LaunchError, find, identify
 from harness.launch.probe import checks, environment
-from harness.launch.rank_map import RankMap
+from harness.launch.rank_map import Node, RankMap
 
 
 def program(folder: Path, text: str) -> str:
@@ -77,3 +78,35 @@ def test_doctor_looks_at_the_real_things() -> None:
     assert found["mpi"]["launcher"] == find().name
     assert {"torch", "mpi4py"} <= set(found["libraries"])
     assert found["cores"] == len(os.sched_getaffinity(0))
+
+
+TWO = RankMap((Node("a", 3), Node("b", 1)), head=Interface("ib0", "10.0.0.1", "10.0.0.0/24", chosen=True))
+SECRETS = {"TOKEN": "hidden", "HOME": "/root", "SSH_AUTH_SOCK": "x", "BASH_FUNC_x%%": "() { :; }", "PATH": "/bin"}
+
+
+def test_hydra_goes_to_other_hosts_by_ssh(tmp_path: Path) -> None:
+    """Ranks in blocks by a machine file, over the interface of the head; the local map knows nothing of ssh."""
+    hydra = identify(program(tmp_path, "HYDRA build details:\n    Version:      4.2.0"))
+    assert hydra is not None
+    words = hydra.command(TWO, ["prog"], tmp_path, SECRETS)
+    assert Path(words[words.index("-f") + 1]).read_text() == "a:3\nb:1\n"
+    assert words[words.index("-iface") + 1] == "ib0"
+    script = Path(words[words.index("-launcher-exec") + 1])
+    assert os.access(script, os.X_OK)
+    assert "BatchMode=yes" in script.read_text()
+    assert "hidden" not in " ".join(words)
+    here = hydra.command(RankMap.on_this_host(2), ["prog"], tmp_path, SECRETS)
+    assert here[1:] == ["-launcher", "fork", "-n", "2", "prog"]
+
+
+def test_prrte_takes_variables_along_by_their_names(tmp_path: Path) -> None:
+    """All but those of a login; values stay off the command line. The network is the chosen one."""
+    prrte = identify(program(tmp_path, "mpiexec (Open MPI) 5.0.11"))
+    assert prrte is not None
+    words = prrte.command(TWO, ["prog"], tmp_path, SECRETS)
+    assert [words[number + 1] for number, word in enumerate(words) if word == "-x"] == ["PATH", "TOKEN"]
+    assert words[words.index("--host") + 1] == "a:3,b:1"
+    assert words[words.index("prte_if_include") + 1] == "10.0.0.0/24"
+    assert "hidden" not in " ".join(words)
+    here = prrte.command(RankMap.on_this_host(2), ["prog"], tmp_path, SECRETS)
+    assert here[1:] == ["--host", "localhost:2", "--bind-to", "none", "-n", "2", "prog"]
