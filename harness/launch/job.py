@@ -42,7 +42,9 @@ class Job:
         # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
         self.log = log
-        env = {**os.environ, **local, **launcher.environment, **environment}
+        self.launcher = launcher
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.without)}
+        env = {**inherited, **local, **launcher.environment, **environment}
         env |= {"TMPDIR": str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
             with log.open("wb") as output:
@@ -69,10 +71,11 @@ class Job:
         return ""
 
     def end(self, patience_s: float = 5.0) -> None:
-        """Wait for the launcher, then kill it, then remove its folder."""
+        """Wait for the launcher, then kill what it started, then itself, then remove its folder."""
         try:
             self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
+            self.launcher.end(self.folder.name)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from harness.launch import allocation, srun
+from harness.launch.errors import LaunchError as LaunchError
 from harness.launch.rank_map import RankMap
 
-
-class LaunchError(RuntimeError):
-    """No launcher can be used; the message says which were looked for and what to do."""
-
-    exit_code = 3
+NAMES = ("auto", "hydra", "prrte", srun.NAME)
+# An mpiexec takes its hosts from us and reaches them by ssh, inside an allocation of Slurm too.
+OF_SLURM = (
+    *("SLURM_JOB", "SLURM_NODE", "SLURM_NNODES", "SLURM_TASKS_PER_NODE", "SLURM_STEP", "SLURM_NTASKS", "SLURM_NPROCS"),
+    *srun.OF_A_STEP,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
     """One kind of `mpiexec`: its arguments for the ranks of a map, and what its environment needs.
 
-    `arguments` gets a folder besides, the job's own, for files that the launcher is to read.
+    `arguments` gets a folder besides, the job's own, for files that the launcher is to read. `without`: how variables begin
+    that neither it nor the ranks inherit. `end`: ends what the launcher's own death would leave, by the name of that folder.
     """
 
     name: str
@@ -31,6 +37,8 @@ class Launcher:
     version: str
     arguments: Callable[[RankMap, Path], list[str]]
     environment: dict[str, str]
+    without: tuple[str, ...] = ()
+    end: Callable[[str], None] = lambda name: None
 
     def command(self, rank_map: RankMap, argv: list[str], folder: Path) -> list[str]:
         """The command line that starts `argv` on every rank."""
@@ -70,10 +78,10 @@ def identify(program: str) -> Launcher | None:
     text = done.stdout + done.stderr
     if "HYDRA" in text:
         version = next((line.split()[-1] for line in text.splitlines() if "Version:" in line), "?")
-        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, _hydra_environment())
+        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, _hydra_environment(), OF_SLURM)
     if "Open MPI" in text or "PRRTE" in text.upper():
         as_root = ROOT_MAY if os.geteuid() == 0 else {}
-        return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, {**PRRTE_ENVIRONMENT, **as_root})
+        return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, {**PRRTE_ENVIRONMENT, **as_root}, OF_SLURM)
     return None
 
 
@@ -101,8 +109,29 @@ def choose(wanted: str, processes: int, mpi: Launcher | None = None) -> Launcher
     return mpi if mpi is not None and wanted in ("auto", mpi.name) else find(wanted)
 
 
+def is_name(wanted: str) -> bool:
+    """Whether `find` knows it: `auto`, `hydra`, `prrte`, `srun`, or `srun:KIND` with a kind of MPI that Slurm is to use."""
+    name, colon, kind = wanted.partition(":")
+    return wanted in NAMES or (name == srun.NAME and bool(colon and kind))
+
+
+def slurm(wanted: str) -> Launcher:
+    """srun with the kind of MPI that is wanted (`srun:KIND`), or with the best. Raises LaunchError."""
+    version, kind = srun.version(), srun.kind(wanted.partition(":")[2])
+    name = f"{srun.NAME}:{kind}" if kind else srun.NAME
+    return Launcher(name, srun.NAME, version, partial(srun.arguments, kind), {}, srun.WITHOUT, srun.end_step)
+
+
 def find(wanted: str = "auto") -> Launcher:
-    """The launcher to use: `auto`, `hydra` or `prrte`. Raises LaunchError when there is none."""
+    """The launcher to use, by a name that `is_name`. Raises LaunchError when there is none.
+
+    `auto` is srun inside an allocation of Slurm, unless it cannot start these ranks; else the best mpiexec.
+    """
+    if wanted.partition(":")[0] == srun.NAME:
+        return slurm(wanted)
+    if wanted == "auto" and allocation.job():
+        with contextlib.suppress(LaunchError):
+            return slurm(srun.NAME)
     seen: list[str] = []
     for program in candidates():
         launcher = identify(program)
