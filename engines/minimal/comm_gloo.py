@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -15,6 +14,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import _set_pg_timeout, default_pg_timeout
 
 from engines.minimal.data_plane import DataPlane, Hooks, check_rows
+from engines.minimal.own_address import own_address
 from engines.minimal.protocols import Communicator
 from harness.trace import Recorder
 from harness.trace.event import Need
@@ -88,8 +88,7 @@ class GlooGroup(DataPlane):
 
 def store(control: Communicator) -> TCPStore:
     """A store on the first member's host, on a free port that it tells the others."""
-    hosts = control.allgather(socket.gethostname(), "hosts")
-    host = "127.0.0.1" if len(set(map(str, hosts))) == 1 else str(hosts[0])
+    host = str(control.allgather(own_address(), "hosts")[0])
     first: TCPStore | None = None
     if control.rank == 0:
         first = TCPStore(host, 0, control.size, is_master=True, wait_for_workers=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,8 +68,3 @@ def fetch(region: Region, descriptors: list[int]) -> list[object]:
                 raise answer
             found.append(answer)
     return found
-
-
-def own_host(hosts: list[str]) -> str:
-    """The address under which the others find this rank: the loopback where all are on one host."""
-    return "127.0.0.1" if len(set(hosts)) == 1 else socket.gethostname()

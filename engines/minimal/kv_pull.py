@@ -6,13 +6,13 @@ depends on how many blocks that rank has; a reader that takes each replica to be
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field
 
 from engines.minimal.batch import Batch, Row
 from engines.minimal.block_manager import BlockManager
-from engines.minimal.kv_agent import KvAgent, Region, fetch, own_host
+from engines.minimal.kv_agent import KvAgent, Region, fetch
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.own_address import own_address
 from engines.minimal.protocols import Communicator, KvCache, StepOutput
 from engines.minimal.requests import Request
 from engines.minimal.settings import Settings
@@ -37,8 +37,7 @@ class KvPull:
 
     def prefill(self, prompts: list[list[int]]) -> KvAgent:
         """Every rank computes those of the prompts that its neighbour pulls. All ranks must call it."""
-        host = own_host(self.tp.allgather(socket.gethostname(), "hosts"))
-        agent = KvAgent(self.manager.blocks, self._at, host)
+        agent = KvAgent(self.manager.blocks, self._at, own_address())
         self.regions = self.tp.allgather(agent.region, "kv regions")
         for ident, prompt in enumerate(prompts):
             if ident not in self.settings.pulled:

@@ -16,7 +16,8 @@ from harness.campaign.gpu_pool import GpuPool, on_gpus
 from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.launcher import Launcher, choose
+from harness.launch.deal import Hosts
+from harness.launch.launcher import Launcher, LaunchError, choose
 from harness.report.line import Line
 from harness.report.plan import Planned
 from harness.report.result import RED, results
@@ -58,6 +59,7 @@ class Run:
     rerun: Callable[[Case], str] | None = None  # the command that runs a case again, where `lockstep run` does not
     retries: int = 0  # further attempts where a launch failed or a node was lost
     budget_s: float | None = None  # for all cases together
+    hosts: Hosts = field(default_factory=Hosts.only_this)
     pool: GpuPool | None = None  # set where several cases may want GPUs at once
     started_s: float = field(default_factory=time.monotonic)
 
@@ -106,10 +108,13 @@ class Run:
     def _watchdog(self, case: Case, folder: Path, number: int) -> Watchdog:
         engine = find_engine(case.engine)
         argv = engine.command(case.spec)
+        rank_map = self.hosts.deal(case.nodes, case.ranks)
+        if rank_map is None:  # a plan leaves such cases out
+            raise LaunchError(f"case {case.id} cannot be run: {self.hosts.lack(case.nodes, case.ranks)}")
         if not is_attached(engine):
-            return Watchdog(case, argv, self.launcher, folder, number)
-        config = case.spec["config"]
-        return ProgramWatchdog(case, argv, choose(config["launcher"], config["processes"], self.launcher), folder)
+            return Watchdog(case, argv, self.launcher, folder, number, rank_map)
+        launcher = choose(case.spec["config"]["launcher"], rank_map, self.launcher)
+        return ProgramWatchdog(case, argv, launcher, folder, rank_map)
 
     def _launch(self, case: Case, folder: Path, number: int) -> Verdict:
         watchdog = self._watchdog(case, folder, number)

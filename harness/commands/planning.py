@@ -16,13 +16,17 @@ from harness.campaign.plan import Wanted, plan
 from harness.campaign.resume import environment_differences, plan_differences
 from harness.campaign.shard import Shard
 from harness.campaign.waives import DEFAULT, Waive, load_waives
+from harness.commands.hosts import hosts_of
 from harness.commands.selection import chosen, loaded
 from harness.report.plan import Planned
 from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
 
 # What decides on the plan; run.json keeps it, so that `--resume RUN` alone makes the same one.
-OPTIONS = ("scenarios", "all", "words", "tag", "case", "values", "device", "launcher", "shard", "nightly", "repeat")
+OPTIONS = (
+    "scenarios", "all", "words", "tag", "case", "values", "device", "launcher", "shard", "nightly", "repeat",
+    "hosts", "interface",
+)  # fmt: skip
 NARROWING = {"words": "-k", "tag": "--tag", "case": "--case", "values": "--set"}
 NARROWING |= {"shard": "--shard", "nightly": "--nightly", "repeat": "--repeat"}
 
@@ -69,9 +73,10 @@ def make(arguments: argparse.Namespace, machine: Machine) -> Made:
     except ValueError as error:
         raise ScenarioError(str(error)) from error
     every = loaded(arguments)
-    given, left_out = complete(chosen(arguments, every))
+    hosts = hosts_of(arguments)
+    given, left_out = complete(chosen(arguments, every), hosts)
     cases, said = assign(given, arguments.device, machine)
-    controls = assign(complete(every)[0], arguments.device, machine)[0] if arguments.nightly else []
+    controls = assign(complete(every, hosts)[0], arguments.device, machine)[0] if arguments.nightly else []
     all_there_are = not arguments.scenarios and not arguments.values
     wanted = Wanted(shard, arguments.nightly, arguments.repeat or 1)
     recorded = read_past(arguments.timings, arguments.reports).timings() if arguments.timings else {}
@@ -89,11 +94,11 @@ def again(arguments: argparse.Namespace, machine: Machine, run: Mapping[str, Any
         made = make(arguments, machine)
         differs = plan_differences(run["plan"], made.plan)
     else:
-        vars(arguments).update(run["options"])
-        every = loaded(arguments)
-        made = Made(
-            *_as_planned(run["plan"], assign(complete(every)[0], arguments.device, machine)[0]), dict(run["options"])
-        )
+        other = {"hosts": arguments.hosts, "interface": arguments.interface} if arguments.hosts else {}
+        vars(arguments).update({**run["options"], **other})
+        every, hosts = loaded(arguments), hosts_of(arguments)
+        there_are = assign(complete(every, hosts)[0], arguments.device, machine)[0]
+        made = Made(*_as_planned(run["plan"], there_are), dict(run["options"]))
         differs = plan_differences(run["plan"], made.plan)
     differs = [*environment_differences(run["environment"], environment), *differs]
     if differs:

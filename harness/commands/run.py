@@ -16,6 +16,7 @@ from harness.campaign.gpu_pool import GpuPool
 from harness.campaign.packing import Packing
 from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
 from harness.commands import Subparsers
+from harness.commands.hosts import add_hosts, hosts_of
 from harness.commands.planning import Made, add_planning, again, check_selection, make
 from harness.commands.selection import add_selection
 from harness.launch.gpus import gpus, torch_has_cuda
@@ -31,6 +32,7 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("run", help="run scenarios and judge every case")
     add_selection(parser, nargs="*")
     add_planning(parser)
+    add_hosts(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
     parser.add_argument(
@@ -96,6 +98,7 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, packing: Pa
         packing,
         retries=arguments.retries,
         budget_s=arguments.budget,
+        hosts=hosts_of(arguments),
         pool=pool,
     )
     kept = sum(map(going.kept, made.plan))

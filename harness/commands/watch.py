@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands import Subparsers
+from harness.commands.hosts import add_hosts, hosts_of
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import choose
 from harness.launch.probe import environment
+from harness.launch.rank_map import RankMap
 from harness.report.store import ROOT, RunStore
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.errors import ScenarioError
@@ -34,9 +36,12 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "watch",
         help="run any program, unmodified, and judge it",
-        usage="lockstep watch [-n N] [--deadline S] [--launcher L] [--json] -- COMMAND...",
+        usage="lockstep watch [-n N] [--hosts H] [--interface I] [--deadline S] [--launcher L] [--json] -- COMMAND...",
     )
-    parser.add_argument("-n", dest="processes", type=int, default=1, metavar="N", help="processes to launch (1)")
+    parser.add_argument(
+        "-n", dest="processes", type=int, metavar="N", help="processes to launch (1; with --hosts: one for each slot)"
+    )
+    add_hosts(parser)
     parser.add_argument(
         "--launcher",
         choices=("auto", "none", "hydra", "prrte"),
@@ -57,12 +62,13 @@ def watch(arguments: argparse.Namespace) -> int:
     """Run the program, print its verdict for people, and keep everything in a run folder."""
     signal.signal(signal.SIGTERM, _interrupt)
     argv = _command(arguments)
-    launcher = choose(arguments.launcher, arguments.processes)
+    rank_map = _places(arguments)
+    launcher = choose(arguments.launcher, rank_map)
     case = _case(arguments, argv)
     facts = environment("auto" if launcher.name == "none" else launcher.name)
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, [case])
     started = time.monotonic()
-    watchdog = ProgramWatchdog(case, argv, launcher, store.case_dir(case))
+    watchdog = ProgramWatchdog(case, argv, launcher, store.case_dir(case), rank_map)
     watchdog.stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0
     watchdog.on_output = _Output(to_stderr=arguments.json)
     verdict = watchdog.watch()
@@ -80,7 +86,7 @@ def _command(arguments: argparse.Namespace) -> list[str]:
     argv: list[str] = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not argv:
         raise ScenarioError("lockstep watch: give a command after --, for example `lockstep watch -n 2 -- python prog.py`")
-    if arguments.processes < 1:
+    if arguments.processes is not None and arguments.processes < 1:
         raise ScenarioError(f"lockstep watch: -n {arguments.processes}: give 1 or more")
     if arguments.deadline is not None and arguments.deadline <= 0:
         raise ScenarioError(f"lockstep watch: --deadline {arguments.deadline:g}: give more than 0 seconds")
@@ -89,6 +95,19 @@ def _command(arguments: argparse.Namespace) -> list[str]:
     if arguments.run_id and (arguments.reports / arguments.run_id).exists():
         raise ScenarioError(f"lockstep watch: run {arguments.run_id} is there already; choose another --run-id")
     return argv
+
+
+def _places(arguments: argparse.Namespace) -> RankMap:
+    """Where the processes run; settles how many there are."""
+    hosts = hosts_of(arguments)
+    if arguments.processes is None:
+        arguments.processes = hosts.slots if arguments.hosts else 1
+    found = hosts.deal((), arguments.processes)
+    if found is None:
+        raise ScenarioError(
+            f"lockstep watch: -n {arguments.processes}: the hosts have {hosts.slots} slots; more are given as name:slots"
+        )
+    return found
 
 
 def _case(arguments: argparse.Namespace, argv: list[str]) -> Case:
@@ -111,6 +130,8 @@ def _case(arguments: argparse.Namespace, argv: list[str]) -> Case:
 
 def _options(arguments: argparse.Namespace) -> list[str]:
     found = ["-n", str(arguments.processes), "--launcher", arguments.launcher]
+    found += ["--hosts", arguments.hosts] if arguments.hosts else []
+    found += ["--interface", arguments.interface] if arguments.interface else []
     return found + (["--deadline", f"{arguments.deadline:g}"] if arguments.deadline else [])
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
 
-# One thread a rank: N ranks share this host's cores. Loopback: the ranks of one host need no other interface.
-LOCAL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # N ranks share a host's cores
+LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}  # the ranks of one host need no other interface
 
 
 def free_port() -> int:
@@ -36,20 +36,22 @@ class Job:
         argv: list[str],
         environment: Mapping[str, str],
         log: Path,
-        local: Mapping[str, str] = LOCAL_ENVIRONMENT,
+        ours: bool = True,
         stdin: int = subprocess.DEVNULL,
     ) -> None:
+        """`ours`: the ranks are of our engines, which get the interface and the threads that suit them."""
         # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
         self.log = log
         self.launcher = launcher
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.without)}
-        env = {**inherited, **local, **launcher.environment, **environment}
+        suited = {**ONE_THREAD, **(LOOPBACK if rank_map.local else {})} if ours else {}
+        env = {**inherited, **suited, **launcher.environment, **environment}
         env |= {"TMPDIR": str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
             with log.open("wb") as output:
                 self.process = subprocess.Popen(
-                    launcher.command(rank_map, argv, self.folder),
+                    launcher.command(rank_map, argv, self.folder, env),
                     env=env,
                     stdin=stdin,
                     stdout=output,

@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.launch import allocation, srun
+from harness.launch import allocation, srun, ssh
 from harness.launch.errors import LaunchError as LaunchError
 from harness.launch.rank_map import RankMap
 
@@ -28,8 +28,9 @@ OF_SLURM = (
 class Launcher:
     """One kind of `mpiexec`: its arguments for the ranks of a map, and what its environment needs.
 
-    `arguments` gets a folder besides, the job's own, for files that the launcher is to read. `without`: how variables begin
-    that neither it nor the ranks inherit. `end`: ends what the launcher's own death would leave, by the name of that folder.
+    `arguments` gets a folder besides, the job's own, for files that the launcher is to read. `forward`: from the names of
+    variables to arguments by which it takes them to other hosts; none where it takes all. `without`: how variables begin that
+    neither it nor the ranks inherit. `end`: ends what the launcher's own death would leave, by the name of that folder.
     """
 
     name: str
@@ -37,17 +38,25 @@ class Launcher:
     version: str
     arguments: Callable[[RankMap, Path], list[str]]
     environment: dict[str, str]
+    forward: Callable[[Iterable[str]], list[str]] = lambda names: []
     without: tuple[str, ...] = ()
     end: Callable[[str], None] = lambda name: None
 
-    def command(self, rank_map: RankMap, argv: list[str], folder: Path) -> list[str]:
-        """The command line that starts `argv` on every rank."""
-        return [self.program, *self.arguments(rank_map, folder), *argv]
+    def command(self, rank_map: RankMap, argv: list[str], folder: Path, environment: Iterable[str] = ()) -> list[str]:
+        """The command line that starts `argv` on every rank. `environment`: names of variables that ranks get."""
+        forward = [] if rank_map.local else self.forward(environment)
+        return [self.program, *self.arguments(rank_map, folder), *forward, *argv]
 
 
 def _hydra_arguments(rank_map: RankMap, folder: Path) -> list[str]:
-    # fork: this host only, no ssh. -prepend-rank is not wanted: ranks' output goes to their own logs.
-    return ["-launcher", "fork", "-n", str(rank_map.ranks)]
+    # -prepend-rank is not wanted: ranks' output goes to their own logs.
+    if rank_map.local:
+        return ["-launcher", "fork", "-n", str(rank_map.ranks)]  # this host only, no ssh
+    hosts = folder / "hosts"
+    hosts.write_text("".join(f"{node.host}:{node.ranks}\n" for node in rank_map.nodes))
+    where = ["-iface", rank_map.head.name] if rank_map.head else []  # where its proxies find it; else by this host's name
+    program = ssh.write(folder, ssh.HYDRA)
+    return [*where, "-launcher", "ssh", "-launcher-exec", program, "-f", str(hosts), "-n", str(rank_map.ranks)]
 
 
 def _hydra_environment() -> dict[str, str]:
@@ -58,7 +67,18 @@ def _hydra_environment() -> dict[str, str]:
 
 def _prrte_arguments(rank_map: RankMap, folder: Path) -> list[str]:
     ranks = rank_map.ranks
-    return ["--host", f"localhost:{ranks}", "--bind-to", "none", "-n", str(ranks)]
+    if rank_map.local:
+        return ["--host", f"localhost:{ranks}", "--bind-to", "none", "-n", str(ranks)]
+    hosts = ",".join(f"{node.host}:{node.ranks}" for node in rank_map.nodes)
+    daemons = {"plm_ssh_agent": ssh.write(folder, ssh.PLAIN), "plm_ssh_no_tree_spawn": "1"}  # that program is on this host
+    if rank_map.head and rank_map.head.chosen:
+        daemons["prte_if_include"] = rank_map.head.network
+    options = [word for name, value in daemons.items() for word in ("--prtemca", name, value)]
+    return [*options, "--host", hosts, "--map-by", "slot:oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+
+
+def _prrte_forward(names: Iterable[str]) -> list[str]:
+    return [word for name in sorted(names) if ssh.is_forwarded(name) for word in ("-x", name)]
 
 
 ROOT_MAY = {f"{prefix}_ALLOW_RUN_AS_ROOT{suffix}": "1" for prefix in ("OMPI", "PRTE") for suffix in ("", "_CONFIRM")}
@@ -78,10 +98,10 @@ def identify(program: str) -> Launcher | None:
     text = done.stdout + done.stderr
     if "HYDRA" in text:
         version = next((line.split()[-1] for line in text.splitlines() if "Version:" in line), "?")
-        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, _hydra_environment(), OF_SLURM)
+        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, _hydra_environment(), without=OF_SLURM)
     if "Open MPI" in text or "PRRTE" in text.upper():
-        as_root = ROOT_MAY if os.geteuid() == 0 else {}
-        return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, {**PRRTE_ENVIRONMENT, **as_root}, OF_SLURM)
+        settings = {**PRRTE_ENVIRONMENT, **(ROOT_MAY if os.geteuid() == 0 else {})}
+        return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, settings, _prrte_forward, OF_SLURM)
     return None
 
 
@@ -99,12 +119,14 @@ def local() -> Launcher:
     return Launcher("none", program, "", lambda rank_map, _: ["-m", "harness.launch.local", str(rank_map.ranks)], {})
 
 
-def choose(wanted: str, processes: int, mpi: Launcher | None = None) -> Launcher:
-    """The launcher for so many processes of a program: `auto` takes MPI for more than one. `mpi`: the one to take then.
+def choose(wanted: str, rank_map: RankMap, mpi: Launcher | None = None) -> Launcher:
+    """The launcher for the processes of a program: `auto` takes MPI for more than one. `mpi`: the one to take then.
 
-    Raises LaunchError where there is none.
+    Raises LaunchError where there is none, or where `none` is to reach other hosts.
     """
-    if wanted == "none" or (wanted == "auto" and processes == 1):
+    if wanted == "none" and not rank_map.local:
+        raise LaunchError("--launcher none starts processes on this host only; leave it out to use other hosts")
+    if wanted == "none" or (wanted == "auto" and rank_map.local and rank_map.ranks == 1):
         return local()
     return mpi if mpi is not None and wanted in ("auto", mpi.name) else find(wanted)
 
@@ -119,7 +141,7 @@ def slurm(wanted: str) -> Launcher:
     """srun with the kind of MPI that is wanted (`srun:KIND`), or with the best. Raises LaunchError."""
     version, kind = srun.version(), srun.kind(wanted.partition(":")[2])
     name = f"{srun.NAME}:{kind}" if kind else srun.NAME
-    return Launcher(name, srun.NAME, version, partial(srun.arguments, kind), {}, srun.WITHOUT, srun.end_step)
+    return Launcher(name, srun.NAME, version, partial(srun.arguments, kind), {}, without=srun.WITHOUT, end=srun.end_step)
 
 
 def find(wanted: str = "auto") -> Launcher:

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from itertools import accumulate
 
+from harness.launch.interface import Interface, resolve
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -18,10 +20,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class RankMap:
-    """The nodes of one case, in the order of their ranks. `local`: the only node is this host, and nothing goes by ssh."""
+    """The nodes of one case, in the order of their ranks.
+
+    `local`: the only node is this host, and nothing goes by ssh. `head`: the interface by which nodes reach this host.
+    """
 
     nodes: tuple[Node, ...]
     local: bool = False
+    head: Interface | None = None
 
     @staticmethod
     def on_this_host(ranks: int, gpus: tuple[str, ...] = ()) -> RankMap:
@@ -32,6 +38,19 @@ class RankMap:
     def ranks(self) -> int:
         """How many ranks there are."""
         return sum(node.ranks for node in self.nodes)
+
+    @property
+    def address(self) -> str:
+        """The address of this host on which supervisors reach it."""
+        return "127.0.0.1" if self.local or self.head is None else self.head.address
+
+    @property
+    def first_address(self) -> str:
+        """Where the others find the host of rank 0: its address, or its name where only its users know one."""
+        if self.local:
+            return "127.0.0.1"
+        found = resolve(self.nodes[0].host) or self.nodes[0].host
+        return self.address if found.startswith("127.") else found
 
     def node_of(self, rank: int) -> int:
         """The number of the node on which a rank runs, from 0. Raises IndexError for a rank that there is not."""

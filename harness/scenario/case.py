@@ -56,6 +56,7 @@ class Case:
     mechanism_class: str = ""
     note: str = ""  # what this point shows
     launches: int = 1  # one after another; a folder stays between them
+    nodes: tuple[int, ...] = ()  # ranks of each node, every node on a host of its own; empty: no wish
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""
@@ -66,5 +67,10 @@ class Case:
         """The inverse of `to_json`, also after a way through JSON. Raises TypeError for another format."""
         said = raw["expect"].items()
         expect: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in said}
-        parts = {"tags": tuple(raw["tags"]), "expect": Expectation(**expect), "limits": Limits(**raw["limits"])}
+        parts = {
+            "nodes": tuple(raw.get("nodes", ())),
+            "tags": tuple(raw["tags"]),
+            "expect": Expectation(**expect),
+            "limits": Limits(**raw["limits"]),
+        }
         return Case(**{**raw, **parts})

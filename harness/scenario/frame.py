@@ -247,6 +247,10 @@ class Frame(Section):
     launches: int = Field(
         1, ge=1, le=9, description="how often the job is launched, one after another, on what the earlier left"
     )
+    nodes: PositiveInt | None = Field(None, description="hosts to run on, each with as many ranks; default: as it comes")
+    ranks_per_node: PositiveInt | list[PositiveInt] | None = Field(
+        None, description="ranks of every node, or those of each in the order of ranks"
+    )
     limits: LimitsSection = LimitsSection()
     matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
     expect: list[ExpectSection] = Field(min_length=1)

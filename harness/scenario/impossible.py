@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.scenario.capacity import amounts, capacity
 from harness.scenario.document import Keys
 from harness.scenario.frame import Amount, Frame, PerRank, Skew
+from harness.scenario.nodes import wrong_nodes
 
 PHASES = (
     "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",
@@ -25,6 +26,7 @@ def impossible(frame: Frame, ranks: int) -> list[tuple[Keys, str]]:
     if frame.parallel.tp % group or (group > 1 and not frame.parallel.attention_dp):
         text = f"{group} ranks to a group need attention_dp and a tp ({frame.parallel.tp}) that is a multiple of it"
         found.append((("parallel", "attention_tp"), f"{text}; use 1"))
+    found += wrong_nodes(frame, ranks)
     if frame.kv_capacity is not None:
         unit, amount = capacity(frame.kv_capacity)
         found += _amount(("kv_capacity", unit), amount, ranks)

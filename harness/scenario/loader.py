@@ -16,6 +16,7 @@ from harness.scenario.errors import FileErrors, Problem, UnknownEngine
 from harness.scenario.frame import ExpectSection, Frame
 from harness.scenario.impossible import PHASES, impossible
 from harness.scenario.matrix import case_id, matching, points, substitute
+from harness.scenario.nodes import nodes
 from harness.scenario.validate import Place, validate
 
 
@@ -149,6 +150,7 @@ class Loader:
             mechanism_class=frame.mechanism_class or "",
             note=expect.note or "",
             launches=here.launches,
+            nodes=nodes(here, ranks),
         )
 
     def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:

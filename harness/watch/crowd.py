@@ -40,6 +40,7 @@ class Command:
     unseen: list[str] = field(default_factory=list)
     left: set[str] = field(default_factory=set)
     said_bye: bool = False
+    machine: str = ""  # tells hosts from each other where there may be several
 
 
 @dataclass(slots=True)
@@ -195,6 +196,10 @@ class Crowd(Members):
     def missing(self) -> set[int]:
         """The supervisors that have not said hello."""
         return set(range(self.world)) - set(self.commands)
+
+    def places(self) -> dict[int, tuple[str, str]]:
+        """Of each supervisor that has said hello: the name of its host, and what tells that one from others."""
+        return {index: (command.host, command.machine) for index, command in self.commands.items()}
 
     def left(self) -> set[str]:
         """Shared memory that supervisors have told of."""

@@ -33,6 +33,7 @@ class Member:
     left: set[str] = field(default_factory=set)  # files that this rank leaves behind when it is killed
     said_bye: bool = False
     confirmed: int = -1  # epoch of the last confirmation
+    machine: str = ""  # tells hosts from each other where there may be several
     doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
 
     def text(self, ident: int) -> str:
@@ -92,9 +93,13 @@ class Members:
     def __iter__(self) -> Iterator[tuple[int, Member]]:
         return iter(self.by_rank.items())
 
-    def join(self, rank: int, host: str, pid: int, supervisor: int) -> None:
+    def join(self, rank: int, host: str, pid: int, supervisor: int, machine: str = "") -> None:
         """A supervisor said hello."""
-        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor)
+        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor, machine=machine)
+
+    def places(self) -> dict[int, tuple[str, str]]:
+        """Of each supervisor that has said hello: the name of its host, and what tells that one from others."""
+        return {rank: (member.host, member.machine) for rank, member in self.by_rank.items()}
 
     def complete(self) -> bool:
         """Whether all supervisors have said hello."""

@@ -29,6 +29,13 @@ class Plan:
     spec: dict[str, Any]
     world: int
     capacity: int
+    nodes: tuple[int, ...]  # how many ranks each node has, in the order of ranks
+    chosen: bool  # the user has named the interface: ranks are to use it for everything
+
+    @property
+    def remote(self) -> bool:
+        """Whether ranks may be on other hosts than the watchdog's."""
+        return not self.endpoint.startswith("tcp://127.")
 
     def environment(self) -> dict[str, str]:
         """The variable that carries the plan."""
@@ -40,5 +47,5 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     if PLAN not in environ:
         raise SystemExit(f"{PLAN} is not set: supervisors are started by `lockstep run`, through the MPI launcher")
     raw = json.loads(environ[PLAN])
-    raw["argv"] = tuple(raw["argv"])
+    raw |= {"argv": tuple(raw["argv"]), "nodes": tuple(raw["nodes"])}
     return Plan(**raw)

@@ -18,6 +18,7 @@ from harness.watch import process
 from harness.watch.attached import Attached
 from harness.watch.dumps import dump_environment, dumps
 from harness.watch.line import Line
+from harness.watch.node import Node, local_rank
 from harness.watch.plan import PLAN, Plan, read_plan
 from harness.watch.reception import ENVIRONMENT, Reception
 from harness.watch.stacks import lock_owner, stacks
@@ -39,6 +40,8 @@ class ProgramSupervisor:
     def __init__(self, environ: dict[str, str]) -> None:
         self.plan = read_plan(environ)
         self.index = rank_of(environ)
+        self.node = Node(self.plan, environ, self.index) if self.plan.remote else None
+        self.environ = environ
         self.folder = Path(environ["TMPDIR"])  # the job's own, which the head removes
         self.reception = Reception(self.folder, f"attach-{self.index}")
         self.attached: dict[int, Attached] = {}
@@ -52,12 +55,12 @@ class ProgramSupervisor:
         self.told = False
         self.oom_kills = process.oom_kills()
         process.adopt_orphans()
-        self.child = self._start(environ)
+        self.child = self._start()
 
-    def _start(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.plan.argv,
-            env=child_environment(self.plan, environ, self.index, str(self.reception.path)),
+            env=child_environment(self.plan, self._environ(), self.index, str(self.reception.path)),
             cwd=self.plan.spec.get("cwd"),
             stdin=None if self.plan.spec.get("stdin") else subprocess.DEVNULL,
             stdout=self.outputs[0],
@@ -67,10 +70,14 @@ class ProgramSupervisor:
             preexec_fn=process.dies_with(os.getpid()),
         )
 
+    def _environ(self) -> dict[str, str]:
+        return {**self.environ, **(self.node.environment if self.node else {})}
+
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
         line = Line(self.plan)
-        line.send("hello", rank=self.index, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
+        who = {"host": os.uname().nodename, "machine": self.node.identity if self.node else ""}
+        line.send("hello", rank=self.index, pid=self.child.pid, supervisor=os.getpid(), **who)
         while True:
             self.forward(line)
             for message in line.receive(POLL_MS):
@@ -186,7 +193,7 @@ class ProgramSupervisor:
         return True
 
     def _stacks(self, line: Line) -> None:
-        for name, data in dumps(os.environ, self.index):
+        for name, data in dumps(self.environ, self.index):
             line.send("dump", name=name, data=data)
         pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
         for pid in process.descendants(os.getpid()):
@@ -210,6 +217,8 @@ class ProgramSupervisor:
             time.sleep(0.005)
         process.remove_files(self.left)
         self.reception.close()
+        if self.node:
+            self.node.leave()
 
 
 def child_environment(plan: Plan, environ: dict[str, str], index: int, address: str) -> dict[str, str]:
@@ -227,10 +236,11 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
     env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
     if plan.world > 1:
         # As torchrun would tell it; a program that goes by MPI does not look.
-        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": index, "LOCAL_WORLD_SIZE": plan.world}
+        rank_here, ranks_here = local_rank(plan, index)
+        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": rank_here, "LOCAL_WORLD_SIZE": ranks_here}
         if "RANK" not in env and "MASTER_PORT" not in env:
             env |= {name: str(value) for name, value in told.items()}
-            env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(plan.spec["port"])}
+            env |= {"MASTER_ADDR": plan.spec["master"], "MASTER_PORT": str(plan.spec["port"])}
     return env
 
 

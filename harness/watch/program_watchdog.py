@@ -62,6 +62,7 @@ class ProgramWatchdog(Watchdog):
             "cwd": self.case.spec.get("cwd"),
             "stdin": self.stdin != subprocess.DEVNULL,
             "port": free_port(),
+            "master": self.rank_map.first_address,
             "environ": {"TMPDIR": os.environ.get("TMPDIR")},
         }
         plan = Plan(
@@ -73,13 +74,15 @@ class ProgramWatchdog(Watchdog):
             spec=spec,
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
+            nodes=tuple(node.ranks for node in self.rank_map.nodes),
+            chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
         )
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
         environment = {**plan.environment(), TOKEN: self.token, "LOCKSTEP_WORLD_ID": secrets.token_hex(4), **ras}
         self.started_s = time.monotonic()
         self.progress = Progress(self.started_s)
         log = self.folder / "launcher.log"
-        return Job(self.launcher, self.rank_map, SUPERVISOR, environment, log, local={}, stdin=self.stdin)
+        return Job(self.launcher, self.rank_map, SUPERVISOR, environment, log, ours=False, stdin=self.stdin)
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 
@@ -87,7 +90,8 @@ class ProgramWatchdog(Watchdog):
         """A message of the supervisor with this number; `proc` is one of its processes."""
         kind, crowd, now = message["type"], self.members, time.monotonic()
         if kind == "hello":
-            crowd.commands[rank] = Command(message["host"], message["pid"], message["supervisor"], now)
+            who = (message["host"], message["pid"], message["supervisor"])
+            crowd.commands[rank] = Command(*who, now, machine=message["machine"])
         command = crowd.commands[rank]
         command.heard_s = now
         process = (rank, message.get("proc", -1))

@@ -39,7 +39,13 @@ class Supervisor:
         from harness.watch.plan import read_plan
 
         self.plan = read_plan(environ)
+        self.environ = environ
         self.rank = rank_of(environ)
+        self.node: Any = None  # what it has made of a host that is not the watchdog's
+        if self.plan.remote:
+            from harness.watch.node import Node
+
+            self.node = Node(self.plan, environ, self.rank)
         self.ring = Ring(self.rank, self.plan.world, self.plan.capacity)
         self.output = tempfile.TemporaryFile()  # noqa: SIM115
         self.output_sent = 0
@@ -58,6 +64,7 @@ class Supervisor:
         from harness.watch.plan import PLAN
 
         env = {name: value for name, value in environ.items() if name != PLAN}  # the keys stay here
+        env |= self.node.environment if self.node else {}
         env |= dump_environment(env, self.rank)
         env |= self.plan.spec.get("environment", {})
         env[layout.RING_FD] = str(self.ring.fd)
@@ -72,7 +79,8 @@ class Supervisor:
         from harness.watch.line import Line
 
         line = Line(self.plan)
-        line.send("hello", rank=self.rank, pid=self.child.pid, supervisor=os.getpid(), host=os.uname().nodename)
+        who = {"host": os.uname().nodename, "machine": self.node.identity if self.node else ""}
+        line.send("hello", rank=self.rank, pid=self.child.pid, supervisor=os.getpid(), **who)
         while True:
             self.forward(line)
             for message in line.receive(POLL_MS):
@@ -119,7 +127,7 @@ class Supervisor:
             if self.child.poll() is None:
                 from harness.watch.dumps import dumps
 
-                for name, data in dumps(os.environ, self.rank):
+                for name, data in dumps(self.environ, self.rank):
                     line.send("dump", name=name, data=data)
             text, error = stacks(self.child.pid) if self.child.poll() is None else ("", "the process has ended")
             line.send("stacks", text=text, error=error)
@@ -140,6 +148,8 @@ class Supervisor:
         self.child.wait()
         process.end_all(process.descendants(os.getpid()))
         process.remove_files(self.left)
+        if self.node:
+            self.node.leave()
 
     def _scan(self, line: Any) -> None:
         found = process.shared_memory(self.child.pid) - self.left

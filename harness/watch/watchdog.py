@@ -31,6 +31,7 @@ from harness.watch.dump_files import read_json, read_pickle
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
 from harness.watch.members import Members
+from harness.watch.misplaced import misplaced
 from harness.watch.picture import picture
 from harness.watch.plan import LAUNCH, STATE, STATE_FOLDER, TOKEN, Plan
 from harness.watch.progress import Progress
@@ -73,7 +74,7 @@ class Watchdog:
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         teardown = Teardown(self.token, self.members)
-        with Head() as head:
+        with Head(self.rank_map.address) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
@@ -106,6 +107,8 @@ class Watchdog:
             spec=self.case.spec,
             world=self.case.ranks,
             capacity=layout.DEFAULT_CAPACITY,
+            nodes=tuple(node.ranks for node in self.rank_map.nodes),
+            chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
         )
         # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
         ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
@@ -135,7 +138,7 @@ class Watchdog:
     def _take(self, head: Head, rank: int, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "hello":
-            self.members.join(rank, message["host"], message["pid"], message["supervisor"])
+            self.members.join(rank, message["host"], message["pid"], message["supervisor"], message["machine"])
         member = self.members[rank]
         member.heard_s = time.monotonic()
         if kind == "delta":
@@ -203,6 +206,8 @@ class Watchdog:
             missing = sorted(self.members.missing())
             text = f"no supervisor of rank {missing} within {self.case.limits.launch_s:.0f} s:\n{job.tail()}"
             return self._invalid(Cause.LAUNCH, text, now)
+        if (wrong := misplaced(self.rank_map, self.members.places())) is not None:
+            return self._invalid(Cause.LAUNCH, wrong, now)
         silent = self._silent(now)
         if silent:
             return self._invalid(Cause.NODE_LOST, f"the supervisors of ranks {silent} fell silent", now)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.judge.verdict import Verdict
 from harness.launch.launcher import choose
+from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case, Expectation, Limits
 from harness.watch.program_watchdog import ProgramWatchdog
 
@@ -21,7 +22,7 @@ def watchdog(argv: list[str], processes: int, folder: Path, deadline_s: float = 
         point={}, spec={"config": {"argv": argv}, "env": {"GLOO_SOCKET_IFNAME": "lo"}},
         expect=Expectation(outcome="success"), limits=Limits(deadline_s=deadline_s),
     )  # fmt: skip
-    return ProgramWatchdog(case, argv, choose("auto", processes), folder)
+    return ProgramWatchdog(case, argv, choose("auto", RankMap.on_this_host(processes)), folder)
 
 
 def watch(argv: list[str], processes: int, folder: Path, deadline_s: float = 100.0) -> Verdict:
