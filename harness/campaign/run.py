@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import threading
 import time
 import traceback
@@ -16,7 +17,9 @@ from harness.campaign.gpu_pool import GpuPool, on_gpus
 from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
+from harness.launch import allocation
 from harness.launch.deal import Hosts
+from harness.launch.default_hosts import default_hosts
 from harness.launch.launcher import Launcher, LaunchError, choose
 from harness.report.line import Line
 from harness.report.plan import Planned
@@ -59,7 +62,8 @@ class Run:
     rerun: Callable[[Case], str] | None = None  # the command that runs a case again, where `lockstep run` does not
     retries: int = 0  # further attempts where a launch failed or a node was lost
     budget_s: float | None = None  # for all cases together
-    hosts: Hosts = field(default_factory=Hosts.only_this)
+    hosts: Hosts = field(default_factory=default_hosts)
+    no_more: threading.Event = field(default_factory=threading.Event)  # set: begin no further case
     pool: GpuPool | None = None  # set where several cases may want GPUs at once
     started_s: float = field(default_factory=time.monotonic)
 
@@ -77,10 +81,13 @@ class Run:
     def _fit(self, planned: Planned) -> Line:
         """Run a case if the budget has room for what it will likely take. A case that has begun is never cut."""
         left = None if self.budget_s is None else self.budget_s - (time.monotonic() - self.started_s)
-        if left is None or planned.cost_s <= left:
+        if self.no_more.is_set():
+            why = "the run was told to begin no more cases (SIGUSR1)"
+        elif left is None or planned.cost_s <= left:
             return self.one(planned.case, planned.repetition)
-        rest = f"{max(left, 0.0):.0f} s left, and it takes about {planned.cost_s:.0f} s"
-        why = f"the run's budget of {self.budget_s:.0f} s has {rest}"
+        else:
+            rest = f"{max(left, 0.0):.0f} s left, and it takes about {planned.cost_s:.0f} s"
+            why = f"the run's budget of {self.budget_s:.0f} s has {rest}"
         line = self.store.leave_out(planned.case, planned.repetition, why)
         self.display.end(planned.case, line)
         return line
@@ -121,10 +128,21 @@ class Run:
         watchdog.on_tick = lambda members: self.display.tick(case, members)
         watchdog.stopped = self.stop.is_set
         try:
-            return watchdog.watch()
+            return not_by_slurm(watchdog.watch())
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
+
+
+def not_by_slurm(verdict: Verdict) -> Verdict:
+    """The verdict, unless it may be Slurm's work: an allocation that is being ended kills ranks, in any order.
+
+    Raises KeyboardInterrupt then: the case has not been judged, and the run is over.
+    """
+    if verdict.outcome is not Outcome.SUCCESS and (why := allocation.ending()):
+        print(f"lockstep: {why}", file=sys.stderr)
+        raise KeyboardInterrupt
+    return verdict
 
 
 def exit_code(lines: Sequence[Line]) -> int:

@@ -23,6 +23,7 @@ from harness.bisect.silent import Silent
 from harness.campaign.devices import Machine, assign
 from harness.campaign.run import Run
 from harness.commands import Subparsers
+from harness.commands.hosts import add_launcher
 from harness.commands.selection import add_selection, one
 from harness.judge.verdict import Outcome
 from harness.launch.gpus import gpus, torch_has_cuda
@@ -49,7 +50,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--build", default="", metavar="CMD", help="run by sh before; where it fails, nothing can be said")
     parser.add_argument("--tree", default=".", metavar="DIR", help="where in the checkout the engine is")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
-    parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    add_launcher(parser)
     parser.add_argument("--reports", type=Path, metavar="DIR", help="where runs are kept (default: in git's folder)")
     parser.set_defaults(run=judge_commit)
 

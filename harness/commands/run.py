@@ -9,6 +9,7 @@ import platform
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from harness.campaign.devices import Machine
 from harness.campaign.display import Bar
@@ -16,9 +17,10 @@ from harness.campaign.gpu_pool import GpuPool
 from harness.campaign.packing import Packing
 from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
 from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, hosts_of
+from harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from harness.commands.planning import Made, add_planning, again, check_selection, make
 from harness.commands.selection import add_selection
+from harness.commands.slurm import allocated, budget_s, end_in_order
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment, usable_cores
@@ -34,11 +36,13 @@ def add(commands: Subparsers) -> None:
     add_planning(parser)
     add_hosts(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
-    parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    add_launcher(parser)
     parser.add_argument(
         "--jobs", default="1", metavar="N", help="cases at once, or auto: as many as this host has cores for"
     )
-    parser.add_argument("--budget", type=float, metavar="SECONDS", help="run no case for which this is too short")
+    parser.add_argument(
+        "--budget", metavar="SECONDS", help="run no case for which this is too short; auto: a Slurm job's time"
+    )
     parser.add_argument(
         "--retries", type=int, default=1, metavar="N", help="when a launch failed or a node was lost: try again so often (1)"
     )
@@ -51,7 +55,7 @@ def add(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the cases that are meant, or what is left of a run."""
-    signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
+    signal.signal(signal.SIGTERM, end_in_order)  # end the ranks in order, as after Ctrl-C
     check_selection(arguments)
     packing = _packing(arguments)
     if arguments.resume:
@@ -61,6 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
                 return _go_on(arguments, folder, packing)
         except BlockingIOError as error:
             raise ScenarioError(f"run {folder.name} is still going on; its process holds {folder / LOCK}") from error
+    with allocated(arguments):
+        return _begin(arguments, packing)
+
+
+def _begin(arguments: argparse.Namespace, packing: Packing) -> int:
     made = make(arguments, _machine())
     facts = environment(arguments.launcher)
     find(arguments.launcher)  # or say what is missing before there is a run
@@ -76,8 +85,15 @@ def _go_on(arguments: argparse.Namespace, folder: Path, packing: Packing) -> int
         store = RunStore.open(folder)
     except ValueError as error:
         raise ScenarioError(str(error)) from error
+    options: dict[str, Any] = {}
     if not (arguments.scenarios or arguments.all):
-        arguments.launcher = store.run.get("options", {}).get("launcher", arguments.launcher)
+        options = store.run.get("options", {})
+        arguments.launcher = options.get("launcher", arguments.launcher)
+    with allocated(arguments, options):
+        return _again(arguments, store, packing)
+
+
+def _again(arguments: argparse.Namespace, store: RunStore, packing: Packing) -> int:
     made = again(arguments, _machine(), store.run, environment(arguments.launcher))
     store.take_in()
     told = {"at": names.now(), "argv": sys.argv, "host": platform.node()}
@@ -97,10 +113,11 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, packing: Pa
         arguments.values,
         packing,
         retries=arguments.retries,
-        budget_s=arguments.budget,
+        budget_s=budget_s(arguments.budget),
         hosts=hosts_of(arguments),
         pool=pool,
     )
+    signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
     kept = sum(map(going.kept, made.plan))
     if arguments.resume:
         print(f"run {store.id}: {kept} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
@@ -124,16 +141,11 @@ def _packing(arguments: argparse.Namespace) -> Packing:
         packing = Packing.parse(arguments.jobs, usable_cores())
     except ValueError as error:
         raise ScenarioError(str(error)) from error
+    budget_s(arguments.budget)
     if arguments.retries < 0:
         raise ScenarioError(f"--retries {arguments.retries}: give a number from 0 on")
-    if arguments.budget is not None and not arguments.budget > 0:
-        raise ScenarioError(f"--budget {arguments.budget:g}: give a number of seconds above 0")
     return packing
 
 
 def _machine() -> Machine:
     return Machine(gpus(), torch_has_cuda())
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt

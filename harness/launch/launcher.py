@@ -29,8 +29,8 @@ class Launcher:
     """One kind of `mpiexec`: its arguments for the ranks of a map, and what its environment needs.
 
     `arguments` gets a folder besides, the job's own, for files that the launcher is to read. `forward`: from the names of
-    variables to arguments by which it takes them to other hosts; none where it takes all. `without`: how variables begin that
-    neither it nor the ranks inherit. `end`: ends what the launcher's own death would leave, by the name of that folder.
+    variables to arguments by which it takes them to other hosts; none where it takes all. `without`: how variables begin
+    that neither it nor the ranks inherit. `end`: ends what its own death would leave running, by the name of that folder.
     """
 
     name: str

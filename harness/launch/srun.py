@@ -45,7 +45,7 @@ def version() -> str:
 
 
 def kind(wanted: str) -> str:
-    """The value of `--mpi`: the one that is wanted, else the best that both the MPI library and this Slurm can; empty: the site's.
+    """The value of `--mpi`: what is wanted, else the best that both the MPI library and this Slurm can; empty: the site's.
 
     Raises LaunchError for one under which the ranks could not find each other.
     """

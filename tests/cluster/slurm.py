@@ -228,7 +228,7 @@ def _is_slurm(words: Sequence[str]) -> bool:
 
 def main() -> None:
     """A cluster to try things on: `python -m tests.cluster.slurm`; it ends with its standard input."""
-    with Cluster(("node1", "node2")) as cluster, Slurm(cluster) as slurm:
+    with Cluster() as cluster, Slurm(cluster) as slurm:
         pid = cluster[slurm.head].pid
         print(json.dumps({"head": pid, "nodes": [cluster[name].pid for name in slurm.nodes]}))
         print(f"nsenter -t {pid} -n -u -i -m -p -T env SLURM_CONF={HOME}/slurm.conf bash", flush=True)
