@@ -30,6 +30,7 @@ from harness.scenario.engine import find_engine, is_attached
 from harness.scenario.expectation import differences
 from harness.watch.members import Members
 from harness.watch.program_watchdog import ProgramWatchdog
+from harness.watch.vigil import Vigil
 from harness.watch.watchdog import Watchdog
 
 SEED = "skew.seed"
@@ -112,7 +113,7 @@ class Run:
         self.display.end(case, line)
         return line
 
-    def _watchdog(self, case: Case, folder: Path, number: int) -> Watchdog:
+    def _watchdog(self, case: Case, folder: Path, number: int) -> Vigil:
         engine = find_engine(case.engine)
         argv = engine.command(case.spec)
         rank_map = self.hosts.deal(case.nodes, case.ranks)

@@ -12,11 +12,20 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.launch import ssh
 from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # N ranks share a host's cores
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}  # the ranks of one host need no other interface
+# Of a job on other hosts, whose supervisors cannot tidy up here: when this process ends without a word, the launcher follows
+# its supervisors, or is ended, and its folder goes. $1: its process group, $2: the folder.
+GUARD = """\
+cat
+for _ in $(seq 450); do kill -0 -- -$1 2>/dev/null || break; sleep 0.1; done
+kill -KILL -- -$1 2>/dev/null
+rm -rf "$2"
+"""
 
 
 def free_port() -> int:
@@ -61,16 +70,20 @@ class Job:
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise LaunchError(f"cannot start {launcher.program}: {error}") from error
+        self._guard = None if rank_map.local else self._guarded()
+
+    def _guarded(self) -> subprocess.Popen[bytes]:
+        words = ["sh", "-c", GUARD, "lockstep-guard", str(self.process.pid), str(self.folder)]
+        devnull = subprocess.DEVNULL
+        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=devnull, stderr=devnull, start_new_session=True)
 
     def exit_code(self) -> int | None:
         """The launcher's exit status; None while it runs. Never a verdict."""
         return self.process.poll()
 
     def tail(self, lines: int = 12) -> str:
-        """The end of the launcher's output."""
-        with contextlib.suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-        return ""
+        """The end of the launcher's output, below what ssh says."""
+        return "\n".join([*_lines(self.folder / ssh.LOG)[-lines:], *_lines(self.log)[-lines:]])
 
     def end(self, patience_s: float = 5.0) -> None:
         """Wait for the launcher, then kill what it started, then itself, then remove its folder."""
@@ -81,4 +94,16 @@ class Job:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+        if said := _lines(self.folder / ssh.LOG):
+            with self.log.open("a") as output:
+                output.write("\n".join(["", "ssh says:", *said, ""]))
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lines(path: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return path.read_text(errors="replace").splitlines()
+    return []

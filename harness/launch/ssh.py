@@ -9,7 +9,7 @@ from pathlib import Path
 OPTIONS = {"BatchMode": "yes", "ConnectTimeout": "10", "ServerAliveInterval": "10", "ServerAliveCountMax": "3"}
 PLAIN = """\
 #!/bin/sh
-exec ssh {options} "$@"
+exec ssh -E "$0.log" {options} "$@"
 """
 # Hydra calls: ssh [-x] HOST PROXY ARGUMENTS... Its proxy writes a description of the host into /tmp and forgets it when a
 # rank aborts; it writes none when this variable names one, and empty names none.
@@ -18,8 +18,10 @@ HYDRA = """\
 while [ "$1" = -x ]; do shift; done
 host=$1
 shift
-exec ssh -x {options} "$host" env HWLOC_XMLFILE= "$@"
+exec ssh -x -E "$0.log" {options} "$host" env HWLOC_XMLFILE= "$@"
 """
+PROGRAM = "ssh"
+LOG = f"{PROGRAM}.log"  # what ssh itself has to say; launchers say much around it
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What belongs to a host or to a login there, or is the launcher's own.
 STAYS = re.compile(
@@ -30,7 +32,7 @@ STAYS = re.compile(
 
 def write(folder: Path, form: str) -> str:
     """A program in `folder` that launchers take for ssh; its path."""
-    program = folder / "ssh"
+    program = folder / PROGRAM
     program.write_text(form.format(options=" ".join(f"-o {name}={value}" for name, value in OPTIONS.items())))
     program.chmod(0o700)
     return str(program)

@@ -18,6 +18,7 @@ class Limits:
     livelock_s: float = 60.0  # without a milestone while collectives complete
     launch_s: float = 60.0  # until every supervisor has reported
     teardown_s: float = 10.0  # for ranks to finish in order
+    silence_s: float = 30.0  # a host that says nothing for so long is lost
 
 
 @dataclass(frozen=True, slots=True)

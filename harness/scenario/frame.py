@@ -168,6 +168,7 @@ class LimitsSection(Section):
     livelock_s: float = Field(60.0, gt=0)
     launch_s: float = Field(60.0, gt=0)
     teardown_s: float = Field(10.0, gt=0)
+    silence_s: float = Field(30.0, ge=3, description="a host that says nothing for so long is lost")
 
 
 class DecisionSection(Section):

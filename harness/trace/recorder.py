@@ -283,8 +283,11 @@ class Recorder:
         """The rank's program ended by itself."""
         self.write(Kind.RETURNED, 0, 0)
 
-    def abort(self, code: int, patience_s: float = 2.0) -> None:
-        """The rank is about to end the job. Waits (boundedly) until the watchdog knows: the launcher kills everybody."""
+    def abort(self, code: int, patience_s: float = 5.0) -> None:
+        """The rank is about to end the job. Waits (boundedly) until the watchdog knows: the launcher kills everybody.
+
+        The watchdog first makes sure that all others are still there.
+        """
         self.write(Kind.ABORT, 0, 0, code & 0xFFFFFFFF)
         deadline = time.monotonic() + patience_s
         while self._word(layout.ACKNOWLEDGED) < self.last and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,15 +33,12 @@ class Command:
     host: str
     pid: int
     supervisor: int
-    heard_s: float
     exit_code: int | None = None
     ended_s: float = 0.0
     alive: list[int] | None = None  # process ids; None: not told yet
     scanned: int = -1  # epoch in which it looked last
     unseen: list[str] = field(default_factory=list)
     left: set[str] = field(default_factory=set)
-    said_bye: bool = False
-    machine: str = ""  # tells hosts from each other where there may be several
 
 
 @dataclass(slots=True)
@@ -197,10 +195,6 @@ class Crowd(Members):
         """The supervisors that have not said hello."""
         return set(range(self.world)) - set(self.commands)
 
-    def places(self) -> dict[int, tuple[str, str]]:
-        """Of each supervisor that has said hello: the name of its host, and what tells that one from others."""
-        return {index: (command.host, command.machine) for index, command in self.commands.items()}
-
     def left(self) -> set[str]:
         """Shared memory that supervisors have told of."""
         return {path for command in self.commands.values() for path in command.left}
@@ -241,11 +235,16 @@ class Crowd(Members):
         """Where it matters whether others are left, every supervisor must have looked again."""
         return not self._assumed_closed or all(command.scanned == epoch for command in self.commands.values())
 
-    def admit_absent(self) -> None:
-        """For a verdict that rests on ranks that never came: give each a place."""
-        if self._assumed_closed:
-            for rank, state in self._absent().items():
-                self._ranks[rank] = Attendee(state, rank=rank)
+    @contextmanager
+    def with_absent(self) -> Iterator[None]:
+        """For a verdict that may rest on ranks that never came: each has a place meanwhile."""
+        absent = self._absent() if self._assumed_closed else {}
+        self._ranks |= {rank: Attendee(state, rank=rank) for rank, state in absent.items()}
+        try:
+            yield
+        finally:
+            for rank in absent:
+                del self._ranks[rank]
 
     def _absent(self) -> dict[int, RankState]:
         named = {member for members in self.comms.values() for member in members}

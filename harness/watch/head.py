@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -11,6 +12,9 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from harness.watch import wire
+
+_MONITOR = "inproc://closed"
+_EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
 
 class _OneKey:
@@ -25,9 +29,12 @@ class _OneKey:
 
 
 class Head:
-    """Binds on `address` (a free port is chosen) with fresh keys; knows supervisors by rank once they said hello."""
+    """Binds on `address` (a free port is chosen) with fresh keys; knows supervisors by rank once they said hello.
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    `peers`: how many are awaited. A connection that closes is noticed, since nothing but a supervisor's end closes it.
+    """
+
+    def __init__(self, peers: int, address: str = "127.0.0.1") -> None:
         server_public, server_secret = zmq.curve_keypair()
         client_public, client_secret = zmq.curve_keypair()
         self.server_key = server_public.decode()
@@ -42,16 +49,24 @@ class Head:
         self._socket.curve_secretkey = server_secret
         self._socket.curve_publickey = server_public
         self._socket.linger = 1000
+        self._socket.monitor(_MONITOR, zmq.EVENT_DISCONNECTED)
+        self._monitor = self._context.socket(zmq.PAIR)
+        self._monitor.rcvhwm = 0  # thousands may close while nobody looks, and a full queue would stop the socket
+        self._monitor.connect(_MONITOR)
         port = self._socket.bind_to_random_port(f"tcp://{address}")
         self.endpoint = f"tcp://{address}:{port}"
         self._routes: dict[int, bytes] = {}
         self._ranks: dict[bytes, int] = {}
+        self._peers = peers
+        self._connections: dict[int, int] = {}  # descriptor -> rank
         self._beat = 0.0
 
     def __enter__(self) -> Head:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._socket.monitor(None, 0)
+        self._monitor.close()
         self._socket.close()
         self._auth.stop()
         self._context.term()
@@ -62,13 +77,34 @@ class Head:
         wait = timeout_ms
         while self._socket.poll(wait):
             wait = 0
-            route, raw = self._socket.recv_multipart()
-            message = wire.decode(raw)
-            if message["type"] == "hello":
-                self._routes[message["rank"]] = route
-                self._ranks[route] = message["rank"]
+            if len(self._routes) < self._peers:
+                frames = self._socket.recv_multipart(copy=False)
+                route, message = frames[0].bytes, wire.decode(frames[1].bytes)
+                if message["type"] == "hello":
+                    self._welcome(message["rank"], route, frames[1].get(zmq.SRCFD))
+            else:
+                route, raw = self._socket.recv_multipart()
+                message = wire.decode(raw)
             if route in self._ranks:
                 yield self._ranks[route], message
+
+    def _welcome(self, rank: int, route: bytes, descriptor: int) -> None:
+        self._routes[rank] = route
+        self._ranks[route] = rank
+        self._connections[descriptor] = rank
+
+    def closed(self) -> list[int]:
+        """The ranks whose connections have closed since the last call.
+
+        A connection keeps its descriptor until it closes, so that the notice can mean no other. Who had not said hello by
+        then was nobody.
+        """
+        found: list[int] = []
+        while self._monitor.poll(0):
+            rank = self._connections.pop(_EVENT.unpack_from(self._monitor.recv_multipart()[0])[1], None)
+            if rank is not None:
+                found.append(rank)
+        return found
 
     @property
     def known(self) -> bool:

@@ -12,11 +12,19 @@ from harness.watch import wire
 from harness.watch.plan import Plan
 
 CONNECT_S = 60.0
+ROOM_MS = 50  # how long a full queue is waited for before the watchdog is looked at again
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
 
+class LostError(RuntimeError):
+    """The watchdog is gone: its connection closed, or no sign of it for too long."""
+
+
 class Line:
-    """A DEALER socket that notices within milliseconds when the watchdog's process is gone."""
+    """A DEALER socket that notices within milliseconds when the watchdog's process is gone.
+
+    A watchdog on a host that is cut off closes nothing; it is noticed by its silence.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._context = zmq.Context()
@@ -27,38 +35,54 @@ class Line:
         self._socket.linger = 2000
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         self._socket.connect(plan.endpoint)
+        self._endpoint = plan.endpoint
+        self._silence_s = plan.silence_s
         self._connected = False
-        self._disconnected = False
+        self._waiting: list[dict[str, Any]] = []  # came while there was no room to send
         now = time.monotonic()
         self._started = self._heard = self._spoke = now
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Queue one message."""
-        self._socket.send(wire.encode(kind, **fields))
+        """Queue one message. A watchdog that does not read is waited for, until it is lost: raises LostError."""
+        raw = wire.encode(kind, **fields)
+        while not self._socket.poll(0, zmq.POLLOUT):
+            self._hear()
+            self._check()
+            self._socket.poll(ROOM_MS, zmq.POLLOUT)
+        self._socket.send(raw)
         self._spoke = time.monotonic()
 
     def receive(self, timeout_ms: int) -> list[dict[str, Any]]:
-        """The messages that came within `timeout_ms`."""
-        found: list[dict[str, Any]] = []
-        wait = timeout_ms
-        while self._socket.poll(wait):
-            found.append(wire.decode(self._socket.recv()))
-            self._heard = time.monotonic()
-            wait = 0
+        """The messages that came within `timeout_ms`. Raises LostError."""
+        if not self._waiting:
+            self._socket.poll(timeout_ms)
+        self._hear()
+        self._check()
         if time.monotonic() - self._spoke > wire.BEAT_S:
             self.send("beat")
+        found, self._waiting = self._waiting, []
         return found
 
-    def lost(self) -> bool:
-        """Whether the watchdog is gone: its connection closed, or no sign of it for too long."""
+    def _hear(self) -> None:
+        while self._socket.poll(0):
+            self._waiting.append(wire.decode(self._socket.recv()))
+            self._heard = time.monotonic()
+
+    def _check(self) -> None:
+        """Raise LostError if the watchdog is gone."""
+        disconnected = False
         while self._monitor.poll(0):
             # zmq.utils.monitor would do, but it imports asyncio: 16 ms in each of N supervisors.
             event = _EVENT.unpack_from(self._monitor.recv_multipart()[0])[0]
             self._connected |= event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            self._disconnected |= event == zmq.EVENT_DISCONNECTED
-        if not self._connected:
-            return time.monotonic() - self._started > CONNECT_S
-        return self._disconnected or time.monotonic() - self._heard > wire.SILENCE_S
+            disconnected |= event == zmq.EVENT_DISCONNECTED and self._connected
+        now = time.monotonic()
+        if disconnected:
+            raise LostError("the watchdog is gone: it closed the connection")
+        if not self._connected and now - self._started > CONNECT_S:
+            raise LostError(f"no watchdog answers at {self._endpoint} within {CONNECT_S:.0f} s")
+        if self._connected and now - self._heard > self._silence_s:
+            raise LostError(f"the watchdog has been silent for {self._silence_s:.0f} s")
 
     def close(self) -> None:
         """Send what is queued (for at most two seconds) and close."""

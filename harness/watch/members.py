@@ -29,11 +29,8 @@ class Member:
     clock_ns: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC of its host
     records: bytearray = field(default_factory=bytearray)
     strings: list[str] = field(default_factory=list)
-    heard_s: float = 0.0
     left: set[str] = field(default_factory=set)  # files that this rank leaves behind when it is killed
-    said_bye: bool = False
     confirmed: int = -1  # epoch of the last confirmation
-    machine: str = ""  # tells hosts from each other where there may be several
     doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
 
     def text(self, ident: int) -> str:
@@ -93,13 +90,9 @@ class Members:
     def __iter__(self) -> Iterator[tuple[int, Member]]:
         return iter(self.by_rank.items())
 
-    def join(self, rank: int, host: str, pid: int, supervisor: int, machine: str = "") -> None:
+    def join(self, rank: int, host: str, pid: int, supervisor: int) -> None:
         """A supervisor said hello."""
-        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor, machine=machine)
-
-    def places(self) -> dict[int, tuple[str, str]]:
-        """Of each supervisor that has said hello: the name of its host, and what tells that one from others."""
-        return {rank: (member.host, member.machine) for rank, member in self.by_rank.items()}
+        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor)
 
     def complete(self) -> bool:
         """Whether all supervisors have said hello."""
@@ -146,3 +139,16 @@ class Members:
     def settled(self) -> bool:
         """Whether no rank runs any more: each has raised, returned, aborted or died."""
         return self.complete() and all(m.state.status is not Status.RUNNING for m in self.by_rank.values())
+
+    def over(self) -> bool:
+        """Whether everybody has ended, or an engine cannot go on. Not while a rank has called abort and its launcher has not
+        yet killed the job."""
+        statuses = [(member.state.status, member.alive) for _, member in self]
+        aborting = (Status.ABORTED, True) in statuses
+        return any(status is Status.UNABLE for status, _ in statuses) or (self.settled() and not aborting)
+
+    def kill(self, now_s: float) -> None:
+        """The launcher has killed everybody."""
+        for _, member in self:
+            if member.alive:
+                member.end(-9, now_s)

@@ -13,7 +13,6 @@ import socket
 import struct
 import tempfile
 from collections.abc import Mapping
-from itertools import accumulate
 from pathlib import Path
 
 from harness.watch.plan import Plan
@@ -43,14 +42,6 @@ def node_environment(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
         if plan.chosen:
             wanted |= {"UCX_NET_DEVICES": name, "FI_TCP_IFACE": name, "OMPI_MCA_btl_tcp_if_include": name}
     return {name: value for name, value in wanted.items() if name not in environ or name == ADDRESS}
-
-
-def local_rank(plan: Plan, rank: int) -> tuple[int, int]:
-    """The number of a rank on its node, and how many ranks that node has."""
-    for end, count in zip(accumulate(plan.nodes), plan.nodes, strict=True):
-        if rank < end:
-            return rank - (end - count), count
-    raise IndexError(f"rank {rank} of {sum(plan.nodes)}")
 
 
 def route_to(endpoint: str) -> str:

@@ -14,6 +14,7 @@ STATE = (
 )
 LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch, from 1
 STATE_FOLDER = "state"  # its name in the case's folder
+SILENCE_S = 30.0  # a watchdog or a supervisor that says nothing for so long is lost
 TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 
@@ -31,11 +32,21 @@ class Plan:
     capacity: int
     nodes: tuple[int, ...]  # how many ranks each node has, in the order of ranks
     chosen: bool  # the user has named the interface: ranks are to use it for everything
+    silence_s: float = SILENCE_S
 
     @property
     def remote(self) -> bool:
         """Whether ranks may be on other hosts than the watchdog's."""
         return not self.endpoint.startswith("tcp://127.")
+
+    def local_rank(self, rank: int) -> tuple[int, int]:
+        """The number of a rank on its node, and how many ranks that node has. Raises IndexError."""
+        first = 0
+        for count in self.nodes:
+            if rank < first + count:
+                return rank - first, count
+            first += count
+        raise IndexError(f"rank {rank} of {first}")
 
     def environment(self) -> dict[str, str]:
         """The variable that carries the plan."""

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,11 @@ from harness.watch import process
 from harness.watch.attached import Attached
 from harness.watch.dumps import dump_environment, dumps
 from harness.watch.line import Line
-from harness.watch.node import Node, local_rank
-from harness.watch.plan import PLAN, Plan, read_plan
+from harness.watch.plan import PLAN, Plan
 from harness.watch.reception import ENVIRONMENT, Reception
+from harness.watch.service import Service, serve
 from harness.watch.stacks import lock_owner, stacks
-from harness.watch.supervisor import rank_of, serve
 
-POLL_MS = 5
-SCAN_S = 0.25
 CLOSE_S = 5.0
 ANSWER_S = 0.7  # a process in which Python runs answers sooner
 SITE = Path(__file__).parents[1] / "attach" / "site"
@@ -34,33 +30,29 @@ STREAMS = ("stdout", "stderr")
 OLD_FLIGHT_RECORDER = "TORCH_NCCL_TRACE_BUFFER_SIZE"  # a torch that knows the new name prints a warning over it
 
 
-class ProgramSupervisor:
+class ProgramSupervisor(Service):
     """One launched command and everything below it."""
 
+    poll_ms = 5
+
     def __init__(self, environ: dict[str, str]) -> None:
-        self.plan = read_plan(environ)
-        self.index = rank_of(environ)
-        self.node = Node(self.plan, environ, self.index) if self.plan.remote else None
-        self.environ = environ
+        super().__init__(environ)
         self.folder = Path(environ["TMPDIR"])  # the job's own, which the head removes
-        self.reception = Reception(self.folder, f"attach-{self.index}")
+        self.reception = Reception(self.folder, f"attach-{self.number}")
         self.attached: dict[int, Attached] = {}
         self.outputs = [tempfile.TemporaryFile() for _ in STREAMS]  # noqa: SIM115
         self.sent = [0, 0]
         self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
         self.left: set[str] = set()
         self.seen: tuple[list[int], list[str]] | None = None
-        self.next_scan = 0.0
         self.code: int | None = None
         self.told = False
-        self.oom_kills = process.oom_kills()
-        process.adopt_orphans()
-        self.child = self._start()
+        self.child = self._start(environ)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.plan.argv,
-            env=child_environment(self.plan, self._environ(), self.index, str(self.reception.path)),
+            env=child_environment(self.plan, environ, self.number, str(self.reception.path)),
             cwd=self.plan.spec.get("cwd"),
             stdin=None if self.plan.spec.get("stdin") else subprocess.DEVNULL,
             stdout=self.outputs[0],
@@ -69,25 +61,6 @@ class ProgramSupervisor:
             start_new_session=True,
             preexec_fn=process.dies_with(os.getpid()),
         )
-
-    def _environ(self) -> dict[str, str]:
-        return {**self.environ, **(self.node.environment if self.node else {})}
-
-    def run(self) -> None:
-        """Serve the watchdog until it says `end`, or is gone."""
-        line = Line(self.plan)
-        who = {"host": os.uname().nodename, "machine": self.node.identity if self.node else ""}
-        line.send("hello", rank=self.index, pid=self.child.pid, supervisor=os.getpid(), **who)
-        while True:
-            self.forward(line)
-            for message in line.receive(POLL_MS):
-                if not self.answer(line, message):
-                    return
-            if line.lost():
-                print("lockstep supervisor: the watchdog is gone; ending the program", file=sys.stderr, flush=True)
-                self.close()
-                process.remove_job_folder(str(self.folder))  # the head would have
-                return
 
     def forward(self, line: Line) -> None:
         """Send what is new: processes that came, their events and answers, output, and ends."""
@@ -104,10 +77,7 @@ class ProgramSupervisor:
         if self.code is not None and not self.told:
             self.told = True
             self._forward_output(line)
-            oom = self.code == -signal.SIGKILL and process.oom_kills() > self.oom_kills
-            line.send("ended", code=self.code, oom=oom)
-        if time.monotonic() >= self.next_scan:
-            self.scan(line)
+            line.send("ended", code=self.code, oom=self.ended_by_memory(self.code))
 
     def _forward_one(self, line: Line, one: Attached) -> None:
         # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
@@ -132,8 +102,7 @@ class ProgramSupervisor:
             if one.pid == self.child.pid:
                 self.code = self.child.wait()
             code = self.code if one.pid == self.child.pid else one.exit_code()
-            oom = code == -signal.SIGKILL and process.oom_kills() > self.oom_kills
-            line.send("gone", proc=one.serial, code=code, oom=oom)
+            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code))
             one.close()
 
     def _send_delta(self, line: Line, one: Attached) -> None:
@@ -151,7 +120,6 @@ class ProgramSupervisor:
 
     def scan(self, line: Line) -> None:
         """Tell which processes live below this one, and which of them may communicate unseen."""
-        self.next_scan = time.monotonic() + SCAN_S
         alive = [pid for pid in process.descendants(os.getpid()) if not process.is_zombie(pid)]
         known = {one.pid for one in self.attached.values()}
         unseen: list[str] = []
@@ -167,8 +135,8 @@ class ProgramSupervisor:
             self.seen = (alive, unseen)
             line.send("processes", alive=alive, unseen=unseen)
 
-    def answer(self, line: Line, message: dict[str, Any]) -> bool:
-        """Do what the watchdog asks; False when it was the last."""
+    def answer(self, line: Line, message: dict[str, Any]) -> None:
+        """Do what the watchdog asks."""
         kind = message["type"]
         if kind == "confirm":
             self.scan(line)
@@ -184,16 +152,9 @@ class ProgramSupervisor:
                     one.ask(epoch=0, dump=True)
         elif kind == "stacks":
             self._stacks(line)
-        elif kind == "end":
-            self.close()
-            self.forward(line)
-            line.send("bye")
-            line.close()
-            return False
-        return True
 
     def _stacks(self, line: Line) -> None:
-        for name, data in dumps(self.environ, self.index):
+        for name, data in dumps(self.environ, self.number):
             line.send("dump", name=name, data=data)
         pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
         for pid in process.descendants(os.getpid()):
@@ -204,6 +165,8 @@ class ProgramSupervisor:
 
     def close(self) -> None:
         """End the command and all that it started; remove the shared memory that they left."""
+        for pid in process.descendants(os.getpid()):
+            self.left |= process.shared_memory(pid)
         with contextlib.suppress(OSError):
             process.end_tree(self.child.pid)
             self.child.wait()
@@ -217,8 +180,6 @@ class ProgramSupervisor:
             time.sleep(0.005)
         process.remove_files(self.left)
         self.reception.close()
-        if self.node:
-            self.node.leave()
 
 
 def child_environment(plan: Plan, environ: dict[str, str], index: int, address: str) -> dict[str, str]:
@@ -234,14 +195,19 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
     env[ENVIRONMENT] = address
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), env.get("PYTHONPATH"))))
     env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
-    if plan.world > 1:
+    if plan.world > 1 and not starts_ranks(plan.argv):
         # As torchrun would tell it; a program that goes by MPI does not look.
-        rank_here, ranks_here = local_rank(plan, index)
+        rank_here, ranks_here = plan.local_rank(index)
         told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": rank_here, "LOCAL_WORLD_SIZE": ranks_here}
         if "RANK" not in env and "MASTER_PORT" not in env:
             env |= {name: str(value) for name, value in told.items()}
             env |= {"MASTER_ADDR": plan.spec["master"], "MASTER_PORT": str(plan.spec["port"])}
     return env
+
+
+def starts_ranks(argv: Sequence[str]) -> bool:
+    """Whether the command is torchrun, one of several: the ranks are the processes that it starts, not it."""
+    return any(Path(word).name in ("torchrun", "torch.distributed.run", "torch.distributed.launch") for word in argv[:3])
 
 
 def mapped_library(pid: int) -> str | None:

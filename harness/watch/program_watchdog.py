@@ -13,32 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from harness.judge.decide import decide
-from harness.judge.graph import Stuck
 from harness.judge.opinions import opinions
 from harness.judge.picture import Limit
-from harness.judge.verdict import Cause, Finding, Verdict
+from harness.judge.verdict import Finding, Verdict
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher
 from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
-from harness.trace import layout
 from harness.trace.state import Status
-from harness.watch import wire
 from harness.watch.crowd import Command, Crowd
 from harness.watch.dump_files import read_json
 from harness.watch.head import Head
 from harness.watch.picture import picture
-from harness.watch.plan import TOKEN, Plan
-from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S
-from harness.watch.watchdog import Watchdog
+from harness.watch.vigil import Ground, Vigil
 
 SUPERVISOR = [sys.executable, "-m", "harness.watch.program"]
 LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
 LINGER_S = 3.0  # what ranks are given to end when the command that started them has ended
 
 
-class ProgramWatchdog(Watchdog):
+class ProgramWatchdog(Vigil):
     """Judges one launch of a program. Use once."""
 
     members: Crowd
@@ -56,8 +51,8 @@ class ProgramWatchdog(Watchdog):
     def _nobody(self) -> Crowd:
         return Crowd(self.case.ranks)
 
-    def _launch(self, head: Head) -> Job:
-        spec = {
+    def _spec(self) -> dict[str, Any]:
+        return {
             "env": self.case.spec.get("env", {}),
             "cwd": self.case.spec.get("cwd"),
             "stdin": self.stdin != subprocess.DEVNULL,
@@ -65,22 +60,11 @@ class ProgramWatchdog(Watchdog):
             "master": self.rank_map.first_address,
             "environ": {"TMPDIR": os.environ.get("TMPDIR")},
         }
-        plan = Plan(
-            endpoint=head.endpoint,
-            server_key=head.server_key,
-            public_key=head.client_public,
-            secret_key=head.client_secret,
-            argv=self.argv,
-            spec=spec,
-            world=self.case.ranks,
-            capacity=layout.DEFAULT_CAPACITY,
-            nodes=tuple(node.ranks for node in self.rank_map.nodes),
-            chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
-        )
-        ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
-        environment = {**plan.environment(), TOKEN: self.token, "LOCKSTEP_WORLD_ID": secrets.token_hex(4), **ras}
-        self.started_s = time.monotonic()
-        self.progress = Progress(self.started_s)
+
+    def _environment(self) -> dict[str, str]:
+        return {"LOCKSTEP_WORLD_ID": secrets.token_hex(4)}
+
+    def _job(self, environment: dict[str, str]) -> Job:
         log = self.folder / "launcher.log"
         return Job(self.launcher, self.rank_map, SUPERVISOR, environment, log, ours=False, stdin=self.stdin)
 
@@ -90,10 +74,8 @@ class ProgramWatchdog(Watchdog):
         """A message of the supervisor with this number; `proc` is one of its processes."""
         kind, crowd, now = message["type"], self.members, time.monotonic()
         if kind == "hello":
-            who = (message["host"], message["pid"], message["supervisor"])
-            crowd.commands[rank] = Command(*who, now, machine=message["machine"])
+            crowd.commands[rank] = Command(message["host"], message["pid"], message["supervisor"])
         command = crowd.commands[rank]
-        command.heard_s = now
         process = (rank, message.get("proc", -1))
         if kind == "came":
             crowd.came(process, message["pid"], message["argv"])
@@ -101,7 +83,7 @@ class ProgramWatchdog(Watchdog):
             one = crowd.told(process, message, now)
             self.dirty = True
             if one.state.status is Status.ABORTED:
-                head.send(rank, "acknowledge", proc=process[1], number=one.state.number)
+                self.aborts[process] = one.state.number
         elif kind == "gone":
             crowd.gone(process, message["code"], now, message["oom"])
             self.dirty = True
@@ -124,27 +106,22 @@ class ProgramWatchdog(Watchdog):
             self._stacks(process, message)
         elif kind == "stacks_done":
             self.stacks_of.discard(rank)
-        elif kind == "dump":
-            self.dumps[message["name"]] = message["data"]
-            self.files.dump(message["name"], message["data"])
         elif kind == "dumped":
             self._dumped(process, message["text"])
         elif kind == "left":
             command.left |= set(message["paths"])
-        elif kind == "bye":
-            command.said_bye = True
 
-    def _certain(self, head: Head, now: float) -> Verdict | None:
+    def _certain(self, head: Head, now: float) -> Ground | None:
         if self.proof.doubts and now - self.looked_s > LOOK_AGAIN_S:
             self.dirty = True
-        return super()._certain(head, now) or self._lingering(now)
+        return super()._certain(head, now) or (Ground() if self._lingering(now) else None)
 
-    def _lingering(self, now: float) -> Verdict | None:
-        """The commands have ended, and left ranks behind."""
+    def _lingering(self, now: float) -> bool:
+        """Whether the commands have ended, and left ranks behind."""
         commands = self.members.commands.values()
         if not self.members.complete() or any(c.exit_code is None or now - c.ended_s < LINGER_S for c in commands):
-            return None
-        return None if self.proof.pending() else self._verdict([], now)
+            return False
+        return not self.proof.pending()
 
     def _ask(self, head: Head, ranks: Sequence[int]) -> None:
         self.looked_s = time.monotonic()
@@ -155,37 +132,31 @@ class ProgramWatchdog(Watchdog):
         for index, serials in asked.items():
             head.send(index, "confirm", epoch=self.proof.epoch, procs=serials)
 
-    def _silent(self, now: float) -> list[int]:
-        return [index for index, c in self.members.commands.items() if now - c.heard_s > wire.SILENCE_S]
-
-    def _limit(self, now: float) -> Verdict | None:
+    def _limit(self, now: float) -> Ground | None:
         """By the deadline only: a program without milestones is not known to turn in circles."""
         self.progress.update_by_events(self.members.states(), now)
-        if self.proof.first_proved_s is None and now - self.started_s > self.case.limits.deadline_s:
-            return self._verdict([], now, limit=Limit.DEADLINE)
-        return None
+        late = self.proof.first_proved_s is None and now - self.started_s > self.case.limits.deadline_s
+        return Ground(limit=Limit.DEADLINE) if late else None
 
-    def _invalid(self, cause: Cause, text: str, now: float) -> Verdict:
-        self._write_events()
-        return super()._invalid(cause, text, now)
-
-    def _verdict(self, knot: list[Stuck], now: float, limit: Limit | None = None) -> Verdict:
-        if knot:
-            self.members.admit_absent()
-        self._write_events()
+    def _verdict(self, ground: Ground, now: float) -> Verdict:
         advancing = self.progress.advancing(now, min(self.case.limits.livelock_s, self.case.limits.deadline_s / 4))
-        seen = picture(self.members, self.proof, knot, limit, advancing, self.started_s, now, self.members.rank_of)
+        with self.members.with_absent():
+            seen = picture(
+                self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now, self.members.rank_of
+            )
         commands = [c.exit_code for _, c in sorted(self.members.commands.items())]
-        doubts = [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found] if limit else []
-        unseen, failures = [*self.members.unseen(), *doubts], self.members.failures()
+        doubts = [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found]
+        unseen, failures = [*self.members.unseen(), *(doubts if ground.limit else ())], self.members.failures()
         return decide(replace(seen, attached=True, roots=commands, unseen=unseen, failures=failures))
 
     # --- after it -------------------------------------------------------------------------------------------------
 
-    def _write_events(self) -> None:
+    def _write_down(self) -> None:
         """The event log of each rank; which process is which rank is known for certain only now."""
-        for rank, one in self.members:
-            self.files.events(rank, len(list(self.members)), one.clock_ns, bytes(one.records), one.strings, one.state.lost)
+        with self.members.with_absent():
+            ranks = list(self.members)
+        for rank, one in ranks:
+            self.files.events(rank, len(ranks), one.clock_ns, bytes(one.records), one.strings, one.state.lost)
 
     def _collect_stacks(self, head: Head) -> None:
         self.dumps_of = {one.process for one in self.members.processes.values() if one.alive and one.rank is not None}
@@ -217,6 +188,3 @@ class ProgramWatchdog(Watchdog):
 
     def _release(self, head: Head) -> None:
         """Nothing is parked here."""
-
-    def _said_bye(self) -> bool:
-        return all(command.said_bye for command in self.members.commands.values())

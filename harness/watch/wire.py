@@ -1,7 +1,7 @@
 """What supervisors and watchdog say to each other: msgpack maps over ZeroMQ, encrypted and authenticated by CURVE.
 
-Every message is a map with `type`. From a supervisor: hello, delta, output, ended, left, confirmed, stacks, beat, bye.
-From the watchdog: confirm, acknowledge, stacks, release, end, beat.
+Every message is a map with `type`. From a supervisor: hello, here, delta, output, ended, left, confirmed, stacks, beat,
+bye. From the watchdog: call, confirm, acknowledge, stacks, release, end, leave, beat.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 import msgpack
 
 BEAT_S = 1.0
-SILENCE_S = 30.0  # a peer that says nothing for so long is lost
 
 
 def encode(kind: str, **fields: Any) -> bytes:

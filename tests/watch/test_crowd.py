@@ -48,7 +48,7 @@ class Program:
 def crowd(*alive: int) -> Crowd:
     """One command, below which these processes (by serial) live."""
     found = Crowd(1)
-    found.commands[0] = Command("host", 1, 2, 0.0, alive=[100 + serial for serial in alive])
+    found.commands[0] = Command("host", 1, 2, alive=[100 + serial for serial in alive])
     return found
 
 
@@ -88,8 +88,9 @@ def test_who_has_not_come_may_come_while_somebody_can_start_it() -> None:
     assert here.knot() == []
     here.commands[0].alive = [100]
     assert [(wait.rank, wait.lacks) for wait in here.knot()] == [(0, (1,))]
-    here.admit_absent()
-    assert here[1].state.status is Status.DEAD
+    with here.with_absent():
+        assert here[1].state.status is Status.DEAD
+    assert [rank for rank, _ in here] == [0]
 
 
 def test_a_restarted_rank_takes_the_place_of_the_dead_one() -> None:

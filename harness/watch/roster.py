@@ -1,0 +1,87 @@
+"""The roster: every supervisor that has said hello, where it runs, when it was last heard, and what it has answered.
+No sockets, no clock.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.judge import words
+
+
+@dataclass(slots=True)
+class Entry:
+    """One supervisor. Times on the watchdog's clock."""
+
+    host: str
+    pid: int  # of what it has started
+    supervisor: int  # its own
+    heard_s: float
+    machine: str = ""  # tells its host from others, where there may be several
+    answered: int = 0  # the last call that it has answered
+    said_bye: bool = False
+    closed: bool = False  # its connection is gone, and with it the supervisor
+
+
+class Roster:
+    """The supervisors of a case, by the number that the launcher gave them."""
+
+    def __init__(self, world: int) -> None:
+        self.world = world
+        self._entries: dict[int, Entry] = {}
+
+    def __getitem__(self, number: int) -> Entry:
+        return self._entries[number]
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._entries
+
+    def __iter__(self) -> Iterator[tuple[int, Entry]]:
+        return iter(sorted(self._entries.items()))
+
+    def join(self, number: int, hello: dict[str, Any], now_s: float) -> None:
+        """A supervisor said hello."""
+        self._entries[number] = Entry(hello["host"], hello["pid"], hello["supervisor"], now_s, hello["machine"])
+
+    def complete(self) -> bool:
+        """Whether all supervisors have said hello."""
+        return len(self._entries) == self.world
+
+    def missing(self) -> list[int]:
+        """The supervisors that have not said hello."""
+        return sorted(set(range(self.world)) - set(self._entries))
+
+    def present(self, call: int) -> bool:
+        """Whether everybody has answered this call, or has said bye."""
+        return self.complete() and not self.absent(call)
+
+    def absent(self, call: int) -> list[int]:
+        """Who has said hello and not bye, and has not answered this call."""
+        return [number for number, entry in self if entry.answered < call and not entry.said_bye]
+
+    def silent(self, now_s: float, silence_s: float) -> list[int]:
+        """Who has said nothing for too long."""
+        return [number for number, e in self if now_s - e.heard_s > silence_s and not e.said_bye]
+
+    def closed(self) -> list[int]:
+        """Whose connection is gone without a bye."""
+        return [number for number, entry in self if entry.closed and not entry.said_bye]
+
+    def gone(self, now_s: float, silence_s: float) -> bool:
+        """Whether nobody is left: each has said bye, has gone, or has been silent for too long."""
+        lost = {*self.silent(now_s, silence_s), *self.closed()}
+        return all(entry.said_bye or number in lost for number, entry in self)
+
+    def places(self) -> dict[int, tuple[str, str]]:
+        """Of each supervisor, the name of its host and what tells that one from others."""
+        return {number: (entry.host, entry.machine) for number, entry in self}
+
+    def where(self, numbers: Iterable[int]) -> str:
+        """`node2 (ranks 2-3), node3 (rank 4)`."""
+        by_host: dict[str, list[int]] = defaultdict(list)
+        for number in numbers:
+            by_host[self._entries[number].host].append(number)
+        return ", ".join(f"{host} ({words.ranks_text(found)})" for host, found in by_host.items())
