@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from harness.judge import program, words
+from harness.judge import clock, program, words
+from harness.judge.clock import Time
 from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
+from harness.judge.graph import Stuck
 from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
@@ -124,9 +126,7 @@ def _missing(picture: Picture) -> Blame | None:
     then the first in time.
     """
     knot = [stuck for stuck in picture.knot if stuck.wait.need is not Need.STREAM]
-    # The ranks of a program that was not made for this part anywhere: of two that wait for each other, neither came first.
-    when = (lambda s: 0) if picture.attached else (lambda s: s.wait.since_ns)
-    first = min(knot, key=lambda s: (len(s.lacks), s.thread < STREAM_WAITER, when(s), s.rank))
+    first = _first_wait(picture, knot)
     wait, state = first.wait, picture.states[first.lacks[0]]
     name = picture.comms[wait.comm][1]
     what = f"{name} {wait.op} #{wait.seq}" + (f" (at {wait.site})" if wait.site else "")
@@ -140,31 +140,43 @@ def _missing(picture: Picture) -> Blame | None:
     return Blame(first.lacks, "collective", text, site=f"{name}.{wait.op}", phase=state.phase, shape=state.shape)
 
 
+def _first_wait(picture: Picture, knot: Sequence[Stuck]) -> Stuck:
+    least = min((len(s.lacks), s.thread < STREAM_WAITER) for s in knot)
+    found = [s for s in knot if (len(s.lacks), s.thread < STREAM_WAITER) == least]
+    if not picture.attached:
+        # Ranks of a program that was not made for this part anywhere: of two that wait for each other, neither came first.
+        since = {n: Time(s.wait.since_ns, picture.histories[s.rank].clock) for n, s in enumerate(found)}
+        found = [found[n] for n in clock.first(since)]
+    return min(found, key=lambda s: s.rank)
+
+
 def _lacked(picture: Picture) -> list[int]:
     return [peer for stuck in picture.knot for peer in stuck.lacks if picture.states[peer].status is not Status.RUNNING]
 
 
 def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
-    """By the rank that ended first: an error before a death before a return."""
+    """By the rank that ended first: an error before a death before a return.
+
+    Where ranks of different hosts ended so close together that their clocks cannot tell, by each of them.
+    """
     order = {Status.RAISED: 0, Status.ABORTED: 0, Status.DEAD: 1, Status.RETURNED: 2}
     ended = [rank for rank in ranks if picture.states[rank].status in order]
     if not ended:
         return None
 
-    def when(rank: int) -> float:
-        """Of a rank that left no word, when its process was seen to be gone."""
-        history = picture.histories[rank]
-        return (history.failed_ns or history.ended_ns) / 1e9 or picture.processes[rank].ended_s
-
-    first = min(ended, key=lambda r: (order[picture.states[r].status], when(r), r))
+    least = min(order[picture.states[rank].status] for rank in ended)
+    times = {rank: picture.failed_or_ended(rank) for rank in ended if order[picture.states[rank].status] == least}
+    first, *others = clock.first(times)
     state, history, process = picture.states[first], picture.histories[first], picture.processes[first]
     by = {Status.RAISED: "raised", Status.RETURNED: "returned"}.get(state.status, "died")
-    same = sorted({rank for rank in ended if picture.states[rank].status is state.status}) if by == "raised" else [first]
-    if picture.knot:
-        same = [first]
+    same = sorted({rank for rank in ended if picture.states[rank].status is state.status})
+    if by != "raised" or picture.knot:
+        same = [first, *others]
     elif picture.attached and by == "raised":
         same = [rank for rank in same if program.same_error(picture, rank, first)]
     text = words.ended_text(first, state, history, process.exit_code)
+    if others:
+        text += words.perhaps_earlier_text(others, max(times[rank].within_ns for rank in (first, *others)))
     detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""
     return Blame(tuple(same), by, text, phase=state.phase, shape=state.shape, choice=by, detail=detail)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.judge import program, words
 from harness.judge.blame import blame
+from harness.judge.clock import first
 from harness.judge.findings import findings
 from harness.judge.picture import Limit, Picture
 from harness.judge.signature import signature
@@ -52,9 +53,9 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
         return (Outcome.SLOW, Cause.NONE) if picture.advancing else (Outcome.HANG, Cause.STALL)
     if picture.attached:
         return program.classify(picture)
-    first = first_death(picture)
-    if first is not None:
-        return Outcome.CRASH, death_cause(picture, first)
+    dead = first_death(picture)
+    if dead is not None:
+        return Outcome.CRASH, death_cause(picture, dead)
     if any(state.device_lost for state in picture.states.values()):
         return Outcome.CRASH, Cause.DEVICE_ERROR
     statuses = [state.status for state in picture.states.values()]
@@ -71,12 +72,15 @@ def ended_in_knot(picture: Picture) -> tuple[int, ...]:
 
 
 def first_death(picture: Picture) -> int | None:
-    """The rank that aborted, or else the one whose process died first; None when all ended by themselves."""
+    """The rank that aborted, or else the one whose process died first; None when all ended by themselves.
+
+    Of two on different hosts, where the clocks cannot tell, the lower one.
+    """
     for rank, state in sorted(picture.states.items()):
         if state.status is Status.ABORTED:
             return rank
     dead = [rank for rank, state in picture.states.items() if state.status is Status.DEAD]
-    return min(dead, key=lambda rank: (picture.processes[rank].ended_s, rank), default=None)
+    return next(iter(first({rank: picture.died(rank) for rank in dead})), None)
 
 
 def death_cause(picture: Picture, rank: int) -> Cause:

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.judge import clock
+from harness.judge.clock import Time
 from harness.judge.history import Decision, Entry, History, Message
 
 
@@ -204,11 +206,14 @@ def last_split(histories: Mapping[int, History]) -> Split | None:
 
 def own_split(histories: Mapping[int, History]) -> Split | None:
     """What the rank that failed first decided right before: its last decision, if that leaves the common path and neither a
-    collective nor another shape came after it. The same choice of ranks that failed later is a consequence, or luck."""
-    failed = [history for history in histories.values() if history.failed_at is not None]
-    first = min(failed, key=lambda history: (history.failed_ns, history.rank), default=None)
-    if first is None or not first.decisions:
+    collective nor another shape came after it. The same choice of ranks that failed later is a consequence, or luck.
+
+    None where ranks of different hosts failed so close together that their clocks cannot tell which came first.
+    """
+    failed = clock.first({rank: h.failed for rank, h in histories.items() if h.failed_at is not None})
+    if len(failed) != 1 or not histories[failed[0]].decisions:
         return None
+    first = histories[failed[0]]
     last = first.decisions[-1]
     if (
         not last.deviates
@@ -222,7 +227,7 @@ def own_split(histories: Mapping[int, History]) -> Split | None:
 
 
 def not_there(histories: Mapping[int, History], rank: int) -> tuple[Entry, list[int]] | None:
-    """The last collective of a rank that failed, and the members that had not entered it by then; None: all had.
+    """The last collective of a rank that failed, and the members that had not entered it by then; None: all may have.
 
     Collectives of a replayed graph, and those on a device, are no matter of the host's time.
     """
@@ -235,7 +240,8 @@ def not_there(histories: Mapping[int, History], rank: int) -> tuple[Entry, list[
         for member in failed.comms[last.comm].members
         if member in histories
         and not any(
-            e.comm == last.comm and e.seq == last.seq and e.ns <= failed.failed_ns for e in histories[member].entries
+            e.comm == last.comm and e.seq == last.seq and not failed.failed.before(Time(e.ns, histories[member].clock))
+            for e in histories[member].entries
         )
     ]
     return (last, late) if late else None

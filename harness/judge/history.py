@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.judge.clock import OURS, Clock, Time
 from harness.trace.event import RECORD, Kind, Need, Record
 from harness.trace.state import CommInfo, RankOf
 
@@ -38,7 +39,7 @@ class Entry:
     size: int
     site: str = ""  # the program's line
     graph: str = ""  # the replayed graph that it belongs to
-    ns: int = 0  # when the host entered it, or handed it over
+    ns: int = 0  # when the host entered it, or handed it over, by its clock
 
     @property
     def token(self) -> tuple[str, str, str]:
@@ -74,9 +75,10 @@ class CapturedGraph:
 
 @dataclass(slots=True)
 class History:
-    """All that a rank's events tell beyond its present state."""
+    """All that a rank's events tell beyond its present state. Times are those of its host's clock."""
 
     rank: int
+    clock: Clock = OURS
     decisions: list[Decision] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -96,13 +98,14 @@ class History:
 
     @staticmethod
     def read(
-        rank: int, records: bytes | bytearray, strings: Sequence[str], clock_ns: int = 0, rank_of: RankOf | None = None
+        rank: int,
+        records: bytes | bytearray,
+        strings: Sequence[str],
+        clock: Clock = OURS,
+        rank_of: RankOf | None = None,
     ) -> History:
-        """From raw records and the rank's string table. `clock_ns` makes the times of its host those of all hosts.
-
-        `rank_of`: see CommInfo.parse.
-        """
-        history = History(rank)
+        """From raw records and the rank's string table. `clock`: that of its host. `rank_of`: see CommInfo.parse."""
+        history = History(rank, clock)
         comms: dict[int, CommInfo] = {}
         phase = shape = ""
 
@@ -116,7 +119,7 @@ class History:
                 info = comms.get(record.comm)
                 if info is not None and record.b != Need.STREAM:
                     site = text(record.site) if record.site else ""
-                    history._begin(at, record, info, text(record.a), phase, shape, clock_ns, site)
+                    history._begin(at, record, info, text(record.a), phase, shape, site)
             elif kind == Kind.SHAPE:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
@@ -137,10 +140,10 @@ class History:
                 record = Record._make(fields)
                 if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
                     history.error = (text(record.a), text(record.b), text(record.c))
-                    history.failed_at, history.failed_ns = at, record.time_ns + clock_ns
+                    history.failed_at, history.failed_ns = at, record.time_ns
                     history.failed_in = (phase, shape)
                 if kind != Kind.ERROR:
-                    history.ended_at, history.ended_ns = at, record.time_ns + clock_ns
+                    history.ended_at, history.ended_ns = at, record.time_ns
                 if kind == Kind.ABORT:
                     history.abort_code = record.a
                 elif kind == Kind.UNABLE:
@@ -158,14 +161,22 @@ class History:
                 history.environment = (history.environment or {}) | json.loads(text(fields[5]))
         return history
 
-    def _begin(
-        self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, clock_ns: int, site: str
-    ) -> None:
+    @property
+    def failed(self) -> Time:
+        """When it told its first error."""
+        return Time(self.failed_ns, self.clock)
+
+    @property
+    def ended(self) -> Time:
+        """When its program told its end."""
+        return Time(self.ended_ns, self.clock)
+
+    def _begin(self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, site: str) -> None:
         """A collective, or a message."""
         verb, _, what = op.partition(" ")
         if verb not in ("send", "recv"):
-            ns = record.time_ns + clock_ns
-            self.entries.append(Entry(at, info.key, record.seq, op, phase, shape, record.size, site, ns=ns))
+            entry = Entry(at, info.key, record.seq, op, phase, shape, record.size, site, ns=record.time_ns)
+            self.entries.append(entry)
             return
         peer = info.members[record.c] if record.c >= 0 else -1
         posted = record.kind == Kind.POST

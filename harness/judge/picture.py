@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.judge.clock import Time
 from harness.judge.graph import Stuck
 from harness.judge.history import History
 from harness.trace.state import RankOf, RankState
@@ -25,7 +26,7 @@ class Process:
     host: str
     pid: int
     exit_code: int | None
-    ended_s: float = 0.0  # on the watchdog's clock
+    ended_ns: int = 0  # when it was seen to be gone, by its host's clock
     oom_killed: bool = False
 
 
@@ -35,7 +36,7 @@ class Failure:
 
     pid: int
     error: tuple[str, str, str]  # type, message, traceback
-    ns: int
+    time: Time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,17 @@ class Picture:
     failures: Sequence[Failure] = ()  # of processes that are no ranks, in the order of time
     unseen: Sequence[str] = ()  # what could not be seen of it
     rank_of: RankOf | None = None
+
+    def died(self, rank: int) -> Time:
+        """When a rank's process was seen to be gone."""
+        return Time(self.processes[rank].ended_ns, self.histories[rank].clock)
+
+    def ended(self, rank: int) -> Time:
+        """When a rank's program ended: when it said so, or else when its process was seen to be gone."""
+        history = self.histories[rank]
+        return history.ended if history.ended_ns else self.died(rank)
+
+    def failed_or_ended(self, rank: int) -> Time:
+        """When a rank told its first error, or else when it ended."""
+        history = self.histories[rank]
+        return history.failed if history.failed_ns else self.ended(rank)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.judge import words
+from harness.judge import clock, words
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, cause_of_status
 from harness.trace.state import Status
 
 SIGTERM = -15
-NOTICED_S = 0.1  # a death is seen a little later than by the peers that raise over it
+NOTICED_NS = 100_000_000  # a death is seen a little later than by the peers that raise over it
 
 
 def classify(picture: Picture) -> tuple[Outcome, Cause]:
@@ -23,14 +23,13 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
     raised = [rank for rank, state in states.items() if state.status is Status.RAISED]
     dead = [rank for rank, state in states.items() if state.status is Status.DEAD]
     # Who watches processes ends the others with SIGTERM when one has failed.
-    first_dead = min(
-        (r for r in dead if picture.processes[r].exit_code != SIGTERM), key=lambda r: _died(picture, r), default=None
-    )
+    by_themselves = [rank for rank in dead if picture.processes[rank].exit_code != SIGTERM]
+    first_dead = _first_ended(picture, by_themselves)
     if aborted:
         return Outcome.CRASH, Cause.ABORT
     if raised:
-        first = min(raised, key=lambda rank: _raised(picture, rank))
-        if first_dead is None or _raised(picture, first) < _died(picture, first_dead) - NOTICED_S:
+        first = clock.first({rank: picture.histories[rank].failed for rank in raised})[0]
+        if first_dead is None or picture.histories[first].failed.before(picture.ended(first_dead), NOTICED_NS):
             every = all(rank in raised and same_error(picture, rank, first) for rank in states)
             return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
     if first_dead is None and picture.failures:
@@ -38,7 +37,7 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
     if first_dead is None and dead and not any(picture.roots):
         return Outcome.SUCCESS, Cause.NONE  # who started them ended them, and was content
     if first_dead is None and dead:
-        first_dead = min(dead, key=lambda rank: _died(picture, rank))
+        first_dead = _first_ended(picture, dead)
     if first_dead is not None:
         process = picture.processes[first_dead]
         return Outcome.CRASH, Cause.OOM_KILL if process.oom_killed else cause_of_status(process.exit_code)
@@ -98,10 +97,5 @@ def _waits(picture: Picture) -> str:
     return "Every rank is in a wait that may still end"
 
 
-def _raised(picture: Picture, rank: int) -> float:
-    return picture.histories[rank].failed_ns / 1e9
-
-
-def _died(picture: Picture, rank: int) -> float:
-    """When its program ended, where it left a word of that; else when its process was seen to be gone."""
-    return picture.histories[rank].ended_ns / 1e9 or picture.processes[rank].ended_s
+def _first_ended(picture: Picture, ranks: Iterable[int]) -> int | None:
+    return next(iter(clock.first({rank: picture.ended(rank) for rank in ranks})), None)

@@ -72,6 +72,7 @@ class FindingKind(str, enum.Enum):
     WRONG_RESULT = "wrong-result"
     EVIDENCE_LOST = "evidence-lost"
     SECOND_OPINION = "second-opinion"
+    UNEVEN_HOSTS = "uneven-hosts"
     NOT_VISIBLE = "not-visible"
 
 
@@ -142,6 +143,21 @@ class RankEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """A host's part in a case. Versions are those that the ranks import; empty: not installed."""
+
+    host: str
+    address: str
+    ranks: tuple[int, ...]  # of a program: its launched commands
+    python: str
+    torch: str
+    mpi4py: str
+    # seconds, against the watchdog's host; None: not measured
+    wall_clock_ahead_s: float | None = None
+    clock_within_s: float | None = None  # how exactly its clocks are known
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the harness says of one case."""
 
@@ -155,6 +171,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     signature: str = ""
     ranks: tuple[RankEnd, ...] = ()
+    nodes: tuple[Node, ...] = ()
     # seconds; None where it has no meaning
     last_block_to_verdict_s: float | None = None
     start_to_verdict_s: float | None = None
@@ -184,4 +201,5 @@ class Verdict:
         data["blame"] = None if blame is None else Blame(**{**blame, "ranks": tuple(blame["ranks"])})
         data["findings"] = tuple(Finding(FindingKind(f["kind"]), f["text"], f["facts"]) for f in data["findings"])
         data["ranks"] = tuple(RankEnd(**r) for r in data["ranks"])
+        data["nodes"] = tuple(Node(**{**n, "ranks": tuple(n["ranks"])}) for n in data.get("nodes", ()))
         return Verdict(**data)

@@ -96,6 +96,12 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
     return f"Rank {rank} died{where}: {death_words(exit_code)}"
 
 
+def perhaps_earlier_text(ranks: Iterable[int], within_ns: float) -> str:
+    """Ranks of other hosts that may have been the first as well."""
+    known = "is not known" if within_ns == float("inf") else f"is known to within {within_ns / 1e6:.1f} ms"
+    return f" (or {ranks_text(ranks)} before it: the difference of their hosts' clocks {known})"
+
+
 def death_words(code: int | None) -> str:
     """An exit status in words."""
     if code is None:

@@ -17,7 +17,6 @@ BREADCRUMBS = 256
 
 HEADER = struct.Struct("<8sIiII")  # magic, version, rank, world, capacity
 PID = 64  # u64, written by the engine
-CLOCK = 72  # i64: CLOCK_REALTIME - CLOCK_MONOTONIC in ns, written by the engine
 STRINGS_USED = 80  # u64, bytes of the string region in use
 THREADS = 88  # u64, threads that have ever written, by the engine
 RELEASE = 128  # u64, written by the supervisor: 0 park, 1 finish
@@ -28,7 +27,6 @@ STRINGS = 12288  # the breadcrumbs have a page of their own, which the device ma
 RECORDS = STRINGS + STRING_BYTES
 
 U64 = struct.Struct("<Q")
-I64 = struct.Struct("<q")
 STRING_HEAD = struct.Struct("<I")
 
 

@@ -68,7 +68,6 @@ class Recorder:
                 "same lockstep version"
             )
         _pack_u64(memory, layout.PID, os.getpid())
-        layout.I64.pack_into(memory, layout.CLOCK, time.time_ns() - time.monotonic_ns())
         return cls(memory, capacity, rank)
 
     # --- what can block -------------------------------------------------------------------------------------------

@@ -88,10 +88,6 @@ class Ring:
         words = _WORDS.unpack_from(self.memory, layout.BREADCRUMB_TABLE)
         return {comm: word for comm, word in enumerate(words) if word}
 
-    def clock_offset_ns(self) -> int:
-        """CLOCK_REALTIME - CLOCK_MONOTONIC on the engine's host; 0 before it attached."""
-        return int(layout.I64.unpack_from(self.memory, layout.CLOCK)[0])
-
     def release(self) -> None:
         """Let a parked engine go."""
         layout.U64.pack_into(self.memory, layout.RELEASE, 1)

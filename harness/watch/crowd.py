@@ -7,11 +7,12 @@ that it has there, if no other process has it: a program may hold several worlds
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.judge.clock import Clock
 from harness.judge.graph import Stuck, stuck
 from harness.judge.history import History
 from harness.judge.picture import Failure
@@ -50,10 +51,10 @@ class Attendee(Member):
     argv: list[str] = field(default_factory=list)
     leaving_s: float = 0.0  # when its last exit handler had run, on the watchdog's clock
 
-    def end(self, code: int | None, now_s: float) -> None:
+    def end(self, code: int | None, now_s: float, seen_ns: int = 0) -> None:
         """Its process has ended. One that said it returned, with a status that says otherwise, has died."""
         failed = self.state.failed
-        super(Attendee, self).end(self.state.exit_status if code is None else code, now_s)
+        super(Attendee, self).end(self.state.exit_status if code is None else code, now_s, seen_ns)
         if failed and self.state.status is Status.DEAD:
             self.state.status = Status.RAISED
         elif self.state.status is Status.RETURNED and code and not (self.state.leaving_ns and code in ENDED):
@@ -111,11 +112,11 @@ class Crowd(Members):
             self._announce(one)
         return one
 
-    def gone(self, process: Process, code: int | None, now_s: float, oom: bool) -> None:
-        """A process has ended."""
+    def gone(self, process: Process, code: int | None, now_s: float, oom: bool, seen_ns: int = 0) -> None:
+        """A process has ended. `seen_ns`: when, by its host's clock."""
         one = self.processes[process]
         one.oom_killed = oom
-        one.end(code, now_s)
+        one.end(code, now_s, seen_ns)
 
     # --- who is which rank ----------------------------------------------------------------------------------------
 
@@ -195,9 +196,9 @@ class Crowd(Members):
         """The supervisors that have not said hello."""
         return set(range(self.world)) - set(self.commands)
 
-    def left(self) -> set[str]:
-        """Shared memory that supervisors have told of."""
-        return {path for command in self.commands.values() for path in command.left}
+    def left(self) -> dict[int, set[str]]:
+        """By supervisor, the shared memory that it has told of."""
+        return {index: command.left for index, command in self.commands.items()}
 
     def states(self) -> dict[int, RankState]:
         """The state of each rank."""
@@ -226,6 +227,10 @@ class Crowd(Members):
                 self._assumed_closed = True
                 return found
         return stuck(states, self.comms, closed=False)
+
+    def supervisor_of(self, rank: int) -> int:
+        """The number of the supervisor below which a rank runs."""
+        return self._ranks[rank].process[0]
 
     def holds(self) -> bool:
         """Nobody has appeared meanwhile who could start another process."""
@@ -271,15 +276,15 @@ class Crowd(Members):
                     return True
         return False
 
-    def failures(self) -> list[Failure]:
-        """What ended processes that are no ranks, the first in time first."""
+    def failures(self, clock_of: Callable[[int], Clock]) -> list[Failure]:
+        """What ended processes that are no ranks, the first in time first. `clock_of`: that of a supervisor's host."""
         found: list[Failure] = []
         for one in self.processes.values():
             if one.rank is None and one.state.failed:
-                history = History.read(-1, one.records, one.strings)
+                history = History.read(-1, one.records, one.strings, clock_of(one.process[0]))
                 if history.error is not None:
-                    found.append(Failure(one.pid, history.error, history.failed_ns))
-        return sorted(found, key=lambda failure: failure.ns)
+                    found.append(Failure(one.pid, history.error, history.failed))
+        return sorted(found, key=lambda failure: failure.time.ours_ns)
 
     def unseen(self) -> list[str]:
         """What of the program could not be seen, in sentences."""

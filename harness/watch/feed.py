@@ -30,7 +30,6 @@ class Feed:
                 "lost": delta.lost,
                 "entered": [self.ring.entered(i) for i in range(layout.COMMS)] if delta.lost else [],
                 "threads": self.ring.threads(),
-                "clock": self.ring.clock_offset_ns(),
                 "breadcrumbs": crumbs,
                 "seen_ns": self._looked_ns,
             }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.trace.log import EventLogWriter
+from harness.watch.plan import STATE_FOLDER
 
 
 class CaseFiles:
@@ -24,12 +25,17 @@ class CaseFiles:
             self._logs[rank] = (self.folder / f"rank-{rank}.log").open("wb", buffering=0)
         self._logs[rank].write(data)
 
-    def delta(self, rank: int, world: int, message: dict[str, Any]) -> None:
-        """Append a rank's new events."""
+    def delta(self, rank: int, world: int, clock_ns: int, message: dict[str, Any]) -> None:
+        """Append a rank's new events. `clock_ns`: what makes their times those of a wall clock."""
         if rank not in self._events:
             path = self.folder / f"rank-{rank}.events"
-            self._events[rank] = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=message["clock"])
+            self._events[rank] = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns)
         self._events[rank].append(message["records"], tuple(message["strings"]), message["lost"])
+
+    def clock(self, rank: int, clock_ns: int) -> None:
+        """Correct what was said of a rank's clock when its log was begun."""
+        if rank in self._events:
+            self._events[rank].clock(clock_ns)
 
     def program_output(self, index: int, stream: str, data: bytes) -> None:
         """Append what a launched command and all below it printed."""
@@ -52,6 +58,15 @@ class CaseFiles:
         folder = self.folder / "stacks"
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.txt").write_text(text + (f"\n[{error}]\n" if error else ""))
+
+    def state(self, host: str, path: str, data: bytes) -> None:
+        """Write a file that ranks of another host left for the next launch. A path that leads elsewhere is refused."""
+        root = (self.folder / STATE_FOLDER / host).resolve()
+        place = (root / path).resolve()
+        if not place.is_relative_to(root) or "/" in host:
+            raise ValueError(f"{path!r} of {host!r} leads out of the case's folder")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
 
     def dump(self, name: str, data: bytes) -> None:
         """Write what another tool gave. The name is one of ours; a path in it is refused."""

@@ -24,9 +24,9 @@ class Member:
     pid: int = 0
     supervisor: int = 0
     exit_code: int | None = None  # of the engine's process; negative: the signal that ended it
-    ended_s: float = 0.0
+    ended_s: float = 0.0  # when that was told
+    ended_ns: int = 0  # when its supervisor saw it, by its host's clock
     oom_killed: bool = False
-    clock_ns: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC of its host
     records: bytearray = field(default_factory=bytearray)
     strings: list[str] = field(default_factory=list)
     left: set[str] = field(default_factory=set)  # files that this rank leaves behind when it is killed
@@ -40,8 +40,6 @@ class Member:
     def take(self, message: dict[str, Any]) -> None:
         """Fold a `delta` in."""
         self.strings += message["strings"]
-        if message["clock"]:
-            self.clock_ns = message["clock"]
         if message["lost"]:
             self.state.overrun(message["lost"], message["entered"].__getitem__, message["threads"])
         self._keep(message["records"])
@@ -65,10 +63,13 @@ class Member:
             return False
         return self.alive or now_s - self.ended_s < SETTLE_S
 
-    def end(self, code: int | None, now_s: float) -> None:
-        """The engine's process has ended. What its program had reached before (raised, returned) stays true."""
+    def end(self, code: int | None, now_s: float, seen_ns: int = 0) -> None:
+        """The engine's process has ended. What its program had reached before (raised, returned) stays true.
+
+        `seen_ns`: when, by its host's clock.
+        """
         self.exit_code = code
-        self.ended_s = now_s
+        self.ended_s, self.ended_ns = now_s, seen_ns
         if self.state.status is Status.RUNNING:
             self.state.status = Status.DEAD
         self.state.waiters.clear()
@@ -116,13 +117,17 @@ class Members:
         """The supervisors that have not said hello."""
         return set(range(self.world)) - set(self.by_rank)
 
-    def left(self) -> set[str]:
-        """Shared memory that the ranks have told of, and that they leave behind when they are killed."""
-        return {path for member in self.by_rank.values() for path in member.left}
+    def left(self) -> dict[int, set[str]]:
+        """By supervisor, the shared memory that its ranks have told of and leave behind when they are killed."""
+        return {rank: member.left for rank, member in self.by_rank.items()}
 
     def knot(self) -> list[Stuck]:
         """The waits that can never end, if the present states held together."""
         return stuck(self.states(), self.comms)
+
+    def supervisor_of(self, rank: int) -> int:
+        """The number of the supervisor of a rank."""
+        return rank
 
     def holds(self) -> bool:
         """Whether what `knot` took for granted is still so."""

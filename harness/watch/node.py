@@ -8,25 +8,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import socket
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.watch.plan import Plan
+from harness.watch.identity import machine
+from harness.watch.node_folder import NodeFolder, remove_stale, state_name
+from harness.watch.plan import LAUNCH, RAS, STATE, STATE_FOLDER, TOKEN, Plan
 
 ADDRESS = "LOCKSTEP_ADDRESS"  # environment of the ranks: where those on other hosts reach this one; not set on one host
-MARK = "supervisor-"
+STATE_BYTES = 8 << 20
 GET_ADDRESS = 0x8915  # SIOCGIFADDR
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-def identity() -> str:
-    """What tells this host from others, whatever names it has: hosts that were copied may share their name."""
-    boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
-    return f"{os.uname().nodename} {boot}"
 
 
 def node_environment(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
@@ -64,24 +58,46 @@ def interface_of(address: str) -> str:
 
 
 class Node:
-    """This host as one supervisor prepares it. The job's folder is its own here, also on the watchdog's host; whichever
-    supervisor leaves last removes it."""
+    """This host as one supervisor prepares it: a folder for what lives as long as the job, and one for what stays between
+    the launches of a case. Nothing of it is shared with other hosts."""
 
-    def __init__(self, plan: Plan, environ: dict[str, str], rank: int) -> None:
-        """Makes the folder and points `TMPDIR` of `environ` to it."""
-        head = Path(environ["TMPDIR"])  # as the launcher's host names it
-        parent = head.parent if os.access(head.parent, os.W_OK) else Path(tempfile.gettempdir())
-        self.folder = parent / f"{head.name}.node"
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        self._mark = self.folder / f"{MARK}{rank}"
-        self._mark.touch()
-        environ["TMPDIR"] = str(self.folder)
+    def __init__(self, plan: Plan, environ: dict[str, str]) -> None:
+        """Makes the folders and points variables of `environ` to them."""
+        head = Path(environ["TMPDIR"])  # as the watchdog's host names it
+        self._parent = head.parent if os.access(head.parent, os.W_OK) else Path(tempfile.gettempdir())
+        self.folder = NodeFolder(self._parent / f"{head.name}.node")
+        environ["TMPDIR"] = str(self.folder.path)
+        self.state: NodeFolder | None = None
+        if STATE in environ and machine() != plan.machine:
+            self.state = NodeFolder(self._parent / state_name(plan.machine, environ[STATE]))
+            if environ[LAUNCH] == "1":
+                self.state.begin(environ[TOKEN])
+            environ[STATE] = str(self.state.path / STATE_FOLDER)
+        if environ.get(RAS) == plan.ras:  # the watchdog has chosen it, and knows its own host's ports only
+            environ[RAS] = self.folder.agreed("ras", lambda: f"localhost:{_free_port()}")
         self.environment = node_environment(plan, environ)
-        self.identity = identity()
 
-    def leave(self) -> None:
-        """This supervisor needs the folder no more."""
-        self._mark.unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            if not any(self.folder.glob(f"{MARK}*")):
-                shutil.rmtree(self.folder, ignore_errors=True)
+    def state_files(self) -> Iterator[tuple[str, bytes]]:
+        """What ranks have left here for the next launch, as evidence: small files, up to a few MiB together."""
+        if self.state is None:
+            return
+        room, root = STATE_BYTES, self.state.path / STATE_FOLDER
+        for path in sorted(root.rglob("*")):
+            with contextlib.suppress(OSError):
+                if path.is_file() and not path.is_symlink() and path.stat().st_size <= room:
+                    data = path.read_bytes()
+                    room -= len(data)
+                    yield path.relative_to(root).as_posix(), data
+
+    def leave(self, keep: bool = False) -> None:
+        """This supervisor needs them no more. `keep`: another launch will need what stays between launches."""
+        self.folder.leave()
+        if self.state:
+            self.state.leave(keep)
+        remove_stale(self._parent)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from harness.judge.clock import Clock, Time
 from harness.judge.graph import Stuck
 from harness.judge.history import History
 from harness.judge.picture import Limit, Picture, Process
@@ -21,18 +22,17 @@ def picture(
     advancing: bool,
     started_s: float,
     now_s: float,
+    clock_of: Callable[[int], Clock],
     rank_of: RankOf | None = None,
 ) -> Picture:
-    """The picture at this moment."""
-    since_ns = [stuck.wait.since_ns + members[stuck.rank].clock_ns for stuck in knot]
-    blocked_s = (time.time_ns() - max(since_ns)) / 1e9 if since_ns else None
+    """The picture at this moment. `clock_of`: the clock of a supervisor's host."""
+    clocks = {rank: clock_of(members.supervisor_of(rank)) for rank, _ in members}
+    since_ns = [Time(stuck.wait.since_ns, clocks[stuck.rank]).ours_ns for stuck in knot]
+    blocked_s = (time.monotonic_ns() - max(since_ns)) / 1e9 if since_ns else None
     return Picture(
         states=members.states(),
-        # A program runs on this host, and deaths are timed by its clock.
-        histories={
-            rank: History.read(rank, m.records, m.strings, 0 if rank_of else m.clock_ns, rank_of) for rank, m in members
-        },
-        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_s, m.oom_killed) for rank, m in members},
+        histories={rank: History.read(rank, m.records, m.strings, clocks[rank], rank_of) for rank, m in members},
+        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_ns, m.oom_killed) for rank, m in members},
         comms=members.kinds,
         knot=knot,
         limit=limit,

@@ -4,10 +4,13 @@ path to the engine's start."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+PROTOCOL = 2  # of the plan and of the messages
 PLAN = "LOCKSTEP_PLAN"  # environment of a supervisor; not handed on to the engine, since it holds the keys
 STATE = (
     "LOCKSTEP_STATE"  # environment of the ranks: a folder that stays between the launches of a case; made by who needs it
@@ -15,6 +18,7 @@ STATE = (
 LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch, from 1
 STATE_FOLDER = "state"  # its name in the case's folder
 SILENCE_S = 30.0  # a watchdog or a supervisor that says nothing for so long is lost
+RAS = "NCCL_RAS_ADDR"  # environment of the ranks: where NCCL's RAS of the job listens on each host
 TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 
@@ -32,7 +36,10 @@ class Plan:
     capacity: int
     nodes: tuple[int, ...]  # how many ranks each node has, in the order of ranks
     chosen: bool  # the user has named the interface: ranks are to use it for everything
+    machine: str  # what tells the watchdog's host from others
+    ras: str  # what the watchdog has chosen for it; empty: the user has
     silence_s: float = SILENCE_S
+    protocol: int = PROTOCOL
 
     @property
     def remote(self) -> bool:
@@ -58,5 +65,10 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     if PLAN not in environ:
         raise SystemExit(f"{PLAN} is not set: supervisors are started by `lockstep run`, through the MPI launcher")
     raw = json.loads(environ[PLAN])
+    if raw.get("protocol") != PROTOCOL:
+        raise SystemExit(
+            f"lockstep supervisor: on {os.uname().nodename} {Path(__file__).parents[2]} is another version of lockstep than "
+            f"the watchdog's (protocol {PROTOCOL}, not {raw.get('protocol')}); install the same version on all hosts"
+        )
     raw |= {"argv": tuple(raw["argv"]), "nodes": tuple(raw["nodes"])}
     return Plan(**raw)

@@ -70,6 +70,16 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def ancestors(pid: int) -> list[int]:
+    """The process that started `pid`, the one that started that, and so on."""
+    found: list[int] = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while pid > 1:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            found.append(pid)
+    return found
+
+
 def end_all(pids: Iterable[int]) -> None:
     """SIGKILL; a process that is already gone is no error."""
     for pid in pids:

@@ -81,7 +81,7 @@ class ProgramSupervisor(Service):
 
     def _forward_one(self, line: Line, one: Attached) -> None:
         # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
-        gone = one.gone()
+        gone, seen_ns = one.gone(), time.monotonic_ns()
         for answer in one.answers():
             self.asked.pop(one.serial, None)
             self._send_delta(line, one)  # had it moved before it answered, its event comes first
@@ -102,7 +102,7 @@ class ProgramSupervisor(Service):
             if one.pid == self.child.pid:
                 self.code = self.child.wait()
             code = self.code if one.pid == self.child.pid else one.exit_code()
-            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code))
+            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code), seen_ns=seen_ns)
             one.close()
 
     def _send_delta(self, line: Line, one: Attached) -> None:

@@ -83,9 +83,9 @@ class ProgramWatchdog(Vigil):
             one = crowd.told(process, message, now)
             self.dirty = True
             if one.state.status is Status.ABORTED:
-                self.aborts[process] = one.state.number
+                self.aborts.note(*process, one.state.number)
         elif kind == "gone":
-            crowd.gone(process, message["code"], now, message["oom"])
+            crowd.gone(process, message["code"], now, message["oom"], message["seen_ns"])
             self.dirty = True
         elif kind == "ended":
             command.exit_code, command.ended_s = message["code"], now
@@ -140,13 +140,12 @@ class ProgramWatchdog(Vigil):
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
         advancing = self.progress.advancing(now, min(self.case.limits.livelock_s, self.case.limits.deadline_s / 4))
+        known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
         with self.members.with_absent():
-            seen = picture(
-                self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now, self.members.rank_of
-            )
+            seen = picture(*known, self.clocks.of, self.members.rank_of)
         commands = [c.exit_code for _, c in sorted(self.members.commands.items())]
         doubts = [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found]
-        unseen, failures = [*self.members.unseen(), *(doubts if ground.limit else ())], self.members.failures()
+        unseen, failures = [*self.members.unseen(), *(doubts if ground.limit else ())], self.members.failures(self.clocks.of)
         return decide(replace(seen, attached=True, roots=commands, unseen=unseen, failures=failures))
 
     # --- after it -------------------------------------------------------------------------------------------------
@@ -156,7 +155,8 @@ class ProgramWatchdog(Vigil):
         with self.members.with_absent():
             ranks = list(self.members)
         for rank, one in ranks:
-            self.files.events(rank, len(ranks), one.clock_ns, bytes(one.records), one.strings, one.state.lost)
+            wall_ns = self.clocks.wall_ns(self.members.supervisor_of(rank))
+            self.files.events(rank, len(ranks), wall_ns, bytes(one.records), one.strings, one.state.lost)
 
     def _collect_stacks(self, head: Head) -> None:
         self.dumps_of = {one.process for one in self.members.processes.values() if one.alive and one.rank is not None}

@@ -16,14 +16,31 @@ from harness.judge import words
 class Entry:
     """One supervisor. Times on the watchdog's clock."""
 
-    host: str
-    pid: int  # of what it has started
-    supervisor: int  # its own
+    hello: dict[str, Any]  # what it said of itself
     heard_s: float
-    machine: str = ""  # tells its host from others, where there may be several
     answered: int = 0  # the last call that it has answered
     said_bye: bool = False
     closed: bool = False  # its connection is gone, and with it the supervisor
+
+    @property
+    def host(self) -> str:
+        """The name that its host gives itself."""
+        return str(self.hello["host"])
+
+    @property
+    def machine(self) -> str:
+        """What tells its host from others."""
+        return str(self.hello["machine"])
+
+    @property
+    def pid(self) -> int:
+        """Of what it has started."""
+        return int(self.hello["pid"])
+
+    @property
+    def supervisor(self) -> int:
+        """Its own process."""
+        return int(self.hello["supervisor"])
 
 
 class Roster:
@@ -44,7 +61,7 @@ class Roster:
 
     def join(self, number: int, hello: dict[str, Any], now_s: float) -> None:
         """A supervisor said hello."""
-        self._entries[number] = Entry(hello["host"], hello["pid"], hello["supervisor"], now_s, hello["machine"])
+        self._entries[number] = Entry(hello, now_s)
 
     def complete(self) -> bool:
         """Whether all supervisors have said hello."""
@@ -74,6 +91,13 @@ class Roster:
         """Whether nobody is left: each has said bye, has gone, or has been silent for too long."""
         lost = {*self.silent(now_s, silence_s), *self.closed()}
         return all(entry.said_bye or number in lost for number, entry in self)
+
+    def machines(self) -> dict[str, list[int]]:
+        """The supervisors of each host, in the order of their numbers."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for number, entry in self:
+            found[entry.machine].append(number)
+        return found
 
     def places(self) -> dict[int, tuple[str, str]]:
         """Of each supervisor, the name of its host and what tells that one from others."""

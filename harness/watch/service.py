@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from harness.watch import process
-from harness.watch.plan import read_plan
+from harness.watch.plan import TOKEN, read_plan
 
 if TYPE_CHECKING:
     from harness.watch.line import Line
@@ -42,11 +42,14 @@ class Service(ABC):
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
         self.environ = environ
-        self.node: Node | None = None
+        self.node: Node | None = None  # where others than the watchdog's host may be in the case
+        self.leftovers: Leftovers | None = None
         if self.plan.remote:
+            from harness.watch.leftovers import Leftovers
             from harness.watch.node import Node
 
-            self.node = Node(self.plan, environ, self.number)
+            self.node = Node(self.plan, environ)
+            self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
         self.next_scan = 0.0
         self._oom_kills = process.oom_kills()
@@ -54,12 +57,17 @@ class Service(ABC):
 
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
+        from harness.watch.identity import clocks, identity
         from harness.watch.line import Line, LostError
+        from harness.watch.node import route_to
 
         line = Line(self.plan)
-        who = {"host": os.uname().nodename, "machine": self.node.identity if self.node else ""}
+        who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}
+        address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
+        if self.leftovers and self.first_here and self.plan.spec.get("device") != "cpu":
+            self.leftovers.note_gpus()
         try:
-            line.send("hello", rank=self.number, pid=self.child.pid, supervisor=os.getpid(), **who)
+            line.send("hello", **who, address=address, **clocks())
             while self._serve(line):
                 pass
         except LostError as lost:
@@ -77,31 +85,54 @@ class Service(ABC):
         for message in line.receive(self.poll_ms):
             kind = message["type"]
             if kind == "end":
-                self.end()
-                self.forward(line)
-                line.send("bye")
-                # A launcher kills the others of a host when the first of them leaves: none may, before all have cleaned up.
-                while not any(message["type"] == "leave" for message in line.receive(self.poll_ms)):
-                    pass
-                line.close()
+                self._say_bye(line, keep=message["keep"])
                 return False
             if kind == "call":
                 # What has happened up to now comes before the answer.
                 self.forward(line)
                 line.send("here", number=message["number"])
+            elif kind == "time":
+                line.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
             else:
                 self.answer(line, message)
         return True
+
+    def _say_bye(self, line: Line, keep: bool) -> None:
+        """End all that was started, look after the host if asked to, and leave together with the others.
+
+        A launcher kills the others of a host when the first of them leaves: none may, before all have cleaned up.
+        """
+        self.close()
+        self.forward(line)
+        if self.node and self.first_here and not keep:
+            for path, data in self.node.state_files():
+                line.send("state", path=path, data=data)
+        self.end(keep)
+        line.send("bye")
+        kinds: set[str] = set()
+        while "leave" not in kinds:
+            for message in line.receive(self.poll_ms):
+                kinds.add(message["type"])
+                if message["type"] == "look" and self.leftovers:
+                    spared = {*message["spared"], *process.ancestors(os.getpid()), os.getpid()}
+                    leaks = self.leftovers.clear(message["ours"], spared=spared)
+                    line.send("looked", leaks=[{"text": leak.text, "facts": leak.facts} for leak in leaks])
+        line.close()
+
+    @property
+    def first_here(self) -> bool:
+        """Whether this is the first supervisor of its node, which does what is to be done once a host."""
+        return self.plan.local_rank(self.number)[0] == 0
 
     def ended_by_memory(self, code: int | None) -> bool:
         """Whether a process that ended so was killed by the kernel for want of memory."""
         return code == -signal.SIGKILL and process.oom_kills() > self._oom_kills
 
-    def end(self) -> None:
-        """Leave nothing behind; harmless when done twice."""
+    def end(self, keep: bool = False) -> None:
+        """Leave nothing behind; harmless when done twice. `keep`: but what stays between launches."""
         self.close()
         if self.node:
-            self.node.leave()
+            self.node.leave(keep)
 
     @abstractmethod
     def forward(self, line: Line) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from typing import TYPE_CHECKING, Any
 
 from harness.trace import layout
@@ -53,7 +54,7 @@ class Supervisor(Service):
     def forward(self, line: Line) -> None:
         """Send what is new: events, output, the engine's end."""
         # Whether the engine has ended is asked before its ring is read, so that nothing it wrote comes after its end.
-        code = None if self.ended else self.child.poll()
+        code, seen_ns = None if self.ended else self.child.poll(), time.monotonic_ns()
         delta = self.feed.delta()
         if delta is not None:
             line.send("delta", **delta)
@@ -64,7 +65,7 @@ class Supervisor(Service):
             line.send("output", data=chunk)
         if code is not None:
             self.ended = True
-            line.send("ended", code=code, oom=self.ended_by_memory(code))
+            line.send("ended", code=code, oom=self.ended_by_memory(code), seen_ns=seen_ns)
 
     def scan(self, line: Line) -> None:
         """Tell which shared memory the rank maps."""

@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,24 @@ from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
+from harness.watch.aborts import Aborts
+from harness.watch.closing import Closing
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
+from harness.watch.host_clocks import HostClocks
+from harness.watch.identity import identity
+from harness.watch.losses import Losses
 from harness.watch.members import Members
-from harness.watch.misplaced import misplaced
-from harness.watch.plan import TOKEN, Plan
+from harness.watch.nodes import nodes, uneven
+from harness.watch.plan import RAS, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
 from harness.watch.roll_call import RollCall, Step
 from harness.watch.roster import Roster
+from harness.watch.sweeping import sweep_hosts
 from harness.watch.teardown import Teardown
 
 POLL_MS = 10
-CLOSED_S = 1.0  # what a launcher is given to say why a supervisor has gone
 JUDGED = {"hello", "delta", "ended", "came", "gone", "processes"}  # messages that may change what is judged
 
 
@@ -63,43 +68,49 @@ class Vigil(ABC):
         self.proof = Proof(self.members)
         self.roster = Roster(case.ranks)
         self.roll_call = RollCall()
+        self.identity = identity()
+        self.clocks = HostClocks(self.identity["clock"])
+        self.losses = Losses(self.roster, self.rank_map, case.limits, self.identity)
+        self.aborts = Aborts(self.roster, self.roll_call)
         self.files = CaseFiles(folder)
         self.folder = folder
         self.token = secrets.token_hex(8)
-        self.placed = False  # whether it was looked at where the ranks are
         self.dirty = False
         self.changes = 0  # messages that may have changed what is judged
-        self.aborts: dict[tuple[int, int], int] = {}  # supervisor, process -> the event to acknowledge
-        self.abort_call = 0  # asked when a rank was about to abort; 0: none was
-        self.closed_s: float | None = None  # when a supervisor was first seen to have gone
         self.dumps: dict[str, bytes] = {}  # of other tools, by file name
+        self.on_looked: Callable[[int, Collection[Mapping[str, Any]]], None] = lambda number, leaks: None
         self.stopped: Callable[[], bool] = lambda: False  # Ctrl-C, for a watchdog that is not in the main thread
         self.on_tick: Callable[[Members], None] = lambda members: None  # for a progress display
 
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
-        teardown = Teardown(self.token, self.members)
+        teardown = Teardown(self.token)
         with Head(self.case.ranks, self.rank_map.address) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
                 return Verdict(Outcome.INVALID, Cause.LAUNCH, str(error))
+            closing = Closing(head, job, self.roster, self.members, self.case.limits, self.identity["machine"])
+            closing.listen_until = lambda done, timeout_s: self._listen_until(head, done, timeout_s)
+            self.on_looked = closing.looked
             try:
-                verdict = self._judge(head, job)
+                verdict = self._on_nodes(self._judge(head, job))
                 self._write_down()
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
                     self._collect_stacks(head)
                     verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
-                return teardown.finish(verdict, lambda: self._end(head, job))
+                return teardown.finish(verdict, lambda: self._end(closing, self._keeps(verdict)), closing.here)
             except BaseException:  # Ctrl-C too: nothing may stay behind
-                teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(head, job))
+                teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(closing), closing.here)
                 raise
             finally:
                 self.files.close()
 
     def _launch(self, head: Head) -> Job:
+        # Each case its own, unless the user has set it.
+        ras = "" if RAS in os.environ else f"localhost:{free_port()}"
         plan = Plan(
             endpoint=head.endpoint,
             server_key=head.server_key,
@@ -111,11 +122,12 @@ class Vigil(ABC):
             capacity=layout.DEFAULT_CAPACITY,
             nodes=tuple(node.ranks for node in self.rank_map.nodes),
             chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
+            machine=self.identity["machine"],
+            ras=ras,
             silence_s=self.case.limits.silence_s,
         )
-        # Each case its own: where NCCL's RAS of the job listens, at the first of its processes on a host.
-        ras = {"NCCL_RAS_ADDR": os.environ.get("NCCL_RAS_ADDR", f"localhost:{free_port()}")}
-        environment = {**plan.environment(), TOKEN: self.token, **ras, **self._environment()}
+        environment = {**plan.environment(), TOKEN: self.token, **self._environment()}
+        environment |= {RAS: ras} if ras else {}
         self.started_s = time.monotonic()
         self.progress = Progress(self.started_s)
         return self._job(environment)
@@ -129,7 +141,7 @@ class Vigil(ABC):
                 raise KeyboardInterrupt
             now = time.monotonic()
             self.on_tick(self.members)
-            self._let_abort(head)
+            self.aborts.let(head)
             verdict = self._lost(job, now) or self._given(head, self._certain(head, now) or self._limit(now), now)
             if self.proof.withdrawn:
                 text = "a proved knot moved: ranks communicate in ways that write no events, so nothing can be proved here"
@@ -143,12 +155,21 @@ class Vigil(ABC):
             self.changes += kind in JUDGED
             if kind == "hello":
                 self.roster.join(number, message, now)
+                self.clocks.join(number, message)
+                self._ask_time(head, number)
             entry = self.roster[number]
             entry.heard_s = now
             if kind == "here":
                 entry.answered = message["number"]
             elif kind == "bye":
                 entry.said_bye = True
+            elif kind == "time":
+                if self.clocks.exchanged(number, message, time.monotonic_ns()):
+                    self._ask_time(head, number)
+            elif kind == "looked":
+                self.on_looked(number, message["leaks"])
+            elif kind == "state":
+                self.files.state(entry.host, message["path"], message["data"])
             elif kind == "dump":
                 self.dumps[message["name"]] = message["data"]
                 self.files.dump(message["name"], message["data"])
@@ -156,6 +177,11 @@ class Vigil(ABC):
                 self._take(head, number, message)
         for number in head.closed():
             self.roster[number].closed = True
+        for number in self.clocks.due(time.monotonic()):
+            self._ask_time(head, number)
+
+    def _ask_time(self, head: Head, number: int) -> None:
+        head.send(number, "time", asked_ns=time.monotonic_ns())
 
     def _given(self, head: Head, ground: Ground | None, now: float) -> Verdict | None:
         """The verdict on this ground, as soon as everybody has shown that he was there when it was judged."""
@@ -172,6 +198,11 @@ class Vigil(ABC):
                 return verdict
             self._held, self._held_s = verdict, now
         return self._stamped(now) if step is Step.GIVE else None
+
+    def _on_nodes(self, verdict: Verdict) -> Verdict:
+        """With what is known of the hosts."""
+        found = nodes(self.roster, self.clocks)
+        return replace(verdict, nodes=found, findings=(*verdict.findings, *uneven(found)))
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
@@ -192,68 +223,28 @@ class Vigil(ABC):
             self._ask(head, self.proof.look())
         return None
 
-    def _let_abort(self, head: Head) -> None:
-        """Let ranks abort when everybody has shown that he is there: the launcher answers by killing the supervisors too."""
-        if not self.aborts:
-            return
-        if not self.abort_call:
-            self.abort_call = self.roll_call.next()
-            head.send_all("call", number=self.abort_call)
-        if self._abort_is_known():
-            for (number, process), event in self.aborts.items():
-                head.send(number, "acknowledge", proc=process, number=event)
-            self.aborts.clear()
-
-    def _abort_is_known(self) -> bool:
-        """Whether a rank aborts, and all supervisors were there when it was about to."""
-        return self.abort_call > 0 and self.roster.present(self.abort_call)
-
     def _lost(self, job: Job, now: float) -> Verdict | None:
-        """The job ended, or part of it fell silent, before it could be judged."""
-        silence_s = self.case.limits.silence_s
-        if self._abort_is_known():
-            if job.exit_code() is None and not self.roster.gone(now, silence_s):
+        """The verdict when the job, or part of it, has ended or fallen silent before it could be judged."""
+        if self.aborts.known:
+            if job.exit_code() is None and not self.roster.gone(now, self.case.limits.silence_s):
                 return None
             self.members.kill(now)  # with the supervisors
             return self._verdict(Ground(), now)
-        if job.exit_code() is not None:
-            return self._invalid(self._why(), f"the launcher ended ({job.exit_code()}) before a verdict:\n{job.tail()}", now)
-        if not self.roster.complete() and now - self.started_s > self.case.limits.launch_s:
-            text = f"no supervisor of rank {self.roster.missing()} within {self.case.limits.launch_s:.0f} s:\n{job.tail()}"
-            return self._invalid(Cause.LAUNCH, text, now)
-        if self.roster.complete() and not self.placed:
-            self.placed = True
-            if wrong := misplaced(self.rank_map, self.roster.places()):
-                return self._invalid(Cause.LAUNCH, wrong, now)
-        if silent := self.roster.silent(now, silence_s):
-            text = f"nothing was heard for {silence_s:.0f} s from {self.roster.where(silent)}"
-            return self._invalid(Cause.NODE_LOST, text, now)
-        if closed := self.roster.closed():
-            self.closed_s = self.closed_s or now
-            if now - self.closed_s > CLOSED_S:
-                text = f"supervisors ended before a verdict: {self.roster.where(closed)}\n{job.tail()}"
-                return self._invalid(Cause.NODE_LOST, text, now)
-        return None
-
-    def _why(self) -> Cause:
-        """Why the launcher has ended before a verdict."""
-        return Cause.NODE_LOST if self.roster.complete() else Cause.LAUNCH
+        loss = self.losses.look(job, self.started_s, now)
+        return self._invalid(*loss, now) if loss else None
 
     def _invalid(self, cause: Cause, text: str, now: float) -> Verdict:
         return Verdict(Outcome.INVALID, cause, text.strip(), start_to_verdict_s=now - self.started_s)
 
     # --- after it -------------------------------------------------------------------------------------------------
 
-    def _end(self, head: Head, job: Job) -> None:
-        head.send_all("end")
-        alive, limits = job.exit_code() is None, self.case.limits
-
-        def done() -> bool:
-            return job.exit_code() is not None or self.roster.gone(time.monotonic(), limits.silence_s)
-
-        self._listen_until(head, done, limits.teardown_s if alive and head.known else 0.0)
-        head.send_all("leave")
-        job.end(patience_s=limits.teardown_s if self.roster.complete() else 1.0)
+    def _end(self, closing: Closing, keep: bool = False) -> list[Finding]:
+        """End the case on all hosts; what was found there."""
+        closing.end(keep)
+        hosts = [] if self.rank_map.local else closing.left_badly(self.rank_map)
+        order = {"token": self.token, "folder": str(closing.job.folder), "files": closing.files(), "state": self._state()}
+        limits = self.case.limits
+        return closing.leaks + sweep_hosts(self.launcher, self.rank_map, hosts, order, self.folder, limits.silence_s)
 
     def _listen_until(self, head: Head, done: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -293,6 +284,14 @@ class Vigil(ABC):
     @abstractmethod
     def _verdict(self, ground: Ground, now: float) -> Verdict:
         """The verdict on this ground. What is known stays as it is."""
+
+    def _keeps(self, verdict: Verdict) -> bool:
+        """Whether another launch will begin with what this one leaves on its hosts."""
+        return False
+
+    def _state(self) -> str:
+        """The name on other hosts of what stays there between launches; empty: nothing does."""
+        return ""
 
     def _write_down(self) -> None:  # noqa: B027
         """What could not be written before the verdict."""

@@ -10,7 +10,7 @@ from typing import Any
 from harness.judge.decide import decide
 from harness.judge.opinions import opinions
 from harness.judge.picture import Limit
-from harness.judge.verdict import Finding, Verdict
+from harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
 from harness.launch.job import Job
 from harness.launch.launcher import Launcher
 from harness.launch.rank_map import RankMap
@@ -19,6 +19,7 @@ from harness.trace.state import Status
 from harness.watch.dump_files import read_json, read_pickle
 from harness.watch.head import Head
 from harness.watch.members import Members
+from harness.watch.node_folder import state_name
 from harness.watch.picture import picture
 from harness.watch.plan import LAUNCH, STATE, STATE_FOLDER
 from harness.watch.vigil import Ground, Vigil
@@ -66,14 +67,14 @@ class Watchdog(Vigil):
         member = self.members[number]
         if kind == "delta":
             self.members.take(number, message)
-            self.files.delta(number, self.case.ranks, message)
+            self.files.delta(number, self.case.ranks, self.clocks.wall_ns(number), message)
             self.dirty = True
             if member.state.status is Status.ABORTED:
-                self.aborts[number, -1] = member.state.number
+                self.aborts.note(number, -1, member.state.number)
         elif kind == "output":
             self.files.output(number, message["data"])
         elif kind == "ended":
-            member.end(message["code"], entry.heard_s)
+            member.end(message["code"], entry.heard_s, message["seen_ns"])
             member.oom_killed = message["oom"]
             self.dirty = True
         elif kind == "confirmed":
@@ -99,7 +100,19 @@ class Watchdog(Vigil):
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
         advancing = self.progress.advancing(now, self.case.limits.livelock_s)
-        return decide(picture(self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now))
+        known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
+        return decide(picture(*known, self.clocks.of))
+
+    def _write_down(self) -> None:
+        for number, _ in self.roster:
+            self.files.clock(number, self.clocks.wall_ns(number))
+
+    def _keeps(self, verdict: Verdict) -> bool:
+        wrong = any(finding.kind is FindingKind.WRONG_RESULT for finding in verdict.findings)
+        return verdict.outcome is Outcome.SUCCESS and not wrong and self.launch < self.case.launches
+
+    def _state(self) -> str:
+        return state_name(self.identity["machine"], self._environment()[STATE])
 
     # --- after it -------------------------------------------------------------------------------------------------
 

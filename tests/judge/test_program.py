@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.judge.clock import Time
 from harness.judge.decide import decide
 from harness.judge.history import History
 from harness.judge.picture import Failure, Picture, Process
@@ -27,7 +28,7 @@ def judged(
             history.error = (what, "text", "")
             history.failed_ns = history.ended_ns = int(at_s * S)
         states[rank], histories[rank] = state, history
-        processes[rank] = Process("host", 1, code, at_s)
+        processes[rank] = Process("host", 1, code, round(at_s * 1e9))
     return decide(
         Picture(
             states, histories, processes, {}, [], None, False, None, 1.0, 1, 0, attached=True, roots=roots, failures=failures
@@ -35,7 +36,7 @@ def judged(
     )
 
 
-FAILED = (Failure(77, ("RuntimeError", "a worker did not answer", ""), 1 * S),)
+FAILED = (Failure(77, ("RuntimeError", "a worker did not answer", ""), Time(1 * S)),)
 
 
 @pytest.mark.parametrize(

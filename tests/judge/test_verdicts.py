@@ -72,7 +72,8 @@ def judged(
             state.status = Status.DEAD if state.status is not Status.ABORTED else state.status
             state.waiters.clear()
         script.ring.close()
-    processes = {rank: Process("host", 100 + rank, (codes or {}).get(rank), 1.0 + rank) for rank in range(size)}
+    seen_ns = {rank: (1 + rank) * 10**9 for rank in range(size)}
+    processes = {rank: Process("host", 100 + rank, (codes or {}).get(rank), ns) for rank, ns in seen_ns.items()}
     knot = [] if limit else stuck(states, members)
     return decide(Picture(states, histories, processes, comms, knot, limit, advancing, 0.01, 2.0, 5, 0))
 

@@ -8,8 +8,7 @@ import pytest
 
 from harness.judge.verdict import Outcome, Verdict
 from harness.launch.gpus import Gpu
-from harness.watch import teardown
-from harness.watch.members import Members
+from harness.watch import leftovers
 from harness.watch.teardown import Teardown
 
 PID = 2**22 + 7  # of no process
@@ -23,11 +22,9 @@ def gpu(used: int, processes: dict[int, int] | None = None) -> Gpu:
 def findings(monkeypatch: pytest.MonkeyPatch, answers: Sequence[list[Gpu]]) -> list[str]:
     """What teardown finds when NVML answers so, the last answer again and again."""
     left = list(answers)
-    monkeypatch.setattr(teardown, "gpus", lambda: left.pop(0) if len(left) > 1 else left[0])
-    monkeypatch.setattr(teardown, "GPU_GRACE_S", 0.3)
-    members = Members(1)
-    members.join(0, "here", PID, 0)
-    verdict = Teardown("no-such-token", members).finish(Verdict(Outcome.SUCCESS), lambda: None)
+    monkeypatch.setattr(leftovers, "gpus", lambda: left.pop(0) if len(left) > 1 else left[0])
+    monkeypatch.setattr(leftovers, "GPU_GRACE_S", 0.3)
+    verdict = Teardown("no-such-token").finish(Verdict(Outcome.SUCCESS), list, lambda: ({PID}, set()))
     return [finding.text for finding in verdict.findings]
 
 

@@ -1,0 +1,119 @@
+"""Clocks of several hosts: what is claimed of them against simulated clocks that drift, over links of any delay."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.clock import DRIFT, OURS, Clock, Time, first
+
+S = 1_000_000_000
+SLACK_NS = 2  # of rounding
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Another host's clock as it is: ahead by `offset_ns` at our time zero, and drifting at a rate that changes once."""
+
+    offset_ns: int
+    rates: tuple[float, float]
+    turn_ns: int
+
+    def theirs(self, ours_ns: int) -> int:
+        """What it reads at our time."""
+        before, after = min(ours_ns, self.turn_ns), max(0, ours_ns - self.turn_ns)
+        return ours_ns + self.offset_ns + round(before * self.rates[0] + after * self.rates[1])
+
+
+RATES = st.floats(-DRIFT * 0.9, DRIFT * 0.9)
+TRUTHS = st.builds(Truth, st.integers(-(10**6) * S, 10**6 * S), st.tuples(RATES, RATES), st.integers(0, 600 * S))
+DELAYS = st.one_of(st.integers(1_000, 200_000), st.integers(0, 5 * S))
+EXCHANGES = st.lists(st.tuples(st.integers(0, 3 * S), DELAYS, DELAYS), min_size=1, max_size=60)
+MOMENTS = st.integers(0, 900 * S)
+
+
+def measured(truth: Truth, exchanges: list[tuple[int, int, int]]) -> Clock:
+    """What is known of it after exchanges: each so long after the one before, with its delays there and back."""
+    clock, now = Clock(), 0
+    for pause, there, back in exchanges:
+        asked = now + pause
+        now = asked + there + back
+        clock.exchanged(asked, truth.theirs(asked + there), now)
+    return clock
+
+
+@given(TRUTHS, EXCHANGES, MOMENTS)
+def test_the_true_offset_lies_within_what_is_stated(
+    truth: Truth, exchanges: list[tuple[int, int, int]], moment: int
+) -> None:
+    """Whatever the delays and their asymmetry, at any time of the case, also long before or after the exchanges."""
+    clock = measured(truth, exchanges)
+    theirs = truth.theirs(moment)
+    low, high = clock.ahead(theirs)
+    assert low - SLACK_NS <= theirs - moment <= high + SLACK_NS
+    assert abs(clock.ours(theirs) - moment) <= clock.within_ns(theirs) + SLACK_NS
+
+
+@given(TRUTHS, st.integers(1_000, 10**6), st.integers(1_000, 10**6))
+def test_one_exchange_is_known_to_half_its_round_trip(truth: Truth, there: int, back: int) -> None:
+    """What is not known is the way, and nothing else."""
+    clock = measured(truth, [(0, there, back)])
+    assert math.isclose(clock.within_ns(truth.theirs(there)), (there + back) / 2, abs_tol=SLACK_NS)
+
+
+@given(TRUTHS, TRUTHS, EXCHANGES, st.lists(MOMENTS, min_size=3, max_size=3))
+def test_first_is_never_claimed_wrongly(
+    one: Truth, other: Truth, exchanges: list[tuple[int, int, int]], moments: list[int]
+) -> None:
+    """The true first is always among those that may be, and what is said to be before something was."""
+    clocks = [measured(one, exchanges), measured(other, exchanges)]
+    told = [
+        Time(one.theirs(moments[0]), clocks[0]),
+        Time(other.theirs(moments[1]), clocks[1]),
+        Time(moments[2], OURS),
+    ]
+    found = first(dict(enumerate(told)))
+    assert (
+        min(moments) in [moments[number] for number in found]
+        or min(abs(moments[number] - min(moments)) for number in found) <= 2 * SLACK_NS
+    )
+    for a, time in enumerate(told):
+        for b, other_time in enumerate(told):
+            if time.before(other_time):
+                assert moments[a] <= moments[b] + SLACK_NS
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=6))
+def test_on_one_clock_the_first_is_certain(times: list[int]) -> None:
+    """Times of one host need no measure; of equal ones the lowest number counts."""
+    clock = Clock()  # never measured
+    assert first({number: Time(ns, clock) for number, ns in enumerate(times)}) == [times.index(min(times))]
+
+
+def test_nothing_is_known_of_a_clock_that_was_never_measured() -> None:
+    """Of two moments on hosts whose clocks were never compared none is before the other."""
+    one, other = Time(0, Clock()), Time(10**15, Clock())
+    assert not one.before(other)
+    assert not other.before(one)
+    assert first({0: one, 1: other}) == [0, 1]
+    assert math.isinf(one.within_ns)
+
+
+@given(st.floats(0.01, 0.1), st.integers(-(10**5) * S, 10**5 * S), st.integers(20, 60))
+def test_a_clock_that_is_slewed_fast_is_noticed(rate: float, offset_ns: int, seconds: int) -> None:
+    """Where exchanges show a drift beyond what is assumed, more is taken to be unknown: the truth stays within it."""
+    truth = Truth(offset_ns, (rate, rate), 0)
+    clock = measured(truth, [(S, 50_000, 50_000)] * seconds)
+    moment = seconds * S // 2
+    theirs = truth.theirs(moment)
+    low, high = clock.ahead(theirs)
+    assert low - SLACK_NS <= theirs - moment <= high + SLACK_NS
+
+
+def test_exchanges_are_kept_one_a_second() -> None:
+    """A case of hours keeps few exchanges."""
+    clock = measured(Truth(5, (0.0, 0.0), 0), [(S // 100, 1000, 1000)] * 1000)
+    assert len(clock._exchanges) <= 12
