@@ -67,6 +67,9 @@ class Node:
         self._parent = head.parent if os.access(head.parent, os.W_OK) else Path(tempfile.gettempdir())
         self.folder = NodeFolder(self._parent / f"{head.name}.node")
         environ["TMPDIR"] = str(self.folder.path)
+        if machine() != plan.machine:
+            with contextlib.suppress(OSError):
+                head.rmdir()  # an empty one here is Slurm's, which makes the folder that TMPDIR names
         self.state: NodeFolder | None = None
         if STATE in environ and machine() != plan.machine:
             self.state = NodeFolder(self._parent / state_name(plan.machine, environ[STATE]))

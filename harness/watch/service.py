@@ -18,8 +18,10 @@ from harness.watch.plan import TOKEN, read_plan
 if TYPE_CHECKING:
     from harness.watch.line import Line
     from harness.watch.node import Node
+    from harness.watch.pmix import HeldConnections
 
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
+SLURM = "slurm."  # so begins the name that Slurm gives to the ranks of a step under PMIx
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
@@ -51,6 +53,11 @@ class Service(ABC):
             self.node = Node(self.plan, environ)
             self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
+        self.connections: HeldConnections | None = None
+        if environ.get("PMIX_NAMESPACE", "").startswith(SLURM):
+            from harness.watch.pmix import HeldConnections
+
+            self.connections = HeldConnections(environ)
         self.next_scan = 0.0
         self._oom_kills = process.oom_kills()
         process.adopt_orphans()
@@ -79,6 +86,8 @@ class Service(ABC):
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
         self.forward(line)
+        if self.connections:
+            self.connections.look(lambda: process.descendants(os.getpid()))
         if time.monotonic() >= self.next_scan:
             self.next_scan = time.monotonic() + self.scan_s
             self.scan(line)

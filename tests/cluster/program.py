@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -19,7 +20,11 @@ match sys.argv[1]:
         if rank == size - 1:
             raise RuntimeError("no memory on this rank")
         world.barrier()
-    case "crash":
+    case "kill":
+        if rank == size - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        world.barrier()
+    case "exit":
         os._exit(3)
     case "busy":
         while True:
