@@ -1,5 +1,5 @@
-"""Slurm's PMIx: it kills the whole step when the connection of a rank closes that has not finalized MPI. Its supervisor therefore
-holds the connection open, as a duplicate of the rank's own end, until all may leave.
+"""Slurm's PMIx kills the whole step when a rank's connection closes before MPI was finalized. Its supervisor therefore
+holds the connection open, by a duplicate of the rank's own end, until all may leave. Standard library only.
 """
 
 from __future__ import annotations
