@@ -97,6 +97,14 @@ class MinimalEngine:
             found.append((("workload",), f"{prompt} prompt and {new} new tokens exceed max_seq_len {config['max_seq_len']}"))
         return found
 
+    def one_host(self, spec: Mapping[str, Any]) -> str:
+        """What goes by memory or files of one host."""
+        if spec["habits"]["step_broadcast"] != "none":
+            return "guards.step_broadcast goes by shared memory"
+        if spec["config"]["autotuner_cache"] == "first-rank-file":
+            return "with config.autotuner_cache: first-rank-file all read one file"
+        return "with gpu.plane: symm_mem all share one GPU" if spec["gpu"]["plane"] == "symm_mem" else ""
+
     def lacks(self, spec: Mapping[str, Any]) -> str:
         """Nothing: it brings its own model."""
         return ""

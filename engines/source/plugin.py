@@ -36,6 +36,10 @@ class SourceEngine:
             found.append((("config", "tree"), f"there is no folder {tree}; give the root of a TensorRT-LLM checkout"))
         return found
 
+    def one_host(self, spec: Mapping[str, Any]) -> str:
+        """As on the minimal engine, which it runs on."""
+        return MINIMAL.one_host(spec)
+
     def lacks(self, spec: Mapping[str, Any]) -> str:
         """The tree is not part of the product."""
         given = spec["config"]["tree"] is not None

@@ -22,6 +22,7 @@ from harness.bisect.worktrees import Checkout, Worktrees
 from harness.campaign.packing import Packing
 from harness.campaign.run import Run
 from harness.judge.verdict import Outcome, Verdict
+from harness.launch.deal import Hosts
 from harness.launch.launcher import Launcher
 from harness.report.store import RunStore
 from harness.scenario.case import Case
@@ -46,6 +47,7 @@ class Launches:
     suspects: Suspects
     worktrees: Worktrees
     launcher: Launcher
+    hosts: Hosts
     packing: Packing
     tell: Callable[[Launched, int, Judgement, Verdict], None]
     tell_skip: Callable[[int, str], None]
@@ -129,7 +131,7 @@ class Launches:
         folder = self.state.path / launched.folder
         store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [case])
         rerun = self._rerun(sha)
-        Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case)
+        Run(store, self.launcher, Silent(), stop=self.stop, hosts=self.hosts, rerun=lambda _: rerun).one(case)
         verdict = self.state.verdict(launched)
         if verdict is None:
             raise RuntimeError(f"{self.state.path / self.state.verdict_path(launched)} was written and cannot be read")
@@ -164,6 +166,8 @@ class Launches:
         judge = ["lockstep", "judge-commit", asked.case["path"], "--case", asked.case["id"]]
         judge += ["--device", asked.case["spec"]["device"]]
         judge += [word for value in asked.values for word in ("--set", value)]
+        judge += ["--hosts", asked.hosts] if asked.hosts else []
+        judge += ["--interface", asked.interface] if asked.interface else []
         judge += ["--tree", asked.tree] if asked.tree != "." else []
         judge += ["--build", asked.build] if asked.build else []
         judge += ["--signature", self.wanted] if self.wanted else []

@@ -37,6 +37,8 @@ class Asked:
     build: str = ""
     tree: str = "."  # where in the repository the engine is
     launcher: str = "auto"
+    hosts: str | None = None  # of --hosts; a file by its absolute path
+    interface: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class State:
             raise BisectionError(f"{folder}: there is no bisection to go on with: {error}") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise BisectionError(f"{folder / ASKED}: schema is not {SCHEMA!r}, which this lockstep reads")
-        asked = Asked(**{name: raw[name] for name in Asked.__dataclass_fields__} | {"values": tuple(raw["values"])})
+        known = {name: raw[name] for name in Asked.__dataclass_fields__ if name in raw}
+        asked = Asked(**known | {"values": tuple(raw["values"])})
         state = cls(folder, asked)
         for line in files.read_lines(folder / JOURNAL):
             state._take(line)

@@ -29,11 +29,12 @@ from harness.bisect.worktrees import KEPT, Worktrees
 from harness.campaign.devices import Machine, assign
 from harness.campaign.packing import Packing
 from harness.commands import Subparsers
-from harness.commands.hosts import add_launcher
+from harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from harness.commands.selection import add_selection, one
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment, usable_cores
+from harness.scenario.case import Case
 
 FOUND, SEVERAL = 0, 1
 
@@ -55,6 +56,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--jobs", default="1", metavar="N", help="launches at once, or auto: as many as there are cores for")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     add_launcher(parser)
+    add_hosts(parser)
     parser.add_argument("--state", type=Path, metavar="DIR", help=f"where this bisection is kept (default: in {ROOT})")
     parser.add_argument("--resume", action="store_true", help="go on with the bisection in --state, or the latest one")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
@@ -75,6 +77,7 @@ def bisect(arguments: argparse.Namespace) -> int:
     ends = (asked.good, asked.bad) if asked.find == "bad" else (asked.bad, asked.good)
     commits = repository.between(*ends)
     launcher = find(asked.launcher)
+    hosts = hosts_for(Case.from_json(asked.case), asked.hosts, asked.interface)
     if state is None:
         state = State.create(arguments.state, asked, sys.argv, environment(asked.launcher))
     os.chdir(state.path)  # supervisors start here, where no module of the repository can be taken for one of ours
@@ -83,7 +86,9 @@ def bisect(arguments: argparse.Namespace) -> int:
     progress = Progress(commits, suspects)
     print(f"{suspects.count} commits; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
     with Worktrees(repository, state.path / "trees", max(KEPT, jobs)) as worktrees:
-        launches = Launches(state, commits, suspects, worktrees, launcher, packing, progress.launched, progress.skipped)
+        launches = Launches(
+            state, commits, suspects, worktrees, launcher, hosts, packing, progress.launched, progress.skipped
+        )
         search = Search(
             suspects, launches.evidence, replace(options, jobs=jobs), launches.run, launches.build_cost, progress.left
         )
@@ -138,6 +143,8 @@ def _asked(arguments: argparse.Namespace) -> Asked:
         build=arguments.build,
         tree=arguments.tree,
         launcher=arguments.launcher,
+        hosts=os.path.abspath(arguments.hosts) if arguments.hosts and Path(arguments.hosts).is_file() else arguments.hosts,  # noqa: PTH100
+        interface=arguments.interface,
     )
 
 

@@ -10,6 +10,7 @@ from harness.launch.deal import Hosts
 from harness.launch.default_hosts import default_hosts, reached
 from harness.launch.hosts import load_hosts
 from harness.launch.launcher import NAMES, is_name
+from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
 
 
@@ -36,6 +37,14 @@ def add_launcher(parser: argparse.ArgumentParser, more: Sequence[str] = (), text
 def hosts_of(arguments: argparse.Namespace) -> Hosts:
     """The hosts of a run. Raises ScenarioError."""
     return load(arguments.hosts, arguments.interface)
+
+
+def hosts_for(case: Case, given: str | None, interface: str | None) -> Hosts:
+    """Those of a command that runs one case. Raises ScenarioError, also when the case cannot be dealt to them."""
+    hosts = load(given, interface)
+    if lack := hosts.lack(case.nodes, case.ranks):
+        raise ScenarioError(f"case {case.id} cannot be run: {lack}")
+    return hosts
 
 
 def load(given: str | None, interface: str | None) -> Hosts:

@@ -23,9 +23,10 @@ from harness.bisect.silent import Silent
 from harness.campaign.devices import Machine, assign
 from harness.campaign.run import Run
 from harness.commands import Subparsers
-from harness.commands.hosts import add_launcher
+from harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from harness.commands.selection import add_selection, one
 from harness.judge.verdict import Outcome
+from harness.launch.deal import Hosts
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
@@ -51,6 +52,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--tree", default=".", metavar="DIR", help="where in the checkout the engine is")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     add_launcher(parser)
+    add_hosts(parser)
     parser.add_argument("--reports", type=Path, metavar="DIR", help="where runs are kept (default: in git's folder)")
     parser.set_defaults(run=judge_commit)
 
@@ -67,6 +69,7 @@ def judge_commit(arguments: argparse.Namespace) -> int:
         raise BisectionError(f"{here} holds the lockstep that judges: install it outside of the checkout that is judged")
     cases, said = assign([one(arguments)], arguments.device, Machine(gpus(), torch_has_cuda()))
     _say("\n".join(said))
+    hosts = hosts_for(cases[0], arguments.hosts, arguments.interface)
     reports = (arguments.reports or _git_folder(here)).resolve()
     if arguments.build:
         reports.mkdir(parents=True, exist_ok=True)
@@ -83,7 +86,7 @@ def judge_commit(arguments: argparse.Namespace) -> int:
     reports.mkdir(parents=True, exist_ok=True)
     os.chdir(reports)  # supervisors start here, where no module of the checkout can be taken for one of ours
     for _ in range(arguments.repeat):
-        verdict = _verdict(case, arguments.launcher, reports)
+        verdict = _verdict(case, arguments.launcher, hosts, reports)
         found = _judgement(verdict, arguments.signature)
         _say(f"{found.value}: {words(verdict)}{f': {verdict.text}' if found is Judgement.INVALID else ''}")
         if found is Judgement.BAD:
@@ -95,11 +98,11 @@ def judge_commit(arguments: argparse.Namespace) -> int:
     return GOOD
 
 
-def _verdict(case: Case, launcher: str, reports: Path) -> VerdictFile:
+def _verdict(case: Case, launcher: str, hosts: Hosts, reports: Path) -> VerdictFile:
     """Launch once; the verdict as it is on disk."""
     store = RunStore.create(reports, None, sys.argv, environment(launcher), [case])
     _say(f"reports: {store.path}")
-    Run(store, find(launcher), Silent(), stop=threading.Event()).one(case)
+    Run(store, find(launcher), Silent(), stop=threading.Event(), hosts=hosts).one(case)
     verdict = read_verdict((store.path / "cases" / slug(case.id) / "verdict.json").read_bytes())
     if (verdict.case, verdict.run) != (case.id, store.id):
         raise RuntimeError(f"{store.path}: the verdict on disk is of {verdict.case} in {verdict.run}")

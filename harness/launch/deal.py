@@ -44,7 +44,8 @@ class Hosts:
         if len(wanted) > len(self.every):
             return f"they need {len(wanted)} hosts, and there {_are(len(self.every), 'host')}; --hosts names more"
         if wanted:
-            return f"they need hosts with {' and '.join(map(str, sorted(wanted, reverse=True)))} slots"
+            slots = " and ".join(map(str, sorted(wanted, reverse=True)))
+            return f"they need {'a host' if len(wanted) == 1 else 'hosts'} with {slots} slots; more are given as name:slots"
         return f"they need {ranks} slots, and the hosts have {self.slots}; more are given as name:slots"
 
 

@@ -26,7 +26,8 @@ class Engine(Protocol):
     """An engine that can be judged. The object behind an entry point of the group `lockstep.engines`.
 
     It may have more: `sections`, those of SECTIONS that it takes (default: all); `attached`, true for one whose processes do
-    not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched.
+    not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched;
+    `one_host(spec)`, what of a complete spec only ranks on one host can do (default: nothing, empty).
     """
 
     name: str
@@ -55,6 +56,12 @@ def sections(engine: Engine) -> frozenset[str]:
     """The sections that an engine takes."""
     found: frozenset[str] = getattr(engine, "sections", SECTIONS)
     return found
+
+
+def one_host(engine: Engine, spec: Mapping[str, Any]) -> str:
+    """What of a case only ranks on one host can do, as the start of a sentence; empty: nothing."""
+    asked = getattr(engine, "one_host", None)
+    return str(asked(spec)) if callable(asked) else ""
 
 
 def is_attached(engine: Engine) -> bool:

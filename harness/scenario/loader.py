@@ -11,7 +11,7 @@ from harness.scenario import skew
 from harness.scenario.capacity import capacity, per_rank
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.document import Document, Keys
-from harness.scenario.engine import SECTIONS, Engine, find_engine, is_attached, sections
+from harness.scenario.engine import SECTIONS, Engine, find_engine, is_attached, one_host, sections
 from harness.scenario.errors import FileErrors, Problem, UnknownEngine
 from harness.scenario.frame import ExpectSection, Frame
 from harness.scenario.impossible import PHASES, impossible
@@ -131,6 +131,10 @@ class Loader:
         settings = config.model_dump()
         spec = _program(settings) if attached else _spec(here, engine, settings, guards.model_dump(), ranks)
         self._note(engine.check(spec), place)
+        wanted, together = nodes(here, ranks), one_host(engine, spec)
+        if together and len(wanted) > 1:
+            key = "nodes" if here.ranks_per_node is None else "ranks_per_node"
+            self._note([((key,), f"{together}, which only ranks on one host can; leave this out")], place)
         if len(self.problems) > before or expect is None:
             return None
         return Case(
@@ -150,7 +154,7 @@ class Loader:
             mechanism_class=frame.mechanism_class or "",
             note=expect.note or "",
             launches=here.launches,
-            nodes=nodes(here, ranks),
+            nodes=(ranks,) if together else wanted,
         )
 
     def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:

@@ -29,6 +29,10 @@ def mount(settings: dict[str, Any]) -> None:
         call("mount", "--bind", str(folder / name), place)
     # What libraries tell two hosts apart by.
     call("mount", "--bind", str(folder / f"{settings['name']}.boot_id"), "/proc/sys/kernel/random/boot_id")
+    # Network devices as this host has them; libraries look there.
+    groups = os.open("/sys/fs/cgroup", os.O_PATH)
+    call("mount", "-t", "sysfs", "sysfs", "/sys")
+    subprocess.run(["mount", "--rbind", f"/proc/self/fd/{groups}", "/sys/fs/cgroup"], check=True, pass_fds=[groups])
     shared = {place: os.open(place, os.O_PATH) for place in settings["shared"]}
     for own in settings["own"]:
         call("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", own)

@@ -21,6 +21,8 @@ def test_hosts_share_nothing_but_the_checkout(cluster: Cluster) -> None:
     assert all(int(words[2]) < 12 and words[3:] == [] for words in told.values())
     assert cluster["node1"].path("/tmp/mine").read_text() == "here\n"
     assert cluster.run("node2", ["ls", "pyproject.toml"]).stdout == "pyproject.toml\n"
+    devices = ["eth0", "eth1", "lo"]
+    assert sorted(cluster.run("node1", ["ls", "/sys/class/net"]).stdout.split()) == devices
     clock = [sys.executable, "-c", "import time; print(time.monotonic())"]
     ahead = float(cluster.run("node2", clock).stdout) - time.monotonic()
     assert abs(ahead - cluster["node2"].clock_s) < 60

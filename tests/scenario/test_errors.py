@@ -293,6 +293,48 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
         [(FAULTS, "matrix:\n  parallel.ep: [1, 7]\nexpect:\n")],
         ["a.yaml:10:20: matrix.parallel.ep[1]: 7 is neither 1 nor tp (2); use one of them"],
     ),
+    "nodes that are too many": (
+        [(FAULTS, "nodes: 3\nexpect:\n")],
+        ["a.yaml:9:8: nodes: 3 nodes are too many for 2 ranks; every node has at least one"],
+    ),
+    "nodes that cannot be even": (
+        [(PARALLEL, "parallel: {tp: 4}"), (FAULTS, "nodes: 3\nexpect:\n")],
+        [
+            "a.yaml:9:8: nodes: 4 ranks cannot be dealt evenly to 3 nodes; for example ranks_per_node: [2, 1, 1]",
+        ],
+    ),
+    "ranks of nodes that do not add up": (
+        [(FAULTS, "ranks_per_node: [2, 1]\nexpect:\n")],
+        [
+            "a.yaml:9:17: ranks_per_node: [2, 1] adds up to 3 ranks, and there are 2; for example ranks_per_node: [1, 1]",
+        ],
+    ),
+    "ranks of nodes that are no share": (
+        [(PARALLEL, "parallel: {tp: 4}"), (FAULTS, "ranks_per_node: 3\nexpect:\n")],
+        ["a.yaml:9:17: ranks_per_node: 4 ranks are no multiple of 3; for example ranks_per_node: [2, 2]"],
+    ),
+    "nodes and ranks of nodes that contradict each other": (
+        [(FAULTS, "nodes: 2\nranks_per_node: 2\nexpect:\n")],
+        ["a.yaml:10:17: ranks_per_node: 2 on each of 2 nodes is 4 ranks, and there are 2; leave it out"],
+    ),
+    "another number of nodes than the list has": (
+        [(FAULTS, "nodes: 3\nranks_per_node: [1, 1]\nexpect:\n")],
+        ["a.yaml:9:8: nodes: 3 is not the 2 nodes of ranks_per_node; leave nodes out"],
+    ),
+    "a node without ranks": (
+        [(FAULTS, "ranks_per_node: [2, 0]\nexpect:\n")],
+        ["a.yaml:9:21: ranks_per_node[1]: input should be greater than 0, got 0"],
+    ),
+    "nodes for what one host's memory carries": (
+        [
+            ("guards: {preset: trtllm-main}", "guards: {preset: trtllm-main, step_broadcast: checked}"),
+            (FAULTS, "matrix:\n  nodes: [1, 2]\nexpect:\n"),
+        ],
+        [
+            "a.yaml:10:14: matrix.nodes[1]: guards.step_broadcast goes by shared memory, which only ranks on one host can; "
+            "leave this out"
+        ],
+    ),
     "wrong value below a matrix entry": (
         [(FAULTS, "matrix:\n  guards:\n    - {preset: trtllm-main}\n    - {general: 3}\nexpect:\n")],
         [
