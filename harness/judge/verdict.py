@@ -73,6 +73,7 @@ class FindingKind(str, enum.Enum):
     EVIDENCE_LOST = "evidence-lost"
     SECOND_OPINION = "second-opinion"
     UNEVEN_HOSTS = "uneven-hosts"
+    SILENT_HOST = "silent-host"
     NOT_VISIBLE = "not-visible"
 
 

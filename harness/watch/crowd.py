@@ -18,7 +18,7 @@ from harness.judge.history import History
 from harness.judge.picture import Failure
 from harness.trace.ring import decode
 from harness.trace.state import Join, RankState, Status
-from harness.watch.members import HEAD_BYTES, SETTLE_S, TAIL_BYTES, Member, Members
+from harness.watch.members import HEAD_BYTES, TAIL_BYTES, Member, Members
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
@@ -263,7 +263,7 @@ class Crowd(Members):
         Its sockets close when its process ends. MPI has none to close: who is past its last exit handler only finalizes it.
         Who starts and watches processes may end those that wait for a dead one.
         """
-        patience_s = SPAWNER_S if self.others() else SETTLE_S
+        patience_s = SPAWNER_S if self.others() else self.settle_s
         for wait in knot:
             for peer in self.comms.get(wait.wait.comm, ()):
                 one = self._ranks.get(peer)
@@ -272,7 +272,7 @@ class Crowd(Members):
                 if not one.alive:
                     if now_s - one.ended_s < patience_s:
                         return True
-                elif self.kinds[wait.wait.comm][0] != "mpi" or not one.leaving_s or now_s - one.leaving_s < SETTLE_S:
+                elif self.kinds[wait.wait.comm][0] != "mpi" or not one.leaving_s or now_s - one.leaving_s < self.settle_s:
                     return True
         return False
 

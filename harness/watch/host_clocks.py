@@ -34,6 +34,7 @@ class HostClocks:
     own: str
     _by_name: dict[str, HostClock] = field(default_factory=dict)
     _of: dict[int, HostClock] = field(default_factory=dict)
+    _asked: list[HostClock] = field(default_factory=list)  # those that somebody is asked for
 
     def join(self, number: int, hello: dict[str, Any]) -> None:
         """A supervisor said hello."""
@@ -41,7 +42,7 @@ class HostClocks:
         if name not in self._by_name:
             ours = name == self.own
             wall_ns = hello["wall_ns"] - hello["monotonic_ns"]
-            self._by_name[name] = HostClock(OURS if ours else Clock(), wall_ns, -1 if ours else number)
+            self._by_name[name] = HostClock(OURS, wall_ns) if ours else self._measured(number, wall_ns)
         self._of[number] = self._by_name[name]
 
     def exchanged(self, number: int, message: dict[str, Any], answered_ns: int) -> bool:
@@ -51,7 +52,7 @@ class HostClocks:
             if asked_ns <= theirs_ns <= answered_ns:
                 return False
             # It says that it has our clock, and has not: something there tells its processes another time.
-            found = self._of[number] = HostClock(Clock(), found.wall_ns, number)
+            found = self._of[number] = self._measured(number, found.wall_ns)
         found.clock.exchanged(asked_ns, theirs_ns, answered_ns)
         found.exchanges += 1
         return number == found.asks and found.exchanges < FIRST
@@ -59,10 +60,15 @@ class HostClocks:
     def due(self, now_s: float) -> list[int]:
         """Who is to be asked again now."""
         found: list[int] = []
-        for clock in {id(clock): clock for clock in self._of.values()}.values():
-            if clock.asks >= 0 and now_s - clock.asked_s >= AGAIN_S:
+        for clock in self._asked:
+            if now_s - clock.asked_s >= AGAIN_S:
                 clock.asked_s = now_s
                 found.append(clock.asks)
+        return found
+
+    def _measured(self, number: int, wall_ns: int) -> HostClock:
+        found = HostClock(Clock(), wall_ns, number)
+        self._asked.append(found)
         return found
 
     def of(self, number: int) -> Clock:

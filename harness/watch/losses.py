@@ -12,6 +12,7 @@ from harness.watch.misplaced import misplaced
 from harness.watch.nodes import stranger
 from harness.watch.roster import Roster
 
+LOOK_S = 0.1  # between two looks at thousands of supervisors
 CLOSED_S = 1.0  # what a launcher is given to say why a supervisor has gone
 
 
@@ -21,6 +22,7 @@ class Losses:
     def __init__(self, roster: Roster, rank_map: RankMap, limits: Limits, own: dict[str, Any]) -> None:
         self._roster, self._rank_map, self._limits, self._own = roster, rank_map, limits, own
         self._compared = False
+        self._looked_s = 0.0
         self._closed_s: float | None = None  # when a supervisor was first seen to have gone
 
     def look(self, job: Job, started_s: float, now_s: float) -> tuple[Cause, str] | None:
@@ -37,6 +39,9 @@ class Losses:
             other = None if self._rank_map.local else stranger(roster, self._own)
             if wrong := other or misplaced(self._rank_map, roster.places()):
                 return Cause.LAUNCH, wrong
+        if now_s - self._looked_s < LOOK_S:
+            return None
+        self._looked_s = now_s
         if silent := roster.silent(now_s, limits.silence_s):
             return Cause.NODE_LOST, f"nothing was heard for {limits.silence_s:.0f} s from {roster.where(silent)}"
         if closed := roster.closed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from harness.trace.state import RankState, Status
 
 # What the watchdog keeps in memory of each rank: half a million events, then a quarter of a million. All are on disk.
 HEAD_BYTES, TAIL_BYTES = 32 << 20, 16 << 20
-SETTLE_S = 1.0  # what a death is given to wake its peers
+SETTLE_S = 1.0  # what a death is given to wake its peers on the same host
 
 
 @dataclass(slots=True)
@@ -57,11 +58,11 @@ class Member:
         """Whether the engine's process has not ended."""
         return not self.state.gone
 
-    def may_wake(self, now_s: float) -> bool:
+    def may_wake(self, now_s: float, settle_s: float) -> bool:
         """Whether it has ended so recently that its closing sockets may yet wake those that wait for it."""
         if self.state.status is Status.RUNNING or (self.state.parked and self.alive):
             return False
-        return self.alive or now_s - self.ended_s < SETTLE_S
+        return self.alive or now_s - self.ended_s < settle_s
 
     def end(self, code: int | None, now_s: float, seen_ns: int = 0) -> None:
         """The engine's process has ended. What its program had reached before (raised, returned) stays true.
@@ -81,6 +82,7 @@ class Members:
 
     def __init__(self, world: int) -> None:
         self.world = world
+        self.settle_s = SETTLE_S
         self.by_rank: dict[int, Member] = {}
         self.comms: dict[str, tuple[int, ...]] = {}
         self.kinds: dict[str, tuple[str, str]] = {}  # key -> kind, name
@@ -125,6 +127,11 @@ class Members:
         """The waits that can never end, if the present states held together."""
         return stuck(self.states(), self.comms)
 
+    def by_pid(self) -> dict[int, int]:
+        """Ranks by process. Processes of several hosts may have one number: those are left out."""
+        pids = Counter(member.pid for _, member in self)
+        return {member.pid: rank for rank, member in self if pids[member.pid] == 1}
+
     def supervisor_of(self, rank: int) -> int:
         """The number of the supervisor of a rank."""
         return rank
@@ -139,7 +146,7 @@ class Members:
 
     def may_wake(self, knot: Sequence[Stuck], now_s: float) -> bool:
         """Whether somebody has ended so recently that a wait of the knot may yet end by it."""
-        return any(member.may_wake(now_s) for _, member in self)
+        return any(member.may_wake(now_s, self.settle_s) for _, member in self)
 
     def settled(self) -> bool:
         """Whether no rank runs any more: each has raised, returned, aborted or died."""

@@ -11,6 +11,7 @@ from harness.watch.host_clocks import HostClocks
 from harness.watch.identity import LIBRARIES
 from harness.watch.roster import Roster
 
+GAP_S = 5.0  # a supervisor says something every second
 WALL_S = 1.0  # a wall clock that is further off is told: what people read in logs of several hosts does not fit together
 
 
@@ -46,6 +47,18 @@ def uneven(found: Sequence[Node]) -> list[Finding]:
     if off:
         facts["wall_clock_ahead_s"] = off
     return [Finding(FindingKind.UNEVEN_HOSTS, "; ".join(texts), facts)] if texts else []
+
+
+def gaps(roster: Roster) -> list[Finding]:
+    """A finding where a host was not heard for a while and came back: what ranks did about it counts as their own doing."""
+    found: list[Finding] = []
+    for numbers in roster.machines().values():
+        longest_s = max(roster[number].longest_s for number in numbers)
+        if longest_s > GAP_S:
+            host = roster[numbers[0]].host
+            text = f"{host} was not heard for {longest_s:.1f} s: what its ranks and their peers did then may come of that"
+            found.append(Finding(FindingKind.SILENT_HOST, text, {"host": host, "seconds": round(longest_s, 3)}))
+    return found
 
 
 def stranger(roster: Roster, own: dict[str, Any]) -> str | None:

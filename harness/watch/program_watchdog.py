@@ -181,7 +181,7 @@ class ProgramWatchdog(Vigil):
             self.files.dump(name, text.encode())
 
     def _opinions(self, verdict: Verdict) -> list[Finding]:
-        by_pid = {member.pid: rank for rank, member in self.members}
+        by_pid = self.members.by_pid()
         status = read_json(self.dumps.get("nccl-ras.json", b""))
         flights = {rank: read_json(self.dumps.get(f"flight-recorder-rank-{rank}.json", b"")) for rank, _ in self.members}
         return opinions(status, {rank: dump for rank, dump in flights.items() if dump}, by_pid, verdict.blame)

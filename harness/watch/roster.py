@@ -4,6 +4,7 @@ No sockets, no clock.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ class Entry:
     answered: int = 0  # the last call that it has answered
     said_bye: bool = False
     closed: bool = False  # its connection is gone, and with it the supervisor
+    longest_s: float = 0.0  # between two messages
 
     @property
     def host(self) -> str:
@@ -49,6 +51,7 @@ class Roster:
     def __init__(self, world: int) -> None:
         self.world = world
         self._entries: dict[int, Entry] = {}
+        self._numbers: list[int] = []  # in order
 
     def __getitem__(self, number: int) -> Entry:
         return self._entries[number]
@@ -57,11 +60,20 @@ class Roster:
         return number in self._entries
 
     def __iter__(self) -> Iterator[tuple[int, Entry]]:
-        return iter(sorted(self._entries.items()))
+        return ((number, self._entries[number]) for number in self._numbers)
 
     def join(self, number: int, hello: dict[str, Any], now_s: float) -> None:
         """A supervisor said hello."""
+        if number not in self._entries:
+            insort(self._numbers, number)
         self._entries[number] = Entry(hello, now_s)
+
+    def heard(self, number: int, now_s: float) -> Entry:
+        """A message of a supervisor came."""
+        entry = self._entries[number]
+        entry.longest_s = max(entry.longest_s, now_s - entry.heard_s)
+        entry.heard_s = now_s
+        return entry
 
     def complete(self) -> bool:
         """Whether all supervisors have said hello."""

@@ -25,19 +25,17 @@ from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case
 from harness.trace import layout
 from harness.watch.aborts import Aborts
+from harness.watch.attendance import Attendance
 from harness.watch.closing import Closing
 from harness.watch.files import CaseFiles
 from harness.watch.head import Head
-from harness.watch.host_clocks import HostClocks
 from harness.watch.identity import identity
 from harness.watch.losses import Losses
 from harness.watch.members import Members
-from harness.watch.nodes import nodes, uneven
 from harness.watch.plan import RAS, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
 from harness.watch.roll_call import RollCall, Step
-from harness.watch.roster import Roster
 from harness.watch.sweeping import sweep_hosts
 from harness.watch.teardown import Teardown
 
@@ -66,10 +64,10 @@ class Vigil(ABC):
         self.rank_map = rank_map or RankMap.on_this_host(case.ranks)
         self.members = self._nobody()
         self.proof = Proof(self.members)
-        self.roster = Roster(case.ranks)
-        self.roll_call = RollCall()
         self.identity = identity()
-        self.clocks = HostClocks(self.identity["clock"])
+        self.attendance = Attendance(self.rank_map, self.identity)
+        self.roster, self.clocks = self.attendance.roster, self.attendance.clocks
+        self.roll_call = RollCall()
         self.losses = Losses(self.roster, self.rank_map, case.limits, self.identity)
         self.aborts = Aborts(self.roster, self.roll_call)
         self.files = CaseFiles(folder)
@@ -151,37 +149,21 @@ class Vigil(ABC):
 
     def _listen(self, head: Head, timeout_ms: int) -> None:
         for number, message in head.receive(timeout_ms):
-            kind, now = message["type"], time.monotonic()
+            kind = message["type"]
             self.changes += kind in JUDGED
-            if kind == "hello":
-                self.roster.join(number, message, now)
-                self.clocks.join(number, message)
-                self._ask_time(head, number)
-            entry = self.roster[number]
-            entry.heard_s = now
-            if kind == "here":
-                entry.answered = message["number"]
-            elif kind == "bye":
-                entry.said_bye = True
-            elif kind == "time":
-                if self.clocks.exchanged(number, message, time.monotonic_ns()):
-                    self._ask_time(head, number)
-            elif kind == "looked":
+            if self.attendance.take(head, number, message):
+                continue
+            if kind == "looked":
                 self.on_looked(number, message["leaks"])
             elif kind == "state":
-                self.files.state(entry.host, message["path"], message["data"])
+                self.files.state(self.roster[number].host, message["path"], message["data"])
             elif kind == "dump":
                 self.dumps[message["name"]] = message["data"]
                 self.files.dump(message["name"], message["data"])
             else:
                 self._take(head, number, message)
-        for number in head.closed():
-            self.roster[number].closed = True
-        for number in self.clocks.due(time.monotonic()):
-            self._ask_time(head, number)
-
-    def _ask_time(self, head: Head, number: int) -> None:
-        head.send(number, "time", asked_ns=time.monotonic_ns())
+        self.attendance.look(head)
+        self.members.settle_s = self.attendance.settle_s
 
     def _given(self, head: Head, ground: Ground | None, now: float) -> Verdict | None:
         """The verdict on this ground, as soon as everybody has shown that he was there when it was judged."""
@@ -201,8 +183,8 @@ class Vigil(ABC):
 
     def _on_nodes(self, verdict: Verdict) -> Verdict:
         """With what is known of the hosts."""
-        found = nodes(self.roster, self.clocks)
-        return replace(verdict, nodes=found, findings=(*verdict.findings, *uneven(found)))
+        found, findings = self.attendance.nodes()
+        return replace(verdict, nodes=found, findings=(*verdict.findings, *findings))
 
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
@@ -226,7 +208,8 @@ class Vigil(ABC):
     def _lost(self, job: Job, now: float) -> Verdict | None:
         """The verdict when the job, or part of it, has ended or fallen silent before it could be judged."""
         if self.aborts.known:
-            if job.exit_code() is None and not self.roster.gone(now, self.case.limits.silence_s):
+            silence_s = self.case.limits.silence_s
+            if job.exit_code() is None and not (self.roster.gone(now, silence_s) or self.roster.silent(now, silence_s)):
                 return None
             self.members.kill(now)  # with the supervisors
             return self._verdict(Ground(), now)

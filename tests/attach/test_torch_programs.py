@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,21 @@ def test_slow_is_not_a_hang(tmp_path: Path) -> None:
     assert dog.watch().outcome is Outcome.SUCCESS
     assert dog.proof.judged_moving > 0
     assert dog.proof.proved == 0
+
+
+@pytest.mark.parametrize("program", ["deadlock", "raise_one"])
+def test_a_killed_supervisor_is_no_verdict(program: str, tmp_path: Path) -> None:
+    """kill -9 of one when something would be judged: neither a hang nor a raise, whatever the other rank tells then."""
+    dog = watchdog([*MPIEXEC[1], program], 2, tmp_path)
+    killed: list[int] = []
+
+    def look(members: object) -> None:
+        due = dog.proof.candidate or any(one.state.failed or not one.alive for _, one in dog.members)
+        if due and dog.roster.complete() and not killed and not dog.roll_call.open:
+            killed.append(dog.roster[0].supervisor)
+            os.kill(killed[0], signal.SIGKILL)
+
+    dog.on_tick = look
+    verdict = dog.watch()
+    assert killed
+    assert (verdict.outcome, verdict.cause) == (Outcome.INVALID, Cause.NODE_LOST), verdict.text

@@ -95,6 +95,13 @@ def raise_some(rank: Rank) -> None:
         raise RuntimeError("odd rank")
 
 
+def raise_in_turn(rank: Rank) -> None:
+    """Every rank raises an error of its own, the last one first, each half a second after the one before."""
+    rank.barrier()
+    time.sleep((rank.size - 1 - rank.rank) * 0.5)
+    raise RuntimeError(f"error of rank {rank.rank}")
+
+
 def exit_one(rank: Rank) -> None:
     """The last rank's process ends without a word."""
     if rank.last:
@@ -298,6 +305,23 @@ def children(rank: Rank) -> None:
     deadlock(rank)
 
 
+def stay(rank: Rank) -> None:
+    """Every rank starts a child in a session of its own, and goes on for ever."""
+    import subprocess
+
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
+    too_slow(rank)
+
+
+def remember(rank: Rank) -> None:
+    """Every rank adds the number of this launch to what it has left before."""
+    place = Path(os.environ["LOCKSTEP_STATE"])
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / f"rank-{rank.rank}").open("a") as file:
+        file.write(os.environ["LOCKSTEP_LAUNCH"])
+    rank.barrier()
+
+
 def _device(rank: Rank, delay_s: float = 0.0) -> SimulatedDevice:
     folder = Path(os.environ["TMPDIR"]) / "device"
     folder.mkdir(exist_ok=True)
@@ -338,11 +362,11 @@ def raise_after_launch(rank: Rank) -> None:
 PROGRAMS: dict[str, Callable[[Rank], None]] = {
     program.__name__: program
     for program in (
-        clean, deadlock, raise_one, raise_all, raise_some, exit_one, exit_before_init,
+        clean, deadlock, raise_one, raise_all, raise_some, raise_in_turn, exit_one, exit_before_init,
         exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
         abort, abort_after_error, watched, return_early,
         spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
-        children, replay, skip_replay, raise_after_launch,
+        children, stay, remember, replay, skip_replay, raise_after_launch,
     )
 }  # fmt: skip
 

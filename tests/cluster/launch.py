@@ -1,0 +1,38 @@
+"""Judges one of the small rank programs on several hosts. A command, so that it can run on the head of a test cluster.
+
+`python -m tests.cluster.launch PROGRAM HOSTS FOLDER [LIMIT=SECONDS...]` prints the (last) verdict as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from harness.commands.hosts import load
+from harness.launch.launcher import find
+from harness.watch.watchdog import Watchdog
+from tests.watch.launch import case
+
+LIMITS = {"deadline_s": 60.0, "livelock_s": 40.0, "launch_s": 40.0, "silence_s": 6.0}
+
+
+def main(program: str, given: str, folder: str, *limits: str) -> None:
+    """Judge one program, with as many ranks as the hosts have slots."""
+    hosts = load(given, None)
+    ranks = hosts.slots
+    rank_map = hosts.deal((), ranks)
+    assert rank_map is not None
+    wanted = {name: float(value) for name, _, value in (limit.partition("=") for limit in limits)}
+    launches = int(wanted.pop("launches", 1))
+    judged = replace(case(program, ranks, **{**LIMITS, **wanted}), launches=launches)
+    Path(folder).mkdir()
+    argv = [sys.executable, "-m", "tests.watch.ranks", program]
+    for number in range(1, launches + 1):
+        verdict = Watchdog(judged, argv, find(), Path(folder), number, rank_map).watch()
+    print(json.dumps(verdict.to_json()), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
