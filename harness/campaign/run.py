@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import threading
 import time
 import traceback
@@ -14,10 +13,10 @@ from typing import Protocol
 
 from harness.campaign.attempts import attempts, may_retry
 from harness.campaign.gpu_pool import GpuPool, on_gpus
+from harness.campaign.interruption import not_by_slurm
 from harness.campaign.launches import launches
 from harness.campaign.packing import ONE_BY_ONE, Packing
 from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch import allocation
 from harness.launch.deal import Hosts
 from harness.launch.default_hosts import default_hosts
 from harness.launch.launcher import Launcher, LaunchError, choose
@@ -133,17 +132,6 @@ class Run:
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
-
-
-def not_by_slurm(verdict: Verdict) -> Verdict:
-    """The verdict, unless it may be Slurm's work: an allocation that is being ended kills ranks, in any order.
-
-    Raises KeyboardInterrupt then: the case has not been judged, and the run is over.
-    """
-    if verdict.outcome is not Outcome.SUCCESS and (why := allocation.ending()):
-        print(f"lockstep: {why}", file=sys.stderr)
-        raise KeyboardInterrupt
-    return verdict
 
 
 def exit_code(lines: Sequence[Line]) -> int:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.campaign.run import not_by_slurm
+from harness.campaign.interruption import not_by_slurm
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from harness.commands.slurm import allocated, end_in_order

@@ -74,8 +74,11 @@ def ending() -> str:
     state = facts.get("JobState", "")
     if state not in GOING_ON:
         return f"Slurm job {job()} is {state or 'gone'}"
-    preempted = facts.get("PreemptTime", "None")
-    return f"Slurm job {job()} is preempted since {preempted}" if preempted not in ("None", "Unknown", "N/A") else ""
+    if _is_time(preempted := facts.get("PreemptTime", "")):
+        return f"Slurm job {job()} is preempted since {preempted}"
+    # From then on it gets no more steps, and up to half a minute later its end.
+    over = seconds_until(facts.get("EndTime", ""), datetime.now()) == 0.0
+    return f"Slurm job {job()} has reached its limit of time" if over else ""
 
 
 def ask(*argv: str, errors: bool = False) -> str:
@@ -87,6 +90,10 @@ def ask(*argv: str, errors: bool = False) -> str:
     if done.returncode != 0:
         raise LaunchError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout + (done.stderr if errors else "")
+
+
+def _is_time(text: str) -> bool:
+    return seconds_until(text, datetime.now()) is not None
 
 
 def _facts() -> dict[str, str]:

@@ -79,7 +79,7 @@ class Service(ABC):
                 pass
         except LostError as lost:
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
-            self.end()
+            self.abandon()
             process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
             time.sleep(LINGER_S)
 
@@ -143,6 +143,12 @@ class Service(ABC):
         if self.node:
             self.node.leave(keep)
 
+    def abandon(self) -> None:
+        """Leave nothing behind, with nobody to look after it: not what ranks made just before they were killed either."""
+        self.end()
+        if self.leftovers:
+            self.leftovers.remove_files()
+
     @abstractmethod
     def forward(self, line: Line) -> None:
         """Send what is new: events, output, ends."""
@@ -167,7 +173,8 @@ def serve(service: Service) -> None:
     """
 
     def stop(signum: int, frame: object) -> None:
-        service.end()
+        signal.signal(signum, signal.SIG_IGN)
+        service.abandon()
         os._exit(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -151,9 +151,9 @@ def test_mpiexec_inside_an_allocation(slurm: Slurm, reports: Path) -> None:
 @pytest.mark.parametrize("inside", [True, False])
 def test_kill_9_of_the_head(inside: bool, slurm: Slurm, reports: Path) -> None:
     """When the head is killed its step ends on all nodes, and an allocation that it had got is released."""
-    words = ["run", HERE / "then_busy.yaml", "-k", "#2", "--launcher", "srun", "--run-id", "r", "--reports", reports]
     allocated = ["salloc", "--quiet", "-N2", "-n2"] if inside else []
-    started = slurm.start([*allocated, LOCKSTEP, *words])
+    case: list[str | Path] = [HERE / "then_busy.yaml", "-k", "#2", "--launcher", "srun"]
+    started = slurm.start([*allocated, LOCKSTEP, "run", *case, "--run-id", "r", "--reports", reports])
     until(lambda: _is_busy(reports / "r"), "the case did not begin")
     head = next(pid for pid, line in slurm.cluster[slurm.head].processes().items() if line[1:3] == [str(LOCKSTEP), "run"])
     os.kill(head, signal.SIGKILL)
