@@ -22,6 +22,7 @@ from engines.minimal.hang_detector import HangDetector
 from engines.minimal.inbox import Inbox
 from engines.minimal.kernels import Kernels
 from engines.minimal.model_engine import ModelEngine
+from engines.minimal.parts import Parts
 from engines.minimal.pipeline import Pipeline
 from engines.minimal.protocols import Device, KvCache
 from engines.minimal.request_feed import RequestFeed
@@ -138,18 +139,12 @@ class Rank:
 
     def warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmsUp:
         """The warm-up of one of upstream's executors, ready to run. Another engine's may take its place."""
-        return WarmUp(
-            self.settings,
-            engine,
-            manager,
-            self.tp,
-            self.world,
-            self.pipeline,
-            self.hand_off,
-            self.recorder,
-            self.faults,
-            autotuner=self.autotuner,
-        )
+        return WarmUp(**self.parts(engine, manager).shared(), autotuner=self.autotuner)
+
+    def parts(self, engine: ModelEngine, manager: BlockManager) -> Parts:
+        """What a warm-up of this executor stands on."""
+        where = (self.tp, self.world, self.pipeline, self.hand_off)
+        return Parts(self.settings, engine, manager, *where, self.recorder, self.faults)
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""

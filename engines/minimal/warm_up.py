@@ -20,30 +20,15 @@ from engines.minimal.batch import (
     max_context_tokens,
     warmup_request,
 )
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.faults import Faults
 from engines.minimal.guard import Guard
-from engines.minimal.model_engine import WARMUP_STEPS, ModelEngine
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.protocols import Communicator
-from engines.minimal.settings import Settings
-from harness.trace import Recorder
+from engines.minimal.model_engine import WARMUP_STEPS
+from engines.minimal.parts import Parts
 
 
 @dataclass(slots=True)
-class WarmUp:
+class WarmUp(Parts):
     """Runs all phases once."""
 
-    settings: Settings
-    engine: ModelEngine
-    manager: BlockManager
-    tp: Communicator
-    world: Communicator
-    pipeline: Pipeline
-    hand_off: CacheHandOff
-    recorder: Recorder
-    faults: Faults
     captured: dict[str, list[int]] = field(default_factory=dict)
     skipped: dict[str, Sequence[int | str]] = field(default_factory=dict)
     general: bool = False  # whether there is a general warm-up; may be agreed

@@ -20,8 +20,7 @@ class SourceRank(Rank):
     def warm_up(self, engine: ModelEngine, manager: BlockManager) -> SourceWarmUp:
         """The tree's warm-up, ready to run."""
         tree = Path(json.loads(os.environ["LOCKSTEP_SPEC"])["config"]["tree"])
-        ours = (engine, manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
-        return SourceWarmUp(UPSTREAM, tree, self.settings, *ours)
+        return SourceWarmUp(**self.parts(engine, manager).shared(), upstream=UPSTREAM, root=tree)
 
 
 if __name__ == "__main__":

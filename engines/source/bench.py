@@ -6,29 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.faults import Faults
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.protocols import Communicator
-from engines.minimal.settings import Settings
-from harness.trace import Recorder
+from engines.minimal.parts import Parts
 
 
-@dataclass(slots=True)
-class Bench:
+@dataclass(slots=True, kw_only=True)
+class Bench(Parts):
     """What stand-ins stand on."""
 
-    settings: Settings
-    engine: ModelEngine
-    manager: BlockManager
-    tp: Communicator
-    world: Communicator
-    pipeline: Pipeline
-    hand_off: CacheHandOff
-    recorder: Recorder
-    faults: Faults
     mentions: Callable[[str], bool]  # whether the tree's class names an attribute: versions differ in what they call
     phase: str = ""
     shape: str = ""

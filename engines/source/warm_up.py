@@ -8,13 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.faults import Faults
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.protocols import Communicator
-from engines.minimal.settings import Settings
+from engines.minimal.parts import Parts
 from engines.minimal.unable import Unable
 from engines.source.bench import Bench
 from engines.source.class_source import ClassSource
@@ -23,26 +17,16 @@ from engines.source.namespace import Namespace, World
 from engines.source.notes import Notes
 from engines.source.tree import Tree
 from engines.source.upstream import Entry, Upstream
-from harness.trace import Recorder
 
 NOT_UPSTREAMS = (AttributeError, ImportError, NameError, TypeError)
 
 
-@dataclass(slots=True)
-class SourceWarmUp:
+@dataclass(slots=True, kw_only=True)
+class SourceWarmUp(Parts):
     """Takes the place of the minimal engine's own warm-up. Raises Unable for what it cannot run."""
 
     upstream: Upstream
     root: Path
-    settings: Settings
-    engine: ModelEngine
-    manager: BlockManager
-    tp: Communicator
-    world: Communicator
-    pipeline: Pipeline
-    hand_off: CacheHandOff
-    recorder: Recorder
-    faults: Faults
     captured: dict[str, list[int]] = field(default_factory=dict)
     skipped: dict[str, list[int]] = field(default_factory=dict)
 
@@ -69,8 +53,7 @@ class SourceWarmUp:
             self.world.allgather(time.monotonic(), "clock")
 
     def _bench(self, source: ClassSource) -> Bench:
-        ours = (self.engine, self.manager, self.tp, self.world, self.pipeline, self.hand_off, self.recorder, self.faults)
-        return Bench(self.settings, *ours, mentions=source.mentions)
+        return Bench(**self.shared(), mentions=source.mentions)
 
     def _note(self) -> None:
         """Which of the configured graphs there are now."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.launch.interface import is_this_host
+from harness.launch.interface import is_this_host, resolve
 from harness.scenario.errors import FileErrors, Problem, ScenarioError
 
 INLINE = "--hosts"  # stands for the file in problems of a list on the command line
@@ -40,7 +40,20 @@ def load_hosts(given: str) -> tuple[Host, ...]:
         raise ScenarioError(f"--hosts {given}: no such file; hosts themselves are given as name:slots,name:slots")
     else:
         hosts = parse_list(given)
+    _check_aliases(hosts, given)
     return tuple(replace(host, here=is_this_host(host.name)) for host in hosts)
+
+
+def _check_aliases(hosts: Iterable[Host], given: str) -> None:
+    """Every node is a host of its own. Names that only ssh knows are compared by the watchdog, when ranks report."""
+    names: dict[str, str] = {}
+    for host in hosts:
+        address = resolve(host.name)
+        if address is None:
+            continue
+        other = names.setdefault(address, host.name)
+        if other != host.name:
+            raise ScenarioError(f"--hosts {given}: {other} and {host.name} are one host ({address}); use one of its names")
 
 
 def parse_file(text: str, file: str) -> tuple[Host, ...]:

@@ -73,7 +73,7 @@ class Node:
         self.state: NodeFolder | None = None
         if STATE in environ and machine() != plan.machine:
             self.state = NodeFolder(self._parent / state_name(plan.machine, environ[STATE]))
-            if environ[LAUNCH] == "1":
+            if environ.get(LAUNCH, "1") == "1":
                 self.state.begin(environ[TOKEN])
             environ[STATE] = str(self.state.path / STATE_FOLDER)
         if environ.get(RAS) == plan.ras:  # the watchdog has chosen it, and knows its own host's ports only

@@ -50,7 +50,10 @@ class Service(ABC):
             from harness.watch.leftovers import Leftovers
             from harness.watch.node import Node
 
-            self.node = Node(self.plan, environ)
+            try:
+                self.node = Node(self.plan, environ)
+            except OSError as error:
+                raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
             self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
         self.connections: HeldConnections | None = None

@@ -103,6 +103,12 @@ def test_what_is_given_is_a_file_or_a_list(tmp_path: Path) -> None:
         load_hosts("a:1,b:x")
 
 
+def test_two_names_of_one_host_are_refused() -> None:
+    """A launcher would start two nodes there, or none."""
+    with pytest.raises(ScenarioError, match=r"localhost and 127\.0\.0\.1 are one host"):
+        load_hosts("localhost:1,127.0.0.1:1")
+
+
 def test_this_host_is_known_by_its_names() -> None:
     """Whatever it is called: what runs here alone needs no ssh."""
     names = ["localhost", os.uname().nodename, "127.0.0.1"]

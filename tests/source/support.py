@@ -40,7 +40,9 @@ def launch(tree: Path, changes: dict[str, Any] | None = None, world: int = 2, st
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
         pipeline, hand_off = Pipeline(mine, alone(), log, device), CacheHandOff(mine, alone(), log)
-        warm_up = SourceWarmUp(UPSTREAM, tree, mine, engine, manager, tp, everybody, pipeline, hand_off, log, faults)
+        warm_up = SourceWarmUp(
+            mine, engine, manager, tp, everybody, pipeline, hand_off, log, faults, upstream=UPSTREAM, root=tree
+        )
         ran = Ran(log, device, warm_up)
         try:
             warm_up.run()

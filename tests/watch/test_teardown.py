@@ -30,7 +30,8 @@ def leftovers() -> set[str]:
 
     Other jobs may run on this host meanwhile; what they use is not left over.
     """
-    folders = {str(path) for path in Path(tempfile.gettempdir()).glob("lockstep-*")}
+    found = {str(path) for path in Path(tempfile.gettempdir()).glob("lockstep-*")}
+    folders = {folder for folder in found if not Path(folder).name.startswith("lockstep-cluster-")}  # of test hosts
     used = {folder for folder in folders if process.with_variable("TMPDIR", folder)}
     topology = {str(path) for path in Path("/tmp").glob("hydra_*")}
     return folders - used | topology | process.unmapped(process.shared_memory_files())
