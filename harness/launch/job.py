@@ -56,7 +56,7 @@ class Job:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.without)}
         suited = {**ONE_THREAD, **(LOOPBACK if rank_map.local else {})} if ours else {}
         env = {**inherited, **suited, **launcher.environment, **environment}
-        env |= {"TMPDIR": str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
+        env |= {launcher.folder_in: str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
             with log.open("wb") as output:
                 self.process = subprocess.Popen(

@@ -22,6 +22,7 @@ OF_SLURM = (
     *("SLURM_JOB", "SLURM_NODE", "SLURM_NNODES", "SLURM_TASKS_PER_NODE", "SLURM_STEP", "SLURM_NTASKS", "SLURM_NPROCS"),
     *srun.OF_A_STEP,
 )
+ANYWHERE = "/"  # every host has it, and supervisors go on from there; launchers choose another where theirs is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Launcher:
     `arguments` gets a folder besides, the job's own, for files that the launcher is to read. `forward`: from the names of
     variables to arguments by which it takes them to other hosts; none where it takes all. `without`: how variables begin
     that neither it nor the ranks inherit. `end`: ends what its own death would leave running, by the name of that folder.
+    `folder_in`: the variable by which supervisors are told that folder.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Launcher:
     forward: Callable[[Iterable[str]], list[str]] = lambda names: []
     without: tuple[str, ...] = ()
     end: Callable[[str], None] = lambda name: None
+    folder_in: str = "TMPDIR"
 
     def command(self, rank_map: RankMap, argv: list[str], folder: Path, environment: Iterable[str] = ()) -> list[str]:
         """The command line that starts `argv` on every rank. `environment`: names of variables that ranks get."""
@@ -56,7 +59,8 @@ def _hydra_arguments(rank_map: RankMap, folder: Path) -> list[str]:
     hosts.write_text("".join(f"{node.host}:{node.ranks}\n" for node in rank_map.nodes))
     where = ["-iface", rank_map.head.name] if rank_map.head else []  # where its proxies find it; else by this host's name
     program = ssh.write(folder, ssh.HYDRA)
-    return [*where, "-launcher", "ssh", "-launcher-exec", program, "-f", str(hosts), "-n", str(rank_map.ranks)]
+    over = ["-launcher", "ssh", "-launcher-exec", program]
+    return [*where, *over, "-wdir", ANYWHERE, "-f", str(hosts), "-n", str(rank_map.ranks)]
 
 
 def _hydra_environment() -> dict[str, str]:
@@ -74,7 +78,8 @@ def _prrte_arguments(rank_map: RankMap, folder: Path) -> list[str]:
     if rank_map.head and rank_map.head.chosen:
         daemons["prte_if_include"] = rank_map.head.network
     options = [word for name, value in daemons.items() for word in ("--prtemca", name, value)]
-    return [*options, "--host", hosts, "--map-by", "slot:oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+    mapping = ["--map-by", "slot:oversubscribe", "--bind-to", "none"]
+    return [*options, "--host", hosts, *mapping, "--wdir", ANYWHERE, "-n", str(ranks)]
 
 
 def _prrte_forward(names: Iterable[str]) -> list[str]:
@@ -141,7 +146,16 @@ def slurm(wanted: str) -> Launcher:
     """srun with the kind of MPI that is wanted (`srun:KIND`), or with the best. Raises LaunchError."""
     version, kind = srun.version(), srun.kind(wanted.partition(":")[2])
     name = f"{srun.NAME}:{kind}" if kind else srun.NAME
-    return Launcher(name, srun.NAME, version, partial(srun.arguments, kind), {}, without=srun.WITHOUT, end=srun.end_step)
+    return Launcher(
+        name,
+        srun.NAME,
+        version,
+        partial(srun.arguments, kind),
+        {},
+        without=srun.WITHOUT,
+        end=srun.end_step,
+        folder_in=srun.FOLDER_IN,
+    )
 
 
 def find(wanted: str = "auto") -> Launcher:

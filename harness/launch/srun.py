@@ -11,6 +11,8 @@ from harness.launch.errors import LaunchError
 from harness.launch.rank_map import RankMap
 
 NAME = "srun"
+# On every node Slurm makes the folder that TMPDIR names, and leaves it there. So supervisors are told by this, and set TMPDIR.
+FOLDER_IN = "LOCKSTEP_TMPDIR"
 FALLBACK = "use --launcher hydra or prrte, which reach the nodes by ssh"
 # What a batch job hands on to its steps, and what would place or bind ranks in another way than the map says.
 INHERITED = (
@@ -32,8 +34,9 @@ def arguments(kind: str, rank_map: RankMap, folder: Path) -> list[str]:
     placed = ["--distribution=arbitrary", f"--nodelist={hosts}", f"--ntasks={rank_map.ranks}"]
     shared = ["--overlap", "--overcommit", "--mem=0", "--cpu-bind=none"]  # with the steps of other cases
     patient = ["--no-kill", "--kill-on-bad-exit=0", "--wait=0"]  # the others live on when one has ended
+    there = [] if rank_map.local else ["--chdir=/"]  # every host has it, and supervisors go on from there
     plain = ["--input=0", "--export=ALL", f"--job-name={folder.name}", *([f"--mpi={kind}"] if kind else [])]
-    return [*placed, *shared, *patient, *plain]
+    return [*placed, *shared, *patient, *there, *plain]
 
 
 def version() -> str:

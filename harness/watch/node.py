@@ -57,6 +57,18 @@ def interface_of(address: str) -> str:
     return ""
 
 
+def enter(folder: str, environ: dict[str, str], needed: bool) -> None:
+    """Work in the folder in which Lockstep was started, if it is here. Raises SystemExit when it is needed and is not."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        if needed:
+            host, why = os.uname().nodename, (error.strerror or "").lower()
+            raise SystemExit(f"{host}: {folder}: {why}; start lockstep in a folder that every host has") from error
+        os.chdir(tempfile.gettempdir())
+    environ["PWD"] = str(Path.cwd())
+
+
 class Node:
     """This host as one supervisor prepares it: a folder for what lives as long as the job, and one for what stays between
     the launches of a case. Nothing of it is shared with other hosts."""
@@ -67,9 +79,6 @@ class Node:
         self._parent = head.parent if os.access(head.parent, os.W_OK) else Path(tempfile.gettempdir())
         self.folder = NodeFolder(self._parent / f"{head.name}.node")
         environ["TMPDIR"] = str(self.folder.path)
-        if machine() != plan.machine:
-            with contextlib.suppress(OSError):
-                head.rmdir()  # an empty one here is Slurm's, which makes the folder that TMPDIR names
         self.state: NodeFolder | None = None
         if STATE in environ and machine() != plan.machine:
             self.state = NodeFolder(self._parent / state_name(plan.machine, environ[STATE]))

@@ -36,6 +36,7 @@ class Plan:
     capacity: int
     nodes: tuple[int, ...]  # how many ranks each node has, in the order of ranks
     chosen: bool  # the user has named the interface: ranks are to use it for everything
+    cwd: str  # the working directory of the ranks
     machine: str  # what tells the watchdog's host from others
     ras: str  # what the watchdog has chosen for it; empty: the user has
     silence_s: float = SILENCE_S

@@ -34,6 +34,7 @@ class ProgramSupervisor(Service):
     """One launched command and everything below it."""
 
     poll_ms = 5
+    needs_cwd = True
 
     def __init__(self, environ: dict[str, str]) -> None:
         super().__init__(environ)
@@ -221,4 +222,4 @@ def mapped_library(pid: int) -> str | None:
 
 
 if __name__ == "__main__":
-    serve(ProgramSupervisor(dict(os.environ)))
+    serve(ProgramSupervisor)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.watch import process
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 SLURM = "slurm."  # so begins the name that Slurm gives to the ranks of a step under PMIx
+FOLDER = "LOCKSTEP_TMPDIR"  # stands for TMPDIR where the launcher would act on that
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
@@ -38,6 +40,7 @@ class Service(ABC):
 
     poll_ms = 10
     scan_s = 0.25
+    needs_cwd = False  # whether it cannot do without the working directory of the command line
     child: subprocess.Popen[bytes]
 
     def __init__(self, environ: dict[str, str]) -> None:
@@ -48,8 +51,9 @@ class Service(ABC):
         self.leftovers: Leftovers | None = None
         if self.plan.remote:
             from harness.watch.leftovers import Leftovers
-            from harness.watch.node import Node
+            from harness.watch.node import Node, enter
 
+            enter(self.plan.cwd, environ, self.needs_cwd)
             try:
                 self.node = Node(self.plan, environ)
             except OSError as error:
@@ -169,21 +173,31 @@ class Service(ABC):
         """End all that was started; harmless when done twice."""
 
 
-def serve(service: Service) -> None:
-    """Run it, and end what it started whatever happens to this process. Does not return.
+def serve(kind: Callable[[dict[str, str]], Service]) -> None:
+    """Make one, run it, and end what it started whatever happens to this process. Does not return.
 
     The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
     """
+    services: list[Service] = []
+    early: list[int] = []  # signals that came while it was being made
 
     def stop(signum: int, frame: object) -> None:
+        if not services:
+            early.append(signum)
+            return
         signal.signal(signum, signal.SIG_IGN)
-        service.abandon()
+        services[0].abandon()
         os._exit(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, stop)
+    if FOLDER in os.environ:
+        os.environ["TMPDIR"] = os.environ.pop(FOLDER)
+    services.append(kind(dict(os.environ)))
+    for signum in early:
+        stop(signum, None)
     try:
-        service.run()
+        services[0].run()
     finally:
-        service.end()
+        services[0].end()
     os._exit(0)

@@ -5,7 +5,6 @@ What is to be swept comes by the environment, since it is a secret: see `ORDER`.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -37,10 +36,6 @@ def sweep(token: str, folder: str, files: list[str], state: str) -> dict[str, li
         for name in (f"{Path(folder).name}.node", state):
             if name.startswith(PREFIX):
                 shutil.rmtree(parent / name, ignore_errors=True)
-        for name in {Path(folder).name, Path(os.environ.get("TMPDIR", "")).name}:
-            if name.startswith(PREFIX):
-                with contextlib.suppress(OSError):
-                    (parent / name).rmdir()  # Slurm makes the folder that TMPDIR names; the watchdog's own is not empty
     return {"processes": [f"{pid} ({text})" for pid, text in found.items()]}
 
 

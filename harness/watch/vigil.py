@@ -121,6 +121,7 @@ class Vigil(ABC):
             capacity=layout.DEFAULT_CAPACITY,
             nodes=tuple(node.ranks for node in self.rank_map.nodes),
             chosen=self.rank_map.head is not None and self.rank_map.head.chosen,
+            cwd=str(Path.cwd()),
             machine=self.identity["machine"],
             ras=ras,
             silence_s=self.case.limits.silence_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -29,13 +30,15 @@ from tests.cluster.support import (
 pytestmark = pytest.mark.timeout(300)
 # Not of the launcher, or PRRTE cannot do it: two of its daemons on one host wait for each other.
 hydra = pytest.mark.skipif(find().name != "hydra", reason="once is enough, under Hydra")
+PAGE = (ROOT / "docs" / "hosts.md").read_text()
 SCENARIOS = ROOT / "scenarios" / "cluster"
 TOLD: list[str | Path] = [sys.executable, ROOT / "tests" / "cluster" / "told.py"]
 
 
 def test_a_deadlock_between_hosts_is_proved_and_its_cure_succeeds(cluster: Cluster) -> None:
     """Verdict, blame and all evidence of all ranks are on the head, which shares no folder with the others."""
-    done = lockstep(cluster, "run", SCENARIOS / "generation-capture-two-nodes.yaml", "--hosts", "node1:2,node2:2")
+    command = re.findall(r"^lockstep (run .*?) +#", PAGE, re.MULTILINE)[0]
+    done = lockstep(cluster, *command.split())
     assert done.returncode == 0, done.stdout + done.stderr
     hang, success = sorted(verdicts(cluster).items(), key=lambda item: item[1]["outcome"])
     assert (hang[1]["cause"], hang[1]["proved"], hang[1]["blame"]["ranks"]) == ("deadlock", True, [3])
@@ -148,6 +151,16 @@ def test_a_host_that_ssh_does_not_reach(name: str, said: str, cluster: Cluster) 
     assert done.returncode == 3, done.stderr
     assert "invalid (launch)" in done.stderr
     assert said in done.stderr
+    all_clean(cluster)
+
+
+def test_a_folder_that_other_hosts_have_not(cluster: Cluster) -> None:
+    """A program that would run elsewhere than it was told to does not run; an engine can do without."""
+    cluster[cluster.head].path("/tmp/only-here").mkdir(exist_ok=True)
+    argv: list[str | Path] = [LOCKSTEP, "watch", "--reports", REPORTS, "--hosts", "node1:1,node2:1", "--", *TOLD]
+    done = cluster.run(cluster.head, argv, environment(), cwd="/tmp/only-here", check=False)
+    assert done.returncode == 3, done.stderr
+    assert "/tmp/only-here: no such file or directory; start lockstep in a folder that every host has" in done.stderr
     all_clean(cluster)
 
 
