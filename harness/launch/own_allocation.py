@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from harness.launch import allocation
 from harness.launch.errors import LaunchError
-from harness.watch.process import dies_with
 
-# It tells what salloc has put into its environment, and waits for the end of its input, which comes with our own end.
-HOLDER = ["sh", "-c", "env -0; printf 'READY\\0'; exec cat >/dev/null"]
+# It tells what salloc has put into its environment, and waits for a word. When we end without one, supervisors are
+# given a moment to leave before Slurm kills them.
+HOLDER = ["sh", "-c", "env -0; printf 'READY\\0'; read -r word || sleep 8"]
+# Until then: when our own end comes, the allocation is waited for no more. $1: salloc.
+GUARD = "cat; kill -TERM $1"
 READY = b"READY"
 RELEASE_S = 20.0
 
@@ -39,22 +41,19 @@ class Wish:
 def own_allocation(wish: Wish) -> Iterator[None]:
     """Get an allocation, however long that takes, and be inside it; release it afterwards. Raises LaunchError.
 
-    salloc says on stderr what it waits for. Should this process be killed, it is told to release what it has or waits for.
+    salloc says on stderr what it waits for. Should this process be killed, the allocation is given up too, also one that is
+    still waited for.
     """
     argv = ["salloc", "--job-name=lockstep", *wish.options(), *HOLDER]
     before = dict(os.environ)
     try:
-        salloc = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches this process only
-            preexec_fn=dies_with(os.getpid(), signal.SIGTERM),
-        )
+        # Ctrl-C reaches this process only.
+        salloc = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     except OSError as error:
         raise LaunchError(f"cannot start salloc: {error}; load your cluster's Slurm module") from error
     try:
-        told = _told(salloc)
+        with _guarded(salloc.pid):
+            told = _told(salloc)
         if allocation.JOB not in told:
             raise LaunchError(
                 f"no allocation: {' '.join(argv[: -len(HOLDER)])} ended with {salloc.wait()}; it says why above"
@@ -65,6 +64,17 @@ def own_allocation(wish: Wish) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(before)
         _release(salloc)
+
+
+@contextmanager
+def _guarded(pid: int) -> Iterator[None]:
+    argv = ["sh", "-c", GUARD, "lockstep-guard", str(pid)]
+    guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        guard.kill()
+        guard.communicate()
 
 
 def _told(salloc: subprocess.Popen[bytes]) -> dict[str, str]:
@@ -79,6 +89,8 @@ def _told(salloc: subprocess.Popen[bytes]) -> dict[str, str]:
 
 
 def _release(salloc: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):  # it has ended
+        os.write(salloc.stdin.fileno() if salloc.stdin else -1, b"over\n")
     for pipe in (salloc.stdin, salloc.stdout):
         if pipe is not None:
             pipe.close()

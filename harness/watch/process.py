@@ -26,14 +26,11 @@ def adopt_orphans() -> None:
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def dies_with(parent: int, signum: int = signal.SIGKILL) -> Callable[[], None]:
-    """What a child runs between fork and exec: only C calls, since other threads may hold Python's locks.
-
-    `signum`: what it gets when the thread that has started it ends.
-    """
+def dies_with(parent: int) -> Callable[[], None]:
+    """What a child runs between fork and exec: only C calls, since other threads may hold Python's locks."""
 
     def prepare() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         _libc.prctl(_PR_SET_PTRACER, parent, 0, 0, 0)  # where Yama guards ptrace: the parent's py-spy may look
         if os.getppid() != parent:
             os._exit(127)

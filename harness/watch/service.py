@@ -194,8 +194,8 @@ def serve(kind: Callable[[dict[str, str]], Service]) -> None:
     if FOLDER in os.environ:
         os.environ["TMPDIR"] = os.environ.pop(FOLDER)
     services.append(kind(dict(os.environ)))
-    for signum in early:
-        stop(signum, None)
+    if early:
+        stop(early[0], None)
     try:
         services[0].run()
     finally:

@@ -151,7 +151,8 @@ def test_mpiexec_inside_an_allocation(slurm: Slurm, reports: Path) -> None:
 @pytest.mark.parametrize("inside", [True, False])
 def test_kill_9_of_the_head(inside: bool, slurm: Slurm, reports: Path) -> None:
     """When the head is killed its step ends on all nodes, and an allocation that it had got is released."""
-    allocated = ["salloc", "--quiet", "-N2", "-n2"] if inside else []
+    # Who works in an allocation has it after the head's end. Supervisors leave by themselves; Slurm would kill them sooner.
+    allocated = ["salloc", "--quiet", "-N2", "-n2", "sh", "-c", '"$@"; sleep 10', "sh"] if inside else []
     case: list[str | Path] = [HERE / "then_busy.yaml", "-k", "#2", "--launcher", "srun"]
     started = slurm.start([*allocated, LOCKSTEP, "run", *case, "--run-id", "r", "--reports", reports])
     until(lambda: _is_busy(reports / "r"), "the case did not begin")
