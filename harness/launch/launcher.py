@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.launch import allocation, srun, ssh
 from harness.launch.errors import LaunchError as LaunchError
 from harness.launch.rank_map import RankMap
+from harness.watch.plan import FOLDER
 
 NAMES = ("auto", "hydra", "prrte", srun.NAME)
 # An mpiexec takes its hosts from us and reaches them by ssh, inside an allocation of Slurm too.
@@ -154,7 +155,7 @@ def slurm(wanted: str) -> Launcher:
         {},
         without=srun.WITHOUT,
         end=srun.end_step,
-        folder_in=srun.FOLDER_IN,
+        folder_in=FOLDER,  # on every node Slurm makes what TMPDIR names, and leaves it there
     )
 
 

@@ -11,8 +11,6 @@ from harness.launch.errors import LaunchError
 from harness.launch.rank_map import RankMap
 
 NAME = "srun"
-# On every node Slurm makes the folder that TMPDIR names, and leaves it there: supervisors set TMPDIR themselves, from this.
-FOLDER_IN = "LOCKSTEP_TMPDIR"
 FALLBACK = "use --launcher hydra or prrte, which reach the nodes by ssh"
 # What a batch job hands on to its steps, and what would place or bind ranks in another way than the map says.
 INHERITED = (

@@ -14,16 +14,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.watch import process
-from harness.watch.plan import TOKEN, read_plan
+from harness.watch.plan import FOLDER, TOKEN, read_plan
 
 if TYPE_CHECKING:
     from harness.watch.line import Line
     from harness.watch.node import Node
     from harness.watch.pmix import HeldConnections
 
+STOPPED_S = 0.5  # within which all supervisors have stopped what they started, when nobody tells them
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 SLURM = "slurm."  # so begins the name that Slurm gives to the ranks of a step under PMIx
-FOLDER = "LOCKSTEP_TMPDIR"  # stands for TMPDIR where the launcher would act on that
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
@@ -152,6 +152,11 @@ class Service(ABC):
 
     def abandon(self) -> None:
         """Leave nothing behind, with nobody to look after it: not what ranks made just before they were killed either."""
+        # The death of one rank may make the MPI of another abort the job, and the launcher kill all supervisors at once.
+        process.stop_all(process.descendants(os.getpid()))
+        if self.node:
+            self.node.leave()
+            time.sleep(STOPPED_S)
         self.end()
         if self.leftovers:
             self.leftovers.remove_files()
