@@ -3,6 +3,7 @@
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
+# make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
@@ -23,7 +24,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro catalogue test test-gpu test-openmpi test-cluster test-system test-vllm check bench clean
+.PHONY: env repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale clean
 
 env: $(VENV)/.ready
 
@@ -55,6 +56,9 @@ test-gpu: env
 
 test-openmpi:
 	$(MAKE) test MPI=openmpi TESTS="tests/watch tests/launch"
+
+test-deploy: env
+	LOCKSTEP_DEPLOY=1 $(BIN)/python -m pytest -m deploy tests/deploy
 
 # Both MPIs, each in its environment. Their ssh and sshd are real; see tests/cluster/hosts.py.
 CLUSTER ?= tests/cluster
@@ -95,6 +99,10 @@ check: $(VENV)/.checks
 
 bench: env
 	$(BIN)/python -m benchmarks
+
+# Ten thousand simulated ranks, 256 real ones: 12 GiB, and nothing else on the machine.
+bench-scale: env
+	$(BIN)/python -m benchmarks.scale
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -76,6 +76,10 @@ class CommandEngine:
         program, *rest = spec["config"]["argv"]
         return [sys.executable if program == "python" else program, *rest]
 
+    def tree(self, spec: Mapping[str, Any]) -> str:
+        """The folder in which the command runs: where it is a checkout, that is the program's."""
+        return spec["config"].get("cwd") or "."
+
     def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
         """The command runs in the checkout, and `{tree}` stands for its folder."""
         config = spec["config"]

@@ -71,6 +71,7 @@ def _facts(placement: Placement) -> dict[str, object]:
     return {
         "index": placement.device,
         "name": about.name,
+        "uuid": str(getattr(about, "uuid", "")),
         "plane": placement.plane,
         "reason": placement.reason,
         "torch": torch.__version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path as File
 from typing import Any
 
 import harness
@@ -114,6 +115,10 @@ class MinimalEngine:
         if "tree" in spec:
             return [sys.executable, checkout.__file__, *harness.__path__, spec["tree"]]
         return [sys.executable, "-m", "engines.minimal"]
+
+    def tree(self, spec: Mapping[str, Any]) -> str:
+        """The folder of the checkout that runs, or of this very code."""
+        return spec.get("tree") or str(File(__file__).parent)
 
     def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
         """Ranks run `engines.minimal` of the checkout; `tree` is its `engines` folder or one that holds it."""

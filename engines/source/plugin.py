@@ -49,6 +49,10 @@ class SourceEngine:
         """One rank: everything it needs comes in its environment."""
         return [sys.executable, "-m", "engines.source"]
 
+    def tree(self, spec: Mapping[str, Any]) -> str:
+        """The checkout whose warm-up runs."""
+        return spec["config"]["tree"] or ""
+
     def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
         """The same settings on the warm-up code of another checkout. One of a layout that nobody knows is no verdict."""
         from engines.source.trtllm.upstream import UPSTREAM

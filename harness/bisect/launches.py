@@ -19,23 +19,16 @@ from harness.bisect.silent import Silent
 from harness.bisect.state import Launched, State
 from harness.bisect.suspects import Suspects
 from harness.bisect.worktrees import Checkout, Worktrees
-from harness.campaign.packing import Packing
+from harness.campaign.pool import Pool
 from harness.campaign.run import Run
 from harness.judge.verdict import Outcome, Verdict
-from harness.launch.deal import Hosts
 from harness.launch.launcher import Launcher
+from harness.launch.rank_map import RankMap
+from harness.report.plan import Planned
 from harness.report.store import RunStore
 from harness.scenario.case import Case
 from harness.scenario.engine import at_checkout, find_engine
 from harness.scenario.errors import NotInCheckout
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One step, with the ranks that it takes."""
-
-    step: Step
-    ranks: int
 
 
 @dataclass(slots=True)
@@ -47,8 +40,7 @@ class Launches:
     suspects: Suspects
     worktrees: Worktrees
     launcher: Launcher
-    hosts: Hosts
-    packing: Packing
+    pool: Pool
     tell: Callable[[Launched, int, Judgement, Verdict], None]
     tell_skip: Callable[[int, str], None]
     evidence: Evidence = field(default_factory=Evidence)
@@ -73,8 +65,8 @@ class Launches:
 
     def run(self, steps: Sequence[Step]) -> None:
         """Run steps, as many at once as fit."""
-        ranks = self.state.asked.case["ranks"]
-        self.packing.run([Task(step, ranks) for step in steps], self._step, self.stop)
+        wish = self.pool.wish(self.state.case)
+        self.pool.run(steps, [wish] * len(steps), self._step, self.stop)
 
     def build_cost(self) -> Mapping[int, float]:
         """What a build costs in launches, of each commit that is not built."""
@@ -84,8 +76,8 @@ class Launches:
         count = self.suspects.count + 1
         return {number: cost for number in range(count) if not self.worktrees.has(self.commits.sha(number))}
 
-    def _step(self, task: Task) -> None:
-        commit = task.step.commit
+    def _step(self, step: Step, rank_map: RankMap) -> None:
+        commit = step.commit
         sha = self.commits.sha(commit)
         with self.worktrees.use(sha) as checkout:
             why = self._prepare(sha, checkout)
@@ -100,8 +92,8 @@ class Launches:
                     self.evidence.skip(commit, why)
                 self.tell_skip(commit, why)
                 return
-            for _ in range(task.step.launches):
-                if self._launch(commit, sha, case) is not Judgement.GOOD:
+            for _ in range(step.launches):
+                if self._launch(commit, sha, case, rank_map) is not Judgement.GOOD:
                     return
 
     def _prepare(self, sha: str, checkout: Checkout) -> str:
@@ -126,12 +118,12 @@ class Launches:
         folder = str((tree / self.state.asked.tree).resolve())
         return replace(case, spec=at_checkout(find_engine(case.engine), case.spec, folder))
 
-    def _launch(self, commit: int, sha: str, case: Case) -> Judgement:
+    def _launch(self, commit: int, sha: str, case: Case, rank_map: RankMap) -> Judgement:
         launched = self.state.begin(sha)
         folder = self.state.path / launched.folder
-        store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [case])
+        store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [Planned(case, engine_commit=sha)])
         rerun = self._rerun(sha)
-        Run(store, self.launcher, Silent(), stop=self.stop, hosts=self.hosts, rerun=lambda _: rerun).one(case)
+        Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case, rank_map=rank_map)
         verdict = self.state.verdict(launched)
         if verdict is None:
             raise RuntimeError(f"{self.state.path / self.state.verdict_path(launched)} was written and cannot be read")

@@ -85,7 +85,7 @@ def _incomparable(old: Past, new: Past) -> list[str]:
     return [
         f"times and memory are not compared: {key} was {then[key]} and is {now[key]}"
         for key in then
-        if then[key] != now[key]
+        if key in now and then[key] != now[key]
     ]
 
 
@@ -93,9 +93,18 @@ def _machine(past: Past) -> dict[str, Any]:
     words = list(past.argv)
     jobs = [words[place + 1] for place, word in enumerate(words[:-1]) if word == "--jobs"]
     jobs += [word.partition("=")[2] for word in words if word.startswith("--jobs=")]
-    gpus = Counter(gpu["name"] for gpu in past.environment.get("gpus") or ())
-    listed = ", ".join(f"{number} x {name}" for name, number in sorted(gpus.items())) or "none"
-    return {"the number of cores": past.environment.get("cores"), "GPUs": listed, "--jobs": jobs[-1] if jobs else "1"}
+    hosts = past.environment.get("hosts")
+    if hosts:  # names change from night to night, what is behind them should not
+        kinds = Counter(f"{host.get('slots')} slots, {host.get('cores')} cores, {_gpus(host)}" for host in hosts)
+        listed = "; ".join(f"{number} x {kind}" for kind, number in sorted(kinds.items()))
+        return {"the list of hosts": listed, "--jobs": jobs[-1] if jobs else "1"}
+    one = {"the number of cores": past.environment.get("cores"), "GPUs": _gpus(past.environment)}
+    return {**one, "the list of hosts": "this one alone", "--jobs": jobs[-1] if jobs else "1"}
+
+
+def _gpus(host: Mapping[str, Any]) -> str:
+    gpus = Counter(gpu["name"] for gpu in host.get("gpus") or ())
+    return ", ".join(f"{number} x {name}" for name, number in sorted(gpus.items())) or "no GPU"
 
 
 def _verdicts(ident: str, old: Found, new: Found) -> list[Change]:
@@ -154,10 +163,11 @@ def _figures(ident: str, old: Found, new: Found, tolerance: Tolerance) -> list[C
         if _exceeds(then, now, tolerance.ratio, tolerance.floor_s):
             text = f"{median(then):.2f} s -> {median(now):.2f} s{_times(median(then), median(now))}"
             found.append(Change(kind, ident, text, worse=True))
-    if _exceeds(old.memory, new.memory, tolerance.memory_ratio, tolerance.memory_floor_bytes):
-        before, after = median(old.memory), median(new.memory)
-        text = f"{before / (1 << 20):.0f} MiB -> {after / (1 << 20):.0f} MiB{_times(before, after)}"
-        found.append(Change("more-memory", ident, text, worse=True))
+    for of, old_bytes, new_bytes in (("device", old.memory, new.memory), ("host", old.host_memory, new.host_memory)):
+        if _exceeds(old_bytes, new_bytes, tolerance.memory_ratio, tolerance.memory_floor_bytes):
+            before, after = median(old_bytes), median(new_bytes)
+            text = f"{of}: {before / (1 << 20):.0f} MiB -> {after / (1 << 20):.0f} MiB{_times(before, after)}"
+            found.append(Change("more-memory", ident, text, worse=True))
     return found
 
 

@@ -12,16 +12,17 @@ from harness.scenario.case import Case
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The GPUs of this host, and whether its torch can use them."""
+    """The GPUs of the hosts of a run, and whether torch can use them there. `where`: which hosts these are, in words."""
 
     gpus: Sequence[Gpu]
     torch_has_cuda: bool
+    where: str = "this host"
 
     @property
     def lack(self) -> str:
         """Why there is no device `cuda` here; empty when there is."""
         if not self.gpus:
-            return "NVML finds no GPU on this host"
+            return f"NVML finds no GPU on {self.where}"
         return "" if self.torch_has_cuda else "this torch was built without CUDA"
 
 

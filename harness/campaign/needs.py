@@ -1,19 +1,39 @@
-"""Cases that lack what nobody but the user can give: they are left out of a run, with a word. Pure."""
+"""Cases that lack what nobody but the user can give, or find no room: they are left out of a run, with a word. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.launch.deal import Hosts
+from harness.campaign.pool import Pool
+from harness.campaign.wishes import NoRoomError
 from harness.launch.launcher import LaunchError
 from harness.scenario.case import Case
 from harness.scenario.engine import find_engine
 
 
-def complete(cases: Sequence[Case], hosts: Hosts) -> tuple[list[Case], list[str]]:
+def complete(cases: Sequence[Case]) -> tuple[list[Case], list[str]]:
     """The cases that lack nothing, and a sentence for each thing that others do. Raises LaunchError when none is left."""
-    lacking = [find_engine(case.engine).lacks(case.spec) or hosts.lack(case.nodes, case.ranks) for case in cases]
+    return _left([find_engine(case.engine).lacks(case.spec) for case in cases], cases)
+
+
+def placeable(cases: Sequence[Case], pool: Pool) -> tuple[list[Case], list[str]]:
+    """The cases that the hosts of a run can hold, and a sentence for each reason why they cannot hold others.
+
+    Raises LaunchError when none is left.
+    """
+    return _left([_lack(case, pool) for case in cases], cases)
+
+
+def _lack(case: Case, pool: Pool) -> str:
+    try:
+        pool.wish(case)
+    except NoRoomError as error:
+        return str(error)
+    return ""
+
+
+def _left(lacking: Sequence[str], cases: Sequence[Case]) -> tuple[list[Case], list[str]]:
     kept = [case for case, lack in zip(cases, lacking, strict=True) if not lack]
     counts = Counter(filter(None, lacking))
     said = [f"{count} of {len(cases)} cases are left out: {lack}" for lack, count in counts.items()]

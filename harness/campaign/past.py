@@ -28,7 +28,8 @@ class Found:
     blames: list[tuple[str, str]] = field(default_factory=list)  # ranks, and why in few words
     seconds: list[float] = field(default_factory=list)  # the whole case
     latencies: list[float] = field(default_factory=list)  # from the last block to the verdict
-    memory: list[int] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)  # of a device
+    host_memory: list[int] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # why a repetition has no judgement
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -46,6 +47,7 @@ class Found:
         self.blames.append((row["blame"], row["by"]))
         for values, key in (
             (self.seconds, "seconds"), (self.latencies, "last_block_to_verdict_s"), (self.memory, "memory_bytes"),
+            (self.host_memory, "host_memory_bytes"),
         ):  # fmt: skip
             if row.get(key) is not None:
                 values.append(row[key])

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.campaign.attempts import attempts, may_retry
-from harness.campaign.gpu_pool import GpuPool, on_gpus
 from harness.campaign.interruption import not_by_slurm
 from harness.campaign.launches import launches
-from harness.campaign.packing import ONE_BY_ONE, Packing
+from harness.campaign.pool import Pool
 from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.deal import Hosts
-from harness.launch.default_hosts import default_hosts
-from harness.launch.launcher import Launcher, LaunchError, choose
+from harness.launch.launcher import Launcher, choose
+from harness.launch.rank_map import RankMap
+from harness.report.exit_code import exit_code
 from harness.report.line import Line
 from harness.report.plan import Planned
-from harness.report.result import RED, results
 from harness.report.store import RunStore
 from harness.scenario.case import Case
 from harness.scenario.engine import find_engine, is_attached
@@ -33,7 +31,6 @@ from harness.watch.vigil import Vigil
 from harness.watch.watchdog import Watchdog
 
 SEED = "skew.seed"
-EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED, EXIT_UNDETECTED, EXIT_NOT_RUN = 0, 1, 3, 4, 5
 
 
 class Display(Protocol):
@@ -57,19 +54,18 @@ class Run:
     launcher: Launcher
     display: Display
     overrides: Sequence[str] = ()  # KEY=VALUE, as given; a rerun needs them
-    packing: Packing = ONE_BY_ONE
+    pool: Pool = field(default_factory=lambda: Pool.here(1, 1))  # the hosts, for `all`
     stop: threading.Event = field(default_factory=threading.Event)  # set: end the cases that are running
     rerun: Callable[[Case], str] | None = None  # the command that runs a case again, where `lockstep run` does not
     retries: int = 0  # further attempts where a launch failed or a node was lost
     budget_s: float | None = None  # for all cases together
-    hosts: Hosts = field(default_factory=default_hosts)
     no_more: threading.Event = field(default_factory=threading.Event)  # set: begin no further case
-    pool: GpuPool | None = None  # set where several cases may want GPUs at once
     started_s: float = field(default_factory=time.monotonic)
 
     def all(self, plan: Sequence[Planned]) -> int:
         """Run what of a plan has no verdict that stays; the exit code of the whole run, with what was judged before."""
-        self.packing.run([one for one in plan if not self.kept(one)], self._fit, self.stop)
+        left = [one for one in plan if not self.kept(one)]
+        self.pool.run(left, [self.pool.wish(one.case) for one in left], self._fit, self.stop)
         return exit_code(self.store.lines)
 
     def kept(self, planned: Planned) -> bool:
@@ -78,13 +74,13 @@ class Run:
         folder = self.store.path / "cases" / planned.slug
         return line.judged and not may_retry(line.outcome, line.cause, folder, self.retries)
 
-    def _fit(self, planned: Planned) -> Line:
+    def _fit(self, planned: Planned, rank_map: RankMap) -> Line:
         """Run a case if the budget has room for what it will likely take. A case that has begun is never cut."""
         left = None if self.budget_s is None else self.budget_s - (time.monotonic() - self.started_s)
         if self.no_more.is_set():
             why = "the run was told to begin no more cases (SIGUSR1)"
         elif left is None or planned.cost_s <= left:
-            return self.one(planned.case, planned.repetition)
+            return self.one(planned.case, planned.repetition, rank_map)
         else:
             rest = f"{max(left, 0.0):.0f} s left, and it takes about {planned.cost_s:.0f} s"
             why = f"the run's budget of {self.budget_s:.0f} s has {rest}"
@@ -92,39 +88,35 @@ class Run:
         self.display.end(planned.case, line)
         return line
 
-    def one(self, case: Case, repetition: int = 1) -> Line:
-        """Run one case. What goes wrong in the harness is a verdict too: `invalid`."""
-        pool = self.pool or GpuPool(())
-        with pool.seats(case, self.stop.is_set) as gpus:
-            self.display.begin(case)
-            folder = self.store.case_dir(case, repetition)
-            started = time.monotonic()
-            seated = on_gpus(case, gpus)
-            verdict = attempts(
-                folder,
-                self.retries,
-                lambda: launches(case, folder, lambda number: self._launch(seated, folder, number)),
-            )
-            seconds = time.monotonic() - started
+    def one(self, case: Case, repetition: int = 1, rank_map: RankMap | None = None) -> Line:
+        """Run one case, where `rank_map` says (None: here). What goes wrong in the harness is a verdict too: `invalid`."""
+        where = rank_map or RankMap.on_this_host(case.ranks)
+        self.display.begin(case)
+        folder = self.store.case_dir(case, repetition)
+        started = time.monotonic()
+        verdict = attempts(
+            folder,
+            self.retries,
+            lambda: launches(case, folder, lambda number: self._launch(case, folder, number, where)),
+        )
+        seconds = time.monotonic() - started
         differs = differences(case.expect, verdict.to_json())
-        rerun = self.rerun(case) if self.rerun else rerun_command(case, self.launcher, self.overrides)
-        line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition)
+        ours = rerun_command(case, self.launcher, self.overrides, where, self.pool.named)
+        rerun = self.rerun(case) if self.rerun else ours
+        line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition, where.nodes)
         self.display.end(case, line)
         return line
 
-    def _watchdog(self, case: Case, folder: Path, number: int) -> Vigil:
+    def _watchdog(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Vigil:
         engine = find_engine(case.engine)
         argv = engine.command(case.spec)
-        rank_map = self.hosts.deal(case.nodes, case.ranks)
-        if rank_map is None:  # a plan leaves such cases out
-            raise LaunchError(f"case {case.id} cannot be run: {self.hosts.lack(case.nodes, case.ranks)}")
         if not is_attached(engine):
             return Watchdog(case, argv, self.launcher, folder, number, rank_map)
         launcher = choose(case.spec["config"]["launcher"], rank_map, self.launcher)
         return ProgramWatchdog(case, argv, launcher, folder, rank_map)
 
-    def _launch(self, case: Case, folder: Path, number: int) -> Verdict:
-        watchdog = self._watchdog(case, folder, number)
+    def _launch(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Verdict:
+        watchdog = self._watchdog(case, folder, number, rank_map)
         watchdog.on_tick = lambda members: self.display.tick(case, members)
         watchdog.stopped = self.stop.is_set
         try:
@@ -134,23 +126,12 @@ class Run:
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
 
 
-def exit_code(lines: Sequence[Line]) -> int:
-    """The exit code of a run, the gravest first: a planted hang was missed, nothing could be judged, some verdict is not as
-    expected or could not be had, cases were not run for want of budget."""
-    found = results(lines)
-    standings = {result.standing for result in found}
-    if any(result.undetected for result in found):
-        return EXIT_UNDETECTED
-    if lines and all(line.standing == "invalid" for line in lines):
-        return EXIT_NOTHING_JUDGED
-    if standings & set(RED):
-        return EXIT_UNEXPECTED
-    return EXIT_NOT_RUN if "not-run" in standings else EXIT_AS_EXPECTED
-
-
-def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str] = ()) -> str:
-    """The exact command that runs this case again, from the same folder."""
+def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str], rank_map: RankMap, named: bool) -> str:
+    """The exact command that runs this case again, from the same folder; on the same hosts if the user has `named` them."""
     words = ["lockstep", "run", case.path, "--case", case.id, "--launcher", launcher.name, "--device", case.spec["device"]]
+    if named and not rank_map.local:
+        words += ["--hosts", ",".join(f"{node.host}:{node.ranks}" for node in rank_map.nodes)]
+    words += ["--interface", rank_map.head.address] if rank_map.head is not None and rank_map.head.chosen else []
     words += [word for text in overrides for word in ("--set", text)]
     if case.spec.get("skew") and not any(text.partition("=")[0] in ("skew", SEED) for text in (*overrides, *case.point)):
         words += ["--set", f"{SEED}={case.spec['skew']['seed']}"]

@@ -27,13 +27,14 @@ from harness.bisect.state import ROOT, Asked, State
 from harness.bisect.suspects import Suspects
 from harness.bisect.worktrees import KEPT, Worktrees
 from harness.campaign.devices import Machine, assign
-from harness.campaign.packing import Packing
+from harness.campaign.pool import jobs_of
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from harness.commands.selection import add_selection, one
+from harness.commands.site import site_of
 from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
-from harness.launch.probe import environment, usable_cores
+from harness.launch.probe import environment
 from harness.scenario.case import Case
 
 FOUND, SEVERAL = 0, 1
@@ -67,7 +68,7 @@ def bisect(arguments: argparse.Namespace) -> int:
     """Bisect."""
     signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
     try:
-        packing = Packing.parse(arguments.jobs, usable_cores())
+        jobs = jobs_of(arguments.jobs)
         options = Options(arguments.confidence, arguments.repeat, 1, arguments.most)
     except ValueError as error:
         raise BisectionError(str(error)) from error
@@ -78,19 +79,18 @@ def bisect(arguments: argparse.Namespace) -> int:
     commits = repository.between(*ends)
     launcher = find(asked.launcher)
     hosts = hosts_for(Case.from_json(asked.case), asked.hosts, asked.interface)
+    pool = site_of(hosts, launcher, jobs, asked.hosts is not None).pool
     if state is None:
         state = State.create(arguments.state, asked, sys.argv, environment(asked.launcher))
     os.chdir(state.path)  # supervisors start here, where no module of the repository can be taken for one of ours
     suspects = Suspects([commit.parents for commit in commits.commits], "bad" if asked.find == "bad" else "fixed")
-    jobs = max(1, min(packing.cases, packing.ranks // asked.case["ranks"]))
+    at_once = pool.at_once(pool.wish(state.case))
     progress = Progress(commits, suspects)
     print(f"{suspects.count} commits; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
-    with Worktrees(repository, state.path / "trees", max(KEPT, jobs)) as worktrees:
-        launches = Launches(
-            state, commits, suspects, worktrees, launcher, hosts, packing, progress.launched, progress.skipped
-        )
+    with Worktrees(repository, state.path / "trees", max(KEPT, at_once)) as worktrees:
+        launches = Launches(state, commits, suspects, worktrees, launcher, pool, progress.launched, progress.skipped)
         search = Search(
-            suspects, launches.evidence, replace(options, jobs=jobs), launches.run, launches.build_cost, progress.left
+            suspects, launches.evidence, replace(options, jobs=at_once), launches.run, launches.build_cost, progress.left
         )
         if launches.evidence.launches:
             print(f"{launches.evidence.launches} launches are on disk and are not repeated", file=sys.stderr)

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.campaign.compare import Comparison, Tolerance, compare
 from harness.campaign.past import read_past
 from harness.commands import Subparsers
+from harness.report import markdown
 from harness.report.markdown import cell
 from harness.report.store import ROOT
 from harness.scenario.errors import ScenarioError
@@ -74,10 +75,17 @@ def _text(found: Comparison) -> str:
 
 
 def _markdown(found: Comparison) -> str:
-    head = f"# {found.old} and {found.new}\n\n{_count(found)}\n"
+    """Below the limit of a CI server's summary, as a run's own: what does not fit is left out row by row, and counted."""
+    head = f"# {cell(found.old)} and {cell(found.new)}\n\n{_count(found)}\n"
     rows = [f"| {'**worse**' if c.worse else ''} | {c.kind} | {cell(c.case)} | {cell(c.text)} |\n" for c in found.changes]
-    table = "\n| | what | case | how |\n|---|---|---|---|\n" + "".join(rows) if rows else ""
-    return head + table + "".join(f"\n{cell(note)}\n" for note in found.notes)
+    room = markdown.LIMIT_BYTES - markdown.size(head) - 4 * markdown.NOTE_BYTES
+    notes, said = markdown.fit((f"\n{cell(note)}\n" for note in found.notes), room // 4)
+    kept, count = markdown.fit(rows, room - markdown.size(notes))
+    table = "\n| | what | case | how |\n|---|---|---|---|\n" + kept if rows else ""
+    cut = [
+        f"{left} more {what}" for left, what in ((len(rows) - count, "changes"), (len(found.notes) - said, "notes")) if left
+    ]
+    return head + table + notes + (f"\nCut here: {', '.join(cut)}. `--json` has them all.\n" if cut else "")
 
 
 def _count(found: Comparison) -> str:

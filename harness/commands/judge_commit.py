@@ -20,6 +20,7 @@ from harness.bisect.build import build
 from harness.bisect.errors import BisectionError
 from harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
 from harness.bisect.silent import Silent
+from harness.campaign.commits import with_commits
 from harness.campaign.devices import Machine, assign
 from harness.campaign.run import Run
 from harness.commands import Subparsers
@@ -31,6 +32,7 @@ from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report.names import slug
+from harness.report.plan import Planned
 from harness.report.rates import rate_seen
 from harness.report.schema import VerdictFile, read_verdict
 from harness.report.store import ROOT, RunStore
@@ -100,9 +102,9 @@ def judge_commit(arguments: argparse.Namespace) -> int:
 
 def _verdict(case: Case, launcher: str, hosts: Hosts, reports: Path) -> VerdictFile:
     """Launch once; the verdict as it is on disk."""
-    store = RunStore.create(reports, None, sys.argv, environment(launcher), [case])
+    store = RunStore.create(reports, None, sys.argv, environment(launcher), with_commits([Planned(case)]))
     _say(f"reports: {store.path}")
-    Run(store, find(launcher), Silent(), stop=threading.Event(), hosts=hosts).one(case)
+    Run(store, find(launcher), Silent(), stop=threading.Event()).one(case, rank_map=hosts.deal(case.nodes, case.ranks))
     verdict = read_verdict((store.path / "cases" / slug(case.id) / "verdict.json").read_bytes())
     if (verdict.case, verdict.run) != (case.id, store.id):
         raise RuntimeError(f"{store.path}: the verdict on disk is of {verdict.case} in {verdict.run}")

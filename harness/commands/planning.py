@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from harness.campaign.devices import Machine, assign
-from harness.campaign.needs import complete
+from harness.campaign.commits import with_commits
+from harness.campaign.devices import assign
+from harness.campaign.needs import complete, placeable
 from harness.campaign.past import read_past
 from harness.campaign.plan import Wanted, plan
 from harness.campaign.resume import environment_differences, plan_differences
 from harness.campaign.shard import Shard
 from harness.campaign.waives import DEFAULT, Waive, load_waives
-from harness.commands.hosts import hosts_of
-from harness.commands.selection import chosen, loaded
+from harness.commands.selection import chosen
+from harness.commands.site import Site
 from harness.report.plan import Planned
 from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
@@ -66,55 +67,80 @@ def check_selection(arguments: argparse.Namespace) -> None:
         raise ScenarioError(f"--repeat {arguments.repeat}: give a number from 1 on")
 
 
-def make(arguments: argparse.Namespace, machine: Machine) -> Made:
-    """The plan of a new run. Raises ScenarioError."""
+def make(arguments: argparse.Namespace, there: Site, every: Sequence[Case]) -> Made:
+    """The plan of a new run. `every`: the cases of all scenarios that are meant. Raises ScenarioError."""
     try:
         shard = Shard.parse(arguments.shard) if arguments.shard else None
     except ValueError as error:
         raise ScenarioError(str(error)) from error
-    every = loaded(arguments)
-    hosts = hosts_of(arguments)
-    given, left_out = complete(chosen(arguments, every), hosts)
-    cases, said = assign(given, arguments.device, machine)
-    controls = assign(complete(every, hosts)[0], arguments.device, machine)[0] if arguments.nightly else []
+    given, left_out = complete(chosen(arguments, list(every)))
+    assigned, said = assign(given, arguments.device, there.machine)
+    cases, unplaced = placeable(assigned, there.pool)
+    controls = _runnable(every, arguments.device, there) if arguments.nightly else []
     all_there_are = not arguments.scenarios and not arguments.values
     wanted = Wanted(shard, arguments.nightly, arguments.repeat or 1)
     recorded = read_past(arguments.timings, arguments.reports).timings() if arguments.timings else {}
     found, more = plan(cases, controls, wanted, recorded, _waives(arguments.waives, every, all_there_are))
     waived = len({one.case.id for one in found if one.waive})
     more += [f"{waived} of these cases are waived"] if waived else []
-    return Made(found, said + left_out + more, {name: getattr(arguments, name) for name in OPTIONS})
+    return Made(
+        _settled(found, there), said + left_out + unplaced + more, {name: getattr(arguments, name) for name in OPTIONS}
+    )
 
 
-def again(arguments: argparse.Namespace, machine: Machine, run: Mapping[str, Any], environment: Mapping[str, Any]) -> Made:
-    """The plan of the run that is continued. Raises ScenarioError when it would be another one now, with what differs."""
+def recall(arguments: argparse.Namespace, run: Mapping[str, Any]) -> bool:
+    """Take the options of the run that is continued, if the command line names no scenarios; whether that is so.
+
+    Other hosts may be given: what was planned for those of the run must come out the same for them.
+    """
     if "options" not in run:
         raise ScenarioError(f"run {run['run']} was made by a lockstep that could not continue runs")
     if arguments.scenarios or arguments.all:
-        made = make(arguments, machine)
-        differs = plan_differences(run["plan"], made.plan)
+        return False
+    given = ("hosts", "interface") if arguments.hosts else ("interface",) if arguments.interface else ()
+    other = {name: getattr(arguments, name) for name in given}
+    vars(arguments).update({**run["options"], **other})
+    return True
+
+
+def again(
+    arguments: argparse.Namespace,
+    there: Site,
+    every: Sequence[Case],
+    run: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    recalled: bool,
+) -> Made:
+    """The plan of the run that is continued. Raises ScenarioError when it would be another one now, with what differs."""
+    if recalled:
+        planned = _as_planned(run["plan"], _runnable(every, arguments.device, there))
+        made = Made(_settled(planned, there), [], dict(run["options"]))
     else:
-        other = {"hosts": arguments.hosts, "interface": arguments.interface} if arguments.hosts else {}
-        vars(arguments).update({**run["options"], **other})
-        every, hosts = loaded(arguments), hosts_of(arguments)
-        there_are = assign(complete(every, hosts)[0], arguments.device, machine)[0]
-        made = Made(*_as_planned(run["plan"], there_are), dict(run["options"]))
-        differs = plan_differences(run["plan"], made.plan)
-    differs = [*environment_differences(run["environment"], environment), *differs]
+        made = make(arguments, there, every)
+    differs = [*environment_differences(run["environment"], environment), *plan_differences(run["plan"], made.plan)]
     if differs:
         raise ScenarioError("\n".join((f"run {run['run']} cannot be continued, as it would be another one:", *differs)))
     return made
 
 
-def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> tuple[list[Planned], list[str]]:
+def _runnable(cases: Sequence[Case], device: str, there: Site) -> list[Case]:
+    """The cases that can run here, each with its device."""
+    return placeable(assign(complete(cases)[0], device, there.machine)[0], there.pool)[0]
+
+
+def _settled(planned: Sequence[Planned], there: Site) -> list[Planned]:
+    """The plan with what it means here: of which commit each case is, and how its ranks are dealt to the hosts."""
+    return [replace(one, nodes=there.pool.wish(one.case).counts) for one in with_commits(planned)]
+
+
+def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> list[Planned]:
     """The plan of a run with its cases as they are now; without those that are gone."""
     known = {case.id: case for case in cases}
-    found = [
+    return [
         Planned(known[entry["id"]], entry["repetition"], entry["planted"], entry["waive"], entry["cost_s"])
         for entry in entries
         if entry["id"] in known
     ]
-    return found, []
 
 
 def _waives(path: Path | None, cases: Sequence[Case], all_there_are: bool) -> dict[str, Waive]:

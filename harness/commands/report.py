@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from harness.commands import Subparsers
 from harness.report import table
 from harness.report.rebuild import FORMATS, rebuild
 from harness.report.store import find_run
+from harness.scenario.errors import ScenarioError
 
 
 def add(commands: Subparsers) -> None:
@@ -15,13 +17,22 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("report", help="rebuild the reports of a run, also of one that was killed")
     parser.add_argument("run_id", metavar="RUN", nargs="?", default="latest", help="a run id or folder (default: latest)")
     parser.add_argument("--format", choices=sorted(FORMATS), help="also print this report on stdout")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write it into this file instead, whole or not at all")
     parser.set_defaults(run=report)
 
 
 def report(arguments: argparse.Namespace) -> int:
     """Rebuild; 0 when the run could be read."""
+    output: Path | None = arguments.output
+    if output is not None and arguments.format is None:
+        raise ScenarioError("--output takes the report that --format names; say which")
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        raise ScenarioError(f"--output {output}: give a file, in a folder that is there")
     folder = find_run(arguments.run_id)
-    lines = rebuild(folder, arguments.format)
+    try:
+        lines = rebuild(folder, arguments.format, output=output)
+    except ValueError as error:
+        raise ScenarioError(f"lockstep report: {error}") from error
     if arguments.format is None:
         table.show(lines)
     return 0

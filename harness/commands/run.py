@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
-from harness.campaign.devices import Machine
 from harness.campaign.display import Bar
-from harness.campaign.gpu_pool import GpuPool
-from harness.campaign.packing import Packing
-from harness.campaign.run import EXIT_NOTHING_JUDGED, Run
+from harness.campaign.pool import jobs_of
+from harness.campaign.run import Run
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from harness.commands.planning import Made, add_planning, again, check_selection, make
-from harness.commands.selection import add_selection
+from harness.commands.planning import Made, add_planning, again, check_selection, make, recall
+from harness.commands.selection import add_selection, chosen, loaded
+from harness.commands.site import Site, site_of
 from harness.commands.slurm import allocated, budget_s, end_in_order
-from harness.launch.gpus import gpus, torch_has_cuda
+from harness.launch import allocation
 from harness.launch.launcher import find
-from harness.launch.probe import environment, usable_cores
+from harness.launch.probe import environment
 from harness.report import files, names, table
+from harness.report.exit_code import EXIT_NOTHING_JUDGED
 from harness.report.store import LOCK, ROOT, RunStore, find_run
+from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
 
 
@@ -37,9 +36,8 @@ def add(commands: Subparsers) -> None:
     add_hosts(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     add_launcher(parser)
-    parser.add_argument(
-        "--jobs", default="1", metavar="N", help="cases at once, or auto: as many as this host has cores for"
-    )
+    parser.add_argument("--jobs", default="1", metavar="N", help="cases at once, or auto: as many as fit on the hosts")
+    parser.add_argument("--gpu-share", type=int, default=4, metavar="N", help="small cases that may share a GPU (4)")
     parser.add_argument(
         "--budget", metavar="SECONDS", help="run no case for which this is too short; auto: a Slurm job's time"
     )
@@ -57,65 +55,65 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the cases that are meant, or what is left of a run."""
     signal.signal(signal.SIGTERM, end_in_order)  # end the ranks in order, as after Ctrl-C
     check_selection(arguments)
-    packing = _packing(arguments)
+    jobs = _jobs(arguments)
     if arguments.resume:
         folder = find_run(arguments.resume, arguments.reports).resolve()
         try:
             with files.held(folder / LOCK):
-                return _go_on(arguments, folder, packing)
+                return _go_on(arguments, folder, jobs)
         except BlockingIOError as error:
             raise ScenarioError(f"run {folder.name} is still going on; its process holds {folder / LOCK}") from error
-    with allocated(arguments):
-        return _begin(arguments, packing)
+    every = loaded(arguments)  # before any host is asked
+    cases = chosen(arguments, every)
+    with allocated(arguments, [case.nodes for case in cases], [case.ranks for case in cases]):
+        return _begin(arguments, jobs, every)
 
 
-def _begin(arguments: argparse.Namespace, packing: Packing) -> int:
-    made = make(arguments, _machine())
-    facts = environment(arguments.launcher)
-    find(arguments.launcher)  # or say what is missing before there is a run
+def _begin(arguments: argparse.Namespace, jobs: int | None, every: list[Case]) -> int:
+    there = _site(arguments, jobs)
+    made = make(arguments, there, every)
+    facts = there.environment(environment(arguments.launcher))
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, made.plan, made.options)
     with files.held(store.path / LOCK):
-        return _run(arguments, store, made, packing)
+        return _run(arguments, store, made, there)
 
 
-def _go_on(arguments: argparse.Namespace, folder: Path, packing: Packing) -> int:
+def _go_on(arguments: argparse.Namespace, folder: Path, jobs: int | None) -> int:
     if arguments.run_id:
         raise ScenarioError("--run-id names a new run; --resume goes on with one that has its name")
     try:
         store = RunStore.open(folder)
     except ValueError as error:
         raise ScenarioError(str(error)) from error
-    options: dict[str, Any] = {}
-    if not (arguments.scenarios or arguments.all):
-        options = store.run.get("options", {})
-        arguments.launcher = options.get("launcher", arguments.launcher)
-    with allocated(arguments, options):
-        return _again(arguments, store, packing)
+    recalled = recall(arguments, store.run)
+    every = loaded(arguments)
+    planned = {entry["id"] for entry in store.run["plan"]}
+    cases = [case for case in every if case.id in planned]
+    with allocated(arguments, [case.nodes for case in cases], [case.ranks for case in cases]):
+        return _again(arguments, jobs, every, store, recalled)
 
 
-def _again(arguments: argparse.Namespace, store: RunStore, packing: Packing) -> int:
-    made = again(arguments, _machine(), store.run, environment(arguments.launcher))
+def _again(arguments: argparse.Namespace, jobs: int | None, every: list[Case], store: RunStore, recalled: bool) -> int:
+    there = _site(arguments, jobs)
+    facts = there.environment(environment(arguments.launcher))
+    made = again(arguments, there, every, store.run, facts, recalled)
     store.take_in()
     told = {"at": names.now(), "argv": sys.argv, "host": platform.node()}
     files.append_line(store.path / "resumed.jsonl", told)
-    return _run(arguments, store, made, packing)
+    return _run(arguments, store, made, there)
 
 
-def _run(arguments: argparse.Namespace, store: RunStore, made: Made, packing: Packing) -> int:
+def _run(arguments: argparse.Namespace, store: RunStore, made: Made, there: Site) -> int:
     print("\n".join(made.said), file=sys.stderr)
-    several = packing.cases > 1 and any(one.case.spec["device"] == "cuda" for one in made.plan)
-    pool = GpuPool.visible(len(gpus()), os.environ) if several else None
     bar = Bar(len(made.plan))
     going = Run(
         store,
         find(arguments.launcher),
         bar,
         arguments.values,
-        packing,
+        there.pool,
         retries=arguments.retries,
         budget_s=budget_s(arguments.budget),
-        hosts=hosts_of(arguments),
-        pool=pool,
     )
     signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
     kept = sum(map(going.kept, made.plan))
@@ -136,16 +134,21 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, packing: Pa
     return code
 
 
-def _packing(arguments: argparse.Namespace) -> Packing:
+def _site(arguments: argparse.Namespace, jobs: int | None) -> Site:
+    """The hosts of the run, before there is one."""
+    hosts = hosts_of(arguments)
+    named = arguments.hosts is not None or bool(allocation.job())
+    return site_of(hosts, find(arguments.launcher), jobs, named, arguments.gpu_share)
+
+
+def _jobs(arguments: argparse.Namespace) -> int | None:
     try:
-        packing = Packing.parse(arguments.jobs, usable_cores())
+        jobs = jobs_of(arguments.jobs)
     except ValueError as error:
         raise ScenarioError(str(error)) from error
-    budget_s(arguments.budget)
+    if arguments.gpu_share < 1:
+        raise ScenarioError(f"--gpu-share {arguments.gpu_share}: give a number from 1 on")
     if arguments.retries < 0:
         raise ScenarioError(f"--retries {arguments.retries}: give a number from 0 on")
-    return packing
-
-
-def _machine() -> Machine:
-    return Machine(gpus(), torch_has_cuda())
+    budget_s(arguments.budget)
+    return jobs

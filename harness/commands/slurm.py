@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
-from harness.commands.selection import chosen, loaded
 from harness.launch import allocation, srun
 from harness.launch.hosts import load_hosts
 from harness.launch.own_allocation import Wish, own_allocation, wish_for
@@ -25,23 +23,21 @@ def end_in_order(signum: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def allocated(arguments: argparse.Namespace, options: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Inside an allocation, if srun is to launch: the one in which this is, else one of our own. `options`: of the run that
-    is continued."""
-    options = {**vars(arguments), **(options or {})}
-    if options["launcher"].partition(":")[0] != srun.NAME or allocation.job():
+def allocated(arguments: argparse.Namespace, nodes: Sequence[Sequence[int]], ranks: Sequence[int]) -> Iterator[None]:
+    """Inside an allocation, if srun is to launch: one of our own, where this is in none.
+
+    It has room for each of some cases, by turns; `nodes`: how many ranks each node of a case has, `ranks`: of each case.
+    """
+    if arguments.launcher.partition(":")[0] != srun.NAME or allocation.job():
         yield
         return
-    with own_allocation(_wish(argparse.Namespace(**options), arguments.hosts or options["hosts"])):
+    if arguments.hosts:
+        every = load_hosts(arguments.hosts)
+        wish = Wish(len(every), max(host.slots for host in every), tuple(host.name for host in every))
+    else:
+        wish = wish_for(nodes, ranks)
+    with own_allocation(wish):
         yield
-
-
-def _wish(options: argparse.Namespace, hosts: str | None) -> Wish:
-    if hosts:
-        every = load_hosts(hosts)
-        return Wish(len(every), max(host.slots for host in every), tuple(host.name for host in every))
-    cases = chosen(options, loaded(options))
-    return wish_for([case.nodes for case in cases], [case.ranks for case in cases])
 
 
 def budget_s(text: str | None) -> float | None:

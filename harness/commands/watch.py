@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.campaign.commits import with_commits
 from harness.campaign.interruption import not_by_slurm
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_of
@@ -23,6 +24,7 @@ from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import choose
 from harness.launch.probe import environment
 from harness.launch.rank_map import RankMap
+from harness.report.plan import Planned
 from harness.report.store import ROOT, RunStore
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.errors import ScenarioError
@@ -59,7 +61,7 @@ def watch(arguments: argparse.Namespace) -> int:
     """Run the program, print its verdict for people, and keep everything in a run folder."""
     signal.signal(signal.SIGTERM, end_in_order)
     argv = _command(arguments)
-    with allocated(arguments):
+    with allocated(arguments, [()], [arguments.processes or 1]):
         return _watch(arguments, argv)
 
 
@@ -68,14 +70,14 @@ def _watch(arguments: argparse.Namespace, argv: list[str]) -> int:
     launcher = choose(arguments.launcher, rank_map)
     case = _case(arguments, argv)
     facts = environment("auto" if launcher.name == "none" else launcher.name)
-    store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, [case])
+    store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, with_commits([Planned(case)]))
     started = time.monotonic()
     watchdog = ProgramWatchdog(case, argv, launcher, store.case_dir(case), rank_map)
     watchdog.stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0
     watchdog.on_output = _Output(to_stderr=arguments.json)
     verdict = not_by_slurm(watchdog.watch())
     rerun = shlex.join(["lockstep", "watch", *_options(arguments), "--", *argv])
-    store.record(case, verdict, True, [], rerun, time.monotonic() - started)
+    store.record(case, verdict, True, [], rerun, time.monotonic() - started, places=rank_map.nodes)
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
     _say(verdict, raw)
     print(f"reports: {store.path}", file=sys.stderr)

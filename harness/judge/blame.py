@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 from harness.judge import clock, program, words
 from harness.judge.clock import Time
 from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
-from harness.judge.graph import Stuck
+from harness.judge.graph import Stuck, lacked
 from harness.judge.history import Message
 from harness.judge.picture import Picture
 from harness.judge.verdict import Blame, Cause, Outcome
@@ -31,7 +30,7 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         return _running(picture) or _in_flight(picture)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
-        split = parting(picture.histories, combinations(picture.histories, 2))
+        split = parting(picture.histories, _all_pairs(picture))
         own = None if split else own_split(picture.histories)
         if own is not None:
             return _by_own_decision(picture, own)
@@ -39,7 +38,7 @@ def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
         return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
     if cause is Cause.ABORT and mispaired(picture.histories):
         # A library that aborts over a message it did not expect does so on either side.
-        split = parting(picture.histories, combinations(picture.histories, 2))
+        split = parting(picture.histories, _all_pairs(picture))
         if split and split.deviating:
             return _by_decision(split)
     if outcome is Outcome.CRASH:
@@ -57,10 +56,15 @@ def _aborted_over_others(picture: Picture) -> bool:
     return bool(aborted) and all(picture.histories[rank].error is None for rank in aborted)
 
 
+def _all_pairs(picture: Picture) -> Iterator[tuple[int, list[int]]]:
+    """Each rank with all others."""
+    everybody = list(picture.histories)
+    return ((rank, everybody) for rank in everybody)
+
+
 def _parted(picture: Picture) -> Blame | None:
     """By the decision that parted ranks which now wait for each other."""
-    pairs = [(stuck.rank, peer) for stuck in picture.knot for peer in stuck.lacks if peer != stuck.rank]
-    split = parting(picture.histories, pairs)
+    split = parting(picture.histories, ((stuck.rank, stuck.lacks) for stuck in picture.knot))
     return _by_decision(split) if split else None
 
 
@@ -84,10 +88,10 @@ def _by_decision(split: Split) -> Blame:
 def _by_own_decision(picture: Picture, split: Split) -> Blame:
     """By what the first rank that failed decided, and whom its last collective still lacked: that is no fault of theirs."""
     found = _by_decision(split)
-    lacked = not_there(picture.histories, split.deviating[0])
-    if lacked is None:
+    late = not_there(picture.histories, split.deviating[0])
+    if late is None:
         return found
-    entry, ranks = lacked
+    entry, ranks = late
     name = picture.comms[entry.comm][1]
     return replace(found, text=f"{found.text}, before {words.ranks_text(ranks)} came to {name} {entry.op} #{entry.seq}")
 
@@ -104,7 +108,7 @@ def _mispaired(picture: Picture) -> Blame | None:
     """
     if not picture.attached:
         return None
-    involved = {stuck.rank for stuck in picture.knot} | {peer for stuck in picture.knot for peer in stuck.lacks}
+    involved = {stuck.rank for stuck in picture.knot} | lacked(picture.knot)
     found = [mispair for mispair in mispaired(picture.histories) if involved & set(mispair.entries)]
     if not found:
         return None
@@ -151,7 +155,7 @@ def _first_wait(picture: Picture, knot: Sequence[Stuck]) -> Stuck:
 
 
 def _lacked(picture: Picture) -> list[int]:
-    return [peer for stuck in picture.knot for peer in stuck.lacks if picture.states[peer].status is not Status.RUNNING]
+    return [peer for peer in sorted(lacked(picture.knot)) if picture.states[peer].status is not Status.RUNNING]
 
 
 def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:

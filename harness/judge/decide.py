@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.judge import program, words
 from harness.judge.blame import blame
 from harness.judge.clock import first
 from harness.judge.findings import findings
+from harness.judge.graph import lacked
 from harness.judge.picture import Limit, Picture
 from harness.judge.signature import signature
 from harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine, cause_of_status
 from harness.trace.state import STREAM_WAITER, Status
+
+LISTED = 200_000  # ranks that the waits of a verdict list in all
 
 
 def decide(picture: Picture) -> Verdict:
@@ -27,7 +32,7 @@ def decide(picture: Picture) -> Verdict:
         text=program.verdict_text(picture, outcome, cause, blamed, ends)
         or words.verdict_text(outcome, cause, knot, blamed, ends),
         proved=bool(picture.knot) if outcome is Outcome.HANG else None,
-        knot=knot,
+        knot=short(knot),
         blame=blamed,
         findings=findings(picture),
         signature=signature(outcome, cause, knot, blamed, program.causes(picture, blamed, ends)),
@@ -67,8 +72,7 @@ def classify(picture: Picture) -> tuple[Outcome, Cause]:
 
 def ended_in_knot(picture: Picture) -> tuple[int, ...]:
     """The ranks that somebody in the knot waits for and that have ended."""
-    lacked = {peer for stuck in picture.knot for peer in stuck.lacks}
-    return tuple(sorted(r for r in lacked if picture.states[r].status is not Status.RUNNING))
+    return tuple(sorted(r for r in lacked(picture.knot) if picture.states[r].status is not Status.RUNNING))
 
 
 def first_death(picture: Picture) -> int | None:
@@ -110,6 +114,19 @@ def wait_lines(picture: Picture) -> tuple[WaitLine, ...]:
         )
         for stuck in picture.knot
     )
+
+
+def short(knot: tuple[WaitLine, ...]) -> tuple[WaitLine, ...]:
+    """The same, short enough to be written down: where thousands lack thousands, each wait lists the first of them."""
+    if sum(len(line.lacks) for line in knot) <= LISTED:
+        return knot
+    most = max(1, LISTED // len(knot))
+    cut: dict[int, tuple[int, ...]] = {}
+    found: list[WaitLine] = []
+    for line in knot:
+        lacks = cut.setdefault(id(line.lacks), line.lacks[:most])
+        found.append(replace(line, lacks=lacks, lacks_more=len(line.lacks) - len(lacks)))
+    return tuple(found)
 
 
 def rank_ends(picture: Picture) -> tuple[RankEnd, ...]:

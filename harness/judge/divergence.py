@@ -8,10 +8,11 @@ communicator) is its consequence.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judge import clock
+from harness.judge.alike import Alike
 from harness.judge.clock import Time
 from harness.judge.history import Decision, Entry, History, Message
 
@@ -39,10 +40,10 @@ class Mispair:
 
 
 def index(history: History) -> dict[tuple[str, str, int], Decision]:
-    """A rank's decisions by site, key and occurrence."""
+    """A rank's decisions by site, key and occurrence, as far as they can be counted."""
     seen: dict[tuple[str, str], int] = defaultdict(int)
     found: dict[tuple[str, str, int], Decision] = {}
-    for decision in history.decisions:
+    for decision in history.known_decisions:
         pair = (decision.site, decision.key)
         found[decision.site, decision.key, seen[pair]] = decision
         seen[pair] += 1
@@ -54,7 +55,7 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
 
     Only communicators that both belong to count, also such as one of them never made, each compared by its own sequence, and
     the messages between the two. Each rank's place is that of its own first collective or message without a match: what it
-    did before was the same on both.
+    did before was the same on both. What comes after missing events cannot be counted, and is not compared.
     """
     shared = {key for key, info in a.comms.items() if b.rank in info.members}
     shared |= {key for key, info in b.comms.items() if a.rank in info.members}
@@ -67,6 +68,8 @@ def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
             y = other[comm][number] if number < len(other[comm]) else None
             if x is not None and y is not None and _match(x, y):
                 continue
+            if (x is None and a.gap is not None) or (y is None and b.gap is not None):
+                break  # nobody knows
             places.append((x.at if x else end_a, y.at if y else end_b))
             break
     places += _unmatched(a, b, end_a, end_b) + [(x, y) for y, x in _unmatched(b, a, end_b, end_a)]
@@ -91,6 +94,8 @@ def _unmatched(sender: History, receiver: History, sender_end: int, receiver_end
         for number in range(max(len(mine), len(other))):
             x = mine[number] if number < len(mine) else None
             y = other[number] if number < len(other) else None
+            if (x is None and sender.gap is not None) or (y is None and receiver.gap is not None):
+                break
             if x is None or y is None or not _pair(x, y):
                 found.append((x.at if x else sender_end, y.at if y else receiver_end))
                 break
@@ -100,6 +105,8 @@ def _unmatched(sender: History, receiver: History, sender_end: int, receiver_end
 def _messages(history: History, sends: bool, peer: int, wild: Collection[str]) -> dict[tuple[str, int], list[Message]]:
     found: dict[tuple[str, int], list[Message]] = defaultdict(list)
     for message in history.messages:
+        if history.gap is not None and message.at >= history.gap:
+            break
         if message.sends == sends and message.peer == peer and message.comm not in wild:
             found[message.comm, message.tag].append(message)
     return found
@@ -160,15 +167,10 @@ def _alone(mine: Mapping[Name, Decision], other: Mapping[Name, Decision], after:
     return min(found)[1] if found else None
 
 
-def parting(histories: Mapping[int, History], pairs: Iterable[tuple[int, int]]) -> Split | None:
-    """The decision that parted the ranks, over all `pairs` that wait for each other: the earliest in program order."""
+def parting(histories: Mapping[int, History], waits: Iterable[tuple[int, Sequence[int]]]) -> Split | None:
+    """The decision that parted the ranks that wait from those that they lack: the earliest in program order."""
     found: dict[tuple[str, str, int], int] = {}
-    seen: set[tuple[int, int]] = set()
-    for one, two in pairs:
-        pair = (min(one, two), max(one, two))
-        if pair in seen or one not in histories or two not in histories:
-            continue
-        seen.add(pair)
+    for pair in Alike(histories).pairs(waits):
         name = split_before(histories[pair[0]], histories[pair[1]])
         if name is not None and name not in found:
             made = [index(histories[rank]) for rank in pair]
@@ -299,6 +301,8 @@ def mispaired(histories: Mapping[int, History]) -> list[Mispair]:
 def _by_comm(history: History, comms: Collection[str]) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {comm: [] for comm in comms}
     for entry in history.entries:
+        if history.gap is not None and entry.at >= history.gap:
+            break
         if entry.comm in found and (not found[entry.comm] or found[entry.comm][-1].seq < entry.seq):
             found[entry.comm].append(entry)
     return found

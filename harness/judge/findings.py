@@ -103,7 +103,16 @@ def _wrong(picture: Picture) -> list[Finding]:
 
 def _lost(picture: Picture) -> list[Finding]:
     lost = {rank: state.lost for rank, state in picture.states.items() if state.lost}
-    if not lost:
-        return []
-    text = "events were overwritten before they were read: " + ", ".join(f"{n} of rank {r}" for r, n in lost.items())
-    return [Finding(FindingKind.EVIDENCE_LOST, text, {"lost": {str(rank): n for rank, n in lost.items()}})]
+    cut = {rank: h.missing - lost.get(rank, 0) for rank, h in picture.histories.items() if h.missing > lost.get(rank, 0)}
+    found: list[Finding] = []
+    if lost:
+        text = "events were overwritten before they were read: " + ", ".join(f"{n} of rank {r}" for r, n in lost.items())
+        found.append(Finding(FindingKind.EVIDENCE_LOST, text, {"lost": {str(rank): n for rank, n in lost.items()}}))
+    if cut:
+        # One sentence: at a thousand ranks it is the same for all of them.
+        text = (
+            f"{sum(cut.values())} events of {words.ranks_text(cut)} were not kept in memory, and were not compared; "
+            "all are in the event logs"
+        )
+        found.append(Finding(FindingKind.EVIDENCE_LOST, text, {"cut": {str(rank): n for rank, n in cut.items()}}))
+    return found

@@ -29,6 +29,11 @@ class Stuck:
     lacks: tuple[int, ...]
 
 
+def lacked(knot: Iterable[Stuck]) -> set[int]:
+    """All ranks that somebody in the knot waits for. Those in one collective share their list, which is looked at once."""
+    return {rank for lacks in {id(stuck.lacks): stuck.lacks for stuck in knot}.values() for rank in lacks}
+
+
 class _Frontier:
     """AND-waits on one communicator. What (comm, seq) lacks grows with seq, so one number says which may end:
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.judge.clock import OURS, Clock, Time
 from harness.trace.event import RECORD, Kind, Need, Record
 from harness.trace.state import CommInfo, RankOf
 
+_NO_HISTORY = frozenset({Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END})  # the most frequent of them
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+
+class Decision(NamedTuple):
     """A logged rank-local choice. `at` is its place in the rank's events."""
 
     at: int
@@ -26,8 +28,7 @@ class Decision:
     shape: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A collective as one rank entered it."""
 
     at: int
@@ -47,8 +48,7 @@ class Entry:
         return (self.op, self.phase, self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A send or a receive that a rank began. `peer` is a global rank, -1 for any; `seq` counts those with peer and tag."""
 
     at: int
@@ -95,6 +95,8 @@ class History:
     environment: dict[str, Any] | None = None
     graphs: list[CapturedGraph] = field(default_factory=list)  # in the order of their capture
     phases: list[tuple[int, str]] = field(default_factory=list)  # the phases that it entered ("": none), and where
+    gap: int | None = None  # place of the first event before which some are missing
+    missing: int = 0  # events
 
     @staticmethod
     def read(
@@ -112,8 +114,12 @@ class History:
         def text(ident: int) -> str:
             return strings[ident] if ident < len(strings) else f"<string {ident}>"
 
+        if len(records) and _number(records, len(records)) * RECORD.size > len(records):
+            history._find_gap(records)
         for at, fields in enumerate(RECORD.iter_unpack(records)):
             kind = fields[1]
+            if kind in _NO_HISTORY:
+                continue
             if kind in (Kind.ENTER, Kind.POST):
                 record = Record._make(fields)
                 info = comms.get(record.comm)
@@ -134,8 +140,9 @@ class History:
                     )
                 )  # fmt: skip
             elif kind == Kind.COMM:
-                info = comms[fields[3]] = CommInfo.parse(text(fields[5]), rank_of)
-                history.comms[info.key] = info
+                with contextlib.suppress(ValueError):  # the rank is opaque
+                    info = comms[fields[3]] = CommInfo.parse(text(fields[5]), rank_of)
+                    history.comms[info.key] = info
             elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE, Kind.ERROR, Kind.STATUS):
                 record = Record._make(fields)
                 if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
@@ -149,7 +156,7 @@ class History:
                 elif kind == Kind.UNABLE:
                     history.unable = text(record.a)
             elif kind == Kind.RESULT:
-                history.result = json.loads(text(fields[5]))
+                history.result = _object(text(fields[5]))
             elif kind == Kind.LAUNCH:
                 record = Record._make(fields)
                 info = comms.get(record.comm)
@@ -158,8 +165,26 @@ class History:
             elif kind == Kind.MANIFEST:
                 history.graphs.append(_manifest(at, text(fields[5]), comms, phase))
             elif kind == Kind.ENVIRONMENT:
-                history.environment = (history.environment or {}) | json.loads(text(fields[5]))
+                history.environment = (history.environment or {}) | _object(text(fields[5]))
         return history
+
+    @property
+    def known_decisions(self) -> Iterator[Decision]:
+        """Those before a gap, which can be counted."""
+        return (decision for decision in self.decisions if self.gap is None or decision.at < self.gap)
+
+    def _find_gap(self, records: bytes | bytearray) -> None:
+        """Events are numbered from 1 without a gap; where a number is too high some are missing before it."""
+        count = len(records) // RECORD.size
+        self.missing = _number(records, len(records)) - count
+        low, high = 0, count - 1  # the place of the first whose number is too high lies between
+        while low < high:
+            middle = (low + high) // 2
+            if _number(records, (middle + 1) * RECORD.size) == middle + 1:
+                low = middle + 1
+            else:
+                high = middle
+        self.gap = low
 
     @property
     def failed(self) -> Time:
@@ -182,6 +207,19 @@ class History:
         posted = record.kind == Kind.POST
         sends = verb == "send"
         self.messages.append(Message(at, info.key, sends, peer, record.tag, record.seq, what, posted, phase, shape))
+
+
+def _number(records: bytes | bytearray, end: int) -> int:
+    """The number of the record that ends there: its last eight bytes."""
+    return int.from_bytes(records[end - 8 : end], "little")
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object; empty where the rank's string table had no room for it."""
+    with contextlib.suppress(ValueError):
+        raw: dict[str, Any] = json.loads(text)
+        return raw
+    return {}
 
 
 def _launched(at: int, record: Record, info: CommInfo, text: str, phase: str, shape: str) -> list[Entry]:

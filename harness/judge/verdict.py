@@ -121,6 +121,7 @@ class WaitLine:
     stream: bool = False  # a device stream waits, not a thread
     graph: str = ""  # the replayed graph that the stream is in
     site: str = ""  # the program's line that waits, where it is known
+    lacks_more: int = 0  # ranks that it lacks too and that are not listed, where thousands wait for thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class RankEnd:
     pid: int = 0
     result: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None  # device, driver, libraries, memory
+    host_memory_bytes: int | None = None  # the most that its process had of the host's memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,13 +135,16 @@ def running_text(ranks: Sequence[int], state: RankState, attached: bool = False)
 def knot_text(knot: Sequence[WaitLine]) -> str:
     """Who waits where for whom, ranks in the same wait together. A host's wait for its own stream goes without saying."""
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    lists: dict[int, str] = {}  # those in one collective share their list
     for line in knot:
         if line.lacks != (line.rank,):
             # Ranks in the same collective lack one another in no case; what they lack together is the same.
             graph = f" of graph {line.graph}" if line.graph else ""
             place = f" ({line.phase})" if line.phase else f" at {line.site}" if line.site else ""
             where = f"{line.kind} {line.name} {line.op} #{line.seq}{graph}{place}"
-            groups[where, ranks_text(line.lacks), "stream" if line.stream else ""].append(line.rank)
+            if id(line.lacks) not in lists:
+                lists[id(line.lacks)] = ranks_text(line.lacks)
+            groups[where, lists[id(line.lacks)], "stream" if line.stream else ""].append(line.rank)
     return "; ".join(
         f"{_waiters(ranks, stream)} in {where} for {lacked}" for (where, lacked, stream), ranks in groups.items()
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,13 @@ def gpus() -> list[Gpu]:
             return []
         driver = str(nvml.nvmlSystemGetDriverVersion())
         return [_gpu(nvml, index, driver) for index in range(nvml.nvmlDeviceGetCount())]
+
+
+def visible(count: int, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the GPUs of a host that has `count`, or of those that the environment leaves to us."""
+    if VISIBLE in environment:
+        return tuple(name.strip() for name in environment[VISIBLE].split(",") if name.strip())
+    return tuple(str(number) for number in range(count))
 
 
 def torch_has_cuda() -> bool:

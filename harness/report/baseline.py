@@ -54,5 +54,6 @@ def entry(line: Line) -> dict[str, Any]:
         "seconds": line.seconds,
         "repetition": line.repetition,
         "memory_bytes": line.memory_bytes,
+        "host_memory_bytes": line.host_memory_bytes,
         "waived": line.waived,
     }

@@ -18,18 +18,19 @@ from harness.report.line import Line
 from harness.report.rates import interval
 from harness.report.store import RunStore
 
-VERSION = 1  # of the tables; an index of another one is made anew
+VERSION = 2  # of the tables; an index of another one is made anew
 FILE = "history.sqlite"
 TABLES = """
 CREATE TABLE runs (
-  run TEXT PRIMARY KEY, stamp TEXT NOT NULL, started TEXT NOT NULL, host TEXT NOT NULL, engine_commit TEXT NOT NULL,
+  run TEXT PRIMARY KEY, stamp TEXT NOT NULL, started TEXT NOT NULL, host TEXT NOT NULL, lockstep_commit TEXT NOT NULL,
   libraries TEXT NOT NULL, launcher TEXT NOT NULL
 );
 CREATE TABLE cases (
   run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE, slug TEXT NOT NULL, "case" TEXT NOT NULL,
-  scenario TEXT NOT NULL, repetition INTEGER NOT NULL, device TEXT NOT NULL, standing TEXT NOT NULL, outcome TEXT NOT NULL,
+  scenario TEXT NOT NULL, repetition INTEGER NOT NULL, engine_commit TEXT NOT NULL, device TEXT NOT NULL,
+  nodes TEXT NOT NULL, standing TEXT NOT NULL, outcome TEXT NOT NULL,
   cause TEXT NOT NULL, proved INTEGER, signature TEXT NOT NULL, blame TEXT NOT NULL, attempts INTEGER NOT NULL,
-  seconds REAL, memory_bytes INTEGER, recorded TEXT NOT NULL, PRIMARY KEY (run, slug)
+  seconds REAL, memory_bytes INTEGER, host_memory_bytes INTEGER, recorded TEXT NOT NULL, PRIMARY KEY (run, slug)
 );
 CREATE INDEX cases_by_scenario ON cases (scenario);
 """
@@ -60,7 +61,7 @@ def update(root: Path, rebuild: bool = False) -> Path:
 
 
 def history_frame(path: Path) -> pd.DataFrame:
-    """Every case of every run, one row each, with the run's commit and library versions; columns as in `TABLES`."""
+    """Every case of every run, one row each, with the run's hosts and library versions; columns as in `TABLES`."""
     query = 'SELECT * FROM cases JOIN runs USING (run) ORDER BY started, run, scenario, "case", repetition'
     with closing(_connect(path)) as index:
         return pd.read_sql_query(query, index).drop(columns="stamp")
@@ -137,28 +138,33 @@ def _index(index: sqlite3.Connection, folder: Path, stamp: str) -> None:
         store = RunStore.open(folder)
     except (ValueError, KeyError, TypeError):  # not of this version
         return
-    rows = [(folder.name, *_row(line)) for line in store.lines]
+    commit = str(store.run["environment"].get("commit") or "")
+    rows = [(folder.name, *_row(line, commit)) for line in store.lines]
     with index:  # all of a run or nothing
         index.execute("DELETE FROM runs WHERE run = ?", (folder.name,))
         index.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (folder.name, stamp, *_run_row(store.run)))
-        index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 16)})", rows)
+        index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 19)})", rows)
 
 
 def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
     environment = run["environment"]
-    libraries = environment.get("libraries") or {}
+    hosts = environment.get("hosts") or [environment]
     mpi = environment.get("mpi") or {}
+    found = {name: sorted({(host.get("libraries") or {}).get(name, "") for host in hosts} - {""}) for name in LIBRARIES}
     return (
         str(run["started"]),
-        str(environment.get("host") or ""),
+        ",".join(str(host.get("name") or host.get("host") or "") for host in hosts),
         str(environment.get("commit") or ""),
-        " ".join(f"{name}-{libraries[name]}" for name in LIBRARIES if name in libraries),
+        " ".join(f"{name}-{'/'.join(versions)}" for name, versions in found.items() if versions),
         f"{mpi.get('launcher', '')} {mpi.get('version', '')}".strip(),
     )
 
 
-def _row(line: Line) -> tuple[Any, ...]:
+def _row(line: Line, commit: str) -> tuple[Any, ...]:
+    """`commit`: of Lockstep, which earlier versions took for that of every engine."""
+    engine = commit if line.engine_commit is None else line.engine_commit
     return (
-        line.slug, line.case, line.scenario, line.repetition, line.device, line.standing, line.outcome, line.cause,
-        line.proved, line.signature, line.blame_ranks, line.attempts, line.seconds, line.memory_bytes, line.recorded,
+        line.slug, line.case, line.scenario, line.repetition, engine, line.device, line.nodes, line.standing, line.outcome,
+        line.cause, line.proved, line.signature, line.blame_ranks, line.attempts, line.seconds, line.memory_bytes,
+        line.host_memory_bytes, line.recorded,
     )  # fmt: skip

@@ -49,6 +49,9 @@ class Line:
     attempts: int = 1  # launches until something could be judged; more than 1: the harness failed before
     attempt_texts: str = ""  # what became of the earlier ones, separated by newlines
     memory_bytes: int | None = None  # the most that a rank's device reported
+    host_memory_bytes: int | None = None  # the most that a rank's process had of its host's memory
+    nodes: str = ""  # host:ranks of each node, separated by ","
+    engine_commit: str | None = None  # of the code that its ranks ran; empty: not known; None: a run of an earlier version
     planted: bool = False  # a hang that the run must find: if not, it tells nothing
     waive: str = ""  # until when, whose, and why, if there is one
     waive_kind: str = ""  # always, flaky, or expired
@@ -110,6 +113,8 @@ def judged(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> Line:
         attempts=1 + len(attempts),
         attempt_texts="\n".join(f"attempt {one['number']}: {_attempt(one)}" for one in attempts),
         memory_bytes=_memory(raw["ranks"]),
+        host_memory_bytes=max(filter(None, (rank.get("host_memory_bytes") for rank in raw["ranks"])), default=None),
+        nodes=",".join(f"{place['host']}:{place['ranks']}" for place in raw.get("places", ())),
         waived=waive.holds(plan.get("waive"), raw),
         **_planned(plan),
     )
@@ -160,6 +165,7 @@ def _planned(plan: Mapping[str, Any]) -> dict[str, Any]:
         "guard": plan.get("guard", ""),
         "repetition": plan.get("repetition", 1),
         "planted": plan.get("planted", False),
+        "engine_commit": plan.get("engine_commit"),
         "waive": waive.words(terms),
         "waive_kind": terms["kind"] if terms else "",
     }

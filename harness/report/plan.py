@@ -23,6 +23,8 @@ class Planned:
     planted: bool = False  # a hang that must be found
     waive: Mapping[str, Any] | None = None  # owner, reason, link, expires, kind, meanwhile; see docs/nightly.md
     cost_s: float = 0.0  # what it will likely take
+    engine_commit: str = ""  # of the code that its ranks run; empty: not known
+    nodes: tuple[int, ...] = ()  # ranks of each node, as the hosts of the run have room for them
 
     @property
     def ranks(self) -> int:
@@ -49,6 +51,8 @@ class Planned:
             "waive": self.waive,
             "digest": digest(self.case),
             "cost_s": self.cost_s,
+            "engine_commit": self.engine_commit,
+            "nodes": list(self.nodes),
         }
 
 

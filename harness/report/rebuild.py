@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.report import baseline, junit, markdown
+from harness.report import baseline, files, junit, markdown, prometheus
 from harness.report.line import Line
 from harness.report.store import RunStore
 
 
-def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None) -> list[Line]:
+def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None, output: Path | None = None) -> list[Line]:
     """Write cases.jsonl, junit.xml and summary.md of a run anew; with a format also print that report to `out`.
+
+    With `output` it goes into that file instead: a reader finds the whole of it or what was there before.
 
     A planned case without a verdict is `invalid` in the reports; no verdict file is made for it. Doing it twice
     changes nothing. Raises ValueError for an unknown format or a folder that holds no run.
@@ -24,7 +26,11 @@ def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None)
     store = RunStore.open(run_dir)
     store.repair()
     if format is not None:
-        (out or sys.stdout).write(FORMATS[format](store.run, store.lines))
+        text = FORMATS[format](store.run, store.lines)
+        if output is None:
+            (out or sys.stdout).write(text)
+        else:
+            files.replace(output, text)
     return store.lines
 
 
@@ -38,4 +44,5 @@ FORMATS: dict[str, Callable[[Mapping[str, Any], Sequence[Line]], str]] = {
     "md": markdown.render,
     "junit": junit.render,
     "json": json_lines,
+    "prometheus": prometheus.render,
 }

@@ -15,6 +15,7 @@ from harness.report.rates import missed_text, percent, rate_text
 
 GREEN = ("expected", "waived")
 RED = ("unexpected", "flaky", "invalid")
+STANDINGS = (*RED, "not-run", *GREEN)  # the gravest first
 UNDETECTED = "PLANTED DEADLOCK NOT DETECTED"
 
 

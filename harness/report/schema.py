@@ -37,6 +37,15 @@ class Attempt:
     folder: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where ranks of the case were sent. `gpus`: those that they were told to use; empty: any."""
+
+    host: str
+    ranks: int
+    gpus: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerdictFile(Verdict):
     """verdict.json: the verdict, and what the run adds to it."""
@@ -52,6 +61,8 @@ class VerdictFile(Verdict):
     expected: Expected
     rerun: str
     device: str
+    places: tuple[Place, ...]
+    engine_commit: str
     skew: Skew | None
     evidence: tuple[str, ...]
     environment: dict[str, Any]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.judge.verdict import Verdict
+from harness.launch.rank_map import Node
 from harness.report import files, junit, markdown, names
 from harness.report.evidence import attempts_in, evidence_in
 from harness.report.line import Line, judged, not_judged, not_run
@@ -118,10 +119,12 @@ class RunStore:
         rerun: str,
         seconds: float,
         repetition: int = 1,
+        places: Sequence[Node] = (),
     ) -> Line:
         """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
 
-        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again.
+        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again. To
+        `places` its ranks were sent.
         """
         folder = self.case_dir(case, repetition)
         raw = {
@@ -134,8 +137,10 @@ class RunStore:
             "rerun": rerun,
             "evidence": evidence_in(folder),
             "device": case.spec.get("device", ""),
+            "places": [asdict(place) for place in places],
+            "engine_commit": self._plan[folder.name].get("engine_commit", ""),
             "skew": case.spec.get("skew"),
-            "environment": self.run["environment"],
+            "environment": _environment(self.run["environment"], places),
             "seconds": seconds,
             "recorded": names.now(),
         }
@@ -186,6 +191,13 @@ class RunStore:
     def _rewrite(self) -> None:
         done = sorted((line for line in self.lines if line.judged), key=lambda line: line.recorded)
         files.replace(self.path / "cases.jsonl", "".join(json.dumps(line.flat()) + "\n" for line in done))
+
+
+def _environment(run: Mapping[str, Any], places: Sequence[Node]) -> dict[str, Any]:
+    """That of a run, with no other hosts than those of a case: there may be many, and many cases."""
+    own = {place.host for place in places}
+    hosts = [host for host in run.get("hosts", ()) if host["name"] in own]
+    return {**run, "hosts": hosts} if hosts else dict(run)
 
 
 def _read_line(run: Path, entry: Mapping[str, Any], left_out: str | None) -> Line:

@@ -27,7 +27,8 @@ class Engine(Protocol):
 
     It may have more: `sections`, those of SECTIONS that it takes (default: all); `attached`, true for one whose processes do
     not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched;
-    `one_host(spec)`, what of a complete spec only ranks on one host can do (default: nothing, empty).
+    `one_host(spec)`, what of a complete spec only ranks on one host can do (default: nothing, empty); `tree(spec)`, in which
+    folder the code is that the ranks run, whose commit reports name (default: not known, empty).
     """
 
     name: str
@@ -67,6 +68,12 @@ def one_host(engine: Engine, spec: Mapping[str, Any]) -> str:
 def is_attached(engine: Engine) -> bool:
     """Whether the recorder attaches itself to the engine's processes."""
     return bool(getattr(engine, "attached", False))
+
+
+def tree_of(engine: Engine, spec: Mapping[str, Any]) -> str:
+    """The folder with the code that is judged; empty where an engine does not say."""
+    found = getattr(engine, "tree", None)
+    return str(found(spec)) if callable(found) else ""
 
 
 def find_engine(name: str) -> Engine:

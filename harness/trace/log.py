@@ -37,12 +37,15 @@ class LogHeader(NamedTuple):
 
 
 class EventLogWriter:
-    """Writes one rank's log. A log that already stands at `path` is replaced."""
+    """Writes one rank's log. A log that already stands at `path` is replaced, or with `resume` goes on."""
 
-    def __init__(self, path: Path, rank: int, world: int = 0, clock_offset_ns: int = 0) -> None:
+    def __init__(self, path: Path, rank: int, world: int = 0, clock_offset_ns: int = 0, resume: bool = False) -> None:
         # Unbuffered: what was appended survives a SIGKILL of this process.
-        self._file = path.open("wb", buffering=0)
+        self._file = path.open("r+b" if resume else "wb", buffering=0)
         self._rank, self._world = rank, world
+        if resume:
+            self._file.seek(0, os.SEEK_END)
+            return
         _write(self._file.fileno(), HEADER.pack(MAGIC, VERSION, rank, world, clock_offset_ns))
 
     def append(self, records: bytes, strings: tuple[str, ...] = (), lost: int = 0) -> None:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from harness.trace import layout
 from harness.trace.event import RECORD, Kind, Need
 from harness.trace.handles import Comm, Manifest, Wait
+from harness.trace.runs import pack
 
 _pack = RECORD.pack_into
 _pack_u64 = layout.U64.pack_into
@@ -85,10 +86,9 @@ class Recorder:
         ident = next(self._comms)
         if ident >= layout.COMMS:
             raise RuntimeError(f"more than {layout.COMMS} communicators in one rank")
-        about: dict[str, object] = {"kind": kind, "name": name, "members": list(members), "instance": instance}
+        about: dict[str, object] = {"kind": kind, "name": name, "members": pack(members), "instance": instance}
         about |= {key: value for key, value in (("device", device), ("scope", scope)) if value}
-        text = json.dumps(about)
-        self.write(Kind.COMM, ident, 0, self.string(text))
+        self.write(Kind.COMM, ident, 0, self.string(json.dumps(about), MAX_STRING * 8))
         return Comm(self, ident, f"{kind}:{name}", tuple(members))
 
     def collective(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1, site: int = 0) -> Wait:

@@ -15,6 +15,7 @@ from harness.trace import layout
 from harness.trace.event import RECORD, Record
 
 _WORDS = struct.Struct(f"<{layout.BREADCRUMBS}Q")
+_NO_WORDS = bytes(_WORDS.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,10 @@ class Ring:
 
     def breadcrumbs(self) -> dict[int, int]:
         """What the device has written, by communicator id; `Crumb.parse` reads it. To be read before the events."""
-        words = _WORDS.unpack_from(self.memory, layout.BREADCRUMB_TABLE)
-        return {comm: word for comm, word in enumerate(words) if word}
+        raw = self.memory[layout.BREADCRUMB_TABLE : layout.BREADCRUMB_TABLE + _WORDS.size]
+        if raw == _NO_WORDS:
+            return {}
+        return {comm: word for comm, word in enumerate(_WORDS.unpack(raw)) if word}
 
     def release(self) -> None:
         """Let a parked engine go."""

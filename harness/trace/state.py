@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from harness.trace.breadcrumb import Crumb
 from harness.trace.event import Kind, Need, Record
 from harness.trace.lane import Lane
+from harness.trace.runs import unpack
 
 RankOf = Callable[[str, int], int]  # scope, rank in it -> global rank
 
@@ -39,14 +41,30 @@ class CommInfo:
 
     @staticmethod
     def parse(text: str, rank_of: RankOf | None = None) -> CommInfo:
-        """From the JSON of a COMM event. `rank_of`: the global rank of a rank in a scope, where a case has several."""
-        raw = json.loads(text)
-        members, scope = tuple(raw["members"]), raw.get("scope", "")
+        """From the JSON of a COMM event. `rank_of`: the global rank of a rank in a scope, where a case has several.
+
+        Raises ValueError when it is none: the string table of the rank was full, say.
+        """
+        return _known(text) if rank_of is None else CommInfo._read(text, rank_of)
+
+    @staticmethod
+    def _read(text: str, rank_of: RankOf | None) -> CommInfo:
+        try:
+            raw = json.loads(text)
+            members, scope = unpack(raw["members"]), raw.get("scope", "")
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no communicator: {text[:80]}") from error
         digest = hashlib.sha256((scope + ",".join(map(str, members))).encode()).hexdigest()[:8]
         key = f"{raw['kind']}:{raw['name']}#{raw['instance']}@{digest}"
         if rank_of is not None:
             members = tuple(rank_of(scope, member) for member in members)
         return CommInfo(key, raw["kind"], raw["name"], members, raw.get("device", ""))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _known(text: str) -> CommInfo:
+    """All members announce a communicator in the same words: it is read once, and they share its list of members."""
+    return CommInfo._read(text, None)
 
 
 class Join(NamedTuple):
@@ -58,8 +76,7 @@ class Join(NamedTuple):
     firm: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """One waiter blocked in one operation. `peer` is the global rank of the root or the peer, -1 for none or any."""
 
     comm: str
@@ -196,11 +213,16 @@ class RankState:
 
 
 STREAM_WAITER = 1000  # above every thread's number
+_NEEDS = dict(enumerate(Need))
 String = Callable[[int], str]
 
 
 def _comm(state: RankState, record: Record, string: String) -> None:
-    info = CommInfo.parse(string(record.a), state.rank_of)
+    try:
+        info = CommInfo.parse(string(record.a), state.rank_of)
+    except ValueError:
+        state.opaque.append("it announced a communicator of which nothing is known")
+        return
     state.comms[record.comm] = info
     state.entered.setdefault(info.key, 0)
     if info.device:
@@ -217,7 +239,7 @@ def _enter(state: RankState, record: Record, string: String) -> None:
     if info is None:  # its COMM event was overwritten: the rank counts as running
         state.waiters[record.thread] = None
         return
-    op, need = string(record.a), Need(record.b)
+    op, need = string(record.a), _NEEDS[record.b]
     peer = info.members[record.c] if record.c >= 0 else -1
     verb = op.partition(" ")[0]
     if verb in ("send", "recv"):

@@ -7,11 +7,12 @@ from typing import Any
 
 from harness.judge.verdict import Finding, Node
 from harness.launch.rank_map import RankMap
-from harness.watch import wire
 from harness.watch.head import Head
 from harness.watch.host_clocks import HostClocks
 from harness.watch.members import SETTLE_S
 from harness.watch.nodes import gaps, nodes, uneven
+from harness.watch.pace import beat_s
+from harness.watch.plan import SILENCE_S
 from harness.watch.roster import Roster
 
 FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; more where a link was cut for longer
@@ -24,11 +25,12 @@ class Attendance:
         self.roster = Roster(rank_map.ranks)
         self.clocks = HostClocks(own["clock"])
         self._local = rank_map.local
+        self._beat_s = beat_s(rank_map.ranks, SILENCE_S)
         self._gap_s = 0.0
 
     def take(self, head: Head, number: int, message: dict[str, Any]) -> bool:
         """A message of a supervisor; whether it was about itself, and no news of the case."""
-        kind, now_s = str(message["type"]), time.monotonic()
+        kind, now_s = str(message["type"]), head.listening.listened_s
         if kind == "hello":
             self.roster.join(number, message, now_s)
             self.clocks.join(number, message)
@@ -49,20 +51,22 @@ class Attendance:
 
     def look(self, head: Head) -> None:
         """Note whose connections have closed, and ask for the time again."""
-        for number in head.closed():
-            self.roster[number].closed = True
+        self.roster.listened_s = head.listening.listened_s
+        if head.listening.drained:  # else there may be more to read of who has closed
+            for number in head.closed():
+                self.roster[number].closed = True
         for number in self.clocks.due(time.monotonic()):
             self._ask_time(head, number)
 
     @property
     def settle_s(self) -> float:
         """What a death is given to wake its peers. What a link that was cut has lost is sent again at growing intervals."""
-        return SETTLE_S if self._local else FAR_SETTLE_S + 2 * max(0.0, self._gap_s - 2 * wire.BEAT_S)
+        return SETTLE_S if self._local else FAR_SETTLE_S + 2 * max(0.0, self._gap_s - 2 * self._beat_s)
 
     def nodes(self) -> tuple[tuple[Node, ...], list[Finding]]:
         """What is known of the hosts, and what is to be said about them."""
         found = nodes(self.roster, self.clocks)
-        return found, [] if self._local else [*uneven(found), *gaps(self.roster)]
+        return found, [] if self._local else [*uneven(found), *gaps(self.roster, self._beat_s)]
 
     def _ask_time(self, head: Head, number: int) -> None:
         head.send(number, "time", asked_ns=time.monotonic_ns())

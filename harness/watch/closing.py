@@ -6,7 +6,6 @@ together. The watchdog looks after its own host itself. A host whose supervisors
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -72,7 +71,7 @@ class Closing:
         return all(number in self._roster and self._roster[number].said_bye for number in numbers)
 
     def _gone(self) -> bool:
-        return self._roster.gone(time.monotonic(), self._limits.silence_s)
+        return self._roster.gone(self._limits.silence_s)
 
     def _look(self) -> None:
         """Let one supervisor of each other host look, when all of that host have ended what they started."""

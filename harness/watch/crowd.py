@@ -16,9 +16,10 @@ from harness.judge.clock import Clock
 from harness.judge.graph import Stuck, stuck
 from harness.judge.history import History
 from harness.judge.picture import Failure
+from harness.trace.event import RECORD
 from harness.trace.ring import decode
 from harness.trace.state import Join, RankState, Status
-from harness.watch.members import HEAD_BYTES, TAIL_BYTES, Member, Members
+from harness.watch.members import Member, Members
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
@@ -96,7 +97,9 @@ class Crowd(Members):
         """A process has handed over its ring."""
         command = self.commands[process[0]]
         state = RankState(-1, rank_of=self.rank_of)
-        self.processes[process] = Attendee(state, command.host, pid, command.supervisor, process=process, argv=argv)
+        self.processes[process] = Attendee(
+            state, command.host, pid, command.supervisor, self.keeps, process=process, argv=argv
+        )
 
     def told(self, process: Process, message: dict[str, Any], now_s: float) -> Attendee:
         """A `delta` of a process."""
@@ -168,7 +171,7 @@ class Crowd(Members):
             old = one.state
             fresh = RankState(-1 if one.rank is None else one.rank, rank_of=self.rank_of)
             fresh.apply(decode(bytes(one.records)), one.text)
-            if old.lost or len(one.records) > HEAD_BYTES + TAIL_BYTES:
+            if old.lost or old.number * RECORD.size > len(one.records):
                 fresh.lost, fresh.blind = old.lost, True
                 fresh.opaque.append("events that told its communicators were lost")
             for reason in old.opaque:

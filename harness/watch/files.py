@@ -11,38 +11,57 @@ from harness.watch.plan import STATE_FOLDER
 
 
 class CaseFiles:
-    """The growing files of one case, in its folder."""
+    """The growing files of one case, in its folder. At most `most_open` are open together, those that grew last."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most_open: int = 512) -> None:
         self.folder = folder
-        self._logs: dict[int, IO[bytes]] = {}
-        self._events: dict[int, EventLogWriter] = {}
-        self._outputs: dict[tuple[int, str], IO[bytes]] = {}
+        self.most_open = most_open
+        self._open: dict[str, IO[bytes] | EventLogWriter] = {}  # by name, the one that grew last at the end
+        self._begun: set[str] = set()
 
     def output(self, rank: int, data: bytes) -> None:
         """Append what a rank printed."""
-        if rank not in self._logs:
-            self._logs[rank] = (self.folder / f"rank-{rank}.log").open("wb", buffering=0)
-        self._logs[rank].write(data)
+        self._append(f"rank-{rank}.log", data)
 
     def delta(self, rank: int, world: int, clock_ns: int, message: dict[str, Any]) -> None:
         """Append a rank's new events. `clock_ns`: what makes their times those of a wall clock."""
-        if rank not in self._events:
-            path = self.folder / f"rank-{rank}.events"
-            self._events[rank] = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns)
-        self._events[rank].append(message["records"], tuple(message["strings"]), message["lost"])
+        log = self._log(rank, world, clock_ns)
+        log.append(message["records"], tuple(message["strings"]), message["lost"])
 
     def clock(self, rank: int, clock_ns: int) -> None:
         """Correct what was said of a rank's clock when its log was begun."""
-        if rank in self._events:
-            self._events[rank].clock(clock_ns)
+        if f"rank-{rank}.events" in self._begun:
+            self._log(rank, 0, clock_ns).clock(clock_ns)
+
+    def _log(self, rank: int, world: int, clock_ns: int) -> EventLogWriter:
+        name = f"rank-{rank}.events"
+        log = self._taken(name)
+        if not isinstance(log, EventLogWriter):
+            path, resume = self.folder / name, name in self._begun
+            log = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns, resume=resume)
+        self._keep(name, log)
+        return log
 
     def program_output(self, index: int, stream: str, data: bytes) -> None:
         """Append what a launched command and all below it printed."""
-        key = (index, stream)
-        if key not in self._outputs:
-            self._outputs[key] = (self.folder / f"command-{index}.{stream}").open("wb", buffering=0)
-        self._outputs[key].write(data)
+        self._append(f"command-{index}.{stream}", data)
+
+    def _append(self, name: str, data: bytes) -> None:
+        file = self._taken(name)
+        if file is None or isinstance(file, EventLogWriter):
+            file = (self.folder / name).open("ab" if name in self._begun else "wb", buffering=0)
+        self._keep(name, file)
+        file.write(data)
+
+    def _taken(self, name: str) -> IO[bytes] | EventLogWriter | None:
+        return self._open.pop(name, None)
+
+    def _keep(self, name: str, file: IO[bytes] | EventLogWriter) -> None:
+        """As the one that grew last."""
+        self._begun.add(name)
+        self._open[name] = file
+        while len(self._open) > self.most_open:
+            self._open.pop(next(iter(self._open))).close()
 
     def events(self, rank: int, world: int, clock_ns: int, records: bytes, strings: Sequence[str], lost: int) -> None:
         """Write all events of a rank at once."""
@@ -58,6 +77,13 @@ class CaseFiles:
         folder = self.folder / "stacks"
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.txt").write_text(text + (f"\n[{error}]\n" if error else ""))
+
+    def stacks_left_out(self, text: str) -> None:
+        """Write whose stacks were not taken; nothing when all were."""
+        if text:
+            folder = self.folder / "stacks"
+            folder.mkdir(exist_ok=True)
+            (folder / "left-out.txt").write_text(text)
 
     def state(self, host: str, path: str, data: bytes) -> None:
         """Write a file that ranks of another host left for the next launch. A path that leads elsewhere is refused."""
@@ -76,7 +102,6 @@ class CaseFiles:
 
     def close(self) -> None:
         """Close them all."""
-        for log in (*self._logs.values(), *self._outputs.values()):
-            log.close()
-        for events in self._events.values():
-            events.close()
+        for file in self._open.values():
+            file.close()
+        self._open.clear()

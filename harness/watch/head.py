@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +12,12 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from harness.watch import wire
+from harness.watch.line import HANDSHAKE_MS
+from harness.watch.pace import MOST_ROUND_S, Listening, beat_s, round_s
+from harness.watch.plan import SILENCE_S
 
+BACKLOG = 4096  # connections that wait to be accepted; the kernel's net.core.somaxconn counts when it is less
+_AT_ONCE, _WITH_MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)  # numbers: an operation on zmq's enums takes longer than a send
 _MONITOR = "inproc://closed"
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
@@ -32,9 +37,10 @@ class Head:
     """Binds on `address` (a free port is chosen) with fresh keys; knows supervisors by rank once they said hello.
 
     `peers`: how many are awaited. A connection that closes is noticed, since nothing but a supervisor's end closes it.
+    `silence_s`: after which a peer is lost.
     """
 
-    def __init__(self, peers: int, address: str = "127.0.0.1") -> None:
+    def __init__(self, peers: int, address: str = "127.0.0.1", silence_s: float = SILENCE_S) -> None:
         server_public, server_secret = zmq.curve_keypair()
         client_public, client_secret = zmq.curve_keypair()
         self.server_key = server_public.decode()
@@ -49,6 +55,8 @@ class Head:
         self._socket.curve_secretkey = server_secret
         self._socket.curve_publickey = server_public
         self._socket.linger = 1000
+        self._socket.backlog = BACKLOG  # all come at once
+        self._socket.handshake_ivl = HANDSHAKE_MS  # ... and wait for their turn
         self._socket.monitor(_MONITOR, zmq.EVENT_DISCONNECTED)
         self._monitor = self._context.socket(zmq.PAIR)
         self._monitor.rcvhwm = 0  # thousands may close while nobody looks, and a full queue would stop the socket
@@ -59,7 +67,11 @@ class Head:
         self._ranks: dict[bytes, int] = {}
         self._peers = peers
         self._connections: dict[int, int] = {}  # descriptor -> rank
+        self._closed: list[int] = []  # ranks whose connections have closed, and nobody has been told
         self._beat = 0.0
+        self._beat_s = beat_s(peers, silence_s)
+        self._round_s = round_s(peers)
+        self.listening = Listening()
 
     def __enter__(self) -> Head:
         return self
@@ -72,25 +84,43 @@ class Head:
         self._context.term()
 
     def receive(self, timeout_ms: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The messages that came within `timeout_ms`, each with its rank."""
+        """The messages that came within `timeout_ms`, each with its rank.
+
+        Where there are many peers, those that come within a round; but no more than one round's, lest nobody looks at them.
+        """
         self._send_beat()
-        wait = timeout_ms
-        while self._socket.poll(wait):
+        began = time.monotonic()
+        wait, drained = timeout_ms, False
+        while True:
+            try:
+                route = self._socket.recv(_AT_ONCE)
+            except zmq.Again:
+                drained = True  # all that had come until now
+                if wait > 0 and self._socket.poll(wait):
+                    continue
+                wait = int((began + self._round_s - time.monotonic()) * 1e3)
+                if wait <= 0:
+                    break
+                continue
             wait = 0
             if len(self._routes) < self._peers:
-                frames = self._socket.recv_multipart(copy=False)
-                route, message = frames[0].bytes, wire.decode(frames[1].bytes)
+                frame = self._socket.recv(copy=False)
+                message = wire.decode(frame.bytes)
                 if message["type"] == "hello":
-                    self._welcome(message["rank"], route, frames[1].get(zmq.SRCFD))
+                    self._welcome(message["rank"], route, frame.get(zmq.SRCFD))
             else:
-                route, raw = self._socket.recv_multipart()
-                message = wire.decode(raw)
+                message = wire.decode(self._socket.recv())
             if route in self._ranks:
                 yield self._ranks[route], message
+            if time.monotonic() - began > MOST_ROUND_S:
+                break
+        self.listening.round(time.monotonic(), drained)
 
     def _welcome(self, rank: int, route: bytes, descriptor: int) -> None:
         self._routes[rank] = route
         self._ranks[route] = rank
+        # What closed before this one came may have had the same descriptor: a handshake that took too long, say.
+        self._note_closed()
         self._connections[descriptor] = rank
 
     def closed(self) -> list[int]:
@@ -99,12 +129,15 @@ class Head:
         A connection keeps its descriptor until it closes, so that the notice can mean no other. Who had not said hello by
         then was nobody.
         """
-        found: list[int] = []
+        self._note_closed()
+        found, self._closed = self._closed, []
+        return found
+
+    def _note_closed(self) -> None:
         while self._monitor.poll(0):
             rank = self._connections.pop(_EVENT.unpack_from(self._monitor.recv_multipart()[0])[1], None)
             if rank is not None:
-                found.append(rank)
-        return found
+                self._closed.append(rank)
 
     @property
     def known(self) -> bool:
@@ -113,15 +146,21 @@ class Head:
 
     def send(self, rank: int, kind: str, **fields: Any) -> None:
         """One message to a rank's supervisor; nothing when it has never said hello."""
-        if rank in self._routes:
-            self._socket.send_multipart([self._routes[rank], wire.encode(kind, **fields)])
+        self.send_to((rank,), kind, **fields)
 
     def send_all(self, kind: str, **fields: Any) -> None:
         """One message to every supervisor."""
-        for rank in self._routes:
-            self.send(rank, kind, **fields)
+        self.send_to(self._routes, kind, **fields)
+
+    def send_to(self, ranks: Iterable[int], kind: str, **fields: Any) -> None:
+        """The same message to several."""
+        raw = wire.encode(kind, **fields)
+        for rank in ranks:
+            if rank in self._routes:
+                self._socket.send(self._routes[rank], _WITH_MORE)
+                self._socket.send(raw)
 
     def _send_beat(self) -> None:
-        if time.monotonic() - self._beat > wire.BEAT_S:
+        if time.monotonic() - self._beat > self._beat_s:
             self._beat = time.monotonic()
             self.send_all("beat")

@@ -9,10 +9,14 @@ from typing import Any
 import zmq
 
 from harness.watch import wire
+from harness.watch.pace import beat_s
 from harness.watch.plan import Plan
 
 CONNECT_S = 60.0
+REFUSED = 50  # attempts, ten a second where a host refuses: the watchdog listened before this process was started
+HANDSHAKE_MS = 60_000  # one that is given up begins again at the end of the queue, and thousands may be in it
 ROOM_MS = 50  # how long a full queue is waited for before the watchdog is looked at again
+_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
 
@@ -33,11 +37,18 @@ class Line:
         self._socket.curve_publickey = plan.public_key.encode()
         self._socket.curve_secretkey = plan.secret_key.encode()
         self._socket.linger = 2000
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._socket.handshake_ivl = HANDSHAKE_MS
+        self._monitor = self._socket.get_monitor_socket(_EVENTS)
         self._socket.connect(plan.endpoint)
         self._endpoint = plan.endpoint
         self._silence_s = plan.silence_s
-        self._connected = False
+        self._beat_s = beat_s(plan.world, plan.silence_s)
+        self.sent = 0  # messages
+        self._connected = self._disconnected = False
+        self._attempts = 0
+        self._poller = zmq.Poller()
+        for socket in (self._socket, self._monitor):
+            self._poller.register(socket, zmq.POLLIN)
         self._waiting: list[dict[str, Any]] = []  # came while there was no room to send
         now = time.monotonic()
         self._started = self._heard = self._spoke = now
@@ -45,20 +56,26 @@ class Line:
     def send(self, kind: str, **fields: Any) -> None:
         """Queue one message. A watchdog that does not read is waited for, until it is lost: raises LostError."""
         raw = wire.encode(kind, **fields)
-        while not self._socket.poll(0, zmq.POLLOUT):
-            self._hear()
-            self._check()
-            self._socket.poll(ROOM_MS, zmq.POLLOUT)
-        self._socket.send(raw)
+        while True:
+            try:
+                self._socket.send(raw, zmq.NOBLOCK)
+                break
+            except zmq.Again:
+                self._hear()
+                self._look()
+                self._check()
+                self._socket.poll(ROOM_MS, zmq.POLLOUT)
+        self.sent += 1
         self._spoke = time.monotonic()
 
     def receive(self, timeout_ms: int) -> list[dict[str, Any]]:
         """The messages that came within `timeout_ms`. Raises LostError."""
-        if not self._waiting:
-            self._socket.poll(timeout_ms)
-        self._hear()
+        # One call for both: hundreds of supervisors of one host do this a hundred times a second.
+        if self._poller.poll(0 if self._waiting else timeout_ms):
+            self._hear()
+            self._look()
         self._check()
-        if time.monotonic() - self._spoke > wire.BEAT_S:
+        if time.monotonic() - self._spoke > self._beat_s:
             self.send("beat")
         found, self._waiting = self._waiting, []
         return found
@@ -68,19 +85,22 @@ class Line:
             self._waiting.append(wire.decode(self._socket.recv()))
             self._heard = time.monotonic()
 
-    def _check(self) -> None:
-        """Raise LostError if the watchdog is gone."""
-        disconnected = False
+    def _look(self) -> None:
+        """Whether the connection has come or gone."""
         while self._monitor.poll(0):
             # zmq.utils.monitor would do, but it imports asyncio: 16 ms in each of N supervisors.
             event = _EVENT.unpack_from(self._monitor.recv_multipart()[0])[0]
             self._connected |= event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            disconnected |= event == zmq.EVENT_DISCONNECTED and self._connected
+            self._attempts += event == zmq.EVENT_CONNECT_RETRIED
+            self._disconnected |= event == zmq.EVENT_DISCONNECTED and self._connected
+
+    def _check(self) -> None:
+        """Raise LostError if the watchdog is gone."""
         now = time.monotonic()
-        if disconnected:
+        if self._disconnected:
             raise LostError("the watchdog is gone: it closed the connection")
-        if not self._connected and now - self._started > CONNECT_S:
-            raise LostError(f"no watchdog answers at {self._endpoint} within {CONNECT_S:.0f} s")
+        if not self._connected and (now - self._started > CONNECT_S or self._attempts > REFUSED):
+            raise LostError(f"no watchdog answers at {self._endpoint}")
         if self._connected and now - self._heard > self._silence_s:
             raise LostError(f"the watchdog has been silent for {self._silence_s:.0f} s")
 

@@ -42,7 +42,7 @@ class Losses:
         if now_s - self._looked_s < LOOK_S:
             return None
         self._looked_s = now_s
-        if silent := roster.silent(now_s, limits.silence_s):
+        if silent := roster.silent(limits.silence_s):
             return Cause.NODE_LOST, f"nothing was heard for {limits.silence_s:.0f} s from {roster.where(silent)}"
         if closed := roster.closed():
             self._closed_s = self._closed_s or now_s

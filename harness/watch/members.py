@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,8 @@ from typing import Any
 from harness.judge.graph import Stuck, stuck
 from harness.trace.ring import decode
 from harness.trace.state import RankState, Status
+from harness.watch.keeps import EACH, Keeps
 
-# What the watchdog keeps in memory of each rank: half a million events, then a quarter of a million. All are on disk.
-HEAD_BYTES, TAIL_BYTES = 32 << 20, 16 << 20
 SETTLE_S = 1.0  # what a death is given to wake its peers on the same host
 
 
@@ -24,10 +24,12 @@ class Member:
     host: str = ""
     pid: int = 0
     supervisor: int = 0
+    keeps: Keeps = EACH  # how much of its events
     exit_code: int | None = None  # of the engine's process; negative: the signal that ended it
     ended_s: float = 0.0  # when that was told
     ended_ns: int = 0  # when its supervisor saw it, by its host's clock
     oom_killed: bool = False
+    peak_bytes: int | None = None  # of host memory, when it has ended
     records: bytearray = field(default_factory=bytearray)
     strings: list[str] = field(default_factory=list)
     left: set[str] = field(default_factory=set)  # files that this rank leaves behind when it is killed
@@ -40,7 +42,7 @@ class Member:
 
     def take(self, message: dict[str, Any]) -> None:
         """Fold a `delta` in."""
-        self.strings += message["strings"]
+        self.strings += map(sys.intern, message["strings"])  # ranks do the same, and say the same
         if message["lost"]:
             self.state.overrun(message["lost"], message["entered"].__getitem__, message["threads"])
         self._keep(message["records"])
@@ -50,8 +52,7 @@ class Member:
     def _keep(self, records: bytes) -> None:
         """Keep the first and the last events: how a rank parted from its peers, and what it does now."""
         self.records += records
-        if len(self.records) > HEAD_BYTES + 2 * TAIL_BYTES:
-            del self.records[HEAD_BYTES : len(self.records) - TAIL_BYTES]
+        self.keeps.cut(self.records)
 
     @property
     def alive(self) -> bool:
@@ -82,6 +83,7 @@ class Members:
 
     def __init__(self, world: int) -> None:
         self.world = world
+        self.keeps = Keeps.of(world)
         self.settle_s = SETTLE_S
         self.by_rank: dict[int, Member] = {}
         self.comms: dict[str, tuple[int, ...]] = {}
@@ -95,7 +97,7 @@ class Members:
 
     def join(self, rank: int, host: str, pid: int, supervisor: int) -> None:
         """A supervisor said hello."""
-        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor)
+        self.by_rank[rank] = Member(RankState(rank), host, pid, supervisor, self.keeps)
 
     def complete(self) -> bool:
         """Whether all supervisors have said hello."""
@@ -155,9 +157,14 @@ class Members:
     def over(self) -> bool:
         """Whether everybody has ended, or an engine cannot go on. Not while a rank has called abort and its launcher has not
         yet killed the job."""
-        statuses = [(member.state.status, member.alive) for _, member in self]
-        aborting = (Status.ABORTED, True) in statuses
-        return any(status is Status.UNABLE for status, _ in statuses) or (self.settled() and not aborting)
+        running = aborting = False
+        for _, member in self:
+            status = member.state.status
+            running |= status is Status.RUNNING
+            aborting |= status is Status.ABORTED and member.alive
+            if status is Status.UNABLE:
+                return True
+        return not running and not aborting and self.settled()
 
     def kill(self, now_s: float) -> None:
         """The launcher has killed everybody."""

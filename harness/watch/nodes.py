@@ -49,12 +49,12 @@ def uneven(found: Sequence[Node]) -> list[Finding]:
     return [Finding(FindingKind.UNEVEN_HOSTS, "; ".join(texts), facts)] if texts else []
 
 
-def gaps(roster: Roster) -> list[Finding]:
+def gaps(roster: Roster, beat_s: float = 1.0) -> list[Finding]:
     """A finding where a host was not heard for a while and came back: what ranks did about it counts as their own doing."""
     found: list[Finding] = []
     for numbers in roster.machines().values():
         longest_s = max(roster[number].longest_s for number in numbers)
-        if longest_s > GAP_S:
+        if longest_s > max(GAP_S, 3 * beat_s):
             host = roster[numbers[0]].host
             text = f"{host} was not heard for {longest_s:.1f} s: what its ranks and their peers did then may come of that"
             found.append(Finding(FindingKind.SILENT_HOST, text, {"host": host, "seconds": round(longest_s, 3)}))

@@ -42,6 +42,7 @@ class Plan:
     ras: str  # what the watchdog has chosen for it; empty: the user has
     silence_s: float = SILENCE_S
     protocol: int = PROTOCOL
+    gpus: tuple[tuple[str, ...], ...] = ()  # of each node those that its ranks may use; none: all
 
     @property
     def remote(self) -> bool:
@@ -56,6 +57,15 @@ class Plan:
                 return rank - first, count
             first += count
         raise IndexError(f"rank {rank} of {first}")
+
+    def visible(self, rank: int) -> dict[str, str]:
+        """The variables by which a rank sees the GPUs that its node was given, in the order in which NVML counts them."""
+        first = 0
+        for count, gpus in zip(self.nodes, self.gpus, strict=False):
+            if first <= rank < first + count and gpus:
+                return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+            first += count
+        return {}
 
     def environment(self) -> dict[str, str]:
         """The variable that carries the plan."""
@@ -72,5 +82,5 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
             f"lockstep supervisor: on {os.uname().nodename} {Path(__file__).parents[2]} is another version of lockstep than "
             f"the watchdog's (protocol {PROTOCOL}, not {raw.get('protocol')}); install the same version on all hosts"
         )
-    raw |= {"argv": tuple(raw["argv"]), "nodes": tuple(raw["nodes"])}
+    raw |= {"argv": tuple(raw["argv"]), "nodes": tuple(raw["nodes"]), "gpus": tuple(map(tuple, raw["gpus"]))}
     return Plan(**raw)

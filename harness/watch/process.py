@@ -38,9 +38,37 @@ def dies_with(parent: int) -> Callable[[], None]:
     return prepare
 
 
-def start_engine(argv: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+class Engine(subprocess.Popen[bytes]):
+    """A child process. `peak_bytes`: when it has ended, the most memory that it, or a child that it waited for, ever had."""
+
+    peak_bytes: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        if self.returncode is None:
+            self._reap(os.WNOHANG)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, when it has ended. There is no time-out."""
+        while self.returncode is None:
+            self._reap(0)
+        return self.returncode
+
+    def _reap(self, options: int) -> None:
+        try:
+            pid, status, usage = os.wait4(self.pid, options)
+        except ChildProcessError:  # a signal handler was called in between, and has it
+            self.returncode = 0
+            return
+        if pid:
+            self.returncode = os.waitstatus_to_exitcode(status)
+            self.peak_bytes = usage.ru_maxrss << 10
+
+
+def start_engine(argv: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> Engine:
     """Start a rank's engine in a session of its own; it inherits the launcher's PMI descriptors and dies with us."""
-    return subprocess.Popen(
+    return Engine(
         argv,
         env=dict(env),
         stdin=subprocess.DEVNULL,

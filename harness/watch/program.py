@@ -193,6 +193,7 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
         if value is not None:
             env[name] = value
     env |= plan.spec.get("env", {})
+    env |= plan.visible(index)
     env[ENVIRONMENT] = address
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), env.get("PYTHONPATH"))))
     env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once

@@ -132,14 +132,15 @@ class ProgramWatchdog(Vigil):
         for index, serials in asked.items():
             head.send(index, "confirm", epoch=self.proof.epoch, procs=serials)
 
-    def _limit(self, now: float) -> Ground | None:
+    def _limit(self, now: float, behind: bool) -> Ground | None:
         """By the deadline only: a program without milestones is not known to turn in circles."""
-        self.progress.update_by_events(self.members.states(), now)
-        late = self.proof.first_proved_s is None and now - self.started_s > self.case.limits.deadline_s
-        return Ground(limit=Limit.DEADLINE) if late else None
+        self.progress.update_by_events(self.members.states(), self.roster.listened_s)
+        late = not behind and now - self.started_s > self.case.limits.deadline_s
+        return Ground(limit=Limit.DEADLINE) if late and self.proof.first_proved_s is None else None
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
-        advancing = self.progress.advancing(now, min(self.case.limits.livelock_s, self.case.limits.deadline_s / 4))
+        window_s = min(self.case.limits.livelock_s, self.case.limits.deadline_s / 4)
+        advancing = self.progress.advancing(self.roster.listened_s, window_s)
         known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
         with self.members.with_absent():
             seen = picture(*known, self.clocks.of, self.members.rank_of)
@@ -158,7 +159,7 @@ class ProgramWatchdog(Vigil):
             wall_ns = self.clocks.wall_ns(self.members.supervisor_of(rank))
             self.files.events(rank, len(ranks), wall_ns, bytes(one.records), one.strings, one.state.lost)
 
-    def _collect_stacks(self, head: Head) -> None:
+    def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
         self.dumps_of = {one.process for one in self.members.processes.values() if one.alive and one.rank is not None}
         head.send_all("dump")
         self._listen_until(head, lambda: not self.dumps_of, SETTLE_S * 2)

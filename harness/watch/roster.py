@@ -15,10 +15,10 @@ from harness.judge import words
 
 @dataclass(slots=True)
 class Entry:
-    """One supervisor. Times on the watchdog's clock."""
+    """One supervisor."""
 
     hello: dict[str, Any]  # what it said of itself
-    heard_s: float
+    heard_s: float  # on the clock of the time in which the watchdog listened
     answered: int = 0  # the last call that it has answered
     said_bye: bool = False
     closed: bool = False  # its connection is gone, and with it the supervisor
@@ -50,6 +50,7 @@ class Roster:
 
     def __init__(self, world: int) -> None:
         self.world = world
+        self.listened_s = 0.0  # the time in which the watchdog has listened
         self._entries: dict[int, Entry] = {}
         self._numbers: list[int] = []  # in order
 
@@ -85,23 +86,23 @@ class Roster:
 
     def present(self, call: int) -> bool:
         """Whether everybody has answered this call, or has said bye."""
-        return self.complete() and not self.absent(call)
+        return self.complete() and all(entry.answered >= call or entry.said_bye for _, entry in self)
 
     def absent(self, call: int) -> list[int]:
         """Who has said hello and not bye, and has not answered this call."""
         return [number for number, entry in self if entry.answered < call and not entry.said_bye]
 
-    def silent(self, now_s: float, silence_s: float) -> list[int]:
+    def silent(self, silence_s: float) -> list[int]:
         """Who has said nothing for too long."""
-        return [number for number, e in self if now_s - e.heard_s > silence_s and not e.said_bye]
+        return [number for number, e in self if self.listened_s - e.heard_s > silence_s and not e.said_bye]
 
     def closed(self) -> list[int]:
         """Whose connection is gone without a bye."""
         return [number for number, entry in self if entry.closed and not entry.said_bye]
 
-    def gone(self, now_s: float, silence_s: float) -> bool:
+    def gone(self, silence_s: float) -> bool:
         """Whether nobody is left: each has said bye, has gone, or has been silent for too long."""
-        lost = {*self.silent(now_s, silence_s), *self.closed()}
+        lost = {*self.silent(silence_s), *self.closed()}
         return all(entry.said_bye or number in lost for number, entry in self)
 
     def machines(self) -> dict[str, list[int]]:

@@ -13,7 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from harness.launch.open_files import give_back
 from harness.watch import process
+from harness.watch.pace import crowding, gather_s
 from harness.watch.plan import FOLDER, TOKEN, read_plan
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class Service(ABC):
     child: subprocess.Popen[bytes]
 
     def __init__(self, environ: dict[str, str]) -> None:
+        give_back(environ)
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
         self.environ = environ
@@ -65,7 +68,10 @@ class Service(ABC):
             from harness.watch.pmix import HeldConnections
 
             self.connections = HeldConnections(environ)
-        self.next_scan = 0.0
+        self.gather_s = gather_s(self.plan.world)
+        crowd = crowding(max(self.plan.nodes), os.cpu_count() or 1)
+        self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
+        self.next_forward = self.next_scan = 0.0
         self._oom_kills = process.oom_kills()
         process.adopt_orphans()
 
@@ -92,9 +98,13 @@ class Service(ABC):
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
-        self.forward(line)
         if self.connections:
             self.connections.look(lambda: process.descendants(os.getpid()))
+        if time.monotonic() >= self.next_forward:
+            before = line.sent
+            self.forward(line)
+            if line.sent != before:
+                self.next_forward = time.monotonic() + self.gather_s
         if time.monotonic() >= self.next_scan:
             self.next_scan = time.monotonic() + self.scan_s
             self.scan(line)

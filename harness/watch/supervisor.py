@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Supervisor(Service):
     """One rank's supervisor."""
 
+    child: process.Engine
+
     def __init__(self, environ: dict[str, str]) -> None:
         super().__init__(environ)
         self.ring = Ring(self.number, self.plan.world, self.plan.capacity)
@@ -44,6 +46,7 @@ class Supervisor(Service):
         env = {name: value for name, value in environ.items() if name != PLAN}  # the keys stay here
         env |= dump_environment(env, self.number)
         env |= self.plan.spec.get("environment", {})
+        env |= self.plan.visible(self.number)
         env[layout.RING_FD] = str(self.ring.fd)
         env["LOCKSTEP_SPEC"] = json.dumps(self.plan.spec)
         env["LOCKSTEP_RANK"] = str(self.number)
@@ -65,7 +68,8 @@ class Supervisor(Service):
             line.send("output", data=chunk)
         if code is not None:
             self.ended = True
-            line.send("ended", code=code, oom=self.ended_by_memory(code), seen_ns=seen_ns)
+            oom, peak = self.ended_by_memory(code), self.child.peak_bytes
+            line.send("ended", code=code, oom=oom, seen_ns=seen_ns, peak_bytes=peak)
 
     def scan(self, line: Line) -> None:
         """Tell which shared memory the rank maps."""

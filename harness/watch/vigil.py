@@ -19,7 +19,7 @@ from typing import Any
 from harness.judge.graph import Stuck
 from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Finding, Outcome, Verdict
-from harness.launch import allocation
+from harness.launch import allocation, open_files
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
@@ -33,6 +33,7 @@ from harness.watch.head import Head
 from harness.watch.identity import identity
 from harness.watch.losses import Losses
 from harness.watch.members import Members
+from harness.watch.pace import BUSY, Share
 from harness.watch.plan import RAS, TOKEN, Plan
 from harness.watch.progress import Progress
 from harness.watch.proof import SETTLE_S, Proof
@@ -41,6 +42,7 @@ from harness.watch.sweeping import sweep_hosts
 from harness.watch.teardown import Teardown
 
 POLL_MS = 10
+BEHIND_S = 1.0  # a watchdog that is further behind with reading does not judge
 JUDGED = {"hello", "delta", "ended", "came", "gone", "processes"}  # messages that may change what is judged
 
 
@@ -75,6 +77,8 @@ class Vigil(ABC):
         self.folder = folder
         self.token = secrets.token_hex(8)
         self.dirty = False
+        self.share = Share()  # of the time, for judging
+        self.busy = False  # with reading
         self.changes = 0  # messages that may have changed what is judged
         self.dumps: dict[str, bytes] = {}  # of other tools, by file name
         self.on_looked: Callable[[int, Collection[Mapping[str, Any]]], None] = lambda number, leaks: None
@@ -84,7 +88,7 @@ class Vigil(ABC):
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         teardown = Teardown(self.token)
-        with Head(self.case.ranks, self.rank_map.address) as head:
+        with Head(self.case.ranks, self.rank_map.address, self.case.limits.silence_s) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
@@ -96,11 +100,12 @@ class Vigil(ABC):
                 verdict = self._on_nodes(self._judge(head, job))
                 self._write_down()
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
-                    self._collect_stacks(head)
+                    self._collect_stacks(head, verdict)
                     verdict = replace(verdict, findings=(*verdict.findings, *self._opinions(verdict)))
                 elif verdict.outcome is Outcome.SUCCESS:
                     self._release(head)
-                return teardown.finish(verdict, lambda: self._end(closing, self._keeps(verdict)), closing.here)
+                end = lambda: self._end(closing, self._keeps(verdict))  # noqa: E731
+                return self._complete(teardown.finish(verdict, end, closing.here))
             except BaseException:  # Ctrl-C too: nothing may stay behind
                 teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(closing), closing.here)
                 raise
@@ -108,6 +113,8 @@ class Vigil(ABC):
                 self.files.close()
 
     def _launch(self, head: Head) -> Job:
+        open_files_of_user = open_files.allow(self.case.ranks)
+        self.files.most_open = open_files.left(self.case.ranks)
         # Each case its own, unless the user has set it.
         ras = "" if RAS in os.environ else f"localhost:{free_port()}"
         plan = Plan(
@@ -125,24 +132,30 @@ class Vigil(ABC):
             machine=self.identity["machine"],
             ras=ras,
             silence_s=self.case.limits.silence_s,
+            gpus=tuple(node.gpus for node in self.rank_map.nodes),
         )
-        environment = {**plan.environment(), TOKEN: self.token, **self._environment()}
+        environment = {**plan.environment(), TOKEN: self.token, **open_files_of_user, **self._environment()}
         environment |= {RAS: ras} if ras else {}
         self.started_s = time.monotonic()
-        self.progress = Progress(self.started_s)
+        self.progress = Progress(self.roster.listened_s)
         return self._job(environment)
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 
     def _judge(self, head: Head, job: Job) -> Verdict:
         while True:
+            changes = self.changes
             self._listen(head, POLL_MS)
+            self.busy = self.changes - changes > BUSY * self.case.ranks
             if self.stopped():
                 raise KeyboardInterrupt
             now = time.monotonic()
             self.on_tick(self.members)
             self.aborts.let(head)
-            verdict = self._lost(job, now) or self._given(head, self._certain(head, now) or self._limit(now), now)
+            # Who is behind with reading knows of nobody that he is silent, or late, or has left without a word.
+            behind = not head.listening.drained
+            verdict = self._behind(head, now) if behind else self._lost(job, now)
+            verdict = verdict or self._given(head, self._certain(head, now) or self._limit(now, behind), now)
             if self.proof.withdrawn:
                 text = "a proved knot moved: ranks communicate in ways that write no events, so nothing can be proved here"
                 return self._invalid(Cause.HARNESS, text, now)
@@ -188,6 +201,10 @@ class Vigil(ABC):
         found, findings = self.attendance.nodes()
         return replace(verdict, nodes=found, findings=(*verdict.findings, *findings))
 
+    def _complete(self, verdict: Verdict) -> Verdict:
+        """With what is known of the ranks only when all have ended."""
+        return verdict
+
     def _stamped(self, now: float) -> Verdict:
         """The verdict that was held back, with the time that it took."""
         verdict, more_s = self._held, now - self._held_s
@@ -202,16 +219,34 @@ class Vigil(ABC):
         knot = self.proof.confirm(now)
         if knot and (self.proof.quiet() or now - (self.proof.first_proved_s or now) >= SETTLE_S):
             return Ground(knot)
-        if self.dirty and (knot or not self.proof.pending()) and not self.proof.withdrawn:
+        if self.proof.unasked and self.proof.standing():
+            self._ask(head, self.proof.ask_rest())
+        may_look = not self.proof.candidate and not self.proof.withdrawn
+        # While there is more to read, what is known of different ranks is of different times: most would be refuted.
+        fresh = head.listening.behind_s < BEHIND_S
+        if self.dirty and may_look and fresh and self.share.due(now, self.busy):
             self.dirty = False
-            self._ask(head, self.proof.look())
+            ranks = self.proof.look()
+            self.share.took(now, time.monotonic())
+            self._ask(head, ranks)
         return None
+
+    def _behind(self, head: Head, now: float) -> Verdict | None:
+        """Nothing is judged by time while there is more to read; when that does not end, nothing can be."""
+        late = now - self.started_s > self.case.limits.deadline_s
+        if not late or head.listening.behind_s < self.case.limits.silence_s:
+            return None
+        text = (
+            f"the watchdog cannot keep up with {self.case.ranks} ranks: at the deadline it had not read all that had come "
+            f"for {head.listening.behind_s:.0f} s; give it a core of its own (docs/scale.md)"
+        )
+        return self._invalid(Cause.HARNESS, text, now)
 
     def _lost(self, job: Job, now: float) -> Verdict | None:
         """The verdict when the job, or part of it, has ended or fallen silent before it could be judged."""
         if self.aborts.known:
             silence_s = self.case.limits.silence_s
-            if job.exit_code() is None and not (self.roster.gone(now, silence_s) or self.roster.silent(now, silence_s)):
+            if job.exit_code() is None and not (self.roster.gone(silence_s) or self.roster.silent(silence_s)):
                 return None
             self.members.kill(now)  # with the supervisors
             return self._verdict(Ground(), now)
@@ -265,8 +300,8 @@ class Vigil(ABC):
         """Ask ranks whether they still stand where they stood."""
 
     @abstractmethod
-    def _limit(self, now: float) -> Ground | None:
-        """The ground of a verdict by time: unproved, and only where no proof was found."""
+    def _limit(self, now: float, behind: bool) -> Ground | None:
+        """The ground of a verdict by time: unproved, and only where no proof was found. `behind`: there is more to read."""
 
     @abstractmethod
     def _verdict(self, ground: Ground, now: float) -> Verdict:
@@ -284,7 +319,7 @@ class Vigil(ABC):
         """What could not be written before the verdict."""
 
     @abstractmethod
-    def _collect_stacks(self, head: Head) -> None:
+    def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
         """Ask for the stacks of all that hangs, and for the dumps of other tools."""
 
     @abstractmethod

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from harness.watch.members import Members
 from harness.watch.node_folder import state_name
 from harness.watch.picture import picture
 from harness.watch.plan import LAUNCH, STATE, STATE_FOLDER
+from harness.watch.sample import left_out_text, sample
 from harness.watch.vigil import Ground, Vigil
 
 STACKS_S = 30.0
@@ -74,8 +77,9 @@ class Watchdog(Vigil):
         elif kind == "output":
             self.files.output(number, message["data"])
         elif kind == "ended":
-            member.end(message["code"], entry.heard_s, message["seen_ns"])
+            member.end(message["code"], time.monotonic(), message["seen_ns"])
             member.oom_killed = message["oom"]
+            member.peak_bytes = message["peak_bytes"]
             self.dirty = True
         elif kind == "confirmed":
             member.confirmed = message["epoch"]
@@ -86,20 +90,20 @@ class Watchdog(Vigil):
             member.left |= set(message["paths"])
 
     def _ask(self, head: Head, ranks: Sequence[int]) -> None:
-        for rank in ranks:
-            head.send(rank, "confirm", epoch=self.proof.epoch)
+        head.send_to(ranks, "confirm", epoch=self.proof.epoch)
 
-    def _limit(self, now: float) -> Ground | None:
+    def _limit(self, now: float, behind: bool) -> Ground | None:
         states, limits = self.members.states(), self.case.limits
-        self.progress.update(states, now)
+        self.progress.update(states, self.roster.listened_s)
         if self.proof.first_proved_s is not None:
             return None
-        if self.progress.livelock(states, now, limits.livelock_s):
+        if self.progress.livelock(states, limits.livelock_s):
             return Ground(limit=Limit.LIVELOCK)
-        return Ground(limit=Limit.DEADLINE) if now - self.started_s > limits.deadline_s else None
+        late = not behind and now - self.started_s > limits.deadline_s  # what nobody has read yet may be a milestone
+        return Ground(limit=Limit.DEADLINE) if late else None
 
     def _verdict(self, ground: Ground, now: float) -> Verdict:
-        advancing = self.progress.advancing(now, self.case.limits.livelock_s)
+        advancing = self.progress.advancing(self.roster.listened_s, self.case.limits.livelock_s)
         known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
         return decide(picture(*known, self.clocks.of))
 
@@ -116,10 +120,12 @@ class Watchdog(Vigil):
 
     # --- after it -------------------------------------------------------------------------------------------------
 
-    def _collect_stacks(self, head: Head) -> None:
-        self.stacks_missing = {rank for rank, member in self.members if member.exit_code is None}
-        for rank in self.stacks_missing:
-            head.send(rank, "stacks")
+    def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
+        alive = [rank for rank, member in self.members if member.exit_code is None]
+        chosen = sample(self.members.states(), alive, verdict.blame.ranks if verdict.blame else ())
+        self.files.stacks_left_out(left_out_text(alive, chosen))
+        self.stacks_missing = set(chosen)
+        head.send_to(chosen, "stacks")
         self._listen_until(head, lambda: not self.stacks_missing, STACKS_S)
 
     def _opinions(self, verdict: Verdict) -> list[Finding]:
@@ -127,6 +133,11 @@ class Watchdog(Vigil):
         status = read_json(self.dumps.get("nccl-ras.json", b""))
         flights = {rank: read_pickle(self.dumps.get(f"flight-recorder-rank-{rank}.pickle", b"")) for rank, _ in self.members}
         return opinions(status, {rank: dump for rank, dump in flights.items() if dump}, by_pid, verdict.blame)
+
+    def _complete(self, verdict: Verdict) -> Verdict:
+        peaks = {rank: member.peak_bytes for rank, member in self.members}
+        ends = [replace(end, host_memory_bytes=peaks.get(end.rank)) for end in verdict.ranks]
+        return replace(verdict, ranks=tuple(ends))
 
     def _release(self, head: Head) -> None:
         head.send_all("release")

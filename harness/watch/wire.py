@@ -10,8 +10,6 @@ from typing import Any
 
 import msgpack
 
-BEAT_S = 1.0
-
 
 def encode(kind: str, **fields: Any) -> bytes:
     """One message."""

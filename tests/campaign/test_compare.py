@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.campaign.compare import KINDS, Change, Tolerance, compare
+from harness.campaign.compare import KINDS, Change, Comparison, Tolerance, compare
 from harness.campaign.past import Found, Past, read_past
+from harness.commands.compare import _markdown
+from harness.report import markdown
 from harness.report.rebuild import rebuild
 from harness.scenario.errors import ScenarioError
 from tests.campaign.test_command_line import lockstep
@@ -180,3 +183,13 @@ def test_recorded_baselines_can_be_read() -> None:
         assert compare(one, replace(one, name="again"), Tolerance()).changes == ()
     with pytest.raises(ScenarioError, match="no such run"):
         read_past("nothing")
+
+
+def test_page_stays_below_the_limit_of_a_summary() -> None:
+    """A comparison of very many changes is cut row by row, those for the worse first, and says how many are missing."""
+    changes = tuple(Change("new-hang", f"case[{n}]", "größer " * 40, n < 9000) for n in range(10_000))
+    page = _markdown(Comparison("old", "new", 10_000, changes, ("note " * 100,) * 10_000))
+    rows = re.findall(r"^\| (\*\*worse\*\*)? ?\| new-hang \| case.* \|$", page, re.MULTILINE)
+    assert markdown.LIMIT_BYTES * 0.9 < len(page.encode()) < markdown.LIMIT_BYTES
+    assert f"{10_000 - len(rows)} more changes" in page
+    assert rows == ["**worse**"] * len(rows)

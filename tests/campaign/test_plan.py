@@ -88,6 +88,8 @@ def test_same_plan_does_not_differ() -> None:
             "b has changed since (what its ranks get, its limits",
         ),
         ([Planned(case("a", 2)), Planned(case("b", 2), planted=True)], "b has another waive, or another mark as planted"),
+        ([Planned(case("a", 2)), Planned(case("b", 2), nodes=(1, 1))], "b would be dealt to hosts in another way"),
+        ([Planned(case("a", 2), engine_commit="c2"), Planned(case("b", 2))], "a is of another commit of its engine now"),
         (
             [*(Planned(case(name, 2)) for name in "ab"), *(Planned(case(f"x{n}", 1), 2) for n in range(7))],
             "x0, repetition 2, was not planned",
@@ -109,3 +111,16 @@ def test_environment() -> None:
     assert environment_differences(then, now) == [
         "commit: a then, b now", "library numpy: none then, 2 now", "library torch: 2.13.0 then, 2.14.0 now",
     ]  # fmt: skip
+
+
+def test_hosts_of_an_environment() -> None:
+    """Hosts of the same kinds may have other names, and come in another order; not another library or GPU."""
+    one = {"name": "a", "libraries": {"torch": "2.13.0"}, "gpus": [], "slots": 2}
+    two = {**one, "name": "b", "gpus": [{"name": "H100"}]}
+    then = {"hosts": [one, two]}
+    assert environment_differences(then, {"hosts": [{**two, "name": "c"}, {**one, "name": "d"}]}) == []
+    other = {**one, "name": "c", "libraries": {"torch": "2.14.0"}}
+    assert environment_differences(then, {"hosts": [other, two]}) == [
+        "hosts with gpus none, library torch 2.13.0: 1 then, 0 now",
+        "hosts with gpus none, library torch 2.14.0: 0 then, 1 now",
+    ]

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from harness.campaign.needs import complete
-from harness.launch.deal import Hosts
+from harness.campaign.needs import complete, placeable
+from harness.campaign.pool import Pool
 from harness.report.names import slug
 from harness.scenario.case import Case
 from harness.scenario.load import load_all
@@ -47,7 +47,7 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
     return found
 
 
-HERE, _ = complete(load_all(["scenarios"]), Hosts.only_this())  # tests/source has those that need a checkout
+HERE, _ = placeable(complete(load_all(["scenarios"]))[0], Pool.here(1, 1))  # tests/source has those that need a checkout
 CASES = chosen([case for case in HERE if case.spec["device"] != "cuda"])  # tests/gpu has those
 
 

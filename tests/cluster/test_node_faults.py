@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from tests.cluster.hosts import ROOT, Cluster
+from tests.cluster.support import LOCKSTEP, REPORTS, environment, until, verdicts
+
+pytestmark = pytest.mark.timeout(300)
 
 SILENCE_S = 6.0  # as tests.cluster.launch has it
 MORE_S = 4.0  # what a loaded machine may add to a bound
@@ -45,14 +48,6 @@ class Run:
         return found
 
 
-def until(done: Callable[[], object], timeout_s: float = 40.0) -> None:
-    """Wait for something; it must come."""
-    end = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 def said(verdict: dict[str, Any]) -> tuple[str, str]:
     """Outcome and cause."""
     return verdict["outcome"], verdict["cause"]
@@ -63,12 +58,22 @@ def nothing_left(cluster: Cluster, *names: str) -> bool:
 
     Of a host that is cut off, sshd does not know yet that nobody is there any more.
     """
+    return not left_on(cluster, *names)
+
+
+def left_on(cluster: Cluster, *names: str) -> list[str]:
+    """What is there."""
+    found: list[str] = []
     for name in names:
         processes = [words for words in cluster[name].processes().values() if not words[0].startswith("sshd: ")]
         files = [*cluster[name].path("/tmp").glob("lockstep-*"), *shared_memory(cluster, name)]
-        if processes or files:
-            return False
-    return True
+        found += [f"{name}: {' '.join(words)}" for words in processes] + [f"{name}: {path}" for path in files]
+    return found
+
+
+def clean(cluster: Cluster, *names: str, timeout_s: float = 40.0) -> None:
+    """Nothing is left there, now or soon."""
+    until(lambda: nothing_left(cluster, *names), timeout_s, lambda: f"left: {left_on(cluster, *names)}")
 
 
 def shared_memory(cluster: Cluster, name: str) -> Iterator[Path]:
@@ -98,7 +103,7 @@ def test_two_hosts(cluster: Cluster) -> None:
         assert 0 < node["clock_within_s"] < 0.05
         assert abs(node["wall_clock_ahead_s"]) < 0.1
     assert not [finding for finding in verdict["findings"] if finding["kind"] in ("leak", "uneven-hosts")]
-    until(lambda: nothing_left(cluster, "login", "node1", "node2"))
+    clean(cluster, "login", "node1", "node2")
 
 
 def test_what_came_first_on_two_hosts(cluster: Cluster) -> None:
@@ -115,7 +120,7 @@ def test_a_link_that_is_cut(cluster: Cluster) -> None:
     run = Run(cluster, "too_slow", HOSTS)
     run.until_it_runs()
     with cut(cluster, "node2") as since:
-        until(lambda: nothing_left(cluster, "node2"), SILENCE_S + 1 + MORE_S)
+        clean(cluster, "node2", timeout_s=SILENCE_S + 1 + MORE_S)
         sweep = cluster["login"].path(run.folder) / "sweep-0.log"
         until(sweep.exists)  # it begins when the verdict has fallen and all were told to end
         assert time.monotonic() - since < SILENCE_S + 1 + 5 + MORE_S  # a beat, and the teardown of tests.watch.launch
@@ -126,7 +131,7 @@ def test_a_link_that_is_cut(cluster: Cluster) -> None:
     assert "node1" not in verdict["text"]
     (finding,) = [finding for finding in verdict["findings"] if finding["kind"] == "leak"]
     assert (finding["facts"]["host"], finding["facts"]["reached"]) == ("node2", False)
-    until(lambda: nothing_left(cluster, "login", "node1"))
+    clean(cluster, "login", "node1")
 
 
 def test_a_link_that_is_cut_and_mended(cluster: Cluster) -> None:
@@ -137,7 +142,7 @@ def test_a_link_that_is_cut_and_mended(cluster: Cluster) -> None:
         time.sleep(3)
     verdict = run.verdict()
     assert said(verdict) == ("success", ""), verdict["text"]
-    until(lambda: nothing_left(cluster, "login", "node1", "node2"))
+    clean(cluster, "login", "node1", "node2")
 
 
 def test_no_deadline_judges_a_host_that_is_cut_off(cluster: Cluster) -> None:
@@ -175,7 +180,31 @@ def test_supervisors_of_a_node_are_killed(program: str, cluster: Cluster) -> Non
     verdict = run.verdict()
     assert verdict["outcome"] == "invalid", verdict["text"]
     assert verdict["cause"] in ("node-lost", "launch")
-    until(lambda: nothing_left(cluster, "login", "node1", "node2"))
+    clean(cluster, "login", "node1", "node2")
+
+
+def test_supervisors_of_a_program_are_killed(cluster: Cluster) -> None:
+    """`lockstep watch` says the same: its ranks wait for each other, but that is not judged."""
+    argv: list[str | Path] = [LOCKSTEP, "watch", "--reports", REPORTS, "--hosts", "node1:1,node2:1", "--"]
+    argv += [sys.executable, ROOT / "tests" / "attach" / "mpi_program.py", "both_receive"]
+    command = cluster.start("login", argv, environment())
+
+    def kill() -> bool:
+        """When the program has been started below it."""
+        processes = cluster["node2"].processes()
+        if not any("both_receive" in words and "harness.watch.program" not in words for words in processes.values()):
+            return False
+        found = [pid for pid, words in processes.items() if words[1:3] == ["-m", "harness.watch.program"]]
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+        return bool(found)
+
+    until(kill)
+    assert command.wait() == 3
+    ((_, verdict),) = verdicts(cluster).items()
+    assert verdict["outcome"] == "invalid", verdict["text"]
+    assert verdict["cause"] in ("node-lost", "launch")
+    clean(cluster, "login", "node1", "node2")
 
 
 def test_what_killed_supervisors_leave_is_swept(cluster: Cluster) -> None:
@@ -191,7 +220,7 @@ def test_what_killed_supervisors_leave_is_swept(cluster: Cluster) -> None:
     leaks = {leak["facts"]["host"]: leak["facts"] for leak in verdict["findings"] if leak["kind"] == "leak"}
     assert leaks["node2"]["reached"] is True
     assert "sleep 600" in str(leaks["node2"]["processes"])
-    until(lambda: nothing_left(cluster, "login", "node1", "node2"))
+    clean(cluster, "login", "node1", "node2")
 
 
 def test_what_stays_between_launches(cluster: Cluster) -> None:
@@ -204,7 +233,7 @@ def test_what_stays_between_launches(cluster: Cluster) -> None:
         "node1/rank-0": "123",
         "node2/rank-1": "123",
     }
-    until(lambda: nothing_left(cluster, "login", "node1", "node2"))
+    clean(cluster, "login", "node1", "node2")
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -219,7 +248,7 @@ def test_a_host_dies(at_once: bool, cluster: Cluster) -> None:
             os.kill(cluster["node2"].pid, signal.SIGKILL)
         verdict = run.verdict()
         assert said(verdict) == ("invalid", "node-lost"), verdict["text"]
-        until(lambda: nothing_left(cluster, "login", "node1"))
+        clean(cluster, "login", "node1")
     finally:
         cluster.kill("node2")
         cluster.boot("node2")
@@ -233,7 +262,7 @@ def test_the_head_is_killed(cluster: Cluster) -> None:
     os.kill(head, signal.SIGKILL)
     run.command.process.communicate()
     until(lambda: not (cluster["node1"].processes() or cluster["node2"].processes() or cluster["login"].processes()))
-    until(lambda: nothing_left(cluster, "node1", "node2"))
+    clean(cluster, "node1", "node2")
 
 
 @pytest.mark.parametrize(("hosts", "lacking"), [("node1:1,nowhere:2", "nowhere"), ("node1:1,node3:2", "node3")])
@@ -246,7 +275,7 @@ def test_a_host_that_never_starts(hosts: str, lacking: str, cluster: Cluster) ->
     assert f"no supervisor of rank [1, 2] came from {lacking}" in verdict["text"]
     assert verdict["start_to_verdict_s"] < 8 + MORE_S
     assert time.monotonic() - begun < 8 + 1 + 20 + 3 * MORE_S  # launch, its end, sweep
-    until(lambda: nothing_left(cluster, "login", "node1"))
+    clean(cluster, "login", "node1")
 
 
 @contextmanager
@@ -269,7 +298,7 @@ def test_a_host_with_other_code(cluster: Cluster) -> None:
     assert said(verdict) == ("invalid", "launch"), verdict["text"]
     assert "node2 (rank 1) runs another version of lockstep" in verdict["text"]
     assert "install the same version on all hosts" in verdict["text"]
-    until(lambda: nothing_left(cluster, "login", "node1", "node2"))
+    clean(cluster, "login", "node1", "node2")
 
 
 def test_a_host_with_another_protocol(cluster: Cluster) -> None:
@@ -281,7 +310,7 @@ def test_a_host_with_another_protocol(cluster: Cluster) -> None:
     assert said(verdict) == ("invalid", "launch"), verdict["text"]
     assert "on node2" in verdict["text"]
     assert "another version of lockstep" in verdict["text"]
-    until(lambda: nothing_left(cluster, "login", "node1", "node2"))
+    clean(cluster, "login", "node1", "node2")
 
 
 def test_a_host_whose_wall_clock_is_an_hour_off(cluster: Cluster) -> None:

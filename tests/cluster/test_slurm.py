@@ -69,7 +69,7 @@ def lockstep(slurm: Slurm, reports: Path, *arguments: str, inside: str = "", che
 def test_every_outcome_inside_an_allocation(slurm: Slurm, reports: Path) -> None:
     """Success, deadlock, exceptions and deaths are judged over two nodes, with evidence on the login host.
 
-    Open MPI aborts the job when it loses the connection to a rank, and Slurm then kills the supervisors: invalid, never a hang.
+    Open MPI aborts the job when it loses the connection to a rank, and Slurm then kills the supervisors: no hang to judge.
     """
     code = None if kind() == "pmix" else 0
     lockstep(slurm, reports, "run", str(HERE / "outcomes.yaml"), "--run-id", "r", inside="-N2 -n2", check=code)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -26,10 +27,18 @@ from .samples import case, hang, success
 LOST = Verdict(Outcome.INVALID, Cause.NODE_LOST, "silent")
 
 
-def add(root: Path, name: str, commit: str, verdicts: list[Verdict | None], torch: str = "2.13.0") -> RunStore:
-    """A run of one case, several times; None: not judged."""
-    environment = {"commit": commit, "host": "h", "libraries": {"torch": torch, "mpich": "5.0.2", "numpy": "2"}}
-    plan = [Planned(case("a[x=1]"), number) for number in range(1, len(verdicts) + 1)]
+def add(
+    root: Path,
+    name: str,
+    commit: str,
+    verdicts: list[Verdict | None],
+    torch: str = "2.13.0",
+    more: dict[str, Any] | None = None,
+) -> RunStore:
+    """A run of one case, several times; None: not judged. `more`: of its environment."""
+    libraries = {"torch": torch, "mpich": "5.0.2", "numpy": "2"}
+    environment = {"commit": "of the harness", "host": "h", "libraries": libraries, **(more or {})}
+    plan = [Planned(case("a[x=1]"), number, engine_commit=commit) for number in range(1, len(verdicts) + 1)]
     run = RunStore.create(root, name, [], environment, plan)
     for number, verdict in enumerate(verdicts, 1):
         if verdict is not None:
@@ -62,6 +71,22 @@ def test_rates_by_commit_and_libraries(tmp_path: Path) -> None:
     ]
     assert found.rate.tolist() == [0.25, 1.0, 0.0]
     assert found.low[0] < 0.25 < found.high[0]
+
+
+def test_rows_of_earlier_versions_and_of_many_hosts(tmp_path: Path) -> None:
+    """A run that names no commit of its engine counts for the one of Lockstep; versions of all hosts of a run are told."""
+    hosts = [{"name": name, "libraries": {"torch": torch, "mpich": "5.0.2"}} for name, torch in (("a", "2"), ("b", "3"))]
+    run = add(tmp_path, "r1", "c1", [success()], more={"hosts": hosts})
+    text = (run.path / "run.json").read_text()
+    add(tmp_path, "r2", "c1", [success()])
+    raw = json.loads(text)
+    del raw["plan"][0]["engine_commit"]
+    (run.path / "run.json").write_text(json.dumps(raw))
+    frame = history_frame(update(tmp_path))
+    assert frame[["run", "engine_commit", "host", "libraries"]].values.tolist() == [
+        ["r1", "of the harness", "a,b", "torch-2/3 mpich-5.0.2"],
+        ["r2", "c1", "h", "torch-2.13.0 mpich-5.0.2"],
+    ]
 
 
 def test_update_is_idempotent_and_equals_a_rebuild(tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml, Properties, TestCase
 
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.report.junit import classname, render
 from harness.report.line import not_judged
+from harness.report.plan import Planned
+from harness.report.store import RunStore
 
-from .samples import NAMES, case, hang, store, success
+from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 
 PLAN = {"id": "a", "scenario": "a", "path": "scenarios/a.yaml", "slug": "a"}
 
@@ -77,3 +79,64 @@ def test_classname() -> None:
     assert classname("scenarios/sglang/a.b.yaml") == "scenarios.sglang.a.b"
     assert classname("/tmp/x.yaml") == "tmp.x"
     assert classname("../x.yaml") == "x"
+
+
+# The common form: pytest's `xunit2` with Maven Surefire's flaky failures, and `file`, which GitLab reads.
+KNOWN = {
+    "testsuites": ({"name", "tests", "failures", "errors", "skipped", "time"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname"},
+        {"properties", "testcase"},
+    ),
+    "testcase": (
+        {"name", "classname", "file", "time"},
+        {"properties", "skipped", "error", "failure", "flakyFailure", "system-out"},
+    ),
+    "properties": (set(), {"property"}),
+    "property": ({"name", "value"}, set()),
+    "skipped": ({"message", "type"}, set()),
+    "error": ({"message", "type"}, set()),
+    "failure": ({"message", "type"}, set()),
+    "flakyFailure": ({"message", "type"}, {"stackTrace"}),
+    "stackTrace": (set(), set()),
+    "system-out": (set(), set()),
+}
+
+
+def test_nothing_that_consumers_do_not_know(tmp_path: Path) -> None:
+    """Every element and attribute is of the common form; each case has name, classname, file and time, in numbers."""
+    plan = [Planned(case(NAMES[0]), 1), Planned(case(NAMES[0]), 2), Planned(case(NAMES[1])), Planned(case(NAMES[2]))]
+    run = RunStore.create(tmp_path, None, [], ENVIRONMENT, plan)
+    run.record(case(NAMES[0]), success(), False, ["x"], "again", 1.5, 1)
+    run.record(case(NAMES[0]), hang(), True, [], "again", 1.5, 2)
+    run.record(case(NAMES[1]), Verdict(Outcome.INVALID, Cause.LAUNCH, "No."), False, [], "again", 1.5)
+    run.leave_out(case(NAMES[2]), 1, "no budget")
+    root = ET.parse(run.path / "junit.xml").getroot()
+    found = list(root.iter())
+    assert {element.tag for element in found} == set(KNOWN)
+    for element in found:
+        attributes, children = KNOWN[element.tag]
+        assert set(element.attrib) <= attributes, element.tag
+        assert {child.tag for child in element} <= children, element.tag
+    for element in root.iter("testcase"):
+        assert set(element.attrib) == {"name", "classname", "file", "time"}
+        assert float(element.attrib["time"]) >= 0.0
+        assert element.attrib["file"] == "scenarios/tensorrt_llm/capture.yaml"
+    (suite,) = root
+    assert [suite.attrib[name] for name in ("tests", "failures", "errors", "skipped")] == ["3", "1", "1", "1"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.text(max_size=50), st.integers(1, 40), st.integers(0, 2_000))
+def test_size(text: str, cases: int, times: int) -> None:
+    """A file that would be too large has shorter texts, which say what is missing, and every case all the same."""
+    line = replace(not_judged(PLAN), text=text * times, differences=text * times, finding_texts=text * times, rerun=text)
+    lines = [replace(line, case=f"case {n}") for n in range(cases)]
+    limit = 40_000
+    raw = render({"run": "r", "started": "2026-11-24T13:15:02.000000+00:00"}, lines, limit).encode()
+    assert len(raw) < limit
+    found = ET.fromstring(raw).findall(".//testcase")
+    assert [one.attrib["name"] for one in found] == [f"case {n}" for n in range(cases)]
+    errors = [one.findtext("error") or "" for one in found]
+    if len(text.strip()) * times > 8_000:
+        assert all("more characters in verdict.json]" in words for words in errors)

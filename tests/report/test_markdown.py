@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.words import ranges
-from harness.report.line import not_judged
-from harness.report.markdown import LIMIT_BYTES, counts, render
+from harness.report.line import NOT_RUN, not_judged
+from harness.report.markdown import HEAD, LIMIT_BYTES, counts, render
 from harness.report.table import PLAIN_WIDTH, show
 
 from .samples import NAMES, case, hang, store, success
@@ -47,12 +48,49 @@ def test_summary_stays_below_a_mebibyte() -> None:
     assert f"Cut here: the details of {20_000 - details} more cases." in text
 
 
-@settings(max_examples=30)
-@given(st.lists(st.text(), max_size=20), st.integers(3_000, 10_000))
-def test_summary_keeps_any_limit(texts: list[str], limit: int) -> None:
-    """The bound holds for every text."""
-    lines = [replace(not_judged(PLAN), case=text, text=text * 50, rerun=text) for text in texts]
-    assert len(render(RUN, lines, limit).encode("utf-8", "replace")) < limit
+KINDS = {"success": True, "hang": False, "invalid": False, NOT_RUN: False}
+CASES = st.lists(st.tuples(st.text(), st.sampled_from(sorted(KINDS)), st.integers(0, 400), st.booleans()), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(CASES, st.integers(0, 200), st.integers(4_096, 100_000))
+def test_any_run_within_any_limit(given: list[tuple[str, str, int, bool]], times: int, limit: int) -> None:
+    """Whatever cases are called and say, and however many there are: below the limit in bytes, the gravest first, rows and
+    details whole, and as many cases said to be cut as are missing."""
+    lines = [
+        replace(
+            not_judged(PLAN), case=f"{text}#{n}", outcome=kind, ok=KINDS[kind], text=text * length, blame_text=text,
+            finding_texts="\n".join([text] * length), rerun=text, differences=text, planted=planted and kind == "hang",
+        )
+        for n, (text, kind, length, planted) in enumerate(given * (1 + times))
+    ]  # fmt: skip
+    raw = render(RUN, lines, limit).encode("utf-8", "replace")
+    assert len(raw) < limit
+    head, rest = raw.decode().split(f"\n{HEAD}")
+    assert counts(lines) in head
+    table, _, after = rest.partition("\n\n")
+    rows = table.splitlines() if table else []
+    for row in rows:
+        assert re.fullmatch(r"\| .*#\d+\S* \| .* \| .* \| .* \| \S+( s)? \|", row), row
+    order = ["**NO**", "**flaky**", "**not judged**", "**not run**", "yes", "waived"]
+    standings = [order.index(cells(row)[2]) for row in rows]
+    assert standings == sorted(standings)
+    assert said(r"Cut here: (\d+) more cases\.", after) == len(lines) - len(rows)
+    wrong = [line for line in lines if line.standing != "expected"]
+    details = len(re.findall(r"^### ", head, re.MULTILINE))
+    assert said(r"Cut here: the details of (\d+) more cases\.", head) == len(wrong) - details
+    missed = sum(line.planted for line in lines)
+    assert head.startswith(f"# Run {RUN['run']}\n\n**PLANTED") == bool(missed)
+
+
+def cells(row: str) -> list[str]:
+    """The cells of a table's row, with what was escaped."""
+    return [text.strip() for text in re.split(r"(?<!\\)(?:\\\\)*\|", row)[1:-1]]
+
+
+def said(pattern: str, text: str) -> int:
+    """The last number that the text tells in these words; 0 where it tells none."""
+    return int((["0", *re.findall(f"^{pattern}", text, re.MULTILINE)])[-1])
 
 
 def test_text_does_not_break_the_table() -> None:

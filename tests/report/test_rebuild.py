@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
+from harness.cli import main
 from harness.judge.verdict import Verdict
 from harness.report.files import read_lines
 from harness.report.frame import cases_frame
@@ -176,3 +177,13 @@ def test_rebuild_after_sigkill(tmp_path: Path, more: int) -> None:
         if line.judged:
             assert Verdict.from_json(json.loads(verdict.read_text())) == hang()
     assert f"{len(done)} as expected" in (path / "summary.md").read_text()
+
+
+def test_an_unfinished_run_is_no_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A baseline of a run that has cases without a verdict is refused with their names, as a mistake and not as a crash."""
+    run = store(tmp_path)
+    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    assert main(["report", str(run.path), "--format", "baseline"]) == 2
+    said = capsys.readouterr()
+    assert f"2 cases of run {run.id} have no verdict" in said.err
+    assert said.out == ""

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.campaign.run import exit_code
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.report import junit, markdown, table
+from harness.report.exit_code import exit_code
 from harness.report.line import Line
 from harness.report.plan import Planned
 from harness.report.result import GREEN, Result, results

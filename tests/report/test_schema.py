@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.judge.verdict import CAUSES, Blame, Cause, Finding, FindingKind, Outcome, RankEnd, Verdict, WaitLine
 from harness.report.line import judged
-from harness.report.schema import Attempt, Expected, Skew, VerdictFile, read_verdict, verdict_schema
+from harness.report.schema import Attempt, Expected, Place, Skew, VerdictFile, read_verdict, verdict_schema
 
 from .samples import NAMES, case, hang, store, success
 
@@ -59,6 +59,8 @@ ADDED: dict[str, Any] = {
     "expected": {"ok": True, "differences": []},
     "rerun": "again",
     "device": "cpu",
+    "places": [{"host": "a", "ranks": 2, "gpus": ["0", "1"]}],
+    "engine_commit": "c1-dirty",
     "skew": {"seed": 3, "drawn": [{"kind": "delay", "rank": 1, "phase": "decode", "seconds": 0.25}]},
     "evidence": [],
     "environment": {},
@@ -122,7 +124,7 @@ def documented(title: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
 
 
-@pytest.mark.parametrize("kind", [VerdictFile, Expected, Attempt, Skew, WaitLine, Blame, Finding, RankEnd])
+@pytest.mark.parametrize("kind", [VerdictFile, Expected, Attempt, Place, Skew, WaitLine, Blame, Finding, RankEnd])
 def test_page_names_every_field(kind: type) -> None:
     """docs/verdicts.md lists the fields of every part of a verdict file, in order and no other."""
     assert is_dataclass(kind)

@@ -27,6 +27,7 @@ from harness.trace import Recorder  # noqa: E402
 from tests.watch.simulated_device import SimulatedDevice  # noqa: E402
 
 WATCHED_S = 2.0
+HUNGER_BYTES = 256 << 20
 
 
 class Rank:
@@ -72,6 +73,13 @@ def deadlock(rank: Rank) -> None:
             rank.barrier()
         else:
             rank.second_barrier()
+
+
+def hungry(rank: Rank) -> None:
+    """The last rank has had much more memory than its peers, when it comes too late for them and they for it."""
+    if rank.last:
+        bytearray(os.urandom(1) * HUNGER_BYTES)
+    deadlock(rank)
 
 
 def raise_one(rank: Rank) -> None:
@@ -362,7 +370,7 @@ def raise_after_launch(rank: Rank) -> None:
 PROGRAMS: dict[str, Callable[[Rank], None]] = {
     program.__name__: program
     for program in (
-        clean, deadlock, raise_one, raise_all, raise_some, raise_in_turn, exit_one, exit_before_init,
+        clean, deadlock, hungry, raise_one, raise_all, raise_some, raise_in_turn, exit_one, exit_before_init,
         exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
         abort, abort_after_error, watched, return_early,
         spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,

@@ -38,7 +38,7 @@ def in_init(dog: Watchdog) -> bool:
 def before_the_verdict(dog: Watchdog) -> bool:
     """Something would be judged now."""
     aborted = any(member.state.status is Status.ABORTED for _, member in dog.members)
-    return dog.roster.complete() and (aborted or dog.members.over() or bool(dog.proof.candidate))
+    return dog.roster.complete() and (aborted or dog.members.over() or dog.proof.pending())
 
 
 def patient(launcher: Launcher) -> Launcher:

@@ -11,7 +11,7 @@ import pytest
 from harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
 from harness.watch import process
 from tests.watch.launch import judge, watchdog
-from tests.watch.ranks import WATCHED_S
+from tests.watch.ranks import HUNGER_BYTES, WATCHED_S
 
 RANKS = 3
 LAST = RANKS - 1
@@ -68,6 +68,14 @@ def test_deadlock_names_rank_and_decision(tmp_path: Path) -> None:
         (LAST, "barrier", (0, 1)),
     }
     assert len({line.comm for line in verdict.knot}) == 2
+
+
+@pytest.mark.parametrize("program", ["hungry", "clean"])
+def test_host_memory(program: str, tmp_path: Path) -> None:
+    """The most that a rank ever had is known of one that was killed in a hang and of one that ended by itself."""
+    first, second = (end.host_memory_bytes or 0 for end in judge(program, 2, tmp_path).ranks)
+    assert first > 10 << 20
+    assert (second - first > HUNGER_BYTES * 0.9) == (program == "hungry")
 
 
 def test_hang_in_a_replay_names_operation_and_graph(tmp_path: Path) -> None:
@@ -127,7 +135,7 @@ def test_livelock(tmp_path: Path) -> None:
 
 def test_slow_is_not_a_hang(tmp_path: Path) -> None:
     """At the deadline a case whose milestones still advance is slow, not hung."""
-    verdict = judge("too_slow", RANKS, tmp_path, deadline_s=3.0, livelock_s=2.0)
+    verdict = judge("too_slow", RANKS, tmp_path, deadline_s=6.0, livelock_s=2.0)
     assert verdict.outcome is Outcome.SLOW, verdict.text
 
 

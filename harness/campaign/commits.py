@@ -1,0 +1,25 @@
+"""The commits of the engines of a run: each case is of the code that its ranks run, not of the harness that judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from harness.launch.commit import state_of
+from harness.report.plan import Planned
+from harness.scenario.case import Case
+from harness.scenario.engine import find_engine, tree_of
+
+
+def with_commits(plan: Iterable[Planned]) -> list[Planned]:
+    """The plan, each case with the commit of its engine's code as it is now."""
+    known: dict[str, str] = {}
+    return [replace(one, engine_commit=_commit(one.case, known)) for one in plan]
+
+
+def _commit(case: Case, known: dict[str, str]) -> str:
+    tree = tree_of(find_engine(case.engine), case.spec)
+    if tree not in known:
+        known[tree] = state_of(Path(tree)) if tree else ""
+    return known[tree]

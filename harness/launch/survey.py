@@ -1,0 +1,70 @@
+"""The survey: hosts are asked what they are before anything is launched, each by the launcher by which ranks will come."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.launch.answer import PATIENCE_S, Answer, find
+from harness.launch.job import Job
+from harness.launch.launcher import Launcher, LaunchError
+from harness.launch.rank_map import RankMap
+
+COMMAND = [sys.executable, "-m", "harness.launch.answer"]
+AT_ONCE = 16  # launchers
+_TICK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A host's answer, or why there is none."""
+
+    host: str
+    answer: Answer | None
+    error: str = ""
+
+
+def survey(launcher: Launcher, maps: Sequence[RankMap], patience_s: float = PATIENCE_S) -> list[Told]:
+    """Ask hosts, several at once; `maps`: for each host one with a single rank there.
+
+    It takes little more than `patience_s` for each `AT_ONCE` of them. Ctrl-C ends all launchers.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="host") as threads:
+        futures = [threads.submit(_ask, launcher, one, patience_s, stop) for one in maps]
+        try:
+            while not all(future.done() for future in futures):
+                time.sleep(_TICK_S)
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _ask(launcher: Launcher, rank_map: RankMap, patience_s: float, stop: threading.Event) -> Told:
+    host = rank_map.nodes[0].host
+    with tempfile.TemporaryDirectory(prefix="lockstep-host-") as folder:
+        log = Path(folder) / "launcher.log"
+        try:
+            job = Job(launcher, rank_map, COMMAND, {}, log)
+        except LaunchError as error:
+            return Told(host, None, str(error))
+        deadline = time.monotonic() + patience_s
+        try:
+            while job.exit_code() is None and find(log.read_bytes()) is None:
+                if stop.wait(_TICK_S) or time.monotonic() > deadline:
+                    break
+            answer = find(log.read_bytes())
+        finally:
+            code = job.exit_code()
+            job.end(patience_s=5.0 if code is not None or find(log.read_bytes()) else 0.0)
+        if answer is not None:
+            return Told(host, answer)
+        ended = f"no answer within {patience_s:.0f} s" if code is None else f"{launcher.name} ended with {code}"
+        return Told(host, None, f"{ended}: {job.tail()}".strip().rstrip(":"))

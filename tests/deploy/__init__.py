@@ -1,0 +1,1 @@
+"""The files below deploy/ and docs/cluster.md."""
