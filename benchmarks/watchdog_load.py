@@ -1,7 +1,7 @@
 """One real watchdog under the traffic of simulated supervisors: `python -m benchmarks.watchdog_load RANKS [STEP_S]`.
 
 Real: sockets, encryption, members, proof, judge, files, all in this process. Simulated: the ranks and their supervisors, who
-write real events into real rings and speak the real protocol, from two processes of this machine. One rank has fewer blocks
+write real events into real rings and speak the real protocol, from other processes of this machine. One rank has fewer blocks
 than the others and deadlocks them; with --clean none has. --wide: all ranks are one group of expert parallelism, and all are
 stuck at once. STEP_S: seconds that a rank computes between collectives.
 """
@@ -18,13 +18,14 @@ from typing import Any
 
 from harness.judge.verdict import Outcome, Verdict
 from harness.launch.job import Job
+from harness.launch.probe import usable_cores
 from harness.watch.head import Head
 from harness.watch.vigil import Ground
 from harness.watch.watchdog import Watchdog
 from tests.watch.launch import case
 from tests.watch.simulated_supervisors import launcher
 
-PROCESSES = 2
+PROCESSES = min(16, max(2, usable_cores() - 2))  # that simulate; a core is the watchdog's
 SIZES = (100, 1000)
 LIMITS = {"deadline_s": 600.0, "livelock_s": 300.0, "launch_s": 300.0, "teardown_s": 60.0}
 

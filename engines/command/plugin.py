@@ -25,7 +25,7 @@ class Config(BaseModel):
         min_length=1, description="the command; `python` alone is the Python that runs lockstep; `{tree}`: a checkout"
     )
     processes: PositiveInt = Field(1, description="how many are launched; it may start more itself")
-    launcher: Literal["auto", "none", "hydra", "prrte"] = Field(
+    launcher: Literal["auto", "none", "hydra", "prrte", "srun"] = Field(
         "auto", description="auto: an MPI launcher for more than one process"
     )
     env: dict[str, str] = Field(default_factory=dict, description="variables of its environment")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.campaign.attempts import attempts, may_retry
+from harness.campaign.interruption import not_by_slurm
 from harness.campaign.launches import launches
 from harness.campaign.pool import Pool
 from harness.judge.verdict import Cause, Outcome, Verdict
@@ -58,6 +59,7 @@ class Run:
     rerun: Callable[[Case], str] | None = None  # the command that runs a case again, where `lockstep run` does not
     retries: int = 0  # further attempts where a launch failed or a node was lost
     budget_s: float | None = None  # for all cases together
+    no_more: threading.Event = field(default_factory=threading.Event)  # set: begin no further case
     started_s: float = field(default_factory=time.monotonic)
 
     def all(self, plan: Sequence[Planned]) -> int:
@@ -75,10 +77,13 @@ class Run:
     def _fit(self, planned: Planned, rank_map: RankMap) -> Line:
         """Run a case if the budget has room for what it will likely take. A case that has begun is never cut."""
         left = None if self.budget_s is None else self.budget_s - (time.monotonic() - self.started_s)
-        if left is None or planned.cost_s <= left:
+        if self.no_more.is_set():
+            why = "the run was told to begin no more cases (SIGUSR1)"
+        elif left is None or planned.cost_s <= left:
             return self.one(planned.case, planned.repetition, rank_map)
-        rest = f"{max(left, 0.0):.0f} s left, and it takes about {planned.cost_s:.0f} s"
-        why = f"the run's budget of {self.budget_s:.0f} s has {rest}"
+        else:
+            rest = f"{max(left, 0.0):.0f} s left, and it takes about {planned.cost_s:.0f} s"
+            why = f"the run's budget of {self.budget_s:.0f} s has {rest}"
         line = self.store.leave_out(planned.case, planned.repetition, why)
         self.display.end(planned.case, line)
         return line
@@ -115,7 +120,7 @@ class Run:
         watchdog.on_tick = lambda members: self.display.tick(case, members)
         watchdog.stopped = self.stop.is_set
         try:
-            return watchdog.watch()
+            return not_by_slurm(watchdog.watch())
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")

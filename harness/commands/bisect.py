@@ -29,7 +29,7 @@ from harness.bisect.worktrees import KEPT, Worktrees
 from harness.campaign.devices import Machine, assign
 from harness.campaign.pool import jobs_of
 from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, hosts_for
+from harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from harness.commands.selection import add_selection, one
 from harness.commands.site import site_of
 from harness.launch.gpus import gpus, torch_has_cuda
@@ -56,7 +56,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--most", type=int, metavar="N", help="stop after so many launches")
     parser.add_argument("--jobs", default="1", metavar="N", help="launches at once, or auto: as many as there are cores for")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
-    parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    add_launcher(parser)
     add_hosts(parser)
     parser.add_argument("--state", type=Path, metavar="DIR", help=f"where this bisection is kept (default: in {ROOT})")
     parser.add_argument("--resume", action="store_true", help="go on with the bisection in --state, or the latest one")

@@ -1,20 +1,37 @@
-"""`--hosts` and `--interface`: on which hosts ranks run, and how these reach this one."""
+"""`--hosts`, `--interface`, `--launcher`: on which hosts ranks run, how these reach this one, and what starts them there."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
+from harness.launch import allocation
 from harness.launch.deal import Hosts
+from harness.launch.default_hosts import default_hosts, reached
 from harness.launch.hosts import load_hosts
-from harness.launch.interface import choose_interface
+from harness.launch.launcher import NAMES, is_name
 from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
 
 
 def add_hosts(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--hosts", metavar="FILE|LIST", help="a host file, or name:slots,... (default: this host)")
+    parser.add_argument(
+        "--hosts", metavar="FILE|LIST", help="a host file, or name:slots,... (default: this Slurm job's, else this host)"
+    )
     parser.add_argument("--interface", metavar="NAME|ADDRESS|CIDR", help="how hosts reach this one (default: by route)")
+
+
+def add_launcher(parser: argparse.ArgumentParser, more: Sequence[str] = (), text: str = "what starts the ranks") -> None:
+    """Declare the argument. `more`: names that only this command knows."""
+
+    def name(text: str) -> str:
+        if not (text in more or is_name(text)):
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join((*NAMES, *more))}, or srun:KIND")
+        return text
+
+    told = f"{text}: {', '.join((*NAMES, *more))}, or srun:KIND as in srun --mpi=KIND (auto: srun in a Slurm job)"
+    parser.add_argument("--launcher", type=name, default="auto", metavar="NAME", help=told)
 
 
 def hosts_of(arguments: argparse.Namespace) -> Hosts:
@@ -33,11 +50,7 @@ def hosts_for(case: Case, given: str | None, interface: str | None) -> Hosts:
 def load(given: str | None, interface: str | None) -> Hosts:
     """As `--hosts` and `--interface` say. Raises ScenarioError."""
     if given is None:
-        if interface is not None:
+        if interface is not None and not allocation.job():
             raise ScenarioError(f"--interface {interface}: ranks of this host alone use the loopback; give --hosts too")
-        return Hosts.only_this()
-    every = load_hosts(given)
-    others = [host.name for host in every if not host.here]
-    if len(every) == 1 and not others:
-        return Hosts(every)
-    return Hosts(every, choose_interface(others or [host.name for host in every], interface))
+        return default_hosts(interface)
+    return reached(load_hosts(given), interface)

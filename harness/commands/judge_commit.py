@@ -24,7 +24,7 @@ from harness.campaign.commits import with_commits
 from harness.campaign.devices import Machine, assign
 from harness.campaign.run import Run
 from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, hosts_for
+from harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from harness.commands.selection import add_selection, one
 from harness.judge.verdict import Outcome
 from harness.launch.deal import Hosts
@@ -53,7 +53,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--build", default="", metavar="CMD", help="run by sh before; where it fails, nothing can be said")
     parser.add_argument("--tree", default=".", metavar="DIR", help="where in the checkout the engine is")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
-    parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    add_launcher(parser)
     add_hosts(parser)
     parser.add_argument("--reports", type=Path, metavar="DIR", help="where runs are kept (default: in git's folder)")
     parser.set_defaults(run=judge_commit)

@@ -13,15 +13,18 @@ from harness.campaign.display import Bar
 from harness.campaign.pool import jobs_of
 from harness.campaign.run import Run
 from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, hosts_of
+from harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from harness.commands.planning import Made, add_planning, again, check_selection, make, recall
-from harness.commands.selection import add_selection, loaded
+from harness.commands.selection import add_selection, chosen, loaded
 from harness.commands.site import Site, site_of
+from harness.commands.slurm import allocated, budget_s, end_in_order
+from harness.launch import allocation
 from harness.launch.launcher import find
 from harness.launch.probe import environment
 from harness.report import files, names, table
 from harness.report.exit_code import EXIT_NOTHING_JUDGED
 from harness.report.store import LOCK, ROOT, RunStore, find_run
+from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
 
 
@@ -32,10 +35,12 @@ def add(commands: Subparsers) -> None:
     add_planning(parser)
     add_hosts(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
-    parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="which mpiexec to use")
+    add_launcher(parser)
     parser.add_argument("--jobs", default="1", metavar="N", help="cases at once, or auto: as many as fit on the hosts")
     parser.add_argument("--gpu-share", type=int, default=4, metavar="N", help="small cases that may share a GPU (4)")
-    parser.add_argument("--budget", type=float, metavar="SECONDS", help="run no case for which this is too short")
+    parser.add_argument(
+        "--budget", metavar="SECONDS", help="run no case for which this is too short; auto: a Slurm job's time"
+    )
     parser.add_argument(
         "--retries", type=int, default=1, metavar="N", help="when a launch failed or a node was lost: try again so often (1)"
     )
@@ -48,7 +53,7 @@ def add(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the cases that are meant, or what is left of a run."""
-    signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
+    signal.signal(signal.SIGTERM, end_in_order)  # end the ranks in order, as after Ctrl-C
     check_selection(arguments)
     jobs = _jobs(arguments)
     if arguments.resume:
@@ -59,6 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
         except BlockingIOError as error:
             raise ScenarioError(f"run {folder.name} is still going on; its process holds {folder / LOCK}") from error
     every = loaded(arguments)  # before any host is asked
+    cases = chosen(arguments, every)
+    with allocated(arguments, [case.nodes for case in cases], [case.ranks for case in cases]):
+        return _begin(arguments, jobs, every)
+
+
+def _begin(arguments: argparse.Namespace, jobs: int | None, every: list[Case]) -> int:
     there = _site(arguments, jobs)
     made = make(arguments, there, every)
     facts = there.environment(environment(arguments.launcher))
@@ -76,6 +87,13 @@ def _go_on(arguments: argparse.Namespace, folder: Path, jobs: int | None) -> int
         raise ScenarioError(str(error)) from error
     recalled = recall(arguments, store.run)
     every = loaded(arguments)
+    planned = {entry["id"] for entry in store.run["plan"]}
+    cases = [case for case in every if case.id in planned]
+    with allocated(arguments, [case.nodes for case in cases], [case.ranks for case in cases]):
+        return _again(arguments, jobs, every, store, recalled)
+
+
+def _again(arguments: argparse.Namespace, jobs: int | None, every: list[Case], store: RunStore, recalled: bool) -> int:
     there = _site(arguments, jobs)
     facts = there.environment(environment(arguments.launcher))
     made = again(arguments, there, every, store.run, facts, recalled)
@@ -95,8 +113,9 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, there: Site
         arguments.values,
         there.pool,
         retries=arguments.retries,
-        budget_s=arguments.budget,
+        budget_s=budget_s(arguments.budget),
     )
+    signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
     kept = sum(map(going.kept, made.plan))
     if arguments.resume:
         print(f"run {store.id}: {kept} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
@@ -118,7 +137,8 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: Made, there: Site
 def _site(arguments: argparse.Namespace, jobs: int | None) -> Site:
     """The hosts of the run, before there is one."""
     hosts = hosts_of(arguments)
-    return site_of(hosts, find(arguments.launcher), jobs, arguments.hosts is not None, arguments.gpu_share)
+    named = arguments.hosts is not None or bool(allocation.job())
+    return site_of(hosts, find(arguments.launcher), jobs, named, arguments.gpu_share)
 
 
 def _jobs(arguments: argparse.Namespace) -> int | None:
@@ -130,10 +150,5 @@ def _jobs(arguments: argparse.Namespace) -> int | None:
         raise ScenarioError(f"--gpu-share {arguments.gpu_share}: give a number from 1 on")
     if arguments.retries < 0:
         raise ScenarioError(f"--retries {arguments.retries}: give a number from 0 on")
-    if arguments.budget is not None and not arguments.budget > 0:
-        raise ScenarioError(f"--budget {arguments.budget:g}: give a number of seconds above 0")
+    budget_s(arguments.budget)
     return jobs
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt

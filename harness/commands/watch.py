@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.campaign.commits import with_commits
+from harness.campaign.interruption import not_by_slurm
 from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, hosts_of
+from harness.commands.hosts import add_hosts, add_launcher, hosts_of
+from harness.commands.slurm import allocated, end_in_order
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import choose
 from harness.launch.probe import environment
@@ -44,12 +46,7 @@ def add(commands: Subparsers) -> None:
         "-n", dest="processes", type=int, metavar="N", help="processes to launch (1; with --hosts: one for each slot)"
     )
     add_hosts(parser)
-    parser.add_argument(
-        "--launcher",
-        choices=("auto", "none", "hydra", "prrte"),
-        default="auto",
-        help="auto: an MPI launcher for more than one process, none for one",
-    )
+    add_launcher(parser, ("none",), "what starts more than one process")
     parser.add_argument(
         "--deadline", type=float, metavar="S", help="seconds; then slow or stall (none: only what is certain ends it)"
     )
@@ -62,8 +59,13 @@ def add(commands: Subparsers) -> None:
 
 def watch(arguments: argparse.Namespace) -> int:
     """Run the program, print its verdict for people, and keep everything in a run folder."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, end_in_order)
     argv = _command(arguments)
+    with allocated(arguments, [()], [arguments.processes or 1]):
+        return _watch(arguments, argv)
+
+
+def _watch(arguments: argparse.Namespace, argv: list[str]) -> int:
     rank_map = _places(arguments)
     launcher = choose(arguments.launcher, rank_map)
     case = _case(arguments, argv)
@@ -73,7 +75,7 @@ def watch(arguments: argparse.Namespace) -> int:
     watchdog = ProgramWatchdog(case, argv, launcher, store.case_dir(case), rank_map)
     watchdog.stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0
     watchdog.on_output = _Output(to_stderr=arguments.json)
-    verdict = watchdog.watch()
+    verdict = not_by_slurm(watchdog.watch())
     rerun = shlex.join(["lockstep", "watch", *_options(arguments), "--", *argv])
     store.record(case, verdict, True, [], rerun, time.monotonic() - started, places=rank_map.nodes)
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
@@ -160,7 +162,3 @@ def _say(verdict: Verdict, raw: dict[str, Any]) -> None:
     for finding in verdict.findings:
         print(f"  {finding.kind.value}: {finding.text}", file=sys.stderr)
     print(f"  again: {raw['rerun']}", file=sys.stderr)
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt

@@ -52,9 +52,11 @@ class Job:
         # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
         self.log = log
+        self.launcher = launcher
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.without)}
         suited = {**ONE_THREAD, **(LOOPBACK if rank_map.local else {})} if ours else {}
-        env = {**os.environ, **suited, **launcher.environment, **environment}
-        env |= {"TMPDIR": str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
+        env = {**inherited, **suited, **launcher.environment, **environment}
+        env |= {launcher.folder_in: str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
             with log.open("wb") as output:
                 self.process = subprocess.Popen(
@@ -84,10 +86,11 @@ class Job:
         return "\n".join([*_lines(self.folder / ssh.LOG)[-lines:], *_lines(self.log)[-lines:]])
 
     def end(self, patience_s: float = 5.0) -> None:
-        """Wait for the launcher, then kill it, then remove its folder."""
+        """Wait for the launcher, then kill what it started, then itself, then remove its folder."""
         try:
             self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
+            self.launcher.end(self.folder.name)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

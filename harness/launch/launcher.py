@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from harness.launch import ssh
+from harness.launch import allocation, srun, ssh
+from harness.launch.errors import LaunchError as LaunchError
 from harness.launch.rank_map import RankMap
+from harness.watch.plan import FOLDER
 
+NAMES = ("auto", "hydra", "prrte", srun.NAME)
+# An mpiexec takes its hosts from us and reaches them by ssh, inside an allocation of Slurm too.
+OF_SLURM = (
+    *("SLURM_JOB", "SLURM_NODE", "SLURM_NNODES", "SLURM_TASKS_PER_NODE", "SLURM_STEP", "SLURM_NTASKS", "SLURM_NPROCS"),
+    *srun.OF_A_STEP,
+)
 ANYWHERE = "/"  # every host has it, and supervisors go on from there; launchers choose another where theirs is missing
-
-
-class LaunchError(RuntimeError):
-    """No launcher can be used; the message says which were looked for and what to do."""
-
-    exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,9 @@ class Launcher:
     """One kind of `mpiexec`: its arguments for the ranks of a map, and what its environment needs.
 
     `arguments` gets a folder besides, the job's own, for files that the launcher is to read. `forward`: from the names of
-    variables to arguments by which it takes them to other hosts; none where it takes all.
+    variables to arguments by which it takes them to other hosts; none where it takes all. `without`: how variables begin
+    that neither it nor the ranks inherit. `end`: ends what its own death would leave running, by the name of that folder.
+    `folder_in`: the variable by which supervisors are told that folder.
     """
 
     name: str
@@ -36,6 +42,9 @@ class Launcher:
     arguments: Callable[[RankMap, Path], list[str]]
     environment: dict[str, str]
     forward: Callable[[Iterable[str]], list[str]] = lambda names: []
+    without: tuple[str, ...] = ()
+    end: Callable[[str], None] = lambda name: None
+    folder_in: str = "TMPDIR"
 
     def command(self, rank_map: RankMap, argv: list[str], folder: Path, environment: Iterable[str] = ()) -> list[str]:
         """The command line that starts `argv` on every rank. `environment`: names of variables that ranks get."""
@@ -95,10 +104,10 @@ def identify(program: str) -> Launcher | None:
     text = done.stdout + done.stderr
     if "HYDRA" in text:
         version = next((line.split()[-1] for line in text.splitlines() if "Version:" in line), "?")
-        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, _hydra_environment())
+        return Launcher("hydra", program, f"MPICH {version}", _hydra_arguments, _hydra_environment(), without=OF_SLURM)
     if "Open MPI" in text or "PRRTE" in text.upper():
         settings = {**PRRTE_ENVIRONMENT, **(ROOT_MAY if os.geteuid() == 0 else {})}
-        return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, settings, _prrte_forward)
+        return Launcher("prrte", program, text.splitlines()[0], _prrte_arguments, settings, _prrte_forward, OF_SLURM)
     return None
 
 
@@ -128,8 +137,38 @@ def choose(wanted: str, rank_map: RankMap, mpi: Launcher | None = None) -> Launc
     return mpi if mpi is not None and wanted in ("auto", mpi.name) else find(wanted)
 
 
+def is_name(wanted: str) -> bool:
+    """Whether `find` knows it: `auto`, `hydra`, `prrte`, `srun`, or `srun:KIND` with a kind of MPI that Slurm is to use."""
+    name, colon, kind = wanted.partition(":")
+    return wanted in NAMES or (name == srun.NAME and bool(colon and kind))
+
+
+def slurm(wanted: str) -> Launcher:
+    """srun with the kind of MPI that is wanted (`srun:KIND`), or with the best. Raises LaunchError."""
+    version, kind = srun.version(), srun.kind(wanted.partition(":")[2])
+    name = f"{srun.NAME}:{kind}" if kind else srun.NAME
+    return Launcher(
+        name,
+        srun.NAME,
+        version,
+        partial(srun.arguments, kind),
+        {},
+        without=srun.WITHOUT,
+        end=srun.end_step,
+        folder_in=FOLDER,  # on every node Slurm makes what TMPDIR names, and leaves it there
+    )
+
+
 def find(wanted: str = "auto") -> Launcher:
-    """The launcher to use: `auto`, `hydra` or `prrte`. Raises LaunchError when there is none."""
+    """The launcher to use, by a name that `is_name`. Raises LaunchError when there is none.
+
+    `auto` is srun inside an allocation of Slurm, unless it cannot start these ranks; else the best mpiexec.
+    """
+    if wanted.partition(":")[0] == srun.NAME:
+        return slurm(wanted)
+    if wanted == "auto" and allocation.job():
+        with contextlib.suppress(LaunchError):
+            return slurm(srun.NAME)
     seen: list[str] = []
     for program in candidates():
         launcher = identify(program)

@@ -51,11 +51,15 @@ class Leftovers:
         left = [] if gone else self._left(spared)
         process.end_all(left)
         process.wait_until(lambda: not self._left(spared), GRACE_S)
-        process.remove_files({*files, *self._unmapped()})
+        self.remove_files(files)
         found = (
             [Leak(f"{len(left)} processes of the case had to be killed after it had ended", {"pids": left})] if left else []
         )
         return found + self._gpu_leaks(ours)
+
+    def remove_files(self, files: Collection[str] = ()) -> None:
+        """Remove these, and shared memory that appeared meanwhile and that nobody maps."""
+        process.remove_files({*files, *self._unmapped()})
 
     def _left(self, spared: Collection[int]) -> list[int]:
         return [pid for pid in process.with_variable(TOKEN, self._token) if pid not in spared]

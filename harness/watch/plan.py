@@ -19,6 +19,7 @@ LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch
 STATE_FOLDER = "state"  # its name in the case's folder
 SILENCE_S = 30.0  # a watchdog or a supervisor that says nothing for so long is lost
 RAS = "NCCL_RAS_ADDR"  # environment of the ranks: where NCCL's RAS of the job listens on each host
+FOLDER = "LOCKSTEP_TMPDIR"  # environment of a supervisor: stands for TMPDIR where the launcher would act on that
 TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 

@@ -223,4 +223,4 @@ def mapped_library(pid: int) -> str | None:
 
 
 if __name__ == "__main__":
-    serve(ProgramSupervisor(dict(os.environ)))
+    serve(ProgramSupervisor)

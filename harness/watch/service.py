@@ -10,19 +10,23 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.launch.open_files import give_back
 from harness.watch import process
 from harness.watch.pace import crowding, gather_s
-from harness.watch.plan import TOKEN, read_plan
+from harness.watch.plan import FOLDER, TOKEN, read_plan
 
 if TYPE_CHECKING:
     from harness.watch.line import Line
     from harness.watch.node import Node
+    from harness.watch.pmix import HeldConnections
 
 DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
+STOPPED_S = 0.5  # within which all supervisors have stopped what they started, when nobody tells them
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
+SLURM = "slurm."  # so begins the name that Slurm gives to the ranks of a step under PMIx
 RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
@@ -60,6 +64,11 @@ class Service(ABC):
                 raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
             self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
+        self.connections: HeldConnections | None = None
+        if environ.get("PMIX_NAMESPACE", "").startswith(SLURM):
+            from harness.watch.pmix import HeldConnections
+
+            self.connections = HeldConnections(environ)
         self.gather_s = gather_s(self.plan.world)
         crowd = crowding(max(self.plan.nodes), os.cpu_count() or 1)
         self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
@@ -84,7 +93,7 @@ class Service(ABC):
                 pass
         except LostError as lost:
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
-            self.end()
+            self.abandon()
             process.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
             time.sleep(LINGER_S)
             if self.plan.remote:
@@ -92,6 +101,8 @@ class Service(ABC):
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
+        if self.connections:
+            self.connections.look(lambda: process.descendants(os.getpid()))
         if time.monotonic() >= self.next_forward:
             before = line.sent
             self.forward(line)
@@ -152,6 +163,17 @@ class Service(ABC):
         if self.node:
             self.node.leave(keep)
 
+    def abandon(self) -> None:
+        """Leave nothing behind, with nobody to look after it: not what ranks made just before they were killed either."""
+        # The death of one rank may make the MPI of another abort the job, and the launcher kill all supervisors at once.
+        process.stop_all(process.descendants(os.getpid()))
+        if self.node:
+            self.node.leave()
+            time.sleep(STOPPED_S)
+        self.end()
+        if self.leftovers:
+            self.leftovers.remove_files()
+
     @abstractmethod
     def forward(self, line: Line) -> None:
         """Send what is new: events, output, ends."""
@@ -169,20 +191,31 @@ class Service(ABC):
         """End all that was started; harmless when done twice."""
 
 
-def serve(service: Service) -> None:
-    """Run it, and end what it started whatever happens to this process. Does not return.
+def serve(kind: Callable[[dict[str, str]], Service]) -> None:
+    """Make one, run it, and end what it started whatever happens to this process. Does not return.
 
     The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
     """
+    services: list[Service] = []
+    early: list[int] = []  # signals that came while it was being made
 
     def stop(signum: int, frame: object) -> None:
-        service.end()
+        if not services:
+            early.append(signum)
+            return
+        signal.signal(signum, signal.SIG_IGN)
+        services[0].abandon()
         os._exit(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, stop)
+    if FOLDER in os.environ:
+        os.environ["TMPDIR"] = os.environ.pop(FOLDER)
+    services.append(kind(dict(os.environ)))
+    if early:
+        stop(early[0], None)
     try:
-        service.run()
+        services[0].run()
     finally:
-        service.end()
+        services[0].end()
     os._exit(0)

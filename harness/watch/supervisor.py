@@ -112,4 +112,4 @@ class Supervisor(Service):
 
 
 if __name__ == "__main__":
-    serve(Supervisor(dict(os.environ)))
+    serve(Supervisor)

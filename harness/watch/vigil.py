@@ -19,7 +19,7 @@ from typing import Any
 from harness.judge.graph import Stuck
 from harness.judge.picture import Limit
 from harness.judge.verdict import Cause, Finding, Outcome, Verdict
-from harness.launch import open_files
+from harness.launch import allocation, open_files
 from harness.launch.job import Job, free_port
 from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.rank_map import RankMap
@@ -261,7 +261,9 @@ class Vigil(ABC):
     def _end(self, closing: Closing, keep: bool = False) -> list[Finding]:
         """End the case on all hosts; what was found there."""
         closing.end(keep)
-        hosts = [] if self.rank_map.local else closing.left_badly(self.rank_map)
+        # An allocation that ends gets no more steps, and Slurm kills all that is in it.
+        swept = not (self.rank_map.local or allocation.ending())
+        hosts = closing.left_badly(self.rank_map) if swept else []
         order = {"token": self.token, "folder": str(closing.job.folder), "files": closing.files(), "state": self._state()}
         limits = self.case.limits
         return closing.leaks + sweep_hosts(self.launcher, self.rank_map, hosts, order, self.folder, limits.silence_s)

@@ -22,6 +22,12 @@ def call(*argv: str) -> None:
     subprocess.run(argv, check=True)
 
 
+def bind(before: int, place: str) -> None:
+    """Mount what a descriptor holds, with all that is mounted in it. By its own name it would be what covers it now."""
+    argv = ["mount", "--no-canonicalize", "--rbind", f"/proc/self/fd/{before}", place]
+    subprocess.run(argv, check=True, pass_fds=[before])
+
+
 def mount(settings: dict[str, Any]) -> None:
     """Folders that are this host's own, and files that say who it is."""
     folder = Path(settings["folder"])
@@ -32,14 +38,14 @@ def mount(settings: dict[str, Any]) -> None:
     # Network devices as this host has them; libraries look there.
     groups = os.open("/sys/fs/cgroup", os.O_PATH)
     call("mount", "-t", "sysfs", "sysfs", "/sys")
-    subprocess.run(["mount", "--rbind", f"/proc/self/fd/{groups}", "/sys/fs/cgroup"], check=True, pass_fds=[groups])
+    bind(groups, "/sys/fs/cgroup")
     shared = {place: os.open(place, os.O_PATH) for place in settings["shared"]}
     for own in settings["own"]:
         call("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", own)
         for place, before in shared.items():
             if Path(own) in Path(place).parents:
                 Path(place).mkdir(parents=True)
-                subprocess.run(["mount", "--bind", f"/proc/self/fd/{before}", place], check=True, pass_fds=[before])
+                bind(before, place)
     Path("/run/sshd").mkdir(mode=0o755)
     Path(settings["home"]).mkdir(mode=0o700)
 

@@ -1,0 +1,19 @@
+"""A run that Slurm ends: what its ranks did since then says nothing of the case."""
+
+from __future__ import annotations
+
+import sys
+
+from harness.judge.verdict import Outcome, Verdict
+from harness.launch import allocation
+
+
+def not_by_slurm(verdict: Verdict) -> Verdict:
+    """The verdict, unless it may be Slurm's work: an allocation that is being ended kills ranks, in any order.
+
+    Raises KeyboardInterrupt then: the case has not been judged, and the run is over.
+    """
+    if verdict.outcome is not Outcome.SUCCESS and (why := allocation.ending()):
+        print(f"lockstep: {why}", file=sys.stderr)
+        raise KeyboardInterrupt
+    return verdict

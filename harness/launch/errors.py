@@ -1,0 +1,9 @@
+"""What keeps ranks from being launched."""
+
+from __future__ import annotations
+
+
+class LaunchError(RuntimeError):
+    """No launcher can be used; the message says which were looked for and what to do."""
+
+    exit_code = 3
