@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, hosts_of
+from harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from harness.commands.site import ask
 from harness.launch.hosts import Host
 from harness.launch.launcher import find
@@ -31,7 +31,7 @@ def add(commands: Subparsers) -> None:
         "doctor", help="check this machine, or all hosts: MPI launcher, torch, shared memory, stacks"
     )
     add_hosts(parser)
-    parser.add_argument("--launcher", choices=("auto", "hydra", "prrte"), default="auto", help="by which hosts are reached")
+    add_launcher(parser, text="by what hosts are reached")
     parser.add_argument("--json", action="store_true", help="print the checks as JSON on stdout")
     parser.set_defaults(run=doctor)
 
