@@ -1,8 +1,8 @@
 """One real watchdog under the traffic of simulated supervisors: `python -m benchmarks.watchdog_load RANKS [STEP_S]`.
 
 Real: sockets, encryption, members, proof, judge, files, all in this process. Simulated: the ranks and their supervisors, who
-write real events into real rings and speak the real protocol, from other processes. One rank has fewer blocks than the others
-and deadlocks them; with --clean none has. --wide: all ranks are one group of expert parallelism, and all are
+write real events into real rings and speak the real protocol, from other processes. One rank has fewer blocks than
+the others and deadlocks them; with --clean none has. --wide: all ranks are one group of expert parallelism, and all are
 stuck at once. STEP_S: seconds that a rank computes between collectives.
 """
 

@@ -50,6 +50,6 @@ def test_few_are_served_as_ever_and_many_can_be() -> None:
     assert (beat_s(64, 30.0), round_s(64), crowding(16, 2)) == (1.0, 0.0, 1.0)
     assert gather_s(64) < 0.01
     assert beat_s(10_000, 30.0) <= 10.0
-    assert gather_s(10_000) < 1.0
+    assert gather_s(10_000) <= 1.0
     assert beat_s(100_000, 3.0) <= 1.0
     assert crowding(256, 2) == 16.0
