@@ -19,6 +19,7 @@ from harness.watch.leftovers import GPU_GRACE_S, GRACE_S, Leak
 from harness.watch.members import Members
 from harness.watch.roster import Roster
 
+HURRY_S = 4.0  # twice that, and some looking around, is well below the half minute that Slurm gives
 LOOK_S = 3 * GRACE_S + GPU_GRACE_S  # what a host is given to look for what is left
 
 
@@ -33,16 +34,20 @@ class Closing:
         self._awaited: set[str] = set()  # machines that are to tell what is left on them
         self.leaks: list[Finding] = []
 
-    def end(self, keep: bool) -> None:
-        """Have everybody end and leave, then the launcher. `keep`: another launch will begin with what this one leaves."""
+    def end(self, keep: bool, hurry: bool = False) -> None:
+        """Have everybody end and leave, then the launcher. `keep`: another launch will begin with what this one leaves.
+
+        `hurry`: who ends this run also ends its supervisors, and will soon kill what is left; a few seconds must do.
+        """
+        patience_s = min(self._limits.teardown_s, HURRY_S) if hurry else self._limits.teardown_s
         self._head.send_all("end", keep=keep)
         alive = self.job.exit_code() is None
         over = lambda: self.job.exit_code() is not None or self._gone()  # noqa: E731
-        self.listen_until(over, self._limits.teardown_s if alive else 0.0)
-        if alive:
+        self.listen_until(over, patience_s if alive else 0.0)
+        if alive and not hurry:
             self._look()
         self._head.send_all("leave")
-        self.job.end(patience_s=self._limits.teardown_s if self._roster.complete() else 1.0)
+        self.job.end(patience_s=patience_s if self._roster.complete() else 1.0)
 
     def left_badly(self, rank_map: RankMap) -> list[str]:
         """The other hosts of the map whose supervisors have not all said bye: something may be left there."""

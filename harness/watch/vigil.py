@@ -107,7 +107,11 @@ class Vigil(ABC):
                 end = lambda: self._end(closing, self._keeps(verdict))  # noqa: E731
                 return self._complete(teardown.finish(verdict, end, closing.here))
             except BaseException:  # Ctrl-C too: nothing may stay behind
-                teardown.finish(Verdict(Outcome.INVALID, Cause.HARNESS), lambda: self._end(closing), closing.here)
+                teardown.finish(
+                    Verdict(Outcome.INVALID, Cause.HARNESS),
+                    lambda: self._end(closing, hurry=bool(allocation.job())),
+                    closing.here,
+                )
                 raise
             finally:
                 self.files.close()
@@ -258,9 +262,9 @@ class Vigil(ABC):
 
     # --- after it -------------------------------------------------------------------------------------------------
 
-    def _end(self, closing: Closing, keep: bool = False) -> list[Finding]:
+    def _end(self, closing: Closing, keep: bool = False, hurry: bool = False) -> list[Finding]:
         """End the case on all hosts; what was found there."""
-        closing.end(keep)
+        closing.end(keep, hurry)
         # An allocation that ends gets no more steps, and Slurm kills all that is in it.
         swept = not (self.rank_map.local or allocation.ending())
         hosts = closing.left_badly(self.rank_map) if swept else []
