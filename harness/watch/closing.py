@@ -6,6 +6,7 @@ together. The watchdog looks after its own host itself. A host whose supervisors
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.scenario.case import Limits
 from harness.watch.head import Head
 from harness.watch.leftovers import GPU_GRACE_S, GRACE_S, Leak
 from harness.watch.members import Members
+from harness.watch.node_folder import folder_name
 from harness.watch.roster import Roster
 
 HURRY_S = 4.0  # twice that, and some looking around, is well below the half minute that Slurm gives
@@ -48,6 +50,8 @@ class Closing:
             self._look()
         self._head.send_all("leave")
         self.job.end(patience_s=patience_s if self._roster.complete() else 1.0)
+        # Of supervisors of this host that were killed; they would have removed it.
+        shutil.rmtree(self.job.folder.with_name(folder_name(str(self.job.folder))), ignore_errors=True)
 
     def left_badly(self, rank_map: RankMap) -> list[str]:
         """The other hosts of the map whose supervisors have not all said bye: something may be left there."""

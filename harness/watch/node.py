@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.watch.identity import machine
-from harness.watch.node_folder import NodeFolder, remove_stale, state_name
+from harness.watch.node_folder import NodeFolder, folder_name, remove_stale, state_name
 from harness.watch.plan import LAUNCH, RAS, STATE, STATE_FOLDER, TOKEN, Plan
 
 ADDRESS = "LOCKSTEP_ADDRESS"  # environment of the ranks: where those on other hosts reach this one; not set on one host
@@ -77,7 +77,7 @@ class Node:
         """Makes the folders and points variables of `environ` to them."""
         head = Path(environ["TMPDIR"])  # as the watchdog's host names it
         self._parent = head.parent if os.access(head.parent, os.W_OK) else Path(tempfile.gettempdir())
-        self.folder = NodeFolder(self._parent / f"{head.name}.node")
+        self.folder = NodeFolder(self._parent / folder_name(str(head)))
         environ["TMPDIR"] = str(self.folder.path)
         self.state: NodeFolder | None = None
         if STATE in environ and machine() != plan.machine:

@@ -88,6 +88,11 @@ def remove_stale(parent: Path) -> None:
                 os.close(held)
 
 
+def folder_name(job: str) -> str:
+    """The name of the folder that supervisors of a job share on each host. `job`: the job's own on the watchdog's host."""
+    return f"{Path(job).name}.node"
+
+
 def state_name(machine: str, path: str) -> str:
     """The name, on other hosts, of the folder that a watchdog on this machine keeps at `path` between launches."""
     return f"{PREFIX}state-{zlib.crc32(f'{machine} {path}'.encode()):08x}"

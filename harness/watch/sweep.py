@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from harness.watch import process
-from harness.watch.node_folder import PREFIX
+from harness.watch.node_folder import PREFIX, folder_name
 from harness.watch.plan import TOKEN
 
 ORDER = "LOCKSTEP_SWEEP"  # JSON: token; folder: that of the job; files: by machine; state: the name of a folder, or ""
@@ -33,7 +33,7 @@ def sweep(token: str, folder: str, files: list[str], state: str) -> dict[str, li
         left = new  # one that does not die of SIGKILL is told, and left
     process.remove_files(process.unmapped(set(files)))
     for parent in {Path(folder).parent, Path(tempfile.gettempdir())}:
-        for name in (f"{Path(folder).name}.node", state):
+        for name in (folder_name(folder), state):
             if name.startswith(PREFIX):
                 shutil.rmtree(parent / name, ignore_errors=True)
     return {"processes": [f"{pid} ({text})" for pid, text in found.items()]}
