@@ -5,22 +5,25 @@ What is to be swept comes by the environment, since it is a secret: see `ORDER`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from harness.watch import process
 from harness.watch.node_folder import PREFIX, folder_name
 from harness.watch.plan import TOKEN
 
-ORDER = "LOCKSTEP_SWEEP"  # JSON: token; folder: that of the job; files: by machine; state: the name of a folder, or ""
+ORDER = "LOCKSTEP_SWEEP"  # JSON: token; folder: of the job; files: by machine; state: a folder's name or ""; age_s: of the case
 MARK = "lockstep sweep: "  # what a launcher prints beside it is its own
 GRACE_S = 3.0
+SECOND_LOOK_S = 0.2  # another job may have made a file this moment and not mapped it yet
 
 
-def sweep(token: str, folder: str, files: list[str], state: str) -> dict[str, list[str]]:
+def sweep(token: str, folder: str, files: list[str], state: str, age_s: float = 0.0) -> dict[str, list[str]]:
     """End what carries the token, remove the case's folders and its shared memory. What was there: `processes`, as texts."""
     found = {pid: process.command_line(pid) for pid in process.with_variable(TOKEN, token)}
     left = list(found)
@@ -31,7 +34,10 @@ def sweep(token: str, folder: str, files: list[str], state: str) -> dict[str, li
         new = [pid for pid in process.with_variable(TOKEN, token) if pid not in found]
         found |= {pid: process.command_line(pid) for pid in new}
         left = new  # one that does not die of SIGKILL is told, and left
-    process.remove_files(process.unmapped(set(files)))
+    # Ranks may have been killed before anybody was told of what they had made.
+    unused = process.unmapped(set(files) | _made_within(age_s))
+    time.sleep(SECOND_LOOK_S)
+    process.remove_files(process.unmapped(unused))
     for parent in {Path(folder).parent, Path(tempfile.gettempdir())}:
         for name in (folder_name(folder), state):
             if name.startswith(PREFIX):
@@ -39,15 +45,24 @@ def sweep(token: str, folder: str, files: list[str], state: str) -> dict[str, li
     return {"processes": [f"{pid} ({text})" for pid, text in found.items()]}
 
 
+def _made_within(age_s: float) -> set[str]:
+    """The shared memory of MPI libraries on this host that this user has made since then."""
+    found: set[str] = set()
+    for path in process.shared_memory_files() if age_s else ():
+        with contextlib.suppress(OSError):
+            if time.time() - Path(path).stat().st_ctime < age_s:
+                found.add(path)
+    return found
+
+
 def main() -> None:
     """Sweep as the environment says, and print what was found."""
     from harness.watch.identity import machine
 
     order = json.loads(os.environ[ORDER])
-    print(
-        MARK + json.dumps(sweep(order["token"], order["folder"], order["files"].get(machine(), []), order["state"])),
-        flush=True,
-    )
+    files = order["files"].get(machine(), [])
+    told = sweep(order["token"], order["folder"], files, order["state"], order["age_s"])
+    print(MARK + json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -268,7 +268,13 @@ class Vigil(ABC):
         # An allocation that ends gets no more steps, and Slurm kills all that is in it.
         swept = not (self.rank_map.local or allocation.ending())
         hosts = closing.left_badly(self.rank_map) if swept else []
-        order = {"token": self.token, "folder": str(closing.job.folder), "files": closing.files(), "state": self._state()}
+        order: dict[str, Any] = {
+            "token": self.token,
+            "folder": str(closing.job.folder),
+            "files": closing.files(),
+            "state": self._state(),
+        }
+        order["age_s"] = time.monotonic() - self.started_s
         limits = self.case.limits
         return closing.leaks + sweep_hosts(self.launcher, self.rank_map, hosts, order, self.folder, limits.silence_s)
 
