@@ -17,7 +17,8 @@ from harness.watch import process
 from harness.watch.node_folder import PREFIX, folder_name
 from harness.watch.plan import TOKEN
 
-ORDER = "LOCKSTEP_SWEEP"  # JSON: token; folder: of the job; files: by machine; state: a folder's name or ""; age_s: of the case
+# JSON: token; folder: of the job; files: by machine; state: a folder's name, or ""; age_s: of the case.
+ORDER = "LOCKSTEP_SWEEP"
 MARK = "lockstep sweep: "  # what a launcher prints beside it is its own
 GRACE_S = 3.0
 SECOND_LOOK_S = 0.2  # another job may have made a file this moment and not mapped it yet
