@@ -11,7 +11,6 @@ import time
 
 from harness.judge.clock import OURS
 from harness.judge.decide import decide
-from harness.watch.feed import Feed
 from harness.watch.members import Members
 from harness.watch.picture import picture
 from harness.watch.proof import Proof
@@ -27,13 +26,10 @@ def measure(ranks: int = 1000) -> dict[str, float]:
     start = simulate(ranks, {lacking: FEW_BLOCKS}, ep=EP)
     members, fold_s = Members(ranks), 0.0
     for rank in range(ranks):
-        one = SimulatedRank(rank, ranks, EP, start.scripts[rank])
-        while one.next_s() is not None:
-            one.step()
+        delta = SimulatedRank(rank, ranks, EP, start.scripts[rank]).all_at_once()
         members.join(rank, "host", 1, 1)
-        delta = Feed(one.ring).delta()
         began_s = time.process_time()
-        members.take(rank, delta or {})
+        members.take(rank, delta)
         fold_s += time.process_time() - began_s
     proof, times = Proof(members), [time.process_time()]
     proof.look()

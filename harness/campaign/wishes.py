@@ -9,6 +9,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.launch.deal import too_few_hosts, too_few_slots
 from harness.launch.launcher import LaunchError
 from harness.scenario.case import Case
 
@@ -67,8 +68,7 @@ def wish(case: Case, rooms: Sequence[Room], attached: bool = False, firm: bool =
     sizes = [size(room, gpus) for room in rooms]
     there = sum(1 for free in sizes if free)
     if len(case.nodes) > there:
-        hosts = f"{'is 1 host' if there == 1 else f'are {there} hosts'}{'' if gpus is Gpus.NONE else ' with GPUs'}"
-        raise NoRoomError(f"they need {len(case.nodes)} hosts, and there {hosts}; --hosts names more")
+        raise NoRoomError(too_few_hosts(len(case.nodes), there, "" if gpus is Gpus.NONE else " with GPUs"))
     if gpus is Gpus.ONE and len(case.nodes) > 1:
         raise NoRoomError("ranks on several hosts need a GPU each, and the hosts have too few; --device cpu needs none")
     counts = (case.ranks,) if gpus is Gpus.ONE else case.nodes or _fill(case.ranks, sizes)
@@ -97,10 +97,7 @@ def _too_few(case: Case, sizes: Sequence[int], gpus: Gpus) -> str:
         return (
             f"their {case.ranks} ranks share a GPU, and no host that has one has so many slots; more are given as name:slots"
         )
-    if case.nodes:
-        wanted = " and ".join(map(str, sorted(case.nodes, reverse=True)))
-        return f"they need {'a host' if len(case.nodes) == 1 else 'hosts'} with {wanted} slots; more are given as name:slots"
-    return f"they need {case.ranks} slots, and the hosts have {sum(sizes)}; more are given as name:slots"
+    return too_few_slots(case.nodes, case.ranks, sum(sizes))
 
 
 def _gpus(case: Case, rooms: Sequence[Room], attached: bool) -> Gpus:

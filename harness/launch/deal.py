@@ -42,11 +42,8 @@ class Hosts:
         if deal(wanted, ranks, self.every) is not None:
             return ""
         if len(wanted) > len(self.every):
-            return f"they need {len(wanted)} hosts, and there {_are(len(self.every), 'host')}; --hosts names more"
-        if wanted:
-            slots = " and ".join(map(str, sorted(wanted, reverse=True)))
-            return f"they need {'a host' if len(wanted) == 1 else 'hosts'} with {slots} slots; more are given as name:slots"
-        return f"they need {ranks} slots, and the hosts have {self.slots}; more are given as name:slots"
+            return too_few_hosts(len(wanted), len(self.every))
+        return too_few_slots(wanted, ranks, self.slots)
 
 
 def deal(wanted: Sequence[int], ranks: int, hosts: Sequence[Host]) -> RankMap | None:
@@ -84,5 +81,15 @@ def _as_wanted(wanted: Sequence[int], hosts: Sequence[Host]) -> list[Node] | Non
     return [nodes[number] for number in range(len(wanted))]
 
 
-def _are(count: int, word: str) -> str:
-    return f"is 1 {word}" if count == 1 else f"are {count} {word}s"
+def too_few_hosts(needed: int, there: int, kind: str = "") -> str:
+    """Why cases cannot be dealt. `kind`: what the hosts need to have to count, with a space before it."""
+    are = "is 1 host" if there == 1 else f"are {there} hosts"
+    return f"they need {needed} hosts, and there {are}{kind}; --hosts names more"
+
+
+def too_few_slots(wanted: Sequence[int], ranks: int, there: int) -> str:
+    """Why cases cannot be dealt that need so many ranks, on nodes as `wanted`; `there`: slots of all hosts."""
+    if wanted:
+        slots = " and ".join(map(str, sorted(wanted, reverse=True)))
+        return f"they need {'a host' if len(wanted) == 1 else 'hosts'} with {slots} slots; more are given as name:slots"
+    return f"they need {ranks} slots, and the hosts have {there}; more are given as name:slots"

@@ -5,7 +5,6 @@ Made before the case's ranks start there; looks, and clears away, when they have
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,6 @@ from harness.watch import process
 from harness.watch.plan import TOKEN
 
 GRACE_S = 3.0
-SECOND_LOOK_S = 0.2
 GPU_GRACE_S = 15.0  # a driver takes its time to tear a killed process's context down
 GPU_SLACK = 64 << 20  # bytes that may stay in use on a GPU: the driver's own, and other processes' small change
 
@@ -59,19 +57,11 @@ class Leftovers:
 
     def remove_files(self, files: Collection[str] = ()) -> None:
         """Remove these, and shared memory that appeared meanwhile and that nobody maps."""
-        process.remove_files({*files, *self._unmapped()})
+        # Of ranks that died with their supervisors, and could tell nobody.
+        process.remove_files({*files, *process.abandoned(process.shared_memory_files() - self._before)})
 
     def _left(self, spared: Collection[int]) -> list[int]:
         return [pid for pid in process.with_variable(TOKEN, self._token) if pid not in spared]
-
-    def _unmapped(self) -> set[str]:
-        """Shared memory that appeared meanwhile and that nobody maps: of ranks that died with their supervisors."""
-        found = process.unmapped(process.shared_memory_files() - self._before)
-        if found:
-            # Another job may have made one this moment and not mapped it yet: look again.
-            time.sleep(SECOND_LOOK_S)
-            found = process.unmapped(found)
-        return found
 
     def _gpu_leaks(self, ours: Collection[int]) -> list[Leak]:
         """What of this host's GPUs is still in use a while after the end, that was not before."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 # What the watchdog is given, with something to spare; docs/scale.md has measured figures.
 MESSAGE_S = 150e-6  # to read a message of a supervisor
 ROUND_S = 5e-6  # for each supervisor, to look at all that is known
-SUPERVISORS_A_CORE = 8  # that may look a hundred times a second; waking up alone takes a twentieth of a millisecond or two
+SUPERVISORS_A_CORE = 8  # that may look a hundred times a second; more of them would take the cores from the ranks
 MOST_ROUND_S = 0.05  # one round of reading; then it looks whether there is a verdict, whatever is still to be read
 BUSY = 0.01  # of all supervisors with news in one round: there is much else to do
 LAPSE_S = 0.25  # a round that takes longer is one in which the watchdog did not listen

@@ -18,6 +18,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PTRACER = 0x59616D61
 SHM = "/dev/shm/"
+SECOND_LOOK_S = 0.2
 MPI_SHARED_MEMORY = ("mpich_shm_", "sm_segment.", "vader_segment.", "osc_sm")  # MPICH; Open MPI
 
 
@@ -168,6 +169,15 @@ def unmapped(paths: set[str]) -> set[str]:
         if entry.name.isdigit():
             mapped |= shared_memory(int(entry.name))
     return paths - mapped
+
+
+def abandoned(paths: set[str]) -> set[str]:
+    """Those of `paths` that no process maps, also a moment later: another job may have made one and not mapped it yet."""
+    found = unmapped(paths)
+    if found:
+        time.sleep(SECOND_LOOK_S)
+        found = unmapped(found)
+    return found
 
 
 def remove_files(paths: Iterable[str]) -> list[str]:

@@ -21,10 +21,9 @@ from harness.watch.plan import TOKEN
 ORDER = "LOCKSTEP_SWEEP"
 MARK = "lockstep sweep: "  # what a launcher prints beside it is its own
 GRACE_S = 3.0
-SECOND_LOOK_S = 0.2  # another job may have made a file this moment and not mapped it yet
 
 
-def sweep(token: str, folder: str, files: list[str], state: str, age_s: float = 0.0) -> dict[str, list[str]]:
+def sweep(token: str, folder: str, files: list[str], state: str, age_s: float) -> dict[str, list[str]]:
     """End what carries the token, remove the case's folders and its shared memory. What was there: `processes`, as texts."""
     found = {pid: process.command_line(pid) for pid in process.with_variable(TOKEN, token)}
     left = list(found)
@@ -36,9 +35,7 @@ def sweep(token: str, folder: str, files: list[str], state: str, age_s: float = 
         found |= {pid: process.command_line(pid) for pid in new}
         left = new  # one that does not die of SIGKILL is told, and left
     # Ranks may have been killed before anybody was told of what they had made.
-    unused = process.unmapped(set(files) | _made_within(age_s))
-    time.sleep(SECOND_LOOK_S)
-    process.remove_files(process.unmapped(unused))
+    process.remove_files(process.abandoned({*files, *_made_within(age_s)}))
     for parent in {Path(folder).parent, Path(tempfile.gettempdir())}:
         for name in (folder_name(folder), state):
             if name.startswith(PREFIX):
@@ -49,7 +46,7 @@ def sweep(token: str, folder: str, files: list[str], state: str, age_s: float = 
 def _made_within(age_s: float) -> set[str]:
     """The shared memory of MPI libraries on this host that this user has made since then."""
     found: set[str] = set()
-    for path in process.shared_memory_files() if age_s else ():
+    for path in process.shared_memory_files():
         with contextlib.suppress(OSError):
             if time.time() - Path(path).stat().st_ctime < age_s:
                 found.add(path)

@@ -265,16 +265,17 @@ class Vigil(ABC):
     def _end(self, closing: Closing, keep: bool = False, hurry: bool = False) -> list[Finding]:
         """End the case on all hosts; what was found there."""
         closing.end(keep, hurry)
+        hosts = [] if self.rank_map.local else closing.left_badly(self.rank_map)
         # An allocation that ends gets no more steps, and Slurm kills all that is in it.
-        swept = not (self.rank_map.local or allocation.ending())
-        hosts = closing.left_badly(self.rank_map) if swept else []
-        order: dict[str, Any] = {
+        if not hosts or allocation.ending():
+            return closing.leaks
+        order = {
             "token": self.token,
             "folder": str(closing.job.folder),
             "files": closing.files(),
             "state": self._state(),
+            "age_s": time.monotonic() - self.started_s,
         }
-        order["age_s"] = time.monotonic() - self.started_s
         limits = self.case.limits
         return closing.leaks + sweep_hosts(self.launcher, self.rank_map, hosts, order, self.folder, limits.silence_s)
 

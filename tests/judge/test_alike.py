@@ -12,7 +12,6 @@ from harness.judge.graph import Stuck, stuck
 from harness.judge.history import History
 from harness.trace import Recorder, layout
 from harness.trace.ring import Ring
-from harness.watch.feed import Feed
 from harness.watch.members import Members
 from tests.watch.simulated_start import simulate
 from tests.watch.simulated_supervisors import SimulatedRank
@@ -31,13 +30,8 @@ def histories(size: int, blocks: dict[int, int], ep: int) -> tuple[dict[int, His
     start = simulate(size, blocks, ep=ep)
     members = Members(size)
     for rank in range(size):
-        one = SimulatedRank(rank, size, ep, start.scripts[rank])
-        while one.next_s() is not None:
-            one.step()
         members.join(rank, "host", 1, 1)
-        delta = Feed(one.ring).delta()
-        assert delta is not None
-        members.take(rank, delta)
+        members.take(rank, SimulatedRank(rank, size, ep, start.scripts[rank]).all_at_once())
     knot = stuck(members.states(), members.comms)
     assert {wait.rank for wait in knot} == start.blocked
     return {rank: History.read(rank, member.records, member.strings) for rank, member in members}, knot

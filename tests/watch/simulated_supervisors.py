@@ -84,6 +84,15 @@ class SimulatedRank:
         else:
             getattr(self.recorder, op.verb)(*arguments)
 
+    def all_at_once(self) -> dict[str, Any]:
+        """All its steps, whenever they are due, and what its supervisor would tell of them. Raises ValueError for none."""
+        while self.next_s() is not None:
+            self.step()
+        delta = Feed(self.ring).delta()
+        if delta is None:
+            raise ValueError(f"rank {self.rank} has done nothing")
+        return delta
+
 
 class SimulatedSupervisor:
     """The end of the line of one rank."""
