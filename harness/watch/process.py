@@ -19,7 +19,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PTRACER = 0x59616D61
 SHM = "/dev/shm/"
 SECOND_LOOK_S = 0.2
-MPI_SHARED_MEMORY = ("mpich_shm_", "sm_segment.", "vader_segment.", "osc_sm")  # MPICH; Open MPI
+MPI_SHARED_MEMORY = ("mpich_shm_", "ucx_shm_posix_", "sm_segment.", "vader_segment.", "osc_sm")  # MPICH, its UCX; Open MPI
 
 
 def adopt_orphans() -> None:
