@@ -55,7 +55,7 @@ test-gpu: env
 	$(BIN)/python -m pytest -m gpu tests/gpu
 
 test-openmpi:
-	$(MAKE) test MPI=openmpi TESTS="tests/watch tests/launch"
+	$(MAKE) test MPI=openmpi TESTS="tests/watchdog tests/supervisor tests/channel tests/host tests/launch tests/placement"
 
 test-deploy: env
 	LOCKSTEP_DEPLOY=1 $(BIN)/python -m pytest -m deploy tests/deploy

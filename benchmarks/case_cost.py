@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.judge.verdict import Outcome
 from harness.launch.launcher import find
 from harness.launch.rank_map import RankMap
-from tests.watch.launch import judge
+from tests.watchdog.launch import judge
 
 RANKS = 4
 ROUNDS = 7
@@ -24,7 +24,7 @@ BARE = "import torch; from mpi4py import MPI; MPI.COMM_WORLD.Barrier()"
 SUPERVISOR = """
 import time
 from harness.trace.ring import Ring
-import harness.watch.supervisor, harness.watch.line, harness.watch.stacks
+import harness.supervisor.rank, harness.channel.supervisor_end, harness.host.stacks
 import zmq
 ring = Ring(0, 4)
 socket = zmq.Context().socket(zmq.DEALER)

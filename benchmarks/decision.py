@@ -11,11 +11,11 @@ import time
 
 from harness.judge.clock import OURS
 from harness.judge.decide import decide
-from harness.watch.members import Members
-from harness.watch.picture import picture
-from harness.watch.proof import Proof
-from tests.watch.simulated_start import simulate
-from tests.watch.simulated_supervisors import FEW_BLOCKS, SimulatedRank
+from harness.watchdog.proof import Proof
+from harness.watchdog.ranks.rank_table import Members
+from harness.watchdog.snapshot import picture
+from tests.watchdog.simulated_start import simulate
+from tests.watchdog.simulated_supervisors import FEW_BLOCKS, SimulatedRank
 
 EP = 64
 

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from harness.judge.verdict import Outcome
-from tests.watch.launch import watchdog
+from tests.watchdog.launch import watchdog
 
 RANKS = 4
 PROGRAMS = ("jitter", "jitter", "jitter", "clean")

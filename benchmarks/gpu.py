@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from engines.minimal.breadcrumbs import Breadcrumbs
+from engines.minimal.comm.breadcrumbs import Breadcrumbs
 from harness.report.baseline import baseline
 from harness.report.store import RunStore
 from tests.engine.support import LocalPlane

@@ -7,7 +7,7 @@ import statistics
 import time
 
 from engines.minimal.rank import Rank
-from engines.minimal.settings import Settings
+from engines.minimal.spec.settings import Settings
 from harness.scenario.load import load_all
 from harness.trace import Recorder, layout
 from harness.trace.ring import Ring

@@ -17,14 +17,14 @@ from typing import Any
 
 import psutil
 
+from harness.channel.bootstrap import TOKEN
+from harness.channel.watchdog_end import Head
+from harness.host import processes
 from harness.judge.verdict import Outcome, Verdict
 from harness.launch.job import Job
 from harness.launch.launcher import find, local
-from harness.watch import process
-from harness.watch.head import Head
-from harness.watch.plan import TOKEN
-from harness.watch.watchdog import Watchdog
-from tests.watch.launch import case
+from harness.watchdog.engine_session import Watchdog
+from tests.watchdog.launch import case
 
 SIZES = (16, 64)
 LIMITS = {"deadline_s": 500.0, "livelock_s": 300.0, "launch_s": 300.0, "teardown_s": 60.0}
@@ -71,11 +71,11 @@ class Measured(Watchdog):
         verdict = super()._judge(head, job)
         self.head_cpu_s = time.process_time()
         self.verdict_s = time.monotonic() - self.started_s
-        pids = process.with_variable(TOKEN, self.token)
-        before, then_s = Cost.of(pids, "harness.watch.supervisor"), time.monotonic()
+        pids = processes.with_variable(TOKEN, self.token)
+        before, then_s = Cost.of(pids, "harness.supervisor.rank"), time.monotonic()
         self.supervisors, self.engines = before, Cost.of(pids, "benchmarks.dummy_engine")
         self._listen_until(head, lambda: False, REST_S)
-        after, passed_s = Cost.of(pids, "harness.watch.supervisor"), time.monotonic() - then_s
+        after, passed_s = Cost.of(pids, "harness.supervisor.rank"), time.monotonic() - then_s
         self.idle = (after.cpu_s - before.cpu_s) / passed_s
         self.idle_head = (time.process_time() - self.head_cpu_s) / passed_s
         self.judged_s = time.monotonic()
@@ -96,7 +96,7 @@ def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") 
         verdict.findings and program == "clean"
     ):
         raise RuntimeError(f"{verdict.outcome.value} {verdict.cause.value}: {verdict.text[:2000]} {verdict.findings}")
-    left = process.with_variable(TOKEN, dog.token)
+    left = processes.with_variable(TOKEN, dog.token)
     if left:
         raise RuntimeError(f"{len(left)} processes stay")
     found = {

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.watch.launch import judge
+from tests.watchdog.launch import judge
 
 RANKS = 4
 

@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.channel.watchdog_end import Head
 from harness.judge.verdict import Outcome, Verdict
 from harness.launch.job import Job
 from harness.launch.probe import usable_cores
-from harness.watch.head import Head
-from harness.watch.vigil import Ground
-from harness.watch.watchdog import Watchdog
-from tests.watch.launch import case
-from tests.watch.simulated_supervisors import launcher
+from harness.watchdog.engine_session import Watchdog
+from harness.watchdog.session import Ground
+from tests.watchdog.launch import case
+from tests.watchdog.simulated_supervisors import launcher
 
 PROCESSES = min(16, max(2, usable_cores() - 2))  # that simulate; a core is the watchdog's
 SIZES = (100, 1000)

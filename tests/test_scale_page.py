@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.channel.bootstrap import SILENCE_S
+from harness.channel.pacing import beat_s, gather_s
+from harness.channel.supervisor_end import HANDSHAKE_MS
 from harness.trace import layout
-from harness.watch import sample
-from harness.watch.keeps import CASE_BYTES, RANK_BYTES
-from harness.watch.line import HANDSHAKE_MS
-from harness.watch.pace import beat_s, gather_s
-from harness.watch.plan import SILENCE_S
+from harness.watchdog import stack_sampling
+from harness.watchdog.ranks.retention import CASE_BYTES, RANK_BYTES
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "scale.md").read_text()
@@ -44,5 +44,5 @@ def test_the_page_says_what_the_code_does() -> None:
     assert f"{HANDSHAKE_MS // 1000} s, and" in PAGE
     assert f"| {RANK_BYTES >> 20} MiB of events a rank" in PAGE
     assert f"| {CASE_BYTES >> 30} GiB for all ranks" in PAGE
-    assert f"of {sample.MOST}: the blamed ones" in PAGE
+    assert f"of {stack_sampling.MOST}: the blamed ones" in PAGE
     assert f"({layout.DEFAULT_CAPACITY:,} each)" in PAGE

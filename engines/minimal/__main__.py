@@ -7,11 +7,11 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from engines.minimal.comm_mpi import finalize
-from engines.minimal.faults import LeaveEarly
+from engines.minimal.base.unable import Unable
+from engines.minimal.comm.mpi import finalize
+from engines.minimal.failure.faults import LeaveEarly
 from engines.minimal.rank import Rank
-from engines.minimal.settings import Settings
-from engines.minimal.unable import Unable
+from engines.minimal.spec.settings import Settings
 from harness.trace import Recorder
 
 
@@ -46,9 +46,9 @@ def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
 
 def _device_lost() -> bool:
     """Whether the device's context is dead. A rank that raised before it imported torch has none."""
-    if "engines.minimal.cuda_device" not in sys.modules:
+    if "engines.minimal.device.cuda" not in sys.modules:
         return False
-    from engines.minimal.cuda_device import device_lost
+    from engines.minimal.device.cuda import device_lost
 
     return device_lost()
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import harness
 from engines.minimal import checkout
-from engines.minimal.schema import HABITS, PHASES, PRESETS, Config, Guards
-from engines.minimal.settings import LAYERS
+from engines.minimal.spec.schema import HABITS, PHASES, PRESETS, Config, Guards
+from engines.minimal.spec.settings import LAYERS
 
 Path = tuple[str | int, ...]
 
@@ -164,7 +164,7 @@ def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")
-EXPERTS = 8  # of engines.minimal.model, which the harness does not import: it needs torch
+EXPERTS = 8  # of engines.minimal.model.decoder, which the harness does not import: it needs torch
 HEADS = 8
 HIDDEN = 64
 ENGINE = MinimalEngine()

@@ -7,33 +7,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from engines.minimal.autotuner import Autotuner
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.comm_mpi import MpiCommunicator, MpiCrashProbe, alone
-from engines.minimal.crash import CODE, Crash
-from engines.minimal.dp_engine_core import DpEngineCore
-from engines.minimal.dp_model_runner import DpModelRunner
-from engines.minimal.drafter import Drafter
-from engines.minimal.executor import Executor
-from engines.minimal.faults import Faults
-from engines.minimal.generation import Generation
-from engines.minimal.hang_detector import HangDetector
-from engines.minimal.inbox import Inbox
-from engines.minimal.kernels import Kernels
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.parts import Parts
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.protocols import Device, KvCache
-from engines.minimal.request_feed import RequestFeed
-from engines.minimal.scheduler import Scheduler
-from engines.minimal.settings import Settings
-from engines.minimal.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
-from engines.minimal.warm_up import WarmUp
+from engines.minimal.base.block_manager import BlockManager
+from engines.minimal.base.protocols import Device, KvCache
+from engines.minimal.comm.mpi import MpiCommunicator, MpiCrashProbe, alone
+from engines.minimal.control.pipeline import Pipeline
+from engines.minimal.control.request_feed import RequestFeed
+from engines.minimal.control.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
+from engines.minimal.data_parallel.drafter import Drafter
+from engines.minimal.data_parallel.engine_core import DpEngineCore
+from engines.minimal.data_parallel.inbox import Inbox
+from engines.minimal.data_parallel.model_runner import DpModelRunner
+from engines.minimal.failure.crash import CODE, Crash
+from engines.minimal.failure.faults import Faults
+from engines.minimal.failure.hang_detector import HangDetector
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.serving.executor import Executor
+from engines.minimal.serving.generation import Generation
+from engines.minimal.serving.scheduler import Scheduler
+from engines.minimal.spec.settings import Settings
+from engines.minimal.warmup.autotuner import Autotuner
+from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from engines.minimal.warmup.kernels import Kernels
+from engines.minimal.warmup.parts import Parts
+from engines.minimal.warmup.warm_up import WarmUp
 from harness.trace import Recorder
 
 if TYPE_CHECKING:
-    from engines.minimal.data_plane import DataPlane
+    from engines.minimal.comm.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
 
@@ -89,9 +89,9 @@ class Rank:
         # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
         import torch
 
-        from engines.minimal.data_plane import Hooks
-        from engines.minimal.estimation import Estimation
-        from engines.minimal.model import shard
+        from engines.minimal.comm.data_plane import Hooks
+        from engines.minimal.device.estimation import Estimation
+        from engines.minimal.model.decoder import shard
 
         settings, parallel = self.settings, self.settings.parallel
         torch.set_num_threads(1)
@@ -113,7 +113,7 @@ class Rank:
             before_experts=self.hand_off.choose_one,
         )
         if settings.device == "cuda":
-            from engines.minimal.cuda_rank import cuda_device
+            from engines.minimal.device.cuda_setup import cuda_device
 
             gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, hooks)
             self.faults.device, self.captures = gpu, gpu.captures
@@ -122,7 +122,7 @@ class Rank:
             self.pool: KvCache = gpu.pool
             self.estimation = Estimation(gpu, settings, part, gpu.memory)
         else:
-            from engines.minimal.cpu_rank import cpu_device
+            from engines.minimal.device.cpu_setup import cpu_device
 
             host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
             device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from engines.minimal.__main__ import main
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.model_engine import ModelEngine
+from engines.minimal.base.block_manager import BlockManager
+from engines.minimal.forward.model_engine import ModelEngine
 from engines.minimal.rank import Rank
 from engines.source.trtllm.upstream import UPSTREAM
 from engines.source.warm_up import SourceWarmUp

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from engines.minimal.unable import Unable
+from engines.minimal.base.unable import Unable
 from engines.source import code
 from engines.source.class_source import ClassSource
 from engines.source.namespace import World, missing

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import Any
 
-from engines.minimal.unable import Unable
+from engines.minimal.base.unable import Unable
 from engines.source import code
 from engines.source.tree import Import, Module, Tree
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from engines.minimal.unable import Unable
+from engines.minimal.base.unable import Unable
 from engines.source.bench import Bench
 from engines.source.namespace import place
 from engines.source.upstream import Request, Upstream

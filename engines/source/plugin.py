@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engines.minimal.habits import Habits
 from engines.minimal.plugin import ENGINE as MINIMAL
-from engines.minimal.schema import PHASES
+from engines.minimal.spec.schema import PHASES
+from engines.minimal.spec.variants import Habits
 from engines.source.schema import Config, Guards
 from harness.scenario.errors import NotInCheckout
 

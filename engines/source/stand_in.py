@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from engines.minimal.unable import Unable
+from engines.minimal.base.unable import Unable
 from engines.source.namespace import missing, place
 
 

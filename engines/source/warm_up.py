@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engines.minimal.parts import Parts
-from engines.minimal.unable import Unable
+from engines.minimal.base.unable import Unable
+from engines.minimal.warmup.parts import Parts
 from engines.source.bench import Bench
 from engines.source.class_source import ClassSource
 from engines.source.graft import graft

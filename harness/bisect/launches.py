@@ -19,11 +19,11 @@ from harness.bisect.silent import Silent
 from harness.bisect.state import Launched, State
 from harness.bisect.suspects import Suspects
 from harness.bisect.worktrees import Checkout, Worktrees
-from harness.campaign.pool import Pool
 from harness.campaign.run import Run
 from harness.judge.verdict import Outcome, Verdict
 from harness.launch.launcher import Launcher
 from harness.launch.rank_map import RankMap
+from harness.placement.pool import Pool
 from harness.report.plan import Planned
 from harness.report.store import RunStore
 from harness.scenario.case import Case

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.report.line import Line
 from harness.scenario.case import Case
-from harness.watch.members import Members
+from harness.watchdog.ranks.rank_table import Members
 
 
 class Silent:

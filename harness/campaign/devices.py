@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.launch.gpus import Gpu
+from harness.host.gpus import Gpu
 from harness.launch.launcher import LaunchError
 from harness.scenario.case import Case
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harness.report.line import Line
 from harness.scenario.case import Case
-from harness.watch.members import Members
+from harness.watchdog.ranks.rank_table import Members
 
 REFRESH_S = 0.2
 MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.fromkeys(

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.campaign.evidence import put_away
+from harness.channel.bootstrap import STATE_FOLDER
 from harness.judge.verdict import FindingKind, Outcome, Verdict
 from harness.report.names import ATTEMPT
 from harness.scenario.case import Case
-from harness.watch.plan import STATE_FOLDER
 
 Launch = Callable[[int], Verdict]  # the number of a launch, from 1, to its verdict
 UNCLEAN = (FindingKind.WRONG_RESULT, FindingKind.LEAK)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.campaign.pool import Pool
-from harness.campaign.wishes import NoRoomError
 from harness.launch.launcher import LaunchError
+from harness.placement.pool import Pool
+from harness.placement.request import NoRoomError
 from harness.scenario.case import Case
 from harness.scenario.engine import find_engine
 

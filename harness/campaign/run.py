@@ -14,10 +14,10 @@ from typing import Protocol
 from harness.campaign.attempts import attempts, may_retry
 from harness.campaign.interruption import not_by_slurm
 from harness.campaign.launches import launches
-from harness.campaign.pool import Pool
 from harness.judge.verdict import Cause, Outcome, Verdict
 from harness.launch.launcher import Launcher, choose
 from harness.launch.rank_map import RankMap
+from harness.placement.pool import Pool
 from harness.report.exit_code import exit_code
 from harness.report.line import Line
 from harness.report.plan import Planned
@@ -25,10 +25,10 @@ from harness.report.store import RunStore
 from harness.scenario.case import Case
 from harness.scenario.engine import find_engine, is_attached
 from harness.scenario.expectation import differences
-from harness.watch.members import Members
-from harness.watch.program_watchdog import ProgramWatchdog
-from harness.watch.vigil import Vigil
-from harness.watch.watchdog import Watchdog
+from harness.watchdog.engine_session import Watchdog
+from harness.watchdog.program_session import ProgramWatchdog
+from harness.watchdog.ranks.rank_table import Members
+from harness.watchdog.session import Vigil
 
 SEED = "skew.seed"
 

@@ -27,14 +27,14 @@ from harness.bisect.state import ROOT, Asked, State
 from harness.bisect.suspects import Suspects
 from harness.bisect.worktrees import KEPT, Worktrees
 from harness.campaign.devices import Machine, assign
-from harness.campaign.pool import jobs_of
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from harness.commands.selection import add_selection, one
 from harness.commands.site import site_of
-from harness.launch.gpus import gpus, torch_has_cuda
+from harness.host.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
+from harness.placement.pool import jobs_of
 from harness.scenario.case import Case
 
 FOUND, SEVERAL = 0, 1

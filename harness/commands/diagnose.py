@@ -16,7 +16,7 @@ from typing import Any
 from harness.commands import Subparsers
 from harness.judge.flight import diagnose as judge
 from harness.scenario.errors import ScenarioError
-from harness.watch.dump_files import read_json, read_pickle
+from harness.watchdog.dump_decoding import read_json, read_pickle
 
 LONGEST = 256 << 20  # bytes of a dump; PyTorch's own are a few MiB
 

@@ -17,10 +17,10 @@ from rich.text import Text
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from harness.commands.site import ask
-from harness.launch.hosts import Host
 from harness.launch.launcher import find
 from harness.launch.probe import Check, checks
 from harness.launch.survey import Told
+from harness.placement.hosts import Host
 
 WIDTH = 160  # where the output is no terminal
 

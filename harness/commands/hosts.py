@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 
 from harness.launch import allocation
-from harness.launch.deal import Hosts
-from harness.launch.default_hosts import default_hosts, reached
-from harness.launch.hosts import load_hosts
 from harness.launch.launcher import NAMES, is_name
+from harness.placement.dealing import Hosts
+from harness.placement.default_hosts import default_hosts, reached
+from harness.placement.hosts import load_hosts
 from harness.scenario.case import Case
 from harness.scenario.errors import ScenarioError
 

@@ -26,11 +26,11 @@ from harness.campaign.run import Run
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from harness.commands.selection import add_selection, one
+from harness.host.gpus import gpus, torch_has_cuda
 from harness.judge.verdict import Outcome
-from harness.launch.deal import Hosts
-from harness.launch.gpus import gpus, torch_has_cuda
 from harness.launch.launcher import find
 from harness.launch.probe import environment
+from harness.placement.dealing import Hosts
 from harness.report.names import slug
 from harness.report.plan import Planned
 from harness.report.rates import rate_seen

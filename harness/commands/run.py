@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from harness.campaign.display import Bar
-from harness.campaign.pool import jobs_of
 from harness.campaign.run import Run
 from harness.commands import Subparsers
 from harness.commands.hosts import add_hosts, add_launcher, hosts_of
@@ -21,6 +20,7 @@ from harness.commands.slurm import allocated, budget_s, end_in_order
 from harness.launch import allocation
 from harness.launch.launcher import find
 from harness.launch.probe import environment
+from harness.placement.pool import jobs_of
 from harness.report import files, names, table
 from harness.report.exit_code import EXIT_NOTHING_JUDGED
 from harness.report.store import LOCK, ROOT, RunStore, find_run

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.campaign.devices import Machine
-from harness.campaign.pool import Pool
-from harness.campaign.wishes import Room
-from harness.launch.deal import Hosts
-from harness.launch.gpus import Gpu, gpus, torch_has_cuda, visible
-from harness.launch.hosts import Host
+from harness.host.gpus import Gpu, gpus, torch_has_cuda, visible
 from harness.launch.launcher import Launcher, LaunchError
 from harness.launch.probe import usable_cores
 from harness.launch.rank_map import Node, RankMap
 from harness.launch.survey import Told, survey
+from harness.placement.dealing import Hosts
+from harness.placement.hosts import Host
+from harness.placement.pool import Pool
+from harness.placement.request import Room
 
 
 @dataclass(frozen=True, slots=True)

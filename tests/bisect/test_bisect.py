@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.watch import process
+from harness.host import processes
 from tests.bisect.toy import CLEAN, CROSSED, FLAKY, RAISES, SHORT, Toy, generate, linear
-from tests.watch.test_teardown import hear_interrupts
+from tests.watchdog.test_teardown import hear_interrupts
 
 pytestmark = pytest.mark.timeout(300)  # a loaded machine starts processes slowly
 SCENARIO = str(Path(__file__).parent / "two_ranks.yaml")
@@ -156,10 +156,10 @@ def test_ended_half_way_and_resumed(signum: signal.Signals, tmp_path: Path) -> N
     head = subprocess.Popen(
         [PROGRAM, "bisect", SCENARIO, *where], stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts
     )
-    assert process.wait_until(lambda: journal(state).count("launch") >= 4 and ranks_started(state), 100)
+    assert processes.wait_until(lambda: journal(state).count("launch") >= 4 and ranks_started(state), 100)
     head.send_signal(signum)
     assert head.wait(60) == (130 if signum == signal.SIGINT else -9)
-    assert process.wait_until(lambda: process.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
     assert (worktrees(toy) == []) == (signum == signal.SIGINT)
     judged = list(state.glob("launches/*/cases/*/verdict.json"))
     again = lockstep("bisect", "--resume", "--state", str(state))

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli import guarded
-from harness.watch import process
+from harness.host import processes
 from tests.bisect.test_bisect import PROGRAM, SCENARIO, lockstep, own_handlers  # noqa: F401
 from tests.bisect.toy import CLEAN, CROSSED, RAISES, SHORT, Toy, linear
-from tests.watch.test_teardown import hear_interrupts
+from tests.watchdog.test_teardown import hear_interrupts
 
 pytestmark = pytest.mark.timeout(300)  # a loaded machine starts processes slowly
 BODIES = (CLEAN, SHORT, CROSSED, RAISES, CLEAN)
@@ -122,10 +122,10 @@ def test_interrupted_is_stop(toy: Toy) -> None:
     command = [PROGRAM, "judge-commit", SCENARIO, "--repeat", "50"]
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
     running = subprocess.Popen(command, cwd=toy.path, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
-    assert process.wait_until(lambda: len(process.with_variable("LOCKSTEP_TEST_MARK", mark)) > 3, 60)
+    assert processes.wait_until(lambda: len(processes.with_variable("LOCKSTEP_TEST_MARK", mark)) > 3, 60)
     running.send_signal(signal.SIGTERM)
     assert running.wait(60) == 130
-    assert process.wait_until(lambda: process.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
 
 
 def test_git_bisect_run(tmp_path: Path) -> None:

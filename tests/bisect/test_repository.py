@@ -18,7 +18,7 @@ from harness.bisect.posterior import Prior, Tally, posterior
 from harness.bisect.repository import Repository
 from harness.bisect.suspects import Suspects
 from harness.bisect.worktrees import Worktrees
-from harness.watch import process
+from harness.host import processes
 from tests.bisect.toy import CLEAN, Toy, generate, linear
 
 
@@ -131,19 +131,19 @@ def test_build_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     command = f"export LOCKSTEP_TEST_MARK={mark}; setsid sleep 600 & "
 
     def left() -> list[int]:
-        return process.with_variable("LOCKSTEP_TEST_MARK", mark)
+        return processes.with_variable("LOCKSTEP_TEST_MARK", mark)
 
     assert build(f"{command} echo done", tmp_path, "0", tmp_path / "log").ok
-    assert process.wait_until(lambda: not left(), 20)
+    assert processes.wait_until(lambda: not left(), 20)
     failed = build(f"{command} echo cannot; exit 3", tmp_path, "0", tmp_path / "log")
     assert (failed.ok, failed.text) == (False, "the build failed (3): cannot")
     with pytest.raises(KeyboardInterrupt):
         build(f"{command} sleep 600", tmp_path, "0", tmp_path / "log", stopped=lambda: bool(left()))
-    assert process.wait_until(lambda: not left(), 20)
+    assert processes.wait_until(lambda: not left(), 20)
     program = "import sys; from pathlib import Path; from harness.bisect.build import build; "
     program += "build(sys.argv[1], Path(sys.argv[2]), '0', Path(sys.argv[2], 'log'))"
     head = subprocess.Popen([sys.executable, "-c", program, f"{command} sleep 600", str(tmp_path)])
-    assert process.wait_until(lambda: len(left()) >= 2, 60)
+    assert processes.wait_until(lambda: len(left()) >= 2, 60)
     head.send_signal(signal.SIGKILL)
     head.wait()
-    assert process.wait_until(lambda: not left(), 20)
+    assert processes.wait_until(lambda: not left(), 20)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.host import processes
 from harness.report.frame import cases_frame, events_frame
-from harness.watch import process
-from tests.watch.test_teardown import hear_interrupts
+from tests.watchdog.test_teardown import hear_interrupts
 
 SCENARIO = "tests/campaign/two_ranks.yaml"
 TIMEOUT_S = 100
@@ -111,10 +111,10 @@ def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path)
     program, reports = str(Path(sys.executable).parent / "lockstep"), ["--reports", str(tmp_path), "--run-id", "r"]
     command = [program, "run", "tests/campaign/then_slow.yaml", *reports]
     head = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
-    assert process.wait_until(lambda: len(list(tmp_path.glob("r/cases/*/rank-0.events"))) == 2, 60)
+    assert processes.wait_until(lambda: len(list(tmp_path.glob("r/cases/*/rank-0.events"))) == 2, 60)
     head.send_signal(signum)
     assert head.wait(60) == (130 if signum == signal.SIGINT else -9)
-    assert process.wait_until(lambda: process.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
     done = lockstep("report", str(tmp_path / "r"), "--format", "json", check=0)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["outcome"], line["judged"]) for line in lines] == [("hang", True), ("invalid", False)]

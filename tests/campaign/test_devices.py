@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.campaign.devices import Machine, assign
-from harness.launch.gpus import Gpu
+from harness.host.gpus import Gpu
 from harness.launch.launcher import LaunchError
 from harness.scenario.case import Case
 from harness.scenario.load import load_all

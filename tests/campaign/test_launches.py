@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.campaign.launches import launches
 from harness.judge.verdict import Cause, Finding, FindingKind, Outcome, Verdict
-from tests.watch.launch import case
+from tests.watchdog.launch import case
 
 GOOD = Verdict(Outcome.SUCCESS, text="All ranks finished.")
 HUNG = Verdict(Outcome.HANG, Cause.DEADLOCK, "Rank 0 waits.")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.host import processes
 from harness.report.evidence import KILLED
 from harness.report.files import held
 from harness.report.store import LOCK
-from harness.watch import process
 from tests.campaign.test_command_line import SCENARIO, lockstep
-from tests.watch.test_teardown import hear_interrupts
+from tests.watchdog.test_teardown import hear_interrupts
 
 PLANTED = "scenarios/control/planted-hangs.yaml"
 
@@ -38,10 +38,10 @@ def test_a_killed_run_is_continued(tmp_path: Path) -> None:
     mark = f"{os.getpid()}-resume"
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
     head = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
-    assert process.wait_until(lambda: len(list(reports.glob("r/cases/*/rank-0.events"))) == 2, 100)
+    assert processes.wait_until(lambda: len(list(reports.glob("r/cases/*/rank-0.events"))) == 2, 100)
     head.send_signal(signal.SIGKILL)
     head.wait(60)
-    assert process.wait_until(lambda: process.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
     (first,) = reports.glob("r/cases/*none*/verdict.json")
     judged = first.read_bytes()
 

@@ -16,7 +16,7 @@ from harness.campaign.shard import Shard
 from harness.report.plan import Planned
 from harness.scenario.case import Case, Expectation
 from harness.scenario.errors import ScenarioError
-from tests.watch.launch import case
+from tests.watchdog.launch import case
 
 HUNG = Expectation("hang", cause="deadlock")
 PLANTED = replace(case("planted", 2), tags=("planted",), expect=HUNG)

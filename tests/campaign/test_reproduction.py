@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from harness.campaign.needs import complete, placeable
-from harness.campaign.pool import Pool
+from harness.placement.pool import Pool
 from harness.report.names import slug
 from harness.scenario.case import Case
 from harness.scenario.load import load_all

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness.commands.hosts import load
 from harness.launch.launcher import find
-from harness.watch.watchdog import Watchdog
-from tests.watch.launch import case
+from harness.watchdog.engine_session import Watchdog
+from tests.watchdog.launch import case
 
 LIMITS = {"deadline_s": 60.0, "livelock_s": 40.0, "launch_s": 40.0, "silence_s": 6.0}
 
@@ -28,7 +28,7 @@ def main(program: str, given: str, folder: str, *limits: str) -> None:
     launches = int(wanted.pop("launches", 1))
     judged = replace(case(program, ranks, **{**LIMITS, **wanted}), launches=launches)
     Path(folder).mkdir()
-    argv = [sys.executable, "-m", "tests.watch.ranks", program]
+    argv = [sys.executable, "-m", "tests.watchdog.ranks", program]
     for number in range(1, launches + 1):
         verdict = Watchdog(judged, argv, find(), Path(folder), number, rank_map).watch()
     print(json.dumps(verdict.to_json()), flush=True)

@@ -123,7 +123,7 @@ def test_a_link_that_is_cut(cluster: Cluster) -> None:
         clean(cluster, "node2", timeout_s=SILENCE_S + 1 + MORE_S)
         sweep = cluster["login"].path(run.folder) / "sweep-0.log"
         until(sweep.exists)  # it begins when the verdict has fallen and all were told to end
-        assert time.monotonic() - since < SILENCE_S + 1 + 5 + MORE_S  # a beat, and the teardown of tests.watch.launch
+        assert time.monotonic() - since < SILENCE_S + 1 + 5 + MORE_S  # a beat, and the teardown of tests.watchdog.launch
         verdict = run.verdict()
     assert said(verdict) == ("invalid", "node-lost"), verdict["text"]
     assert verdict["start_to_verdict_s"] > SILENCE_S - 1.5
@@ -166,7 +166,7 @@ def test_supervisors_of_a_node_are_killed(program: str, cluster: Cluster) -> Non
     def kill() -> bool:
         """As soon as both are there: their ranks may be anywhere between their start and their end."""
         found = [
-            pid for pid, words in cluster["node2"].processes().items() if words[1:3] == ["-m", "harness.watch.supervisor"]
+            pid for pid, words in cluster["node2"].processes().items() if words[1:3] == ["-m", "harness.supervisor.rank"]
         ]
         if len(found) == 2:
             for pid in found:
@@ -192,9 +192,9 @@ def test_supervisors_of_a_program_are_killed(cluster: Cluster) -> None:
     def kill() -> bool:
         """When the program has been started below it."""
         processes = cluster["node2"].processes()
-        if not any("both_receive" in words and "harness.watch.program" not in words for words in processes.values()):
+        if not any("both_receive" in words and "harness.supervisor.program" not in words for words in processes.values()):
             return False
-        found = [pid for pid, words in processes.items() if words[1:3] == ["-m", "harness.watch.program"]]
+        found = [pid for pid, words in processes.items() if words[1:3] == ["-m", "harness.supervisor.program"]]
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return bool(found)
@@ -213,7 +213,7 @@ def test_what_killed_supervisors_leave_is_swept(cluster: Cluster) -> None:
     run.until_it_runs()
     until(lambda: any(words[0] == "sleep" for words in cluster["node2"].processes().values()))
     for pid, words in cluster["node2"].processes().items():
-        if words[1:3] == ["-m", "harness.watch.supervisor"]:
+        if words[1:3] == ["-m", "harness.supervisor.rank"]:
             os.kill(pid, signal.SIGKILL)
     verdict = run.verdict()
     assert said(verdict) == ("invalid", "node-lost"), verdict["text"]
@@ -303,7 +303,7 @@ def test_a_host_with_other_code(cluster: Cluster) -> None:
 
 def test_a_host_with_another_protocol(cluster: Cluster) -> None:
     """A supervisor that does not understand its plan says so and ends; the launcher's output is in the verdict."""
-    place = ROOT / "harness" / "watch" / "plan.py"
+    place = ROOT / "harness" / "channel" / "bootstrap.py"
     text = place.read_text().replace("\nPROTOCOL = ", "\nPROTOCOL = 1000 + ")
     with mounted(cluster, "node2", place, text):
         verdict = Run(cluster, "deadlock", HOSTS, "launch_s=15").verdict()

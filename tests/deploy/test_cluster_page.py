@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import EXIT_INTERRUPTED, parser
-from harness.launch.hosts import Host, parse_file
+from harness.placement.hosts import Host, parse_file
 from harness.report import exit_code
 from harness.report.prometheus import gauges
 from harness.scenario.errors import ScenarioError

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.executor import Executor
-from engines.minimal.faults import Faults
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.protocols import Communicator
-from engines.minimal.request_feed import RequestFeed
-from engines.minimal.settings import Settings
+from engines.minimal.base.block_manager import BlockManager
+from engines.minimal.base.protocols import Communicator
+from engines.minimal.control.pipeline import Pipeline
+from engines.minimal.control.request_feed import RequestFeed
+from engines.minimal.failure.faults import Faults
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.serving.executor import Executor
+from engines.minimal.spec.settings import Settings
 from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, on_groups, settings
 
 SHARED = {"tp": 2, "ep": 2}  # ranks that have the same requests

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from engines.minimal.data_plane import DataPlane
-from engines.minimal.protocols import Step, StepOutput
-from engines.minimal.settings import Settings
+from engines.minimal.base.protocols import Step, StepOutput
+from engines.minimal.comm.data_plane import DataPlane
+from engines.minimal.spec.settings import Settings
 from harness.scenario.load import load_all
 from harness.trace import Recorder, layout
 

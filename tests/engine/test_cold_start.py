@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.autotuner import Autotuner, tactics_of
-from engines.minimal.batch import Shape
-from engines.minimal.crash import Crash
-from engines.minimal.faults import Faults
-from engines.minimal.hang_detector import HangDetector
-from engines.minimal.host_memory import HostMemory
-from engines.minimal.idle_batch import count_prompts, last_token
-from engines.minimal.json_cache import JsonCache
-from engines.minimal.kernels import Kernels
-from engines.minimal.moe_alltoall import MoeAllToAll
-from engines.minimal.protocols import StepOutput
-from engines.minimal.settings import Fault
-from engines.minimal.step_broadcast import StepBroadcast
+from engines.minimal.base.batch import Shape
+from engines.minimal.base.json_cache import JsonCache
+from engines.minimal.base.protocols import StepOutput
+from engines.minimal.control.step_broadcast import StepBroadcast
+from engines.minimal.device.host_memory import HostMemory
+from engines.minimal.failure.crash import Crash
+from engines.minimal.failure.faults import Faults
+from engines.minimal.failure.hang_detector import HangDetector
+from engines.minimal.model.moe_alltoall import MoeAllToAll
+from engines.minimal.serving.idle_batch import count_prompts, last_token
+from engines.minimal.spec.settings import Fault
+from engines.minimal.warmup.autotuner import Autotuner, tactics_of
+from engines.minimal.warmup.kernels import Kernels
 from harness.scenario.errors import ScenarioError
 from harness.scenario.load import load_all
 from tests.engine.support import LocalPlane, Log, Stuck, TableDevice, ThreadCommunicator, on_groups, on_ranks, settings

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.executor import Executor
-from engines.minimal.faults import Faults
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.requests import VOCABULARY
-from engines.minimal.settings import Settings
-from engines.minimal.warm_up import WarmUp
+from engines.minimal.base.block_manager import BlockManager
+from engines.minimal.base.requests import VOCABULARY
+from engines.minimal.control.pipeline import Pipeline
+from engines.minimal.failure.faults import Faults
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.serving.executor import Executor
+from engines.minimal.spec.settings import Settings
+from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from engines.minimal.warmup.warm_up import WarmUp
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, alone, following, on_groups, settings
 
 DRAFTS = 3

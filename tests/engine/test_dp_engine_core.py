@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.dp_engine_core import DpEngineCore
-from engines.minimal.dp_model_runner import DpModelRunner
-from engines.minimal.drafter import Drafter
-from engines.minimal.faults import Faults
-from engines.minimal.generation import Generation
-from engines.minimal.inbox import Inbox
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.protocols import Step, StepOutput
-from engines.minimal.scheduler import Scheduler
-from engines.minimal.settings import Settings
+from engines.minimal.base.block_manager import BlockManager
+from engines.minimal.base.protocols import Step, StepOutput
+from engines.minimal.data_parallel.drafter import Drafter
+from engines.minimal.data_parallel.engine_core import DpEngineCore
+from engines.minimal.data_parallel.inbox import Inbox
+from engines.minimal.data_parallel.model_runner import DpModelRunner
+from engines.minimal.failure.faults import Faults
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.serving.generation import Generation
+from engines.minimal.serving.scheduler import Scheduler
+from engines.minimal.spec.settings import Settings
 from tests.engine.decoding import ListPool
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, following, on_groups, settings
 from tests.engine.test_control_flow import plain

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engines.minimal.batch import Row
-from engines.minimal.dp_model_runner import DpModelRunner
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.protocols import Graph, Step, StepOutput
-from engines.minimal.settings import Settings
+from engines.minimal.base.batch import Row
+from engines.minimal.base.protocols import Graph, Step, StepOutput
+from engines.minimal.data_parallel.model_runner import DpModelRunner
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.spec.settings import Settings
 from tests.engine.support import Log, ThreadCommunicator, on_groups, settings
 
 GENERATION, PREFILL = (1, 2, 8), (4, 16)

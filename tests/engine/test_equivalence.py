@@ -11,7 +11,7 @@ from engines.minimal.plugin import ENGINE
 from harness.judge.verdict import Outcome
 from harness.launch.launcher import find
 from harness.scenario.load import load_all
-from harness.watch.watchdog import Watchdog
+from harness.watchdog.engine_session import Watchdog
 
 MTP = {"config.speculative_config": {"decoding_type": "MTP", "num_nextn_predict_layers": 3}}
 

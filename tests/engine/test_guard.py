@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.minimal.batch import Attempt, Batch
-from engines.minimal.guard import Guard
+from engines.minimal.base.batch import Attempt, Batch
+from engines.minimal.warmup.guard import Guard
 from harness.trace import Recorder
 from tests.engine.support import ThreadCommunicator, on_ranks
 

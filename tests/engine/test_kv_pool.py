@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.kv_pool import KvPool, block_bytes
-from engines.minimal.model import HEAD_DIM, HEADS, shard
-from engines.minimal.settings import LAYERS
+from engines.minimal.device.kv_pool import KvPool, block_bytes
+from engines.minimal.model.decoder import HEAD_DIM, HEADS, shard
+from engines.minimal.spec.settings import LAYERS
 from tests.engine.support import settings
 
 WHOLE = shard(0, 1, 1, False)

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from engines.minimal.batch import Batch, Row
-from engines.minimal.cpu_device import CpuDevice
-from engines.minimal.data_plane import Hooks
-from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import Model, shard
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.protocols import StepOutput
+from engines.minimal.base.batch import Batch, Row
+from engines.minimal.base.protocols import StepOutput
+from engines.minimal.comm.data_plane import Hooks
+from engines.minimal.device.cpu import CpuDevice
+from engines.minimal.device.kv_pool import KvPool
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.model.decoder import Model, shard
 from tests.engine.support import LocalPlane, Log, ThreadCommunicator, on_groups, settings
 
 SEED = 7

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.protocols import StepOutput
-from engines.minimal.requests import own_requests
+from engines.minimal.base.protocols import StepOutput
+from engines.minimal.base.requests import own_requests
+from engines.minimal.control.pipeline import Pipeline
+from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, alone, on_groups, settings
 
 OUTPUT = StepOutput((7, 8), ((1, 2), (3, 4)))

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.cpu_device import CpuDevice
-from engines.minimal.data_plane import Hooks
-from engines.minimal.executor import Executor
-from engines.minimal.faults import Faults
-from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import Model, shard
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.pipeline import Pipeline
+from engines.minimal.base.block_manager import BlockManager
+from engines.minimal.comm.data_plane import Hooks
+from engines.minimal.control.pipeline import Pipeline
+from engines.minimal.device.cpu import CpuDevice
+from engines.minimal.device.kv_pool import KvPool
+from engines.minimal.failure.faults import Faults
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.model.decoder import Model, shard
+from engines.minimal.serving.executor import Executor
 from tests.engine.decoding import SHARED, Decoded, all_decoded, decode
 from tests.engine.support import LocalPlane, Log, Stuck, alone, settings
 

@@ -7,14 +7,14 @@ import random
 import torch
 import torch.distributed as dist
 
-from engines.minimal.breadcrumbs import Breadcrumbs
-from engines.minimal.comm_nccl import NcclGroup
-from engines.minimal.cuda_device import CudaDevice
-from engines.minimal.data_plane import DataPlane, Hooks
-from engines.minimal.gpu_memory import GpuMemory
-from engines.minimal.kv_pool import KvPool
-from engines.minimal.model import Model, shard
-from engines.minimal.protocols import Step
+from engines.minimal.base.protocols import Step
+from engines.minimal.comm.breadcrumbs import Breadcrumbs
+from engines.minimal.comm.data_plane import DataPlane, Hooks
+from engines.minimal.comm.nccl import NcclGroup
+from engines.minimal.device.cuda import CudaDevice
+from engines.minimal.device.gpu_memory import GpuMemory
+from engines.minimal.device.kv_pool import KvPool
+from engines.minimal.model.decoder import Model, shard
 from harness.trace import Recorder, layout
 from tests.engine.support import Log, alone, settings
 

@@ -12,9 +12,9 @@ from harness.judge.graph import Stuck, stuck
 from harness.judge.history import History
 from harness.trace import Recorder, layout
 from harness.trace.ring import Ring
-from harness.watch.members import Members
-from tests.watch.simulated_start import simulate
-from tests.watch.simulated_supervisors import SimulatedRank
+from harness.watchdog.ranks.rank_table import Members
+from tests.watchdog.simulated_start import simulate
+from tests.watchdog.simulated_supervisors import SimulatedRank
 
 STARTS = [
     (24, {3: 24}, 8),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.host import processes
 from harness.launch import survey as room
 from harness.launch.answer import Answer, find, line
 from harness.launch.launcher import find as find_launcher
@@ -21,7 +22,6 @@ from harness.launch.launcher import local
 from harness.launch.probe import Check, facts
 from harness.launch.rank_map import RankMap
 from harness.launch.survey import survey
-from harness.watch import process
 from tests.campaign.test_command_line import SCENARIO, lockstep
 
 LOST = "localhost:2,nowhere.invalid:2"  # of these hosts one cannot be reached
@@ -67,7 +67,7 @@ def test_a_host_that_does_not_answer(argv: list[str], patience_s: float, text: s
     monkeypatch.setattr(room, "COMMAND", [sys.executable, *argv])
     (told,) = survey(local(), [RankMap.on_this_host(1)], patience_s)
     assert (told.answer, told.error) == (None, text)
-    assert process.wait_until(lambda: process.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 30)
+    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 30)
     missing = replace(local(), program="/nowhere/mpiexec")
     assert survey(missing, [RankMap.on_this_host(1)])[0].error.startswith("cannot start /nowhere/mpiexec")
 

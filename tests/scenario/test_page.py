@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from engines.minimal.plugin import ENGINE
-from engines.minimal.schema import PHASES, PRESETS, Config, Guards
+from engines.minimal.spec.schema import PHASES, PRESETS, Config, Guards
 from harness.scenario.frame import FaultKind, Frame, OutcomeWord, PerRank
 from harness.scenario.impossible import PHASES as FAULT_PHASES
 from harness.scenario.load import load

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from engines.minimal.plugin import ENGINE
-from engines.minimal.schema import PHASES, PRESETS
+from engines.minimal.spec.schema import PHASES, PRESETS
 from harness.scenario.case import Expectation
 from harness.scenario.errors import ScenarioError
 from harness.scenario.load import discover, load, load_all

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.minimal.block_manager import BlockManager
-from engines.minimal.cache_hand_off import CacheHandOff
-from engines.minimal.executor import Executor
-from engines.minimal.faults import Faults
-from engines.minimal.model_engine import ModelEngine
-from engines.minimal.pipeline import Pipeline
-from engines.minimal.settings import Settings
+from engines.minimal.base.block_manager import BlockManager
+from engines.minimal.control.pipeline import Pipeline
+from engines.minimal.failure.faults import Faults
+from engines.minimal.forward.model_engine import ModelEngine
+from engines.minimal.serving.executor import Executor
+from engines.minimal.spec.settings import Settings
+from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
 from engines.source.trtllm.upstream import UPSTREAM
 from engines.source.warm_up import SourceWarmUp
 from harness.scenario.load import load_all

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.minimal.unable import Unable
+from engines.minimal.base.unable import Unable
 from engines.source.class_source import ClassSource
 from engines.source.namespace import World
 from engines.source.tree import Import, Module, Tree

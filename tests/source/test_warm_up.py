@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.unable import Unable
+from engines.minimal.base.unable import Unable
 from engines.source.trtllm.free_blocks import FreeBlocks
 from tests.engine.support import Stuck
 from tests.source.support import Ran, launch

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engines.minimal.cache_hand_off import CacheHandOff
+from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
 from engines.source.bench import Bench
 from engines.source.stand_in import StandIn, absent, offered
 from engines.source.trtllm.kv_cache import extra_kv_tokens

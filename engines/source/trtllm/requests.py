@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from engines.minimal.batch import Batch, Row
+from engines.minimal.base.batch import Batch, Row
 from engines.source.stand_in import StandIn
 
 TOKEN = 1  # as upstream, dummies are not of zeros

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engines.minimal.settings import Settings
+from engines.minimal.spec.settings import Settings
 from engines.source.stand_in import StandIn
 from engines.source.trtllm.graphs import PREFILL_BACKEND
 from engines.source.trtllm.libraries import ATTENTION_BACKEND

@@ -1,0 +1,1 @@
+"""Communicators: MPI, gloo, NCCL, symmetric memory, and the breadcrumbs of the device."""

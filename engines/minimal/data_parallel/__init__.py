@@ -1,0 +1,1 @@
+"""Data-parallel engine cores after vLLM's: waves, dummies, padding, drafts."""

@@ -1,0 +1,1 @@
+"""Devices: CPU and CUDA, their set-up, KV pool and memory."""

@@ -1,0 +1,61 @@
+"""A rank's device and data plane on the CPU: gloo, and memory that the scenario counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch.utils._python_dispatch import _disable_current_modes
+
+from engines.minimal.comm.data_plane import Hooks
+from engines.minimal.comm.gloo import GlooGroup
+from engines.minimal.comm.gloo_attention import AttentionGroup
+from engines.minimal.comm.gloo_late import LateGroup
+from engines.minimal.comm.gloo_link import GlooLink
+from engines.minimal.comm.mpi import MpiCommunicator
+from engines.minimal.device.cpu import CpuDevice
+from engines.minimal.device.host_memory import HostMemory
+from engines.minimal.device.kv_pool import KvPool
+from engines.minimal.model.decoder import Model, Shard
+from engines.minimal.model.partitioned import partition
+from engines.minimal.spec.settings import Settings
+from harness.trace import Recorder
+
+
+def cpu_device(
+    settings: Settings,
+    recorder: Recorder,
+    tp: MpiCommunicator,
+    pp: MpiCommunicator,
+    members: Sequence[int],
+    stages: Sequence[int],
+    part: Shard,
+    seed: int,
+    hooks: Hooks,
+) -> CpuDevice:
+    """The device with its model and its KV pool. All members must call it."""
+    plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
+    device = CpuDevice(plane, recorder)
+    if settings.parallel.attention_tp > 1:
+        first = settings.rank - tp.rank % settings.parallel.attention_tp
+        plane.heads = AttentionGroup(recorder, plane, range(first, first + settings.parallel.attention_tp))
+    if settings.habits.startup_barrier != "none" and plane.shared is not None:
+        late = LateGroup(recorder, plane.shared, plane.rank, members)
+        late.startup_barrier(settings.habits.startup_barrier == "monitored")
+        device.before_capture = late.open
+    if pp.size > 1:
+        plane.link = GlooLink(recorder, pp, stages)
+
+    def workspace(tokens: int) -> None:
+        with _disable_current_modes():  # a graph's replays need none: what it takes is given back at once
+            device.memory.workspace(tokens * settings.workspace_bytes)
+
+    hooks = replace(hooks, workspace=workspace)
+    sums = plane.beside("sums", members) if settings.moe_by_mode else device
+    model = Model(part, settings.draft_len, seed, device, hooks, "cpu", settings.dense_layers, settings.moe_chunk, sums)
+    if settings.zero_stage == 3:
+        partition(model, device, tp.rank, tp.size)
+    device.model = model
+    device.pool = KvPool(settings, part)
+    device.memory = HostMemory(settings.host_memory)
+    return device

@@ -1,0 +1,1 @@
+"""One forward pass: inputs, graphs, the compiler's cache."""

@@ -1,0 +1,170 @@
+"""One forward: the host collectives that every rank takes part in, the choice between graph and eager, the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engines.minimal.base.batch import Batch, Row
+from engines.minimal.base.protocols import Communicator, Device, Graph, Step, StepOutput
+from engines.minimal.forward.compiler import Compiler
+from engines.minimal.spec.settings import Settings
+from harness.trace import Recorder
+
+WARMUP_STEPS = 2
+Key = tuple[str, int, int, str]  # generation: rows, tokens a row; prefill: tokens, 0; then sampling
+
+
+@dataclass(slots=True)
+class ModelEngine:
+    """Runs batches, captures and replays graphs. Mirrors the order of host collectives of TensorRT-LLM's engine."""
+
+    settings: Settings
+    tp: Communicator
+    device: Device
+    recorder: Recorder
+    scratch_block: int  # padding tokens write here
+    graphs: dict[Key, Graph] = field(default_factory=dict)
+    stage: str = "serve"  # warm-up or capture while graphs are made
+    graph_used: bool = False  # by the last forward
+    replays: int = 0
+    warming_up: bool = False
+    compiler: Compiler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.compiler = Compiler(self.settings, self.tp, self.recorder)
+
+    def forward(self, batch: Batch, sampling: str = "greedy", graphs: bool = True) -> StepOutput:
+        """Run a batch. Under attention DP every rank must call this together; rows may differ in number and length.
+
+        Returns the output of the batch's own tokens, padding removed.
+        """
+        own = batch.num_tokens
+        can_graph = graphs and bool(self.settings.graph_sizes) and batch.generation_only
+        batch = self._padded(batch, can_graph)
+        can_graph = self._all_graph(batch, can_graph)
+        counts = self._token_counts(batch)
+        if self.settings.prefill_sizes and graphs:
+            batch, counts = self._prefill_padding(batch, counts)
+        self.compiler.prepare(batch.num_tokens)
+        step = self.step(batch, counts, sampling)
+        output = self._run(batch, step, can_graph, graphs)
+        return StepOutput(output.next_tokens[:own], output.drafts[:own])
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether the settings, equal on all ranks, ask for graphs."""
+        return bool(self.settings.graph_sizes or self.settings.prefill_sizes)
+
+    def of_all(self, value: object, what: str) -> list[Any]:
+        """The value of every rank that has batches of its own: of the whole group under attention DP, else of this one."""
+        return self.tp.allgather(value, what) if self.settings.parallel.attention_dp else [value]
+
+    def _agreed(self, value: object, what: str) -> list[Any]:
+        """What the choice of a graph goes by: the value of all ranks, or without a guard only this rank's."""
+        return self.of_all(value, what) if self.settings.habits.graph_choice == "agree" else [value]
+
+    def _padded(self, batch: Batch, can_graph: bool) -> Batch:
+        """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
+        answers = self._agreed([can_graph, len(batch.rows)], "padding")
+        if not (self.settings.graph_padding and all(answer[0] for answer in answers)):
+            return batch
+        largest = max(answer[1] for answer in answers)
+        sizes = [size for size in self.settings.graph_sizes if size >= largest]
+        return self._pad_rows(batch, min(sizes, default=largest))
+
+    def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
+        """Host collective 3: a graph is used only if all ranks may and have equal batch sizes; else all run eager."""
+        answers = self._agreed([can_graph, len(batch.rows)], "graph")
+        return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1
+
+    def _token_counts(self, batch: Batch) -> tuple[int, ...]:
+        """Host collective 4: tokens of every expert-parallel rank."""
+        if self.warming_up and self.settings.habits.token_counts == "assume":
+            return (batch.num_tokens,) * self.settings.parallel.ep
+        counts = tuple(int(count) for count in self.of_all(batch.num_tokens, "tokens"))
+        return counts if self.settings.parallel.attention_dp else counts * self.settings.parallel.ep
+
+    def _prefill_padding(self, batch: Batch, counts: tuple[int, ...]) -> tuple[Batch, tuple[int, ...]]:
+        """Host collective 5: with prompts on every rank, pad tokens up to a captured prefill size."""
+        contexts = self.of_all(batch.num_context, "prompts")
+        sizes = [key[1] for key in self.graphs if key[0] == "prefill" and key[1] >= max(counts)]
+        if not all(contexts) or not sizes or self.stage != "serve":
+            return batch, counts
+        size = min(sizes)
+        missing = size - batch.num_tokens
+        rows = [*batch.rows, Row([0] * missing, 0, [self.scratch_block], False)] if missing else batch.rows
+        return Batch(rows), (size,) * len(counts)
+
+    def _pad_rows(self, batch: Batch, size: int) -> Batch:
+        length = len(batch.rows[0].tokens)
+        pad = [Row([0] * length, 0, [self.scratch_block], True) for _ in range(size - len(batch.rows))]
+        return Batch([*batch.rows, *pad])
+
+    def _run(self, batch: Batch, step: Step, can_graph: bool, graphs: bool) -> StepOutput:
+        key = self._key(batch, step, can_graph)
+        if can_graph and self.settings.habits.graph_choice == "none":
+            self.recorder.decision("forward.graph_choice", "rows", str(len(batch.rows)))
+        self.graph_used = False
+        if key is None or not graphs:
+            return self.eager(step)
+        if can_graph and self.stage == "serve":
+            self._log_choice(key)
+        if key not in self.graphs:
+            if self.stage != "capture":
+                return self.eager(step)
+            for _ in range(WARMUP_STEPS if key[0] == "generation" else 0):  # prefill is warmed up by whole forwards
+                self.eager(step)
+            if self.settings.habits.capture_recv == "unmatched" and self.settings.stage:
+                self.recorder.decision("capture.recv", graph_name(key), "unmatched", deviates=True)
+                self.device.fill(step)
+            self.graphs[key] = self.device.capture(step, graph_name(key))
+        self.graph_used = True
+        self.replays += 1
+        return self.graphs[key].replay(step)
+
+    def _log_choice(self, key: Key) -> None:
+        """Ranks have agreed that each may use a graph; whether each of them has captured it is its own affair."""
+        found = key in self.graphs
+        self.recorder.decision(
+            "forward.graph", graph_name(key).partition(" ")[2], "graph" if found else "eager", deviates=not found
+        )
+
+    def _key(self, batch: Batch, step: Step, can_graph: bool) -> Key | None:
+        """The graph that fits; None where none could."""
+        if can_graph:
+            return ("generation", len(batch.rows), len(batch.rows[0].tokens), step.sampling)
+        equal = len(set(step.counts)) == 1
+        if equal and batch.num_context == len(batch.rows) and len(step.tokens) in self.settings.prefill_sizes:
+            return ("prefill", len(step.tokens), 0, step.sampling)
+        return None
+
+    def eager(self, step: Step) -> StepOutput:
+        """Run a step without a graph, by what such steps exchange tokens with."""
+        return self.device.eager(replace(step, summed=self.settings.moe_by_mode))
+
+    def step(self, batch: Batch, counts: tuple[int, ...], sampling: str = "greedy") -> Step:
+        """The input of a forward of `batch`. `counts`: tokens of every rank of the group."""
+        per_block, width = self.settings.tokens_per_block, self.settings.blocks_per_sequence
+        tokens: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        tables: list[tuple[int, ...]] = []
+        for row in batch.rows:
+            table = (*row.blocks, *([self.scratch_block] * (width - len(row.blocks))))[:width]
+            for offset, token in enumerate(row.tokens):
+                # A padding row may be longer than its one block; what it writes is never read.
+                position = (row.start + offset) % (len(row.blocks) * per_block)
+                tokens.append(token)
+                positions.append(position)
+                slots.append(row.blocks[position // per_block] * per_block + position % per_block)
+                tables.append(table)
+        return Step(tuple(tokens), tuple(positions), tuple(slots), tuple(tables), counts, sampling)
+
+
+def graph_name(key: Key) -> str:
+    """A graph's name in events, manifests and verdicts."""
+    kind, size, tokens, sampling = key
+    return (
+        f"generation rows={size} tokens={tokens} {sampling}" if kind == "generation" else f"prefill tokens={size} {sampling}"
+    )

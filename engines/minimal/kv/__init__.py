@@ -1,0 +1,1 @@
+"""KV beyond the pool: prefix cache and host tier."""

@@ -1,0 +1,1 @@
+"""The executor: what is scheduled, run and answered after warm-up."""

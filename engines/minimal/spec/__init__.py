@@ -1,0 +1,1 @@
+"""What a rank is told: settings, their schema, and which variant of each mechanism it has."""

@@ -1,0 +1,1 @@
+"""Warm-up in upstream's order: autotuner, captures, guards."""

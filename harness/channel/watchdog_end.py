@@ -1,0 +1,166 @@
+"""The watchdog's end of the line to the supervisors: a ROUTER socket that only the holders of this run's key may use."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from harness.channel import codec
+from harness.channel.bootstrap import SILENCE_S
+from harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, round_s
+from harness.channel.supervisor_end import HANDSHAKE_MS
+
+BACKLOG = 4096  # connections that wait to be accepted; the kernel's net.core.somaxconn counts when it is less
+_AT_ONCE, _WITH_MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)  # numbers: an operation on zmq's enums takes longer than a send
+_MONITOR = "inproc://closed"
+_EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
+
+
+class _OneKey:
+    """CURVE credentials: the one client key of this run."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Whether a client with this public key may talk to us."""
+        return key == self._key
+
+
+class Head:
+    """Binds on `address` (a free port is chosen) with fresh keys; knows supervisors by rank once they said hello.
+
+    `peers`: how many are awaited. A connection that closes is noticed, since nothing but a supervisor's end closes it.
+    `silence_s`: after which a peer is lost.
+    """
+
+    def __init__(self, peers: int, address: str = "127.0.0.1", silence_s: float = SILENCE_S) -> None:
+        server_public, server_secret = zmq.curve_keypair()
+        client_public, client_secret = zmq.curve_keypair()
+        self.server_key = server_public.decode()
+        self.client_public = client_public.decode()
+        self.client_secret = client_secret.decode()
+        self._context = zmq.Context()
+        self._auth = ThreadAuthenticator(self._context)
+        self._auth.start()
+        self._auth.configure_curve_callback(domain="*", credentials_provider=_OneKey(client_public))
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.curve_server = True
+        self._socket.curve_secretkey = server_secret
+        self._socket.curve_publickey = server_public
+        self._socket.linger = 1000
+        self._socket.backlog = BACKLOG  # all come at once
+        self._socket.handshake_ivl = HANDSHAKE_MS  # ... and wait for their turn
+        self._socket.monitor(_MONITOR, zmq.EVENT_DISCONNECTED)
+        self._monitor = self._context.socket(zmq.PAIR)
+        self._monitor.rcvhwm = 0  # thousands may close while nobody looks, and a full queue would stop the socket
+        self._monitor.connect(_MONITOR)
+        port = self._socket.bind_to_random_port(f"tcp://{address}")
+        self.endpoint = f"tcp://{address}:{port}"
+        self._routes: dict[int, bytes] = {}
+        self._ranks: dict[bytes, int] = {}
+        self._peers = peers
+        self._connections: dict[int, int] = {}  # descriptor -> rank
+        self._closed: list[int] = []  # ranks whose connections have closed, and nobody has been told
+        self._beat = 0.0
+        self._beat_s = beat_s(peers, silence_s)
+        self._round_s = round_s(peers)
+        self.listening = Listening()
+
+    def __enter__(self) -> Head:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._socket.monitor(None, 0)
+        self._monitor.close()
+        self._socket.close()
+        self._auth.stop()
+        self._context.term()
+
+    def receive(self, timeout_ms: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The messages that came within `timeout_ms`, each with its rank.
+
+        Where there are many peers, those that come within a round; but no more than one round's, lest nobody looks at them.
+        """
+        self._send_beat()
+        began = time.monotonic()
+        wait, drained = timeout_ms, False
+        while True:
+            try:
+                route = self._socket.recv(_AT_ONCE)
+            except zmq.Again:
+                drained = True  # all that had come until now
+                if wait > 0 and self._socket.poll(wait):
+                    continue
+                wait = int((began + self._round_s - time.monotonic()) * 1e3)
+                if wait <= 0:
+                    break
+                continue
+            wait = 0
+            if len(self._routes) < self._peers:
+                frame = self._socket.recv(copy=False)
+                message = codec.decode(frame.bytes)
+                if message["type"] == "hello":
+                    self._welcome(message["rank"], route, frame.get(zmq.SRCFD))
+            else:
+                message = codec.decode(self._socket.recv())
+            if route in self._ranks:
+                yield self._ranks[route], message
+            if time.monotonic() - began > MOST_ROUND_S:
+                break
+        self.listening.round(time.monotonic(), drained)
+
+    def _welcome(self, rank: int, route: bytes, descriptor: int) -> None:
+        self._routes[rank] = route
+        self._ranks[route] = rank
+        # What closed before this one came may have had the same descriptor: a handshake that took too long, say.
+        self._note_closed()
+        self._connections[descriptor] = rank
+
+    def closed(self) -> list[int]:
+        """The ranks whose connections have closed since the last call.
+
+        A connection keeps its descriptor until it closes, so that the notice can mean no other. Who had not said hello by
+        then was nobody.
+        """
+        self._note_closed()
+        found, self._closed = self._closed, []
+        return found
+
+    def _note_closed(self) -> None:
+        while self._monitor.poll(0):
+            rank = self._connections.pop(_EVENT.unpack_from(self._monitor.recv_multipart()[0])[1], None)
+            if rank is not None:
+                self._closed.append(rank)
+
+    @property
+    def known(self) -> bool:
+        """Whether any supervisor has said hello."""
+        return bool(self._routes)
+
+    def send(self, rank: int, kind: str, **fields: Any) -> None:
+        """One message to a rank's supervisor; nothing when it has never said hello."""
+        self.send_to((rank,), kind, **fields)
+
+    def send_all(self, kind: str, **fields: Any) -> None:
+        """One message to every supervisor."""
+        self.send_to(self._routes, kind, **fields)
+
+    def send_to(self, ranks: Iterable[int], kind: str, **fields: Any) -> None:
+        """The same message to several."""
+        raw = codec.encode(kind, **fields)
+        for rank in ranks:
+            if rank in self._routes:
+                self._socket.send(self._routes[rank], _WITH_MORE)
+                self._socket.send(raw)
+
+    def _send_beat(self) -> None:
+        if time.monotonic() - self._beat > self._beat_s:
+            self._beat = time.monotonic()
+            self.send_all("beat")

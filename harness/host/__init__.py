@@ -1,0 +1,1 @@
+"""This machine: processes, shared memory and folders left on it, stacks, GPUs."""

@@ -1,0 +1,1 @@
+"""Hosts, and how ranks are dealt to them and to their GPUs."""

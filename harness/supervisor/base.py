@@ -1,0 +1,221 @@
+"""The service that every supervisor gives: it serves the watchdog until that says `end`, or is gone, and then ends all that
+it started. Standard library only: it is on the path to the engine's start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.channel.bootstrap import FOLDER, TOKEN, read_plan
+from harness.channel.pacing import crowding, gather_s
+from harness.host import processes
+from harness.launch.open_files import give_back
+
+if TYPE_CHECKING:
+    from harness.channel.supervisor_end import Line
+    from harness.supervisor.host_setup import Node
+    from harness.supervisor.pmix import HeldConnections
+
+DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
+STOPPED_S = 0.5  # within which all supervisors have stopped what they started, when nobody tells them
+LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
+SLURM = "slurm."  # so begins the name that Slurm gives to the ranks of a step under PMIx
+RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+
+
+def rank_of(environ: dict[str, str]) -> int:
+    """The rank that the launcher gave to this process. Raises SystemExit when there is none."""
+    for name in RANK_VARIABLES:
+        if name in environ:
+            return int(environ[name])
+    raise SystemExit(f"no rank in the environment (looked for {', '.join(RANK_VARIABLES)}): start this with an MPI launcher")
+
+
+class Service(ABC):
+    """What a launcher's process does until it may leave. `number`: which of them it is, as the launcher counts."""
+
+    poll_ms = 10
+    scan_s = 0.25
+    needs_cwd = False  # whether it cannot do without the working directory of the command line
+    child: subprocess.Popen[bytes]
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        give_back(environ)
+        self.plan = read_plan(environ)
+        self.number = rank_of(environ)
+        self.environ = environ
+        self.node: Node | None = None  # where others than the watchdog's host may be in the case
+        self.leftovers: Leftovers | None = None
+        if self.plan.remote:
+            from harness.host.leftovers import Leftovers
+            from harness.supervisor.host_setup import Node, enter
+
+            enter(self.plan.cwd, environ, self.needs_cwd)
+            try:
+                self.node = Node(self.plan, environ)
+            except OSError as error:
+                raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
+            self.leftovers = Leftovers(environ[TOKEN])
+            environ |= self.node.environment
+        self.connections: HeldConnections | None = None
+        if environ.get("PMIX_NAMESPACE", "").startswith(SLURM):
+            from harness.supervisor.pmix import HeldConnections
+
+            self.connections = HeldConnections(environ)
+        self.gather_s = gather_s(self.plan.world)
+        crowd = crowding(max(self.plan.nodes), os.cpu_count() or 1)
+        self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
+        self.next_forward = self.next_scan = 0.0
+        self._oom_kills = processes.oom_kills()
+        processes.adopt_orphans()
+
+    def run(self) -> None:
+        """Serve the watchdog until it says `end`, or is gone."""
+        from harness.channel.identity import clocks, identity
+        from harness.channel.supervisor_end import Line, LostError
+        from harness.supervisor.host_setup import route_to
+
+        line = Line(self.plan)
+        who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}
+        address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
+        if self.leftovers and self.first_here and self.plan.spec.get("device") != "cpu":
+            self.leftovers.note_gpus()
+        try:
+            line.send("hello", **who, address=address, **clocks())
+            while self._serve(line):
+                pass
+        except LostError as lost:
+            print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
+            self.abandon()
+            processes.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
+            time.sleep(LINGER_S)
+            if self.plan.remote:
+                processes.end_daemons(os.getpid(), DAEMONS)
+
+    def _serve(self, line: Line) -> bool:
+        """One round; False after the last."""
+        if self.connections:
+            self.connections.look(lambda: processes.descendants(os.getpid()))
+        if time.monotonic() >= self.next_forward:
+            before = line.sent
+            self.forward(line)
+            if line.sent != before:
+                self.next_forward = time.monotonic() + self.gather_s
+        if time.monotonic() >= self.next_scan:
+            self.next_scan = time.monotonic() + self.scan_s
+            self.scan(line)
+        for message in line.receive(self.poll_ms):
+            kind = message["type"]
+            if kind == "end":
+                self._say_bye(line, keep=message["keep"])
+                return False
+            if kind == "call":
+                # What has happened up to now comes before the answer.
+                self.forward(line)
+                line.send("here", number=message["number"])
+            elif kind == "time":
+                line.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
+            else:
+                self.answer(line, message)
+        return True
+
+    def _say_bye(self, line: Line, keep: bool) -> None:
+        """End all that was started, look after the host if asked to, and leave together with the others.
+
+        A launcher kills the others of a host when the first of them leaves: none may, before all have cleaned up.
+        """
+        self.close()
+        self.forward(line)
+        if self.node and self.first_here and not keep:
+            for path, data in self.node.state_files():
+                line.send("state", path=path, data=data)
+        self.end(keep)
+        line.send("bye")
+        kinds: set[str] = set()
+        while "leave" not in kinds:
+            for message in line.receive(self.poll_ms):
+                kinds.add(message["type"])
+                if message["type"] == "look" and self.leftovers:
+                    spared = {*message["spared"], *processes.ancestors(os.getpid()), os.getpid()}
+                    leaks = self.leftovers.clear(message["ours"], spared=spared)
+                    line.send("looked", leaks=[{"text": leak.text, "facts": leak.facts} for leak in leaks])
+        line.close()
+
+    @property
+    def first_here(self) -> bool:
+        """Whether this is the first supervisor of its node, which does what is to be done once a host."""
+        return self.plan.local_rank(self.number)[0] == 0
+
+    def ended_by_memory(self, code: int | None) -> bool:
+        """Whether a process that ended so was killed by the kernel for want of memory."""
+        return code == -signal.SIGKILL and processes.oom_kills() > self._oom_kills
+
+    def end(self, keep: bool = False) -> None:
+        """Leave nothing behind; harmless when done twice. `keep`: but what stays between launches."""
+        self.close()
+        if self.node:
+            self.node.leave(keep)
+
+    def abandon(self) -> None:
+        """Leave nothing behind, with nobody to look after it: not what ranks made just before they were killed either."""
+        # The death of one rank may make the MPI of another abort the job, and the launcher kill all supervisors at once.
+        processes.stop_all(processes.descendants(os.getpid()))
+        if self.node:
+            self.node.leave()
+            time.sleep(STOPPED_S)
+        self.end()
+        if self.leftovers:
+            self.leftovers.remove_files()
+
+    @abstractmethod
+    def forward(self, line: Line) -> None:
+        """Send what is new: events, output, ends."""
+
+    @abstractmethod
+    def scan(self, line: Line) -> None:
+        """Look at the processes below this one, now and then."""
+
+    @abstractmethod
+    def answer(self, line: Line, message: dict[str, Any]) -> None:
+        """Do what the watchdog asks."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all that was started; harmless when done twice."""
+
+
+def serve(kind: Callable[[dict[str, str]], Service]) -> None:
+    """Make one, run it, and end what it started whatever happens to this process. Does not return.
+
+    The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
+    """
+    services: list[Service] = []
+    early: list[int] = []  # signals that came while it was being made
+
+    def stop(signum: int, frame: object) -> None:
+        if not services:
+            early.append(signum)
+            return
+        signal.signal(signum, signal.SIG_IGN)
+        services[0].abandon()
+        os._exit(128 + signum)
+
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, stop)
+    if FOLDER in os.environ:
+        os.environ["TMPDIR"] = os.environ.pop(FOLDER)
+    services.append(kind(dict(os.environ)))
+    if early:
+        stop(early[0], None)
+    try:
+        services[0].run()
+    finally:
+        services[0].end()
+    os._exit(0)

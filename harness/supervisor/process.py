@@ -1,0 +1,84 @@
+"""One process that the recorder attached itself to, as its supervisor sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import struct
+from pathlib import Path
+from typing import Any
+
+from harness.supervisor.ring_reader import Feed
+from harness.supervisor.ring_socket import Arrival
+
+# struct pidfd_info: what is asked for and told, ..., exit status
+INFO = struct.Struct("<Q52xi")
+INFO_EXIT = 1 << 3
+GET_INFO = 3 << 30 | INFO.size << 16 | 0xFF << 8 | 11
+
+
+class Attached:
+    """Its ring, the line on which it answers, and its end. It need not be a child of the supervisor."""
+
+    def __init__(self, serial: int, arrival: Arrival) -> None:
+        self.serial = serial
+        self.pid = arrival.pid
+        self.hello = arrival.hello
+        self.feed = Feed(arrival.ring)
+        self.ended = False
+        self._line = arrival.line
+        self._heard = b""
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:  # gone already
+            self._pidfd = -1
+
+    def ask(self, **question: Any) -> None:
+        """Send a question. A process that is stopped or holds its GIL answers later, or never."""
+        with contextlib.suppress(OSError):
+            self._line.send(json.dumps(question).encode() + b"\n")
+
+    def answers(self) -> list[dict[str, Any]]:
+        """What it has answered since the last call."""
+        with contextlib.suppress(OSError):
+            while chunk := self._line.recv(1 << 20):
+                self._heard += chunk
+        *whole, self._heard = self._heard.split(b"\n")
+        found: list[dict[str, Any]] = []
+        for raw in whole:
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(raw))
+        return found
+
+    def gone(self) -> bool:
+        """Whether the process has ended; a zombie has."""
+        return self._pidfd < 0 or bool(select.select([self._pidfd], [], [], 0)[0])
+
+    def exit_code(self) -> int | None:
+        """How it ended, as far as that can still be seen; negative: by a signal. Its parent may have asked first."""
+        with contextlib.suppress(OSError):
+            pid, status = os.waitpid(self.pid, os.WNOHANG)  # adopted by the supervisor
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+        with contextlib.suppress(OSError):  # Linux 6.15 and later tell it also when the parent has asked
+            told = bytearray(INFO.size)
+            INFO.pack_into(told, 0, INFO_EXIT, 0)
+            fcntl.ioctl(self._pidfd, GET_INFO, told)
+            mask, status = INFO.unpack(told)
+            if mask & INFO_EXIT:
+                return os.waitstatus_to_exitcode(status)
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            if fields[0] in ("Z", "X"):
+                return os.waitstatus_to_exitcode(int(fields[49]))
+        return None
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._line.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1

@@ -1,0 +1,226 @@
+"""The supervisor of a program that knows nothing of Lockstep: it starts the command as its child, and receives the rings of
+all processes below it that communicate. It holds back the command's end from the launcher, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.channel.bootstrap import PLAN, Plan
+from harness.channel.supervisor_end import Line
+from harness.host import processes
+from harness.host.stacks import lock_owner, stacks
+from harness.supervisor.base import Service, serve
+from harness.supervisor.dumps import dump_environment, dumps
+from harness.supervisor.process import Attached
+from harness.supervisor.ring_socket import ENVIRONMENT, Reception
+
+CLOSE_S = 5.0
+ANSWER_S = 0.7  # a process in which Python runs answers sooner
+SITE = Path(__file__).parents[1] / "attach" / "site"
+LIBRARIES = ("libmpi.so", "libmpi.", "libtorch_python.so", "libnccl.so")  # a process that maps one may communicate
+STREAMS = ("stdout", "stderr")
+OLD_FLIGHT_RECORDER = "TORCH_NCCL_TRACE_BUFFER_SIZE"  # a torch that knows the new name prints a warning over it
+
+
+class ProgramSupervisor(Service):
+    """One launched command and everything below it."""
+
+    poll_ms = 5
+    needs_cwd = True
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        super().__init__(environ)
+        self.folder = Path(environ["TMPDIR"])  # the job's own, which the head removes
+        self.reception = Reception(self.folder, f"attach-{self.number}")
+        self.attached: dict[int, Attached] = {}
+        self.outputs = [tempfile.TemporaryFile() for _ in STREAMS]  # noqa: SIM115
+        self.sent = [0, 0]
+        self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
+        self.left: set[str] = set()
+        self.seen: tuple[list[int], list[str]] | None = None
+        self.code: int | None = None
+        self.told = False
+        self.child = self._start(environ)
+
+    def _start(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.plan.argv,
+            env=child_environment(self.plan, environ, self.number, str(self.reception.path)),
+            cwd=self.plan.spec.get("cwd"),
+            stdin=None if self.plan.spec.get("stdin") else subprocess.DEVNULL,
+            stdout=self.outputs[0],
+            stderr=self.outputs[1],
+            close_fds=False,  # the launcher's PMI descriptors
+            start_new_session=True,
+            preexec_fn=processes.dies_with(os.getpid()),
+        )
+
+    def forward(self, line: Line) -> None:
+        """Send what is new: processes that came, their events and answers, output, and ends."""
+        for arrival in self.reception.arrivals():
+            one = Attached(len(self.attached), arrival)
+            self.attached[one.serial] = one
+            line.send("came", proc=one.serial, pid=one.pid, argv=one.hello.get("argv", []))
+        for one in self.attached.values():
+            if not one.ended:
+                self._forward_one(line, one)
+        self._forward_output(line)
+        if self.code is None:
+            self.code = self.child.poll()
+        if self.code is not None and not self.told:
+            self.told = True
+            self._forward_output(line)
+            line.send("ended", code=self.code, oom=self.ended_by_memory(self.code))
+
+    def _forward_one(self, line: Line, one: Attached) -> None:
+        # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
+        gone, seen_ns = one.gone(), time.monotonic_ns()
+        for answer in one.answers():
+            self.asked.pop(one.serial, None)
+            self._send_delta(line, one)  # had it moved before it answered, its event comes first
+            if "dump" in answer:
+                line.send("dumped", proc=one.serial, text=answer["dump"])
+            else:
+                line.send("confirmed", proc=one.serial, **answer)
+        self._send_delta(line, one)
+        if one.serial in self.asked and time.monotonic() - self.asked[one.serial][1] > ANSWER_S and not gone:
+            # No Python code runs there: who holds Python's lock, and is he in a wait that is known?
+            epoch, _ = self.asked.pop(one.serial)
+            owner = lock_owner(one.pid)
+            self._send_delta(line, one)
+            if owner is not None:
+                line.send("confirmed", proc=one.serial, epoch=epoch, owner=owner)
+        if gone:
+            one.ended = True
+            if one.pid == self.child.pid:
+                self.code = self.child.wait()
+            code = self.code if one.pid == self.child.pid else one.exit_code()
+            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code), seen_ns=seen_ns)
+            one.close()
+
+    def _send_delta(self, line: Line, one: Attached) -> None:
+        delta = one.feed.delta()
+        if delta is not None:
+            line.send("delta", proc=one.serial, **delta)
+
+    def _forward_output(self, line: Line) -> None:
+        for number, output in enumerate(self.outputs):
+            size = os.fstat(output.fileno()).st_size
+            while self.sent[number] < size:
+                chunk = os.pread(output.fileno(), 1 << 20, self.sent[number])
+                self.sent[number] += len(chunk)
+                line.send("output", stream=STREAMS[number], data=chunk)
+
+    def scan(self, line: Line) -> None:
+        """Tell which processes live below this one, and which of them may communicate unseen."""
+        alive = [pid for pid in processes.descendants(os.getpid()) if not processes.is_zombie(pid)]
+        known = {one.pid for one in self.attached.values()}
+        unseen: list[str] = []
+        for pid in alive:
+            self.left |= (found := processes.shared_memory(pid))
+            if found:
+                line.send("left", paths=sorted(found))
+            if pid not in known and not processes.is_fork(pid, known, ENVIRONMENT) and (library := mapped_library(pid)):
+                unseen.append(
+                    f"process {pid} ({processes.command_line(pid)}) has loaded {library}, and no recorder is attached"
+                )
+        if (alive, unseen) != self.seen:
+            self.seen = (alive, unseen)
+            line.send("processes", alive=alive, unseen=unseen)
+
+    def answer(self, line: Line, message: dict[str, Any]) -> None:
+        """Do what the watchdog asks."""
+        kind = message["type"]
+        if kind == "confirm":
+            self.scan(line)
+            line.send("scanned", epoch=message["epoch"])
+            for serial in message["procs"]:
+                self.asked[serial] = (message["epoch"], time.monotonic())
+                self.attached[serial].ask(epoch=message["epoch"])
+        elif kind == "acknowledge":
+            self.attached[message["proc"]].feed.ring.acknowledge(message["number"])
+        elif kind == "dump":
+            for one in self.attached.values():
+                if not one.ended:
+                    one.ask(epoch=0, dump=True)
+        elif kind == "stacks":
+            self._stacks(line)
+
+    def _stacks(self, line: Line) -> None:
+        for name, data in dumps(self.environ, self.number):
+            line.send("dump", name=name, data=data)
+        pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
+        for pid in processes.descendants(os.getpid()):
+            if not processes.is_zombie(pid) and (pid in pids or processes.is_python(pid)):
+                text, error = stacks(pid)
+                line.send("stacks", proc=pids.get(pid, -1), pid=pid, text=text, error=error)
+        line.send("stacks_done")
+
+    def close(self) -> None:
+        """End the command and all that it started; remove the shared memory that they left."""
+        for pid in processes.descendants(os.getpid()):
+            self.left |= processes.shared_memory(pid)
+        with contextlib.suppress(OSError):
+            processes.end_tree(self.child.pid)
+            self.child.wait()
+        # What one started before its end is found in the next round.
+        deadline = time.monotonic() + CLOSE_S
+        while (pids := processes.descendants(os.getpid())) and time.monotonic() < deadline:
+            processes.end_all(pids)
+            for pid in pids:
+                with contextlib.suppress(OSError):
+                    os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.005)
+        processes.remove_files(self.left)
+        self.reception.close()
+
+
+def child_environment(plan: Plan, environ: dict[str, str], index: int, address: str) -> dict[str, str]:
+    """What the command gets: what the user had, and the recorder."""
+    env = {name: value for name, value in environ.items() if name not in (PLAN, "LOCKSTEP_INDEX")}
+    env |= {name: value for name, value in dump_environment(env, index).items() if name != OLD_FLIGHT_RECORDER}
+    for name in ("TMPDIR",):  # the user's own: files that a program leaves there are meant to stay
+        value = plan.spec.get("environ", {}).get(name)
+        env.pop(name, None)
+        if value is not None:
+            env[name] = value
+    env |= plan.spec.get("env", {})
+    env |= plan.visible(index)
+    env[ENVIRONMENT] = address
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), env.get("PYTHONPATH"))))
+    env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
+    if plan.world > 1 and not starts_ranks(plan.argv):
+        # As torchrun would tell it; a program that goes by MPI does not look.
+        rank_here, ranks_here = plan.local_rank(index)
+        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": rank_here, "LOCAL_WORLD_SIZE": ranks_here}
+        if "RANK" not in env and "MASTER_PORT" not in env:
+            env |= {name: str(value) for name, value in told.items()}
+            env |= {"MASTER_ADDR": plan.spec["master"], "MASTER_PORT": str(plan.spec["port"])}
+    return env
+
+
+def starts_ranks(argv: Sequence[str]) -> bool:
+    """Whether the command is torchrun, one of several: the ranks are the processes that it starts, not it."""
+    return any(Path(word).name in ("torchrun", "torch.distributed.run", "torch.distributed.launch") for word in argv[:3])
+
+
+def mapped_library(pid: int) -> str | None:
+    """The communication library that a process has loaded, if any."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            name = line.rpartition("/")[2]
+            if name.startswith(LIBRARIES):
+                return name
+    return None
+
+
+if __name__ == "__main__":
+    serve(ProgramSupervisor)

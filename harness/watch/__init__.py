@@ -1,1 +1,0 @@
-"""The watchdog, the supervisors, and what they say to each other."""

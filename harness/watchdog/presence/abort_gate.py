@@ -1,0 +1,39 @@
+"""Ranks that are about to abort. A launcher answers MPI_Abort by killing all supervisors, so that nobody could be called any
+more: a rank is let go on only when everybody has shown that he is there.
+"""
+
+from __future__ import annotations
+
+from harness.channel.watchdog_end import Head
+from harness.watchdog.presence.liveness_round import RollCall
+from harness.watchdog.presence.registry import Roster
+
+
+class Aborts:
+    """The aborts of a case."""
+
+    def __init__(self, roster: Roster, roll_call: RollCall) -> None:
+        self._roster, self._roll_call = roster, roll_call
+        self._waiting: dict[tuple[int, int], int] = {}  # supervisor, process -> the event to acknowledge
+        self._call = 0  # asked when a rank was about to abort; 0: none was
+
+    def note(self, number: int, process: int, event: int) -> None:
+        """A process of a supervisor is about to abort, and waits until this event is acknowledged."""
+        self._waiting[number, process] = event
+
+    def let(self, head: Head) -> None:
+        """Call everybody, and when all have answered let those go on that wait."""
+        if not self._waiting:
+            return
+        if not self._call:
+            self._call = self._roll_call.next()
+            head.send_all("call", number=self._call)
+        if self.known:
+            for (number, process), event in self._waiting.items():
+                head.send(number, "acknowledge", proc=process, number=event)
+            self._waiting.clear()
+
+    @property
+    def known(self) -> bool:
+        """Whether a rank aborts, and all supervisors were there when it was about to."""
+        return self._call > 0 and self._roster.present(self._call)

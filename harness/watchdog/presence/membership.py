@@ -1,0 +1,72 @@
+"""Who attends a case: what supervisors say of themselves, and what they are asked about it, whatever the ranks do."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from harness.channel.bootstrap import SILENCE_S
+from harness.channel.pacing import beat_s
+from harness.channel.watchdog_end import Head
+from harness.judge.verdict import Finding, Node
+from harness.launch.rank_map import RankMap
+from harness.watchdog.presence.clock_sync import HostClocks
+from harness.watchdog.presence.node_report import gaps, nodes, uneven
+from harness.watchdog.presence.registry import Roster
+from harness.watchdog.ranks.rank_table import SETTLE_S
+
+FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; more where a link was cut for longer
+
+
+class Attendance:
+    """Keeps the roster and the clocks. `own`: the identity of the watchdog."""
+
+    def __init__(self, rank_map: RankMap, own: dict[str, Any]) -> None:
+        self.roster = Roster(rank_map.ranks)
+        self.clocks = HostClocks(own["clock"])
+        self._local = rank_map.local
+        self._beat_s = beat_s(rank_map.ranks, SILENCE_S)
+        self._gap_s = 0.0
+
+    def take(self, head: Head, number: int, message: dict[str, Any]) -> bool:
+        """A message of a supervisor; whether it was about itself, and no news of the case."""
+        kind, now_s = str(message["type"]), head.listening.listened_s
+        if kind == "hello":
+            self.roster.join(number, message, now_s)
+            self.clocks.join(number, message)
+            self._ask_time(head, number)
+            return False
+        entry = self.roster.heard(number, now_s)
+        self._gap_s = max(self._gap_s, entry.longest_s)
+        if kind == "here":
+            entry.answered = message["number"]
+        elif kind == "bye":
+            entry.said_bye = True
+        elif kind == "time":
+            if self.clocks.exchanged(number, message, time.monotonic_ns()):
+                self._ask_time(head, number)
+        else:
+            return kind == "beat"
+        return True
+
+    def look(self, head: Head) -> None:
+        """Note whose connections have closed, and ask for the time again."""
+        self.roster.listened_s = head.listening.listened_s
+        if head.listening.drained:  # else there may be more to read of who has closed
+            for number in head.closed():
+                self.roster[number].closed = True
+        for number in self.clocks.due(time.monotonic()):
+            self._ask_time(head, number)
+
+    @property
+    def settle_s(self) -> float:
+        """What a death is given to wake its peers. What a link that was cut has lost is sent again at growing intervals."""
+        return SETTLE_S if self._local else FAR_SETTLE_S + 2 * max(0.0, self._gap_s - 2 * self._beat_s)
+
+    def nodes(self) -> tuple[tuple[Node, ...], list[Finding]]:
+        """What is known of the hosts, and what is to be said about them."""
+        found = nodes(self.roster, self.clocks)
+        return found, [] if self._local else [*uneven(found), *gaps(self.roster, self._beat_s)]
+
+    def _ask_time(self, head: Head, number: int) -> None:
+        head.send(number, "time", asked_ns=time.monotonic_ns())

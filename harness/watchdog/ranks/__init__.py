@@ -1,0 +1,1 @@
+"""What the watchdog knows of ranks and processes."""

@@ -1,0 +1,44 @@
+"""From the watchdog's members to the picture that the judge decides on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from harness.judge.clock import Clock, Time
+from harness.judge.graph import Stuck
+from harness.judge.history import History
+from harness.judge.picture import Limit, Picture, Process
+from harness.trace.state import RankOf
+from harness.watchdog.proof import Proof
+from harness.watchdog.ranks.rank_table import Members
+
+
+def picture(
+    members: Members,
+    proof: Proof,
+    knot: Sequence[Stuck],
+    limit: Limit | None,
+    advancing: bool,
+    started_s: float,
+    now_s: float,
+    clock_of: Callable[[int], Clock],
+    rank_of: RankOf | None = None,
+) -> Picture:
+    """The picture at this moment. `clock_of`: the clock of a supervisor's host."""
+    clocks = {rank: clock_of(members.supervisor_of(rank)) for rank, _ in members}
+    since_ns = [Time(stuck.wait.since_ns, clocks[stuck.rank]).ours_ns for stuck in knot]
+    blocked_s = (time.monotonic_ns() - max(since_ns)) / 1e9 if since_ns else None
+    return Picture(
+        states=members.states(),
+        histories={rank: History.read(rank, m.records, m.strings, clocks[rank], rank_of) for rank, m in members},
+        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_ns, m.oom_killed) for rank, m in members},
+        comms=members.kinds,
+        knot=knot,
+        limit=limit,
+        advancing=advancing,
+        last_block_to_verdict_s=blocked_s,
+        start_to_verdict_s=now_s - started_s,
+        snapshots_judged=proof.judged,
+        candidates_refuted=proof.refuted,
+    )

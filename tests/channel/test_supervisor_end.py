@@ -1,0 +1,67 @@
+"""The supervisor's end of the line: how it notices that there is no watchdog."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness.channel.bootstrap import Plan
+from harness.channel.supervisor_end import CONNECT_S, Line, LostError
+from harness.channel.watchdog_end import Head
+from harness.launch.job import free_port
+
+
+def plan(endpoint: str, head: Head, silence_s: float = 30.0) -> Plan:
+    """A plan with a head's keys."""
+    return Plan(
+        endpoint, head.server_key, head.client_public, head.client_secret, argv=(), spec={}, world=1, capacity=16,
+        nodes=(1,), chosen=False, cwd="", machine="", ras="", silence_s=silence_s,
+    )  # fmt: skip
+
+
+def until_lost(line: Line) -> tuple[str, float]:
+    """What it says, and after how many seconds."""
+    begun = time.monotonic()
+    with pytest.raises(LostError) as lost:
+        while time.monotonic() - begun < CONNECT_S:
+            line.receive(50)
+    line.close()
+    return str(lost.value), time.monotonic() - begun
+
+
+def test_a_watchdog_that_died_before_the_first_word() -> None:
+    """Nobody listens any more: no rank is kept alive for a minute over it."""
+    with Head(1) as head:
+        text, seconds = until_lost(Line(plan(f"tcp://127.0.0.1:{free_port()}", head)))
+    assert "no watchdog answers" in text
+    assert seconds < CONNECT_S / 2
+
+
+def test_a_watchdog_that_is_silent() -> None:
+    """One that was heard, and says nothing any more, is lost when the limit of silence is over, not before."""
+    with Head(1) as head:
+        line = Line(plan(head.endpoint, head, silence_s=1.5))
+        line.send("hello", rank=0)
+        until = time.monotonic() + 20
+        while not head.known and time.monotonic() < until:
+            list(head.receive(50))
+        head.send(0, "beat")
+        while not line.receive(50):
+            assert time.monotonic() < until
+        text, seconds = until_lost(line)
+    assert "silent" in text
+    assert seconds > 1.4
+
+
+def test_a_full_queue_does_not_keep_it_from_noticing() -> None:
+    """A supervisor that has much to say to a watchdog that does not read ends all the same."""
+    with Head(1) as head:
+        line = Line(plan(head.endpoint, head, silence_s=1.0))
+        line.send("hello", rank=0)
+        begun = time.monotonic()
+        with pytest.raises(LostError):
+            while time.monotonic() - begun < CONNECT_S:
+                line.send("output", data=bytes(1 << 16))
+        line.close()
+        assert time.monotonic() - begun < CONNECT_S / 2

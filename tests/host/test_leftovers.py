@@ -1,0 +1,46 @@
+"""Teardown looks after GPU memory. NVML is a stand-in here: tests/gpu has the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.host import leftovers
+from harness.host.gpus import Gpu
+from harness.judge.verdict import Outcome, Verdict
+from harness.watchdog.teardown.local_cleanup import Teardown
+
+PID = 2**22 + 7  # of no process
+
+
+def gpu(used: int, processes: dict[int, int] | None = None) -> Gpu:
+    """A GPU with so many bytes in use."""
+    return Gpu(0, "stand-in", "0", 80 << 30, used, processes or {})
+
+
+def findings(monkeypatch: pytest.MonkeyPatch, answers: Sequence[list[Gpu]]) -> list[str]:
+    """What teardown finds when NVML answers so, the last answer again and again."""
+    left = list(answers)
+    monkeypatch.setattr(leftovers, "gpus", lambda: left.pop(0) if len(left) > 1 else left[0])
+    monkeypatch.setattr(leftovers, "GPU_GRACE_S", 0.3)
+    verdict = Teardown("no-such-token").finish(Verdict(Outcome.SUCCESS), list, lambda: ({PID}, set()))
+    return [finding.text for finding in verdict.findings]
+
+
+def test_memory_that_comes_back_is_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver may take a moment, and small change may stay."""
+    assert findings(monkeypatch, [[gpu(0)], [gpu(1 << 30, {PID: 1 << 30})], [gpu(1 << 20)]]) == []
+
+
+def test_process_that_holds_memory_is_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank's process that is still on the GPU is named."""
+    (text,) = findings(monkeypatch, [[gpu(0)], [gpu(1 << 30, {PID: 1 << 30})]])
+    assert str(PID) in text
+
+
+def test_memory_that_nobody_holds_is_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that stays in use without any process is named; beside a stranger's process nothing can be said."""
+    (text,) = findings(monkeypatch, [[gpu(0)], [gpu(1 << 30)]])
+    assert "1024 MiB more" in text
+    assert findings(monkeypatch, [[gpu(0)], [gpu(1 << 30, {PID + 1: 1 << 30})]]) == []

@@ -1,0 +1,118 @@
+"""What cases need of the hosts of a run: nodes, slots, GPUs; and what no hosts can give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.placement.request import Gpus, NoRoomError, Room, Wish, fits, wish
+from harness.scenario.case import Case
+from tests.watchdog.launch import case
+
+PAIR = (Room("a", 4), Room("b", 4))
+GPUS = (Room("a", 8, ("0", "1")), Room("b", 8, ("0", "1", "2", "3")), Room("c", 8))
+
+
+def one(
+    ranks: int, *nodes: int, device: str = "cpu", plane: str = "auto", unit: str = "blocks", budget: int | None = None
+) -> Case:
+    """A case of so many ranks. `unit`: of its KV capacity, which is 64; `budget`: of each rank, in bytes of its GPU."""
+    gpu = {"plane": plane, "memory_bytes": None if budget is None else [budget] * ranks}
+    spec = {"device": device, "gpu": gpu, "kv_capacity": {"unit": unit, "per_rank": [64] * ranks}}
+    return replace(case("clean", ranks), nodes=nodes, spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rooms", "found"),
+    [
+        (one(4), PAIR, Wish((4,))),
+        (one(6), PAIR, Wish((4, 2))),
+        (one(3), (Room("a", 2), Room("b", 4)), Wish((3,))),
+        (one(5), (Room("a", 2), Room("b", 4)), Wish((2, 3))),
+        (one(10), PAIR, Wish((6, 4), whole=True)),
+        (one(4), (Room("a", 1),), Wish((4,), whole=True)),
+        (one(4, 2, 2), PAIR, Wish((2, 2))),
+        (one(4, 3, 1), PAIR, Wish((3, 1))),
+        (one(6, 5, 1), PAIR, Wish((5, 1), whole=True)),
+        (one(4, device="cuda"), PAIR, Wish((4,))),  # nobody has a GPU, which is said elsewhere
+        (one(2, device="cuda"), GPUS, Wish((2,), Gpus.EACH)),
+        (one(6, device="cuda"), GPUS, Wish((2, 4), Gpus.EACH)),
+        (one(5, 1, 4, device="cuda"), GPUS, Wish((1, 4), Gpus.EACH)),
+        (one(7, device="cuda"), GPUS, Wish((7,), Gpus.ONE)),
+        (one(9, device="cuda"), GPUS, Wish((9,), Gpus.ONE, whole=True)),
+        (one(2, device="cuda", plane="symm_mem"), GPUS, Wish((2,), Gpus.ONE)),
+        (one(5, 5, device="cuda"), GPUS, Wish((5,), Gpus.ONE)),
+    ],
+)
+def test_wish(wanted: Case, rooms: tuple[Room, ...], found: Wish) -> None:
+    """One host where it fits, else hosts in their order; nodes as the scenario says; a GPU a rank where there are enough."""
+    assert wish(wanted, rooms) == found
+
+
+@pytest.mark.parametrize(
+    ("unit", "budget", "shares"),
+    [
+        ("blocks", None, True),
+        ("bytes", None, True),
+        ("fraction", None, False),
+        ("ballast_bytes", None, False),
+        ("fraction", 1 << 30, True),
+        ("blocks", 1 << 36, False),
+    ],
+)
+def test_who_shares_a_gpu(unit: str, budget: int | None, shares: bool) -> None:
+    """A case shares its GPUs with others if it surely takes little of them and hosts let it; else they are its alone."""
+    rooms = tuple(replace(room, share=4) for room in GPUS)
+    wanted = one(2, device="cuda", unit=unit, budget=budget)
+    assert wish(wanted, rooms) == Wish((2,), Gpus.SHARED if shares else Gpus.EACH)
+    assert wish(wanted, GPUS) == Wish((2,), Gpus.EACH)
+
+
+def test_a_program_takes_all_gpus_of_its_host() -> None:
+    """How many GPUs the processes use that it starts is not known."""
+    assert wish(one(1, device="cuda"), GPUS, attached=True) == Wish((1,), Gpus.ALL)
+    assert wish(one(1, device="cpu"), GPUS, attached=True) == Wish((1,))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rooms", "text"),
+    [
+        (one(3, 1, 1, 1), PAIR, "they need 3 hosts, and there are 2 hosts; --hosts names more"),
+        (one(2, 1, 1), PAIR[:1], "they need 2 hosts, and there is 1 host; "),
+        (one(3, 1, 1, 1, device="cuda"), GPUS, "they need 3 hosts, and there are 2 hosts with GPUs"),
+        (one(6, 3, 3, device="cuda"), GPUS, "need a GPU each, and the hosts have too few"),
+        (one(2, 1, 1, device="cuda", plane="symm_mem"), GPUS, "ranks on several hosts need a GPU each"),
+    ],
+)
+def test_no_room(wanted: Case, rooms: tuple[Room, ...], text: str) -> None:
+    """What these hosts can never hold is said."""
+    with pytest.raises(NoRoomError, match=text):
+        wish(wanted, rooms)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (one(9), "they need 9 slots, and the hosts have 8; more are given as name:slots"),
+        (one(6, 5, 1), "they need hosts with 5 and 1 slots"),
+        (one(9, device="cuda"), "their 9 ranks share a GPU, and no host that has one has so many slots"),
+    ],
+)
+def test_slots_that_the_user_has_given(wanted: Case, text: str) -> None:
+    """They are not stretched."""
+    with pytest.raises(NoRoomError, match=text):
+        wish(wanted, GPUS if wanted.spec["device"] == "cuda" else PAIR, firm=True)
+
+
+@given(st.integers(1, 20), st.lists(st.integers(1, 6), min_size=1, max_size=4))
+def test_all_ranks_are_dealt(ranks: int, slots: list[int]) -> None:
+    """Every rank has a node, no node is empty, and hosts are stretched only when all slots together are too few."""
+    found = wish(one(ranks), [Room(str(number), count) for number, count in enumerate(slots)])
+    assert sum(found.counts) == ranks
+    assert min(found.counts) > 0
+    assert found.whole == (ranks > sum(slots))
+    assert len(found.counts) == 1 or ranks > max(slots)
+    assert found.whole or fits(found.counts, slots)
