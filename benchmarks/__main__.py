@@ -16,7 +16,7 @@ from benchmarks import (
     verdict_time,
     watchdog_load,
 )
-from harness.launch.probe import environment
+from lockstep.harness.launch.probe import environment
 
 MODULES = (recording, overhead, judge, decision, case_cost, verdict_time, false_hangs, bisect, watchdog_load, supervisors)
 

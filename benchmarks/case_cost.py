@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.judge.verdict import Outcome
-from harness.launch.launcher import find
-from harness.launch.rank_map import RankMap
+from lockstep.harness.judge.verdict import Outcome
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.rank_map import RankMap
 from tests.watchdog.launch import judge
 
 RANKS = 4
@@ -23,8 +23,8 @@ ROUNDS = 7
 BARE = "import torch; from mpi4py import MPI; MPI.COMM_WORLD.Barrier()"
 SUPERVISOR = """
 import time
-from harness.trace.ring import Ring
-import harness.supervisor.rank, harness.channel.supervisor_end, harness.host.stacks
+from lockstep.harness.trace.ring import Ring
+import lockstep.harness.supervisor.rank, lockstep.harness.channel.supervisor_end, lockstep.harness.host.stacks
 import zmq
 ring = Ring(0, 4)
 socket = zmq.Context().socket(zmq.DEALER)

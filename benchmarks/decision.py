@@ -9,11 +9,11 @@ import json
 import sys
 import time
 
-from harness.judge.clock import OURS
-from harness.judge.decide import decide
-from harness.watchdog.proof import Proof
-from harness.watchdog.ranks.rank_table import Members
-from harness.watchdog.snapshot import picture
+from lockstep.harness.judge.clock import OURS
+from lockstep.harness.judge.decide import decide
+from lockstep.harness.watchdog.proof import Proof
+from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.snapshot import picture
 from tests.watchdog.simulated_start import simulate
 from tests.watchdog.simulated_supervisors import FEW_BLOCKS, SimulatedRank
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.trace import Recorder
-from harness.trace.handles import Comm
+from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.handles import Comm
 
 ROUNDS = 10
 CONNECT_S = 300.0

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import torch
 
-from engines.minimal.comm.breadcrumbs import Breadcrumbs
-from harness.report.baseline import baseline
-from harness.report.store import RunStore
+from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
+from lockstep.harness.report.baseline import baseline
+from lockstep.harness.report.store import RunStore
 from tests.engine.support import LocalPlane
 from tests.gpu.support import device, nccl, recorder_on, step
 from tests.gpu.test_graphs import SIZES, pool_bytes
@@ -109,7 +109,17 @@ def _verdict_times(rounds: int) -> list[float]:
     times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
-            command = [sys.executable, "-m", "harness.cli", "run", HUNG, "--reports", folder, "--run-id", str(number)]
+            command = [
+                sys.executable,
+                "-m",
+                "lockstep.harness.cli",
+                "run",
+                HUNG,
+                "--reports",
+                folder,
+                "--run-id",
+                str(number),
+            ]
             subprocess.run(command, check=True, capture_output=True)
             verdicts = [json.loads(path.read_bytes()) for path in Path(folder, str(number), "cases").glob("*/verdict.json")]
             times += [float(verdict["last_block_to_verdict_s"]) for verdict in verdicts]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from harness.judge.graph import stuck
-from harness.trace import Need
-from harness.trace.state import RankState, Wait
+from lockstep.harness.judge.graph import stuck
+from lockstep.harness.trace import Need
+from lockstep.harness.trace.state import RankState, Wait
 
 SIZES = (256, 1024, 4096, 16_384)
 BLOCKS = {"pp": 2, "tp": 8, "node": 16, "cp": 32, "ep": 64}  # groups of neighbours; with these: world, control, dp

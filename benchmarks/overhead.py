@@ -6,11 +6,11 @@ import os
 import statistics
 import time
 
-from engines.minimal.rank import Rank
-from engines.minimal.spec.settings import Settings
-from harness.scenario.load import load_all
-from harness.trace import Recorder, layout
-from harness.trace.ring import Ring
+from lockstep.engines.minimal.rank import Rank
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.scenario.load import load_all
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.ring import Ring
 
 ROUNDS = 15
 SCENARIO = "scenarios/tensorrt_llm/generation-capture-symmetric.yaml"

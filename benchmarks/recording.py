@@ -6,8 +6,8 @@ import os
 import statistics
 import time
 
-from harness.trace import Recorder, layout
-from harness.trace.ring import Ring
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.ring import Ring
 
 EVENTS = 20_000
 ROUNDS = 9

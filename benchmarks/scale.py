@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 
-from harness.launch.probe import environment
+from lockstep.harness.launch.probe import environment
 
 LOADS = {
     "100": ["100"],

@@ -17,13 +17,13 @@ from typing import Any
 
 import psutil
 
-from harness.channel.bootstrap import TOKEN
-from harness.channel.watchdog_end import Head
-from harness.host import processes
-from harness.judge.verdict import Outcome, Verdict
-from harness.launch.job import Job
-from harness.launch.launcher import find, local
-from harness.watchdog.engine_session import Watchdog
+from lockstep.harness.channel.bootstrap import TOKEN
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.host import processes
+from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.launcher import find, local
+from lockstep.harness.watchdog.engine_session import Watchdog
 from tests.watchdog.launch import case
 
 SIZES = (16, 64)
@@ -72,10 +72,10 @@ class Measured(Watchdog):
         self.head_cpu_s = time.process_time()
         self.verdict_s = time.monotonic() - self.started_s
         pids = processes.with_variable(TOKEN, self.token)
-        before, then_s = Cost.of(pids, "harness.supervisor.rank"), time.monotonic()
+        before, then_s = Cost.of(pids, "lockstep.harness.supervisor.rank"), time.monotonic()
         self.supervisors, self.engines = before, Cost.of(pids, "benchmarks.dummy_engine")
         self._listen_until(head, lambda: False, REST_S)
-        after, passed_s = Cost.of(pids, "harness.supervisor.rank"), time.monotonic() - then_s
+        after, passed_s = Cost.of(pids, "lockstep.harness.supervisor.rank"), time.monotonic() - then_s
         self.idle = (after.cpu_s - before.cpu_s) / passed_s
         self.idle_head = (time.process_time() - self.head_cpu_s) / passed_s
         self.judged_s = time.monotonic()

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.channel.watchdog_end import Head
-from harness.judge.verdict import Outcome, Verdict
-from harness.launch.job import Job
-from harness.launch.probe import usable_cores
-from harness.watchdog.engine_session import Watchdog
-from harness.watchdog.session import Ground
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.probe import usable_cores
+from lockstep.harness.watchdog.engine_session import Watchdog
+from lockstep.harness.watchdog.session import Ground
 from tests.watchdog.launch import case
 from tests.watchdog.simulated_supervisors import launcher
 

@@ -1,1 +1,1 @@
-"""What Lockstep measures. Engines know `harness.trace` and `harness.scenario`, nothing else of the harness."""
+"""What Lockstep measures. Of the harness engines know the rooms `trace` and `scenario`, nothing else."""

@@ -20,8 +20,8 @@ EXITS_OF_JUDGE_COMMIT = (0, 1, 125)
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    import harness
-    from harness.commands import (
+    from lockstep import harness
+    from lockstep.harness.commands import (
         bisect,
         catalogue,
         compare,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.channel.bootstrap import SILENCE_S
-from harness.channel.pacing import beat_s, gather_s
-from harness.channel.supervisor_end import HANDSHAKE_MS
-from harness.trace import layout
-from harness.watchdog import stack_sampling
-from harness.watchdog.ranks.retention import CASE_BYTES, RANK_BYTES
+from lockstep.harness.channel.bootstrap import SILENCE_S
+from lockstep.harness.channel.pacing import beat_s, gather_s
+from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
+from lockstep.harness.trace import layout
+from lockstep.harness.watchdog import stack_sampling
+from lockstep.harness.watchdog.ranks.retention import CASE_BYTES, RANK_BYTES
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "scale.md").read_text()

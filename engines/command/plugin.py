@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from harness.scenario.errors import NotInCheckout
+from lockstep.harness.scenario.errors import NotInCheckout
 
 Path = tuple[str | int, ...]
 TREE = "{tree}"  # stands for a checkout's folder

@@ -1,4 +1,4 @@
-"""One rank's process: `python -m engines.minimal`, started by a supervisor."""
+"""One rank's process: `python -m lockstep.engines.minimal`, started by a supervisor."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from engines.minimal.base.unable import Unable
-from engines.minimal.comm.mpi import finalize
-from engines.minimal.failure.faults import LeaveEarly
-from engines.minimal.rank import Rank
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.minimal.comm.mpi import finalize
+from lockstep.engines.minimal.failure.faults import LeaveEarly
+from lockstep.engines.minimal.rank import Rank
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
@@ -46,9 +46,9 @@ def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
 
 def _device_lost() -> bool:
     """Whether the device's context is dead. A rank that raised before it imported torch has none."""
-    if "engines.minimal.device.cuda" not in sys.modules:
+    if "lockstep.engines.minimal.device.cuda" not in sys.modules:
         return False
-    from engines.minimal.device.cuda import device_lost
+    from lockstep.engines.minimal.device.cuda import device_lost
 
     return device_lost()
 

@@ -1,7 +1,8 @@
-"""Runs the `engines.minimal` of a checkout: `python checkout.py HARNESS ENGINES`, in place of the
+"""Runs the `lockstep.engines.minimal` of a checkout: `python checkout.py LOCKSTEP ENGINES`, in place of the
 installed one. Started by a supervisor.
 
-Whatever else the checkout or the current folder holds, `engines` is the checkout's and `harness` is the one that judges.
+Whatever else the checkout or the current folder holds, `lockstep.engines` is the checkout's and the rest of `lockstep` is
+the one that judges. Commits of the time when both were top-level packages find them under these names too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 
 class Fixed:
-    """Finds top-level packages where it is told, before anything else looks for them."""
+    """Finds packages where it is told, before anything else looks for them."""
 
     def __init__(self, folders: dict[str, Path]) -> None:
         self.folders = folders
@@ -33,7 +34,7 @@ class Fixed:
 
 def engines_folder(tree: str) -> str:
     """The `engines` folder of a checkout: the folder itself, or in it. Raises NotInCheckout."""
-    from harness.scenario.errors import NotInCheckout
+    from lockstep.harness.scenario.errors import NotInCheckout
 
     for folder in (Path(tree, "engines"), Path(tree)):
         if (folder / "minimal" / "__main__.py").is_file():
@@ -41,12 +42,17 @@ def engines_folder(tree: str) -> str:
     raise NotInCheckout(f"{tree}: there is no engines/minimal/__main__.py")
 
 
-def main(harness: str, engines: str) -> None:
-    """Become `python -m engines.minimal` of the checkout, with the `harness` in that folder."""
+def main(lockstep: str, engines: str) -> None:
+    """Become `python -m lockstep.engines.minimal` of the checkout, with the rest of `lockstep` in that folder."""
     own = Path(__file__).parent
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != own]  # its modules are no top-level ones
-    sys.meta_path.insert(0, Fixed({"harness": Path(harness), "engines": Path(engines)}))
-    runpy.run_module("engines.minimal", run_name="__main__", alter_sys=True)
+    sys.path[:] = [
+        entry for entry in sys.path if Path(entry).resolve() != own.resolve()
+    ]  # its modules are no top-level ones
+    ours, theirs = Path(lockstep), Path(engines)
+    sys.meta_path.insert(
+        0, Fixed({"lockstep": ours, "lockstep.engines": theirs, "harness": ours / "harness", "engines": theirs})
+    )
+    runpy.run_module("lockstep.engines.minimal", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

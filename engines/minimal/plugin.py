@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any
 
-import harness
-from engines.minimal import checkout
-from engines.minimal.spec.schema import HABITS, PHASES, PRESETS, Config, Guards
-from engines.minimal.spec.settings import LAYERS
+import lockstep
+from lockstep.engines.minimal import checkout
+from lockstep.engines.minimal.spec.schema import HABITS, PHASES, PRESETS, Config, Guards
+from lockstep.engines.minimal.spec.settings import LAYERS
 
 Path = tuple[str | int, ...]
 
@@ -113,15 +113,15 @@ class MinimalEngine:
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
         if "tree" in spec:
-            return [sys.executable, checkout.__file__, *harness.__path__, spec["tree"]]
-        return [sys.executable, "-m", "engines.minimal"]
+            return [sys.executable, checkout.__file__, *lockstep.__path__, spec["tree"]]
+        return [sys.executable, "-m", "lockstep.engines.minimal"]
 
     def tree(self, spec: Mapping[str, Any]) -> str:
         """The folder of the checkout that runs, or of this very code."""
         return spec.get("tree") or str(File(__file__).parent)
 
     def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
-        """Ranks run `engines.minimal` of the checkout; `tree` is its `engines` folder or one that holds it."""
+        """Ranks run `lockstep.engines.minimal` of the checkout; `tree` is its `engines` folder or one that holds it."""
         return {**spec, "tree": checkout.engines_folder(tree)}
 
 
@@ -164,7 +164,7 @@ def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")
-EXPERTS = 8  # of engines.minimal.model.decoder, which the harness does not import: it needs torch
+EXPERTS = 8  # of lockstep.engines.minimal.model.decoder, which the harness does not import: it needs torch
 HEADS = 8
 HIDDEN = 64
 ENGINE = MinimalEngine()

@@ -7,33 +7,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Device, KvCache
-from engines.minimal.comm.mpi import MpiCommunicator, MpiCrashProbe, alone
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.control.request_feed import RequestFeed
-from engines.minimal.control.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
-from engines.minimal.data_parallel.drafter import Drafter
-from engines.minimal.data_parallel.engine_core import DpEngineCore
-from engines.minimal.data_parallel.inbox import Inbox
-from engines.minimal.data_parallel.model_runner import DpModelRunner
-from engines.minimal.failure.crash import CODE, Crash
-from engines.minimal.failure.faults import Faults
-from engines.minimal.failure.hang_detector import HangDetector
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.serving.executor import Executor
-from engines.minimal.serving.generation import Generation
-from engines.minimal.serving.scheduler import Scheduler
-from engines.minimal.spec.settings import Settings
-from engines.minimal.warmup.autotuner import Autotuner
-from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
-from engines.minimal.warmup.kernels import Kernels
-from engines.minimal.warmup.parts import Parts
-from engines.minimal.warmup.warm_up import WarmUp
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Device, KvCache
+from lockstep.engines.minimal.comm.mpi import MpiCommunicator, MpiCrashProbe, alone
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.control.request_feed import RequestFeed
+from lockstep.engines.minimal.control.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
+from lockstep.engines.minimal.data_parallel.drafter import Drafter
+from lockstep.engines.minimal.data_parallel.engine_core import DpEngineCore
+from lockstep.engines.minimal.data_parallel.inbox import Inbox
+from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
+from lockstep.engines.minimal.failure.crash import CODE, Crash
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.failure.hang_detector import HangDetector
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.serving.executor import Executor
+from lockstep.engines.minimal.serving.generation import Generation
+from lockstep.engines.minimal.serving.scheduler import Scheduler
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.warmup.autotuner import Autotuner
+from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.engines.minimal.warmup.kernels import Kernels
+from lockstep.engines.minimal.warmup.parts import Parts
+from lockstep.engines.minimal.warmup.warm_up import WarmUp
+from lockstep.harness.trace import Recorder
 
 if TYPE_CHECKING:
-    from engines.minimal.comm.data_plane import DataPlane
+    from lockstep.engines.minimal.comm.data_plane import DataPlane
 
 WEIGHT_SEED = 1234
 
@@ -89,9 +89,9 @@ class Rank:
         # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
         import torch
 
-        from engines.minimal.comm.data_plane import Hooks
-        from engines.minimal.device.estimation import Estimation
-        from engines.minimal.model.decoder import shard
+        from lockstep.engines.minimal.comm.data_plane import Hooks
+        from lockstep.engines.minimal.device.estimation import Estimation
+        from lockstep.engines.minimal.model.decoder import shard
 
         settings, parallel = self.settings, self.settings.parallel
         torch.set_num_threads(1)
@@ -113,7 +113,7 @@ class Rank:
             before_experts=self.hand_off.choose_one,
         )
         if settings.device == "cuda":
-            from engines.minimal.device.cuda_setup import cuda_device
+            from lockstep.engines.minimal.device.cuda_setup import cuda_device
 
             gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, hooks)
             self.faults.device, self.captures = gpu, gpu.captures
@@ -122,7 +122,7 @@ class Rank:
             self.pool: KvCache = gpu.pool
             self.estimation = Estimation(gpu, settings, part, gpu.memory)
         else:
-            from engines.minimal.device.cpu_setup import cpu_device
+            from lockstep.engines.minimal.device.cpu_setup import cpu_device
 
             host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
             device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []

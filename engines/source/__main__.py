@@ -1,4 +1,4 @@
-"""One rank's process: `python -m engines.source`, started by a supervisor."""
+"""One rank's process: `python -m lockstep.engines.source`, started by a supervisor."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import os
 from pathlib import Path
 
-from engines.minimal.__main__ import main
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.rank import Rank
-from engines.source.trtllm.upstream import UPSTREAM
-from engines.source.warm_up import SourceWarmUp
+from lockstep.engines.minimal.__main__ import main
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.rank import Rank
+from lockstep.engines.source.trtllm.upstream import UPSTREAM
+from lockstep.engines.source.warm_up import SourceWarmUp
 
 
 class SourceRank(Rank):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engines.minimal.warmup.parts import Parts
+from lockstep.engines.minimal.warmup.parts import Parts
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from engines.source.tree import Module, Tree, bound
+from lockstep.engines.source.tree import Module, Tree, bound
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engines.source.tree import PARSING
+from lockstep.engines.source.tree import PARSING
 
 _FLAGS = __future__.annotations.compiler_flag
 

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from engines.minimal.base.unable import Unable
-from engines.source import code
-from engines.source.class_source import ClassSource
-from engines.source.namespace import World, missing
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.source import code
+from lockstep.engines.source.class_source import ClassSource
+from lockstep.engines.source.namespace import World, missing
 
 Wrap = Callable[[str, Any], Any]  # a method's name and what the tree makes it; what is put in its place
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import Any
 
-from engines.minimal.base.unable import Unable
-from engines.source import code
-from engines.source.tree import Import, Module, Tree
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.source import code
+from lockstep.engines.source.tree import Import, Module, Tree
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from engines.minimal.base.unable import Unable
-from engines.source.bench import Bench
-from engines.source.namespace import place
-from engines.source.upstream import Request, Upstream
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.namespace import place
+from lockstep.engines.source.upstream import Request, Upstream
 
 
 @dataclass(frozen=True, slots=True)

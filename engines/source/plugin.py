@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engines.minimal.plugin import ENGINE as MINIMAL
-from engines.minimal.spec.schema import PHASES
-from engines.minimal.spec.variants import Habits
-from engines.source.schema import Config, Guards
-from harness.scenario.errors import NotInCheckout
+from lockstep.engines.minimal.plugin import ENGINE as MINIMAL
+from lockstep.engines.minimal.spec.schema import PHASES
+from lockstep.engines.minimal.spec.variants import Habits
+from lockstep.engines.source.schema import Config, Guards
+from lockstep.harness.scenario.errors import NotInCheckout
 
 Keys = tuple[str | int, ...]
 
@@ -47,7 +47,7 @@ class SourceEngine:
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
-        return [sys.executable, "-m", "engines.source"]
+        return [sys.executable, "-m", "lockstep.engines.source"]
 
     def tree(self, spec: Mapping[str, Any]) -> str:
         """The checkout whose warm-up runs."""
@@ -55,7 +55,7 @@ class SourceEngine:
 
     def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
         """The same settings on the warm-up code of another checkout. One of a layout that nobody knows is no verdict."""
-        from engines.source.trtllm.upstream import UPSTREAM
+        from lockstep.engines.source.trtllm.upstream import UPSTREAM
 
         files = [entry.file for entry in UPSTREAM.entries]
         if not any((Path(tree) / file).is_file() for file in files):

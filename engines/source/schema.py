@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from engines.minimal.spec import schema
+from lockstep.engines.minimal.spec import schema
 
 
 class Config(schema.Config):

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from engines.minimal.base.unable import Unable
-from engines.source.namespace import missing, place
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.source.namespace import missing, place
 
 
 class StandIn:

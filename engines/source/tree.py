@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engines.minimal.base.unable import Unable
+from lockstep.engines.minimal.base.unable import Unable
 
 # Python 3.11 counts its recursion in one place for all threads that make or compile syntax trees (gh-106905).
 PARSING = threading.Lock()

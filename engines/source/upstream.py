@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engines.source.bench import Bench
+from lockstep.engines.source.bench import Bench
 
 
 @dataclass(frozen=True, slots=True)

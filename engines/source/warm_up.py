@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engines.minimal.base.unable import Unable
-from engines.minimal.warmup.parts import Parts
-from engines.source.bench import Bench
-from engines.source.class_source import ClassSource
-from engines.source.graft import graft
-from engines.source.namespace import Namespace, World
-from engines.source.notes import Notes
-from engines.source.tree import Tree
-from engines.source.upstream import Entry, Upstream
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.minimal.warmup.parts import Parts
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.class_source import ClassSource
+from lockstep.engines.source.graft import graft
+from lockstep.engines.source.namespace import Namespace, World
+from lockstep.engines.source.notes import Notes
+from lockstep.engines.source.tree import Tree
+from lockstep.engines.source.upstream import Entry, Upstream
 
 NOT_UPSTREAMS = (AttributeError, ImportError, NameError, TypeError)
 

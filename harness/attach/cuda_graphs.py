@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.attach import recording
-from harness.trace.handles import Comm, Manifest
+from lockstep.harness.attach import recording
+from lockstep.harness.trace.handles import Comm, Manifest
 
 _capturing: list[tuple[Comm, str, int]] | None = None
 _manifests: dict[int, Manifest] = {}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from harness.attach import recording
+from lockstep.harness.attach import recording
 
 _started = os.getpid()
 

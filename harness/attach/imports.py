@@ -13,7 +13,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  (the folder of `harness`)
+PACKAGE = "lockstep"
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120  (the package's folder)
 
 # Module of the program -> our module and function that wraps it.
 WRAPPERS = {
@@ -57,7 +58,7 @@ def _finish() -> None:
 
 def _recording() -> Any:
     """This process's recording; None where nothing that communicates was ever imported."""
-    module = _ours.get("harness.attach.recording")
+    module = _ours.get("lockstep.harness.attach.recording")
     return module.existing() if module is not None else None
 
 
@@ -119,26 +120,26 @@ def _call(where: tuple[str, str], module: Any) -> Any:
 
 
 def load(name: str) -> Any:
-    """One of our modules. While it is imported `harness` is ours, before and after it is the program's."""
-    full = f"harness.attach.{name}"
+    """One of our modules. While it is imported `lockstep` is ours, before and after it is the program's."""
+    full = f"lockstep.harness.attach.{name}"
     if full in _ours:
         return _ours[full]
     import importlib
     import importlib.util
 
-    theirs = _taken("harness")
+    theirs = _taken(PACKAGE)
     sys.modules.update(_ours)
     try:
-        if "harness" not in sys.modules:
+        if PACKAGE not in sys.modules:
             path = os.path.join(ROOT, "__init__.py")  # noqa: PTH118
-            spec = importlib.util.spec_from_file_location("harness", path, submodule_search_locations=[ROOT])
+            spec = importlib.util.spec_from_file_location(PACKAGE, path, submodule_search_locations=[ROOT])
             if spec is None or spec.loader is None:
                 raise ImportError(f"cannot load {path}")
-            sys.modules["harness"] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules["harness"])
+            sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[PACKAGE])
         importlib.import_module(full)
     finally:
-        _ours.update(_taken("harness"))
+        _ours.update(_taken(PACKAGE))
         sys.modules.update(theirs)
     return _ours[full]
 

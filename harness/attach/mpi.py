@@ -12,13 +12,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from harness.attach import mpi_ops, mpi_requests, recording
-from harness.attach.mpi_class import transparent
-from harness.attach.recording import RANK_VARIABLES
-from harness.attach.shield import shielded
-from harness.attach.sites import call_site
-from harness.trace.event import Need
-from harness.trace.handles import Comm
+from lockstep.harness.attach import mpi_ops, mpi_requests, recording
+from lockstep.harness.attach.mpi_class import transparent
+from lockstep.harness.attach.recording import RANK_VARIABLES
+from lockstep.harness.attach.shield import shielded
+from lockstep.harness.attach.sites import call_site
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.handles import Comm
 
 comms: dict[int, Comm] = {}  # handle -> communicator
 _world: Comm | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.attach import recording
-from harness.attach.mpi_class import transparent
-from harness.attach.shield import shielded
-from harness.attach.sites import call_site
-from harness.trace.event import Need
-from harness.trace.handles import Comm
+from lockstep.harness.attach import recording
+from lockstep.harness.attach.mpi_class import transparent
+from lockstep.harness.attach.shield import shielded
+from lockstep.harness.attach.sites import call_site
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.handles import Comm
 
 Issued = tuple[Comm, int, int, Need, int, int]
 _kind: Any = None

@@ -14,13 +14,13 @@ import threading
 from _thread import get_ident, start_new_thread
 from collections.abc import Callable
 
-from harness.attach import bystanders
-from harness.attach.sites import call_site, forget
-from harness.trace import recorder as trace
-from harness.trace.event import Kind, Need
-from harness.trace.handles import Comm
-from harness.trace.recorder import Recorder
-from harness.trace.ring import new_ring
+from lockstep.harness.attach import bystanders
+from lockstep.harness.attach.sites import call_site, forget
+from lockstep.harness.trace import recorder as trace
+from lockstep.harness.trace.event import Kind, Need
+from lockstep.harness.trace.handles import Comm
+from lockstep.harness.trace.recorder import Recorder
+from lockstep.harness.trace.ring import new_ring
 
 ADDRESS = "LOCKSTEP_ATTACH"  # environment: the supervisor's socket
 CONNECT_S = 10.0

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from harness.attach import recording
+from lockstep.harness.attach import recording
 
 Function = Callable[..., Any]
 

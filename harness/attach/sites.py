@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import CodeType
 
-from harness.trace.recorder import Recorder
+from lockstep.harness.trace.recorder import Recorder
 
 HERE = str(Path(__file__).parent)
 LIBRARIES = ("/site-packages/torch/", "/dist-packages/torch/", "/mpi4py/", "/contextlib.py", "/functools.py", "<frozen")

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from harness.attach import recording, torch_works
-from harness.attach.shield import shielded
-from harness.attach.sites import call_site
-from harness.attach.torch_groups import Group, group_of, groups, look_for_unseen
-from harness.attach.torch_works import Issued
-from harness.trace.event import Need
+from lockstep.harness.attach import recording, torch_works
+from lockstep.harness.attach.shield import shielded
+from lockstep.harness.attach.sites import call_site
+from lockstep.harness.attach.torch_groups import Group, group_of, groups, look_for_unseen
+from lockstep.harness.attach.torch_works import Issued
+from lockstep.harness.trace.event import Need
 
 # Function -> which argument names the group. Each issues one operation, or one for each tensor of a list.
 FUNCTIONS = {

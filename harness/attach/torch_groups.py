@@ -14,13 +14,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from harness.attach import recording, torch_works
-from harness.attach.recording import Recording
-from harness.attach.shield import shielded
-from harness.attach.sites import call_site
-from harness.attach.torch_ops import OPERATIONS, P2P, describe, on_device
-from harness.trace.event import Need
-from harness.trace.handles import Comm
+from lockstep.harness.attach import recording, torch_works
+from lockstep.harness.attach.recording import Recording
+from lockstep.harness.attach.shield import shielded
+from lockstep.harness.attach.sites import call_site
+from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, on_device
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.handles import Comm
 
 WORLD = "world"
 SHORT_S = 600.0

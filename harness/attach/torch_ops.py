@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from harness.trace.event import Need
+from lockstep.harness.trace.event import Need
 
 
 class Operation(NamedTuple):

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from harness.attach import cuda_graphs, recording
-from harness.attach.recording import Recording
-from harness.attach.shield import shielded
-from harness.attach.sites import call_site
-from harness.trace.event import Need
-from harness.trace.handles import Comm
+from lockstep.harness.attach import cuda_graphs, recording
+from lockstep.harness.attach.recording import Recording
+from lockstep.harness.attach.shield import shielded
+from lockstep.harness.attach.sites import call_site
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.handles import Comm
 
 
 class Issued(NamedTuple):

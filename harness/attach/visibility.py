@@ -6,7 +6,7 @@ import functools
 from types import ModuleType
 from typing import Any
 
-from harness.attach import recording
+from lockstep.harness.attach import recording
 
 UNSEEN = ("MPI_", "PMPI_", "nccl")
 HARMLESS = ("MPI_Get_", "MPI_Abi_", "MPI_Wtime", "MPI_Comm_rank", "MPI_Comm_size", "ncclGet")  # they never communicate

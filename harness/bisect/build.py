@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import harness
+import lockstep
 
 POLL_S = 0.1
-ROOT = str(Path(harness.__file__).parent.parent)
+ROOT = str(Path(lockstep.__file__).parent.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def build(command: str, tree: Path, sha: str, log: Path, stopped: Callable[[], b
     # The wrapper is ours wherever the command runs: not the `harness` that the checkout may have.
     wrapper = (
         "import sys; sys.path[:] = [sys.argv[2], *filter(None, sys.path)]; "
-        "from harness.bisect.builder import main; sys.exit(main(sys.argv[1]))"
+        "from lockstep.harness.bisect.builder import main; sys.exit(main(sys.argv[1]))"
     )
     with log.open("wb") as output:
         running = subprocess.Popen(

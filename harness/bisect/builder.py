@@ -1,4 +1,4 @@
-"""The process around a build command: `python -m harness.bisect.builder COMMAND`. Standard library only.
+"""The process around a build command: `python -m lockstep.harness.bisect.builder COMMAND`. Standard library only.
 
 It ends the command and everything that the command started, when the command ends, and when the process that holds the
 other end of its standard input is gone, however that died.
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 
-from harness.host import processes
+from lockstep.harness.host import processes
 
 POLL_S = 0.05
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.bisect.judgement import Judgement
-from harness.bisect.posterior import Tally
+from lockstep.harness.bisect.judgement import Judgement
+from lockstep.harness.bisect.posterior import Tally
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.judge.verdict import Outcome, Verdict
 
 SIGNATURE = "[0-9a-f]{12}"
 

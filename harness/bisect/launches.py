@@ -10,25 +10,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
-from harness.bisect.build import Built, build
-from harness.bisect.choice import Step
-from harness.bisect.evidence import Evidence
-from harness.bisect.judgement import Judgement, judgement, words
-from harness.bisect.repository import Range
-from harness.bisect.silent import Silent
-from harness.bisect.state import Launched, State
-from harness.bisect.suspects import Suspects
-from harness.bisect.worktrees import Checkout, Worktrees
-from harness.campaign.run import Run
-from harness.judge.verdict import Outcome, Verdict
-from harness.launch.launcher import Launcher
-from harness.launch.rank_map import RankMap
-from harness.placement.pool import Pool
-from harness.report.plan import Planned
-from harness.report.store import RunStore
-from harness.scenario.case import Case
-from harness.scenario.engine import at_checkout, find_engine
-from harness.scenario.errors import NotInCheckout
+from lockstep.harness.bisect.build import Built, build
+from lockstep.harness.bisect.choice import Step
+from lockstep.harness.bisect.evidence import Evidence
+from lockstep.harness.bisect.judgement import Judgement, judgement, words
+from lockstep.harness.bisect.repository import Range
+from lockstep.harness.bisect.silent import Silent
+from lockstep.harness.bisect.state import Launched, State
+from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.worktrees import Checkout, Worktrees
+from lockstep.harness.campaign.run import Run
+from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.launch.launcher import Launcher
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.placement.pool import Pool
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.store import RunStore
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.engine import at_checkout, find_engine
+from lockstep.harness.scenario.errors import NotInCheckout
 
 
 @dataclass(slots=True)

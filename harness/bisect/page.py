@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from harness.bisect.account import Account, Line
-from harness.report import files
-from harness.report.markdown import plain
+from lockstep.harness.bisect.account import Account, Line
+from lockstep.harness.report import files
+from lockstep.harness.report.markdown import plain
 
 MARKDOWN, JSON = "report.md", "report.json"
 

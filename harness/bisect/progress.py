@@ -7,12 +7,12 @@ import threading
 
 import numpy as np
 
-from harness.bisect.judgement import Judgement, words
-from harness.bisect.posterior import Posterior
-from harness.bisect.repository import Range
-from harness.bisect.state import Launched
-from harness.bisect.suspects import Suspects
-from harness.judge.verdict import Verdict
+from lockstep.harness.bisect.judgement import Judgement, words
+from lockstep.harness.bisect.posterior import Posterior
+from lockstep.harness.bisect.repository import Range
+from lockstep.harness.bisect.state import Launched
+from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.judge.verdict import Verdict
 
 
 class Progress:

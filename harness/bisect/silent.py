@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.report.line import Line
-from harness.scenario.case import Case
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.report.line import Line
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.watchdog.ranks.rank_table import Members
 
 
 class Silent:

@@ -13,10 +13,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from harness.bisect.errors import BisectionError
-from harness.report import files, names
-from harness.report.schema import VerdictFile, read_verdict
-from harness.scenario.case import Case
+from lockstep.harness.bisect.errors import BisectionError
+from lockstep.harness.report import files, names
+from lockstep.harness.report.schema import VerdictFile, read_verdict
+from lockstep.harness.scenario.case import Case
 
 SCHEMA = "lockstep.bisection/1"
 ROOT = Path("reports/bisections")

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness.bisect.errors import BisectionError
-from harness.bisect.repository import Repository
+from lockstep.harness.bisect.errors import BisectionError
+from lockstep.harness.bisect.repository import Repository
 
 MARK = "lockstep-trees.lock"
 KEPT = 8  # checkouts that stay for later launches of their commits; each holds a whole tree, and its build

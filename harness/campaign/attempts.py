@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.campaign.evidence import STAYS, put_away
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.report.names import ATTEMPT
+from lockstep.harness.campaign.evidence import STAYS, put_away
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.report.names import ATTEMPT
 
 RETRIED = (Cause.LAUNCH, Cause.NODE_LOST)
 

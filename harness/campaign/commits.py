@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from harness.launch.commit import state_of
-from harness.report.plan import Planned
-from harness.scenario.case import Case
-from harness.scenario.engine import find_engine, tree_of
+from lockstep.harness.launch.commit import state_of
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.engine import find_engine, tree_of
 
 
 def with_commits(plan: Iterable[Planned]) -> list[Planned]:

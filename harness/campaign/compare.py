@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from harness.campaign.past import Found, Past
-from harness.judge.verdict import Outcome
+from lockstep.harness.campaign.past import Found, Past
+from lockstep.harness.judge.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True)

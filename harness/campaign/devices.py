@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.host.gpus import Gpu
-from harness.launch.launcher import LaunchError
-from harness.scenario.case import Case
+from lockstep.harness.host.gpus import Gpu
+from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.scenario.case import Case
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from harness.report.line import Line
-from harness.scenario.case import Case
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.report.line import Line
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.watchdog.ranks.rank_table import Members
 
 REFRESH_S = 0.2
 MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.fromkeys(

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from harness.judge.verdict import Verdict
+from lockstep.harness.judge.verdict import Verdict
 
 STAYS = ("case.json",)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from harness.judge.verdict import Outcome, Verdict
-from harness.launch import allocation
+from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.launch import allocation
 
 
 def not_by_slurm(verdict: Verdict) -> Verdict:

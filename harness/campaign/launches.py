@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from harness.campaign.evidence import put_away
-from harness.channel.bootstrap import STATE_FOLDER
-from harness.judge.verdict import FindingKind, Outcome, Verdict
-from harness.report.names import ATTEMPT
-from harness.scenario.case import Case
+from lockstep.harness.campaign.evidence import put_away
+from lockstep.harness.channel.bootstrap import STATE_FOLDER
+from lockstep.harness.judge.verdict import FindingKind, Outcome, Verdict
+from lockstep.harness.report.names import ATTEMPT
+from lockstep.harness.scenario.case import Case
 
 Launch = Callable[[int], Verdict]  # the number of a launch, from 1, to its verdict
 UNCLEAN = (FindingKind.WRONG_RESULT, FindingKind.LEAK)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.launch.launcher import LaunchError
-from harness.placement.pool import Pool
-from harness.placement.request import NoRoomError
-from harness.scenario.case import Case
-from harness.scenario.engine import find_engine
+from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.placement.pool import Pool
+from lockstep.harness.placement.request import NoRoomError
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.engine import find_engine
 
 
 def complete(cases: Sequence[Case]) -> tuple[list[Case], list[str]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from harness.report import baseline
-from harness.report.store import ROOT, RunStore, find_run
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.report import baseline
+from lockstep.harness.report.store import ROOT, RunStore, find_run
+from lockstep.harness.scenario.errors import ScenarioError
 
 
 @dataclass(slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.campaign.cost import costs
-from harness.campaign.shard import Shard, deal, fingerprint
-from harness.campaign.waives import Waive
-from harness.judge.verdict import Outcome
-from harness.report.plan import Planned
-from harness.scenario.case import Case
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.campaign.cost import costs
+from lockstep.harness.campaign.shard import Shard, deal, fingerprint
+from lockstep.harness.campaign.waives import Waive
+from lockstep.harness.judge.verdict import Outcome
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.errors import ScenarioError
 
 PLANTED_TAGS = {"planted", "control"}  # scenarios that a night must have, whatever its shard
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.launch.commit import DIRTY
-from harness.report.plan import Planned
+from lockstep.harness.launch.commit import DIRTY
+from lockstep.harness.report.plan import Planned
 
 SHOWN = 5  # cases of a kind that are named
 

@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.campaign.attempts import attempts, may_retry
-from harness.campaign.interruption import not_by_slurm
-from harness.campaign.launches import launches
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.launcher import Launcher, choose
-from harness.launch.rank_map import RankMap
-from harness.placement.pool import Pool
-from harness.report.exit_code import exit_code
-from harness.report.line import Line
-from harness.report.plan import Planned
-from harness.report.store import RunStore
-from harness.scenario.case import Case
-from harness.scenario.engine import find_engine, is_attached
-from harness.scenario.expectation import differences
-from harness.watchdog.engine_session import Watchdog
-from harness.watchdog.program_session import ProgramWatchdog
-from harness.watchdog.ranks.rank_table import Members
-from harness.watchdog.session import Vigil
+from lockstep.harness.campaign.attempts import attempts, may_retry
+from lockstep.harness.campaign.interruption import not_by_slurm
+from lockstep.harness.campaign.launches import launches
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.launch.launcher import Launcher, choose
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.placement.pool import Pool
+from lockstep.harness.report.exit_code import exit_code
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.store import RunStore
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.engine import find_engine, is_attached
+from lockstep.harness.scenario.expectation import differences
+from lockstep.harness.watchdog.engine_session import Watchdog
+from lockstep.harness.watchdog.program_session import ProgramWatchdog
+from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.session import Vigil
 
 SEED = "skew.seed"
 

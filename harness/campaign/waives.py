@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.scenario.case import Case
-from harness.scenario.document import Document, read
-from harness.scenario.errors import FileErrors, Problem
-from harness.scenario.frame import CauseWord, DecisionSection, FindingWord, OutcomeWord, Section
-from harness.scenario.load import WAIVES
-from harness.scenario.validate import validate
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.document import Document, read
+from lockstep.harness.scenario.errors import FileErrors, Problem
+from lockstep.harness.scenario.frame import CauseWord, DecisionSection, FindingWord, OutcomeWord, Section
+from lockstep.harness.scenario.load import WAIVES
+from lockstep.harness.scenario.validate import validate
 
 DEFAULT = Path("scenarios") / WAIVES
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import zmq
 
-from harness.channel import codec
-from harness.channel.bootstrap import Plan
-from harness.channel.pacing import beat_s
+from lockstep.harness.channel import codec
+from lockstep.harness.channel.bootstrap import Plan
+from lockstep.harness.channel.pacing import beat_s
 
 CONNECT_S = 60.0
 REFUSED = 50  # attempts, ten a second where a host refuses: the watchdog listened before this process was started

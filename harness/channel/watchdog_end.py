@@ -11,10 +11,10 @@ from typing import Any
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from harness.channel import codec
-from harness.channel.bootstrap import SILENCE_S
-from harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, round_s
-from harness.channel.supervisor_end import HANDSHAKE_MS
+from lockstep.harness.channel import codec
+from lockstep.harness.channel.bootstrap import SILENCE_S
+from lockstep.harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, round_s
+from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
 
 BACKLOG = 4096  # connections that wait to be accepted; the kernel's net.core.somaxconn counts when it is less
 _AT_ONCE, _WITH_MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)  # numbers: an operation on zmq's enums takes longer than a send

@@ -15,27 +15,27 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from harness.bisect import page
-from harness.bisect.account import account
-from harness.bisect.errors import BisectionError
-from harness.bisect.judgement import SIGNATURE
-from harness.bisect.launches import Launches
-from harness.bisect.progress import Progress
-from harness.bisect.repository import Repository
-from harness.bisect.search import Options, Search
-from harness.bisect.state import ROOT, Asked, State
-from harness.bisect.suspects import Suspects
-from harness.bisect.worktrees import KEPT, Worktrees
-from harness.campaign.devices import Machine, assign
-from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, add_launcher, hosts_for
-from harness.commands.selection import add_selection, one
-from harness.commands.site import site_of
-from harness.host.gpus import gpus, torch_has_cuda
-from harness.launch.launcher import find
-from harness.launch.probe import environment
-from harness.placement.pool import jobs_of
-from harness.scenario.case import Case
+from lockstep.harness.bisect import page
+from lockstep.harness.bisect.account import account
+from lockstep.harness.bisect.errors import BisectionError
+from lockstep.harness.bisect.judgement import SIGNATURE
+from lockstep.harness.bisect.launches import Launches
+from lockstep.harness.bisect.progress import Progress
+from lockstep.harness.bisect.repository import Repository
+from lockstep.harness.bisect.search import Options, Search
+from lockstep.harness.bisect.state import ROOT, Asked, State
+from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.worktrees import KEPT, Worktrees
+from lockstep.harness.campaign.devices import Machine, assign
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_for
+from lockstep.harness.commands.selection import add_selection, one
+from lockstep.harness.commands.site import site_of
+from lockstep.harness.host.gpus import gpus, torch_has_cuda
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.probe import environment
+from lockstep.harness.placement.pool import jobs_of
+from lockstep.harness.scenario.case import Case
 
 FOUND, SEVERAL = 0, 1
 

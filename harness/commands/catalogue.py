@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from harness.commands import Subparsers
-from harness.report.catalogue import NotModelled, render
-from harness.scenario.errors import ScenarioError
-from harness.scenario.load import load_all
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.report.catalogue import NotModelled, render
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.load import load_all
 
 NOT_MODELLED = Path("docs/not-modelled.yaml")
 

@@ -6,13 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from harness.campaign.compare import Comparison, Tolerance, compare
-from harness.campaign.past import read_past
-from harness.commands import Subparsers
-from harness.report import markdown
-from harness.report.markdown import cell
-from harness.report.store import ROOT
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.campaign.compare import Comparison, Tolerance, compare
+from lockstep.harness.campaign.past import read_past
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.report import markdown
+from lockstep.harness.report.markdown import cell
+from lockstep.harness.report.store import ROOT
+from lockstep.harness.scenario.errors import ScenarioError
 
 EXIT_SAME, EXIT_WORSE = 0, 1
 

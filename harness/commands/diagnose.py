@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.commands import Subparsers
-from harness.judge.flight import diagnose as judge
-from harness.scenario.errors import ScenarioError
-from harness.watchdog.dump_decoding import read_json, read_pickle
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.judge.flight import diagnose as judge
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 
 LONGEST = 256 << 20  # bytes of a dump; PyTorch's own are a few MiB
 

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from harness.commands.site import ask
-from harness.launch.launcher import find
-from harness.launch.probe import Check, checks
-from harness.launch.survey import Told
-from harness.placement.hosts import Host
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
+from lockstep.harness.commands.site import ask
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.probe import Check, checks
+from lockstep.harness.launch.survey import Told
+from lockstep.harness.placement.hosts import Host
 
 WIDTH = 160  # where the output is no terminal
 

@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from harness.commands import Subparsers
-from harness.trace.log import describe
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.trace.log import describe
 
 
 def add(commands: Subparsers) -> None:

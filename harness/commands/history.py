@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands import Subparsers
-from harness.report.history import history_frame, rates, update
-from harness.report.rates import percent
-from harness.report.store import ROOT
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.report.history import history_frame, rates, update
+from lockstep.harness.report.rates import percent
+from lockstep.harness.report.store import ROOT
+from lockstep.harness.scenario.errors import ScenarioError
 
 HEADS = ("scenario", "commit", "libraries", "device", "runs", "launches", "not judged", "failed", "95 % interval", "hangs")
 WIDTH = 160  # where the output is no terminal

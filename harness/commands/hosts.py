@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from harness.launch import allocation
-from harness.launch.launcher import NAMES, is_name
-from harness.placement.dealing import Hosts
-from harness.placement.default_hosts import default_hosts, reached
-from harness.placement.hosts import load_hosts
-from harness.scenario.case import Case
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.launch import allocation
+from lockstep.harness.launch.launcher import NAMES, is_name
+from lockstep.harness.placement.dealing import Hosts
+from lockstep.harness.placement.default_hosts import default_hosts, reached
+from lockstep.harness.placement.hosts import load_hosts
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.errors import ScenarioError
 
 
 def add_hosts(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """`lockstep judge-commit`: judges the checkout in the current folder, for `git bisect run`.
 
-Exit code 0: good; 1: bad, the wanted signature; 125: cannot say; 128 or more: stop. `harness.cli` turns all else into stop.
+Exit code 0: good; 1: bad, the wanted signature; 125: cannot say; 128 or more: stop.
+`harness/cli.py` turns all else into stop.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import harness
-from harness.bisect.build import build
-from harness.bisect.errors import BisectionError
-from harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
-from harness.bisect.silent import Silent
-from harness.campaign.commits import with_commits
-from harness.campaign.devices import Machine, assign
-from harness.campaign.run import Run
-from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, add_launcher, hosts_for
-from harness.commands.selection import add_selection, one
-from harness.host.gpus import gpus, torch_has_cuda
-from harness.judge.verdict import Outcome
-from harness.launch.launcher import find
-from harness.launch.probe import environment
-from harness.placement.dealing import Hosts
-from harness.report.names import slug
-from harness.report.plan import Planned
-from harness.report.rates import rate_seen
-from harness.report.schema import VerdictFile, read_verdict
-from harness.report.store import ROOT, RunStore
-from harness.scenario.case import Case
-from harness.scenario.engine import at_checkout, find_engine
-from harness.scenario.errors import NotInCheckout
+from lockstep import harness
+from lockstep.harness.bisect.build import build
+from lockstep.harness.bisect.errors import BisectionError
+from lockstep.harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
+from lockstep.harness.bisect.silent import Silent
+from lockstep.harness.campaign.commits import with_commits
+from lockstep.harness.campaign.devices import Machine, assign
+from lockstep.harness.campaign.run import Run
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_for
+from lockstep.harness.commands.selection import add_selection, one
+from lockstep.harness.host.gpus import gpus, torch_has_cuda
+from lockstep.harness.judge.verdict import Outcome
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.probe import environment
+from lockstep.harness.placement.dealing import Hosts
+from lockstep.harness.report.names import slug
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.rates import rate_seen
+from lockstep.harness.report.schema import VerdictFile, read_verdict
+from lockstep.harness.report.store import ROOT, RunStore
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.engine import at_checkout, find_engine
+from lockstep.harness.scenario.errors import NotInCheckout
 
 GOOD, BAD, CANNOT_SAY = 0, 1, 125
 MISS = 0.05

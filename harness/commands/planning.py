@@ -9,19 +9,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from harness.campaign.commits import with_commits
-from harness.campaign.devices import assign
-from harness.campaign.needs import complete, placeable
-from harness.campaign.past import read_past
-from harness.campaign.plan import Wanted, plan
-from harness.campaign.resume import environment_differences, plan_differences
-from harness.campaign.shard import Shard
-from harness.campaign.waives import DEFAULT, Waive, load_waives
-from harness.commands.selection import chosen
-from harness.commands.site import Site
-from harness.report.plan import Planned
-from harness.scenario.case import Case
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.campaign.commits import with_commits
+from lockstep.harness.campaign.devices import assign
+from lockstep.harness.campaign.needs import complete, placeable
+from lockstep.harness.campaign.past import read_past
+from lockstep.harness.campaign.plan import Wanted, plan
+from lockstep.harness.campaign.resume import environment_differences, plan_differences
+from lockstep.harness.campaign.shard import Shard
+from lockstep.harness.campaign.waives import DEFAULT, Waive, load_waives
+from lockstep.harness.commands.selection import chosen
+from lockstep.harness.commands.site import Site
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.errors import ScenarioError
 
 # What decides on the plan; run.json keeps it, so that `--resume RUN` alone makes the same one.
 OPTIONS = (

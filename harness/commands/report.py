@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands import Subparsers
-from harness.report import table
-from harness.report.rebuild import FORMATS, rebuild
-from harness.report.store import find_run
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.report import table
+from lockstep.harness.report.rebuild import FORMATS, rebuild
+from lockstep.harness.report.store import find_run
+from lockstep.harness.scenario.errors import ScenarioError
 
 
 def add(commands: Subparsers) -> None:

@@ -9,23 +9,23 @@ import signal
 import sys
 from pathlib import Path
 
-from harness.campaign.display import Bar
-from harness.campaign.run import Run
-from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from harness.commands.planning import Made, add_planning, again, check_selection, make, recall
-from harness.commands.selection import add_selection, chosen, loaded
-from harness.commands.site import Site, site_of
-from harness.commands.slurm import allocated, budget_s, end_in_order
-from harness.launch import allocation
-from harness.launch.launcher import find
-from harness.launch.probe import environment
-from harness.placement.pool import jobs_of
-from harness.report import files, names, table
-from harness.report.exit_code import EXIT_NOTHING_JUDGED
-from harness.report.store import LOCK, ROOT, RunStore, find_run
-from harness.scenario.case import Case
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.campaign.display import Bar
+from lockstep.harness.campaign.run import Run
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
+from lockstep.harness.commands.planning import Made, add_planning, again, check_selection, make, recall
+from lockstep.harness.commands.selection import add_selection, chosen, loaded
+from lockstep.harness.commands.site import Site, site_of
+from lockstep.harness.commands.slurm import allocated, budget_s, end_in_order
+from lockstep.harness.launch import allocation
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.probe import environment
+from lockstep.harness.placement.pool import jobs_of
+from lockstep.harness.report import files, names, table
+from lockstep.harness.report.exit_code import EXIT_NOTHING_JUDGED
+from lockstep.harness.report.store import LOCK, ROOT, RunStore, find_run
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.errors import ScenarioError
 
 
 def add(commands: Subparsers) -> None:

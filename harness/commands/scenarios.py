@@ -7,8 +7,8 @@ import json
 
 import yaml
 
-from harness.commands import Subparsers
-from harness.commands.selection import add_selection, selected
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.selection import add_selection, selected
 
 
 def add(commands: Subparsers) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from harness.commands import Subparsers
-from harness.scenario.schema import json_schema
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.scenario.schema import json_schema
 
 
 def add(commands: Subparsers) -> None:

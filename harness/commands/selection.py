@@ -6,9 +6,9 @@ import argparse
 
 import yaml
 
-from harness.scenario.case import Case
-from harness.scenario.errors import ScenarioError
-from harness.scenario.load import load_all
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.load import load_all
 
 
 def add_selection(parser: argparse.ArgumentParser, nargs: str = "+") -> None:

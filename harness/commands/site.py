@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.campaign.devices import Machine
-from harness.host.gpus import Gpu, gpus, torch_has_cuda, visible
-from harness.launch.launcher import Launcher, LaunchError
-from harness.launch.probe import usable_cores
-from harness.launch.rank_map import Node, RankMap
-from harness.launch.survey import Told, survey
-from harness.placement.dealing import Hosts
-from harness.placement.hosts import Host
-from harness.placement.pool import Pool
-from harness.placement.request import Room
+from lockstep.harness.campaign.devices import Machine
+from lockstep.harness.host.gpus import Gpu, gpus, torch_has_cuda, visible
+from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.probe import usable_cores
+from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.survey import Told, survey
+from lockstep.harness.placement.dealing import Hosts
+from lockstep.harness.placement.hosts import Host
+from lockstep.harness.placement.pool import Pool
+from lockstep.harness.placement.request import Room
 
 
 @dataclass(frozen=True, slots=True)

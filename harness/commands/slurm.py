@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from harness.launch import allocation, srun
-from harness.launch.own_allocation import Wish, own_allocation, wish_for
-from harness.placement.hosts import load_hosts
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.launch import allocation, srun
+from lockstep.harness.launch.own_allocation import Wish, own_allocation, wish_for
+from lockstep.harness.placement.hosts import load_hosts
+from lockstep.harness.scenario.errors import ScenarioError
 
 MARGIN_S = 90.0  # of an allocation's time: for the reports, and for a case that takes longer than was thought
 

@@ -15,20 +15,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.campaign.commits import with_commits
-from harness.campaign.interruption import not_by_slurm
-from harness.commands import Subparsers
-from harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from harness.commands.slurm import allocated, end_in_order
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.launcher import choose
-from harness.launch.probe import environment
-from harness.launch.rank_map import RankMap
-from harness.report.plan import Planned
-from harness.report.store import ROOT, RunStore
-from harness.scenario.case import Case, Expectation, Limits
-from harness.scenario.errors import ScenarioError
-from harness.watchdog.program_session import ProgramWatchdog
+from lockstep.harness.campaign.commits import with_commits
+from lockstep.harness.campaign.interruption import not_by_slurm
+from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
+from lockstep.harness.commands.slurm import allocated, end_in_order
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.launch.launcher import choose
+from lockstep.harness.launch.probe import environment
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.store import ROOT, RunStore
+from lockstep.harness.scenario.case import Case, Expectation, Limits
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.watchdog.program_session import ProgramWatchdog
 
 NO_DEADLINE_S = 1e9
 ADVANCE_S = 60.0  # within so long before the deadline something must have happened, else it is a stall

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.channel.bootstrap import TOKEN
-from harness.host import processes
-from harness.host.gpus import Gpu, gpus
+from lockstep.harness.channel.bootstrap import TOKEN
+from lockstep.harness.host import processes
+from lockstep.harness.host.gpus import Gpu, gpus
 
 GRACE_S = 3.0
 GPU_GRACE_S = 15.0  # a driver takes its time to tear a killed process's context down

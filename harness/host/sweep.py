@@ -1,5 +1,6 @@
-"""Sweeps a host: ends what a case whose supervisors are gone has left there. `python -m harness.host.sweep`, by a launcher.
+"""Sweeps a host: ends what a case whose supervisors are gone has left there.
 
+Started by a launcher: `python -m lockstep.harness.host.sweep`.
 What is to be swept comes by the environment, since it is a secret: see `ORDER`. What was found is printed.
 """
 
@@ -13,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.channel.bootstrap import TOKEN
-from harness.host import processes
-from harness.host.shared_folder import PREFIX, folder_name
+from lockstep.harness.channel.bootstrap import TOKEN
+from lockstep.harness.host import processes
+from lockstep.harness.host.shared_folder import PREFIX, folder_name
 
 # JSON: token; folder: of the job; files: by machine; state: a folder's name, or ""; age_s: of the case.
 ORDER = "LOCKSTEP_SWEEP"
@@ -55,7 +56,7 @@ def _made_within(age_s: float) -> set[str]:
 
 def main() -> None:
     """Sweep as the environment says, and print what was found."""
-    from harness.channel.identity import machine
+    from lockstep.harness.channel.identity import machine
 
     order = json.loads(os.environ[ORDER])
     files = order["files"].get(machine(), [])

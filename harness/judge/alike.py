@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-from harness.judge.history import History
+from lockstep.harness.judge.history import History
 
 
 class Alike:

@@ -6,15 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from harness.judge import clock, program, words
-from harness.judge.clock import Time
-from harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
-from harness.judge.graph import Stuck, lacked
-from harness.judge.history import Message
-from harness.judge.picture import Picture
-from harness.judge.verdict import Blame, Cause, Outcome
-from harness.trace.event import Need
-from harness.trace.state import STREAM_WAITER, Status, Wait
+from lockstep.harness.judge import clock, program, words
+from lockstep.harness.judge.clock import Time
+from lockstep.harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
+from lockstep.harness.judge.graph import Stuck, lacked
+from lockstep.harness.judge.history import Message
+from lockstep.harness.judge.picture import Picture
+from lockstep.harness.judge.verdict import Blame, Cause, Outcome
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import STREAM_WAITER, Status, Wait
 
 
 def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:

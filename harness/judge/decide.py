@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.judge import program, words
-from harness.judge.blame import blame
-from harness.judge.clock import first
-from harness.judge.findings import findings
-from harness.judge.graph import lacked
-from harness.judge.picture import Limit, Picture
-from harness.judge.signature import signature
-from harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine, cause_of_status
-from harness.trace.state import STREAM_WAITER, Status
+from lockstep.harness.judge import program, words
+from lockstep.harness.judge.blame import blame
+from lockstep.harness.judge.clock import first
+from lockstep.harness.judge.findings import findings
+from lockstep.harness.judge.graph import lacked
+from lockstep.harness.judge.picture import Limit, Picture
+from lockstep.harness.judge.signature import signature
+from lockstep.harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine, cause_of_status
+from lockstep.harness.trace.state import STREAM_WAITER, Status
 
 LISTED = 200_000  # ranks that the waits of a verdict list in all
 

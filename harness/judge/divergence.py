@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judge import clock
-from harness.judge.alike import Alike
-from harness.judge.clock import Time
-from harness.judge.history import Decision, Entry, History, Message
+from lockstep.harness.judge import clock
+from lockstep.harness.judge.alike import Alike
+from lockstep.harness.judge.clock import Time
+from lockstep.harness.judge.history import Decision, Entry, History, Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from harness.judge import words
-from harness.judge.divergence import first_split, mispaired
-from harness.judge.manifests import graph_mismatch
-from harness.judge.picture import Picture
-from harness.judge.verdict import Finding, FindingKind
+from lockstep.harness.judge import words
+from lockstep.harness.judge.divergence import first_split, mispaired
+from lockstep.harness.judge.manifests import graph_mismatch
+from lockstep.harness.judge.picture import Picture
+from lockstep.harness.judge.verdict import Finding, FindingKind
 
 
 def findings(picture: Picture) -> tuple[Finding, ...]:

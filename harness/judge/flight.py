@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.judge import words
-from harness.judge.graph import stuck
-from harness.judge.verdict import WaitLine
-from harness.trace.event import Need
-from harness.trace.state import RankState, Wait
+from lockstep.harness.judge import words
+from lockstep.harness.judge.graph import stuck
+from lockstep.harness.judge.verdict import WaitLine
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import RankState, Wait
 
 SAME_SIZE = ("all_reduce", "broadcast", "reduce")  # operations on as many elements on every member
 DONE = ("completed",)

@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.trace.event import Need
-from harness.trace.state import RankState, Status, Wait
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import RankState, Status, Wait
 
 _UNKNOWN = 1 << 64  # above every collective's number
 

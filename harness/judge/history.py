@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from harness.judge.clock import OURS, Clock, Time
-from harness.trace.event import RECORD, Kind, Need, Record
-from harness.trace.state import CommInfo, RankOf
+from lockstep.harness.judge.clock import OURS, Clock, Time
+from lockstep.harness.trace.event import RECORD, Kind, Need, Record
+from lockstep.harness.trace.state import CommInfo, RankOf
 
 _NO_HISTORY = frozenset({Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END})  # the most frequent of them
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.judge.history import CapturedGraph, History
+from lockstep.harness.judge.history import CapturedGraph, History
 
 NOTHING = "nothing more"
 

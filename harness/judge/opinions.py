@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.judge import words
-from harness.judge.verdict import Blame, Finding, FindingKind
+from lockstep.harness.judge import words
+from lockstep.harness.judge.verdict import Blame, Finding, FindingKind
 
 
 def opinions(

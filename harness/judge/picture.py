@@ -6,10 +6,10 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judge.clock import Time
-from harness.judge.graph import Stuck
-from harness.judge.history import History
-from harness.trace.state import RankOf, RankState
+from lockstep.harness.judge.clock import Time
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.history import History
+from lockstep.harness.trace.state import RankOf, RankState
 
 
 class Limit(enum.Enum):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.judge import clock, words
-from harness.judge.picture import Picture
-from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, cause_of_status
-from harness.trace.state import Status
+from lockstep.harness.judge import clock, words
+from lockstep.harness.judge.picture import Picture
+from lockstep.harness.judge.verdict import Blame, Cause, Outcome, RankEnd, cause_of_status
+from lockstep.harness.trace.state import Status
 
 SIGTERM = -15
 NOTICED_NS = 100_000_000  # a death is seen a little later than by the peers that raise over it

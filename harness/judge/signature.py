@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
+from lockstep.harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
 
 
 def signature(outcome: Outcome, cause: Cause, knot: Iterable[WaitLine], blame: Blame | None, ends: Iterable[RankEnd]) -> str:

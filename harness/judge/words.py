@@ -6,10 +6,10 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.judge.divergence import Split
-from harness.judge.history import Entry, History
-from harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
-from harness.trace.state import RankState, Status, Wait
+from lockstep.harness.judge.divergence import Split
+from lockstep.harness.judge.history import Entry, History
+from lockstep.harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
+from lockstep.harness.trace.state import RankState, Status, Wait
 
 MESSAGE_CHARACTERS = 800
 

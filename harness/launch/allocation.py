@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import datetime
 
-from harness.launch.errors import LaunchError
+from lockstep.harness.launch.errors import LaunchError
 
 JOB = "SLURM_JOB_ID"
 COUNT = re.compile(r"(\d+)(?:\(x(\d+)\))?")

@@ -1,4 +1,4 @@
-"""What a host says of itself: `python -m harness.launch.answer`, started on each host of a run by its launcher.
+"""What a host says of itself: `python -m lockstep.harness.launch.answer`, started on each host of a run by its launcher.
 
 The answer is one marked line within whatever a launcher prints, short enough to come in one piece.
 """
@@ -14,7 +14,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.launch.probe import Check, checks, facts
+from lockstep.harness.launch.probe import Check, checks, facts
 
 LINE = re.compile(rb"LOCKSTEP-HOST:([A-Za-z0-9+/=]+):([0-9a-f]{8})\n")
 PATIENCE_S = 60  # then it ends by itself, whoever has forgotten it

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import psutil
 
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.errors import ScenarioError
 
 DISCARD = 9  # any port will do: nothing is sent
 

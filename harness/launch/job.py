@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.launch import ssh
-from harness.launch.launcher import Launcher, LaunchError
-from harness.launch.rank_map import RankMap
+from lockstep.harness.launch import ssh
+from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.rank_map import RankMap
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # N ranks share a host's cores
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}  # the ranks of one host need no other interface

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.channel.bootstrap import FOLDER
-from harness.launch import allocation, srun, ssh
-from harness.launch.errors import LaunchError as LaunchError
-from harness.launch.rank_map import RankMap
+from lockstep.harness.channel.bootstrap import FOLDER
+from lockstep.harness.launch import allocation, srun, ssh
+from lockstep.harness.launch.errors import LaunchError as LaunchError
+from lockstep.harness.launch.rank_map import RankMap
 
 NAMES = ("auto", "hydra", "prrte", srun.NAME)
 # An mpiexec takes its hosts from us and reaches them by ssh, inside an allocation of Slurm too.
@@ -122,7 +122,9 @@ def candidates() -> list[str]:
 def local() -> Launcher:
     """No MPI: this host's own processes, each told its number."""
     program = sys.executable
-    return Launcher("none", program, "", lambda rank_map, _: ["-m", "harness.launch.local", str(rank_map.ranks)], {})
+    return Launcher(
+        "none", program, "", lambda rank_map, _: ["-m", "lockstep.harness.launch.local", str(rank_map.ranks)], {}
+    )
 
 
 def choose(wanted: str, rank_map: RankMap, mpi: Launcher | None = None) -> Launcher:

@@ -1,4 +1,4 @@
-"""Starts N copies of a command without MPI: `python -m harness.launch.local N COMMAND...`. Each is told its number."""
+"""Starts N copies of a command without MPI, each told its number: `python -m lockstep.harness.launch.local N COMMAND...`."""
 
 from __future__ import annotations
 

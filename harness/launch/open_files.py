@@ -23,7 +23,9 @@ def allow(ranks: int) -> dict[str, str]:
     used = _used()
     need = used + ranks + FEWEST_FILES + RESERVE
     if hard < need:
-        from harness.launch.launcher import LaunchError  # supervisors import this module, and start without launchers
+        from lockstep.harness.launch.launcher import (
+            LaunchError,  # supervisors import this module, and start without launchers
+        )
 
         raise LaunchError(
             f"{ranks} ranks need {need} open files in this process (a connection each, and {used} are open), and the hard "

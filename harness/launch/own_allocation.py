@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from harness.launch import allocation
-from harness.launch.errors import LaunchError
+from lockstep.harness.launch import allocation
+from lockstep.harness.launch.errors import LaunchError
 
 # It tells what salloc has put into its environment, and waits for a word. When we end without one, supervisors are
 # given a moment to leave before Slurm kills them.

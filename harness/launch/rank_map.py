@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from itertools import accumulate
 
-from harness.launch.interface import Interface, resolve
+from lockstep.harness.launch.interface import Interface, resolve
 
 
 @dataclass(frozen=True, slots=True)

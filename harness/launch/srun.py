@@ -6,9 +6,9 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from harness.launch import allocation, mpi
-from harness.launch.errors import LaunchError
-from harness.launch.rank_map import RankMap
+from lockstep.harness.launch import allocation, mpi
+from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.rank_map import RankMap
 
 NAME = "srun"
 FALLBACK = "use --launcher hydra or prrte, which reach the nodes by ssh"

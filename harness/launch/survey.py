@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.launch.answer import PATIENCE_S, Answer, find
-from harness.launch.job import Job
-from harness.launch.launcher import Launcher, LaunchError
-from harness.launch.rank_map import RankMap
+from lockstep.harness.launch.answer import PATIENCE_S, Answer, find
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.rank_map import RankMap
 
-COMMAND = [sys.executable, "-m", "harness.launch.answer"]
+COMMAND = [sys.executable, "-m", "lockstep.harness.launch.answer"]
 AT_ONCE = 16  # launchers
 _TICK_S = 0.05
 

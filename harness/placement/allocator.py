@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.placement.request import Gpus, Room, Wish, size
+from lockstep.harness.placement.request import Gpus, Room, Wish, size
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.placement.allocator import Seats, find, reserve
-from harness.placement.request import Room, Wish
+from lockstep.harness.placement.allocator import Seats, find, reserve
+from lockstep.harness.placement.request import Room, Wish
 
 
 class Turns:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.launch.interface import Interface
-from harness.launch.rank_map import Node, RankMap
-from harness.placement.hosts import Host, this_host
+from lockstep.harness.launch.interface import Interface
+from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.placement.hosts import Host, this_host
 
 
 @dataclass(frozen=True, slots=True)

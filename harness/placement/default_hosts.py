@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.launch import allocation
-from harness.launch.interface import choose_interface, is_this_host
-from harness.placement.dealing import Hosts
-from harness.placement.hosts import Host
+from lockstep.harness.launch import allocation
+from lockstep.harness.launch.interface import choose_interface, is_this_host
+from lockstep.harness.placement.dealing import Hosts
+from lockstep.harness.placement.hosts import Host
 
 
 def default_hosts(interface: str | None = None) -> Hosts:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.launch.interface import is_this_host, resolve
-from harness.scenario.errors import FileErrors, Problem, ScenarioError
+from lockstep.harness.launch.interface import is_this_host, resolve
+from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 
 INLINE = "--hosts"  # stands for the file in problems of a list on the command line
 UNLIMITED = 1 << 30

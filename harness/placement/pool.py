@@ -9,13 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.launch.interface import Interface
-from harness.launch.rank_map import Node, RankMap
-from harness.placement.allocator import Seat, Seats, find
-from harness.placement.backfill import Turns
-from harness.placement.request import Gpus, NoRoomError, Room, Wish, wish
-from harness.scenario.case import Case
-from harness.scenario.engine import find_engine, is_attached
+from lockstep.harness.launch.interface import Interface
+from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.placement.allocator import Seat, Seats, find
+from lockstep.harness.placement.backfill import Turns
+from lockstep.harness.placement.request import Gpus, NoRoomError, Room, Wish, wish
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.engine import find_engine, is_attached
 
 C = TypeVar("C")
 T = TypeVar("T")

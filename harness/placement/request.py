@@ -9,9 +9,9 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.launch.launcher import LaunchError
-from harness.placement.dealing import too_few_hosts, too_few_slots
-from harness.scenario.case import Case
+from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.placement.dealing import too_few_hosts, too_few_slots
+from lockstep.harness.scenario.case import Case
 
 MODEST_BYTES = 4 << 30  # of a GPU: a few such cases fit beside each other on any that serves models
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.report.line import Line
+from lockstep.harness.report.line import Line
 
 SCHEMA = "lockstep.baseline/1"
 

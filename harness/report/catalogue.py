@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judge.words import ranks_text
-from harness.report.coverage import guard_text
-from harness.scenario.case import Case
+from lockstep.harness.judge.words import ranks_text
+from lockstep.harness.report.coverage import guard_text
+from lockstep.harness.scenario.case import Case
 
 MECHANISMS: Mapping[str, str] = {
     "M1-capacity-gate": "A rank's own capacity decides whether it enters a forward that has collectives.",

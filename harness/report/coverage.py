@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.report.line import Line
+from lockstep.harness.report.line import Line
 
 OUTCOMES = ("hang", "raise", "crash", "success", "slow", "invalid")
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.report import names
+from lockstep.harness.report import names
 
 KILLED = "the run was ended before this attempt was judged"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.report.line import Line
-from harness.report.result import RED, results
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.result import RED, results
 
 EXIT_AS_EXPECTED, EXIT_UNEXPECTED, EXIT_NOTHING_JUDGED, EXIT_UNDETECTED, EXIT_NOT_RUN = 0, 1, 3, 4, 5
 

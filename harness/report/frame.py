@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.report.files import read_lines
-from harness.report.line import Line
-from harness.trace.log import describe
+from lockstep.harness.report.files import read_lines
+from lockstep.harness.report.line import Line
+from lockstep.harness.trace.log import describe
 
 
 def cases_frame(run_dir: Path) -> pd.DataFrame:
@@ -18,5 +18,5 @@ def cases_frame(run_dir: Path) -> pd.DataFrame:
 
 
 def events_frame(case_dir: Path, rank: int) -> pd.DataFrame:
-    """A rank's events, one row each; columns as `harness.trace.log.describe` gives them."""
+    """A rank's events, one row each; columns as `lockstep.harness.trace.log.describe` gives them."""
     return pd.DataFrame(describe(case_dir / f"rank-{rank}.events"))

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.line import Line
-from harness.report.rates import interval
-from harness.report.store import RunStore
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.rates import interval
+from lockstep.harness.report.store import RunStore
 
 VERSION = 2  # of the tables; an index of another one is made anew
 FILE = "history.sqlite"

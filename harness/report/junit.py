@@ -16,9 +16,9 @@ from typing import Any
 from junitparser import Attr, Error, Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 from junitparser.xunit2 import FlakyFailure
 
-from harness.report.line import Line
-from harness.report.rates import interval
-from harness.report.result import UNDETECTED, Result, results
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.rates import interval
+from lockstep.harness.report.result import UNDETECTED, Result, results
 
 LIMIT_BYTES = 16 << 20  # GitLab takes files below 30 MB, and texts below 10 MB
 TEXT_CHARACTERS = (8_000, 1_000, 100, 0)  # of one text; the first with which the file is small enough

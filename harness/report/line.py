@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.judge.words import ranges
-from harness.report import waive
+from lockstep.harness.judge.words import ranges
+from lockstep.harness.report import waive
 
 NOT_JUDGED = "no verdict: the run ended before this case was judged"
 NOT_RUN = "not run"  # the outcome of a case that the run's budget left out

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.report import coverage
-from harness.report.line import Line
-from harness.report.result import GREEN, STANDINGS, UNDETECTED, Result, results, undetected_text
+from lockstep.harness.report import coverage
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.result import GREEN, STANDINGS, UNDETECTED, Result, results, undetected_text
 
 LIMIT_BYTES = 1 << 20  # what CI servers take as a job's summary
 NOTE_BYTES = 256  # kept free for each line that says what was cut

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.report import coverage, names
+from lockstep.harness.report import coverage, names
 
 if TYPE_CHECKING:
-    from harness.scenario.case import Case
+    from lockstep.harness.scenario.case import Case
 
 
 @dataclass(frozen=True, slots=True)

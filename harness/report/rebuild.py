@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.report import baseline, files, junit, markdown, prometheus
-from harness.report.line import Line
-from harness.report.store import RunStore
+from lockstep.harness.report import baseline, files, junit, markdown, prometheus
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.store import RunStore
 
 
 def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None, output: Path | None = None) -> list[Line]:

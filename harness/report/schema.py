@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from harness.judge.verdict import SCHEMA, Verdict
+from lockstep.harness.judge.verdict import SCHEMA, Verdict
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.judge.verdict import Verdict
-from harness.launch.rank_map import Node
-from harness.report import files, junit, markdown, names
-from harness.report.evidence import attempts_in, evidence_in
-from harness.report.line import Line, judged, not_judged, not_run
-from harness.report.plan import Planned
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.launch.rank_map import Node
+from lockstep.harness.report import files, junit, markdown, names
+from lockstep.harness.report.evidence import attempts_in, evidence_in
+from lockstep.harness.report.line import Line, judged, not_judged, not_run
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.scenario.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from harness.scenario.case import Case
+    from lockstep.harness.scenario.case import Case
 
 SCHEMA = "lockstep.run/1"
 ROOT = Path("reports/runs")

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.line import Line
-from harness.report.markdown import counts
-from harness.report.result import GREEN, Result, failed_percent, results, undetected_text
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.markdown import counts
+from lockstep.harness.report.result import GREEN, Result, failed_percent, results, undetected_text
 
 PLAIN_WIDTH = 160
 STANDING = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.scenario.case import Expectation
-from harness.scenario.expectation import differences
+from lockstep.harness.scenario.case import Expectation
+from lockstep.harness.scenario.expectation import differences
 
 Terms = Mapping[str, Any]  # owner, reason, link, expires, kind (always, flaky, expired), meanwhile (an expectation)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.scenario.document import Keys
-from harness.scenario.frame import KvCapacity, PerRank
+from lockstep.harness.scenario.document import Keys
+from lockstep.harness.scenario.frame import KvCapacity, PerRank
 
 
 def capacity(section: KvCapacity) -> tuple[str, float | list[float] | PerRank]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from harness.scenario.errors import Problem
+from lockstep.harness.scenario.errors import Problem
 
 Keys = tuple[str | int, ...]
 

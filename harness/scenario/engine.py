@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from harness.scenario.errors import ScenarioError, UnknownEngine
+from lockstep.harness.scenario.errors import ScenarioError, UnknownEngine
 
 GROUP = "lockstep.engines"
 # Sections of a scenario file that mean something to some engines only. One that says nothing takes them all.

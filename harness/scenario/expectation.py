@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.scenario.case import Expectation
+from lockstep.harness.scenario.case import Expectation
 
 FAULTS = ("wrong-result", "leak")  # a success with one of these is not the expected success
 

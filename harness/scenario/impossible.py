@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.scenario.capacity import amounts, capacity
-from harness.scenario.document import Keys
-from harness.scenario.frame import Amount, Frame, PerRank, Skew
-from harness.scenario.nodes import wrong_nodes
+from lockstep.harness.scenario.capacity import amounts, capacity
+from lockstep.harness.scenario.document import Keys
+from lockstep.harness.scenario.frame import Amount, Frame, PerRank, Skew
+from lockstep.harness.scenario.nodes import wrong_nodes
 
 PHASES = (
     "init", "attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool", "clock", "decode",

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.scenario.case import Case
-from harness.scenario.document import read
-from harness.scenario.errors import FileErrors, Problem, ScenarioError
-from harness.scenario.loader import Loader
-from harness.scenario.matrix import substitute
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.document import read
+from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
+from lockstep.harness.scenario.loader import Loader
+from lockstep.harness.scenario.matrix import substitute
 
 ROOT = Path("scenarios")
 WAIVES = "waives.yaml"  # may lie among the scenarios, and is none

@@ -7,17 +7,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.scenario import skew
-from harness.scenario.capacity import capacity, per_rank
-from harness.scenario.case import Case, Expectation, Limits
-from harness.scenario.document import Document, Keys
-from harness.scenario.engine import SECTIONS, Engine, find_engine, is_attached, one_host, sections
-from harness.scenario.errors import FileErrors, Problem, UnknownEngine
-from harness.scenario.frame import ExpectSection, Frame
-from harness.scenario.impossible import PHASES, impossible
-from harness.scenario.matrix import case_id, matching, points, substitute
-from harness.scenario.nodes import nodes
-from harness.scenario.validate import Place, validate
+from lockstep.harness.scenario import skew
+from lockstep.harness.scenario.capacity import capacity, per_rank
+from lockstep.harness.scenario.case import Case, Expectation, Limits
+from lockstep.harness.scenario.document import Document, Keys
+from lockstep.harness.scenario.engine import SECTIONS, Engine, find_engine, is_attached, one_host, sections
+from lockstep.harness.scenario.errors import FileErrors, Problem, UnknownEngine
+from lockstep.harness.scenario.frame import ExpectSection, Frame
+from lockstep.harness.scenario.impossible import PHASES, impossible
+from lockstep.harness.scenario.matrix import case_id, matching, points, substitute
+from lockstep.harness.scenario.nodes import nodes
+from lockstep.harness.scenario.validate import Place, validate
 
 
 class Loader:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.scenario.document import Keys
-from harness.scenario.frame import Frame
+from lockstep.harness.scenario.document import Keys
+from lockstep.harness.scenario.frame import Frame
 
 
 def nodes(frame: Frame, ranks: int) -> tuple[int, ...]:

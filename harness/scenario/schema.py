@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.scenario.engine import SECTIONS, find_engine, sections
-from harness.scenario.frame import Frame
+from lockstep.harness.scenario.engine import SECTIONS, find_engine, sections
+from lockstep.harness.scenario.frame import Frame
 
 
 def json_schema(engine: str = "minimal") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.scenario.frame import Fault, Frame, Skew
+from lockstep.harness.scenario.frame import Fault, Frame, Skew
 
 Drawn = dict[str, Any]
 

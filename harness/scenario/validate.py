@@ -10,8 +10,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from harness.scenario.document import Document, Keys
-from harness.scenario.errors import Problem
+from lockstep.harness.scenario.document import Document, Keys
+from lockstep.harness.scenario.errors import Problem
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = Callable[[Keys], Keys]  # from a path in the substituted data to the path in the file

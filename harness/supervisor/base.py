@@ -13,15 +13,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.channel.bootstrap import FOLDER, TOKEN, read_plan
-from harness.channel.pacing import crowding, gather_s
-from harness.host import processes
-from harness.launch.open_files import give_back
+from lockstep.harness.channel.bootstrap import FOLDER, TOKEN, read_plan
+from lockstep.harness.channel.pacing import crowding, gather_s
+from lockstep.harness.host import processes
+from lockstep.harness.launch.open_files import give_back
 
 if TYPE_CHECKING:
-    from harness.channel.supervisor_end import Line
-    from harness.supervisor.host_setup import Node
-    from harness.supervisor.pmix import HeldConnections
+    from lockstep.harness.channel.supervisor_end import Line
+    from lockstep.harness.supervisor.host_setup import Node
+    from lockstep.harness.supervisor.pmix import HeldConnections
 
 DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
 STOPPED_S = 0.5  # within which all supervisors have stopped what they started, when nobody tells them
@@ -54,8 +54,8 @@ class Service(ABC):
         self.node: Node | None = None  # where others than the watchdog's host may be in the case
         self.leftovers: Leftovers | None = None
         if self.plan.remote:
-            from harness.host.leftovers import Leftovers
-            from harness.supervisor.host_setup import Node, enter
+            from lockstep.harness.host.leftovers import Leftovers
+            from lockstep.harness.supervisor.host_setup import Node, enter
 
             enter(self.plan.cwd, environ, self.needs_cwd)
             try:
@@ -66,7 +66,7 @@ class Service(ABC):
             environ |= self.node.environment
         self.connections: HeldConnections | None = None
         if environ.get("PMIX_NAMESPACE", "").startswith(SLURM):
-            from harness.supervisor.pmix import HeldConnections
+            from lockstep.harness.supervisor.pmix import HeldConnections
 
             self.connections = HeldConnections(environ)
         self.gather_s = gather_s(self.plan.world)
@@ -78,9 +78,9 @@ class Service(ABC):
 
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
-        from harness.channel.identity import clocks, identity
-        from harness.channel.supervisor_end import Line, LostError
-        from harness.supervisor.host_setup import route_to
+        from lockstep.harness.channel.identity import clocks, identity
+        from lockstep.harness.channel.supervisor_end import Line, LostError
+        from lockstep.harness.supervisor.host_setup import route_to
 
         line = Line(self.plan)
         who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}

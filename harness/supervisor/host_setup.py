@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.channel.bootstrap import LAUNCH, RAS, STATE, STATE_FOLDER, TOKEN, Plan
-from harness.channel.identity import machine
-from harness.host.shared_folder import NodeFolder, folder_name, remove_stale, state_name
+from lockstep.harness.channel.bootstrap import LAUNCH, RAS, STATE, STATE_FOLDER, TOKEN, Plan
+from lockstep.harness.channel.identity import machine
+from lockstep.harness.host.shared_folder import NodeFolder, folder_name, remove_stale, state_name
 
 ADDRESS = "LOCKSTEP_ADDRESS"  # environment of the ranks: where those on other hosts reach this one; not set on one host
 STATE_BYTES = 8 << 20

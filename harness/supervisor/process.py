@@ -11,8 +11,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from harness.supervisor.ring_reader import Feed
-from harness.supervisor.ring_socket import Arrival
+from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.supervisor.ring_socket import Arrival
 
 # struct pidfd_info: what is asked for and told, ..., exit status
 INFO = struct.Struct("<Q52xi")

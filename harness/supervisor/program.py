@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.channel.bootstrap import PLAN, Plan
-from harness.channel.supervisor_end import Line
-from harness.host import processes
-from harness.host.stacks import lock_owner, stacks
-from harness.supervisor.base import Service, serve
-from harness.supervisor.dumps import dump_environment, dumps
-from harness.supervisor.process import Attached
-from harness.supervisor.ring_socket import ENVIRONMENT, Reception
+from lockstep.harness.channel.bootstrap import PLAN, Plan
+from lockstep.harness.channel.supervisor_end import Line
+from lockstep.harness.host import processes
+from lockstep.harness.host.stacks import lock_owner, stacks
+from lockstep.harness.supervisor.base import Service, serve
+from lockstep.harness.supervisor.dumps import dump_environment, dumps
+from lockstep.harness.supervisor.process import Attached
+from lockstep.harness.supervisor.ring_socket import ENVIRONMENT, Reception
 
 CLOSE_S = 5.0
 ANSWER_S = 0.7  # a process in which Python runs answers sooner

@@ -12,14 +12,14 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
-from harness.host import processes
-from harness.supervisor.base import Service, serve
-from harness.supervisor.ring_reader import Feed
-from harness.trace import layout
-from harness.trace.ring import Ring
+from lockstep.harness.host import processes
+from lockstep.harness.supervisor.base import Service, serve
+from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.trace import layout
+from lockstep.harness.trace.ring import Ring
 
 if TYPE_CHECKING:
-    from harness.channel.supervisor_end import Line
+    from lockstep.harness.channel.supervisor_end import Line
 
 
 class Supervisor(Service):
@@ -40,8 +40,8 @@ class Supervisor(Service):
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
         import json
 
-        from harness.channel.bootstrap import PLAN
-        from harness.supervisor.dumps import dump_environment
+        from lockstep.harness.channel.bootstrap import PLAN
+        from lockstep.harness.supervisor.dumps import dump_environment
 
         env = {name: value for name, value in environ.items() if name != PLAN}  # the keys stay here
         env |= dump_environment(env, self.number)
@@ -93,8 +93,8 @@ class Supervisor(Service):
             self.ring.release()
 
     def _stacks(self, line: Line) -> None:
-        from harness.host.stacks import stacks
-        from harness.supervisor.dumps import dumps
+        from lockstep.harness.host.stacks import stacks
+        from lockstep.harness.supervisor.dumps import dumps
 
         alive = self.child.poll() is None
         for name, data in dumps(self.environ, self.number) if alive else ():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from harness.trace import layout
-from harness.trace.ring import Ring
+from lockstep.harness.trace import layout
+from lockstep.harness.trace.ring import Ring
 
 
 class Feed:

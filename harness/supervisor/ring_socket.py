@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.trace.ring import Ring
+from lockstep.harness.trace.ring import Ring
 
 ENVIRONMENT = "LOCKSTEP_ATTACH"
 HELLO_BYTES = 65_536

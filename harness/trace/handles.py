@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from harness.trace.event import Kind
+from lockstep.harness.trace.event import Kind
 
 if TYPE_CHECKING:
-    from harness.trace.recorder import Recorder
+    from lockstep.harness.trace.recorder import Recorder
 
 
 class Comm:

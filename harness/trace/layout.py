@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from harness.trace.event import RECORD
+from lockstep.harness.trace.event import RECORD
 
 MAGIC = b"LOCKSTEP"
 VERSION = 2

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from harness.trace.event import RECORD, Kind, Need, Record
-from harness.trace.state import CommInfo
+from lockstep.harness.trace.event import RECORD, Kind, Need, Record
+from lockstep.harness.trace.state import CommInfo
 
 MAGIC = b"LOCKLOG\n"
 VERSION = 1

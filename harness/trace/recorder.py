@@ -16,10 +16,10 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from harness.trace import layout
-from harness.trace.event import RECORD, Kind, Need
-from harness.trace.handles import Comm, Manifest, Wait
-from harness.trace.runs import pack
+from lockstep.harness.trace import layout
+from lockstep.harness.trace.event import RECORD, Kind, Need
+from lockstep.harness.trace.handles import Comm, Manifest, Wait
+from lockstep.harness.trace.runs import pack
 
 _pack = RECORD.pack_into
 _pack_u64 = layout.U64.pack_into

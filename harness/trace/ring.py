@@ -11,8 +11,8 @@ import os
 import struct
 from dataclasses import dataclass
 
-from harness.trace import layout
-from harness.trace.event import RECORD, Record
+from lockstep.harness.trace import layout
+from lockstep.harness.trace.event import RECORD, Record
 
 _WORDS = struct.Struct(f"<{layout.BREADCRUMBS}Q")
 _NO_WORDS = bytes(_WORDS.size)

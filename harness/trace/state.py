@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from harness.trace.breadcrumb import Crumb
-from harness.trace.event import Kind, Need, Record
-from harness.trace.lane import Lane
-from harness.trace.runs import unpack
+from lockstep.harness.trace.breadcrumb import Crumb
+from lockstep.harness.trace.event import Kind, Need, Record
+from lockstep.harness.trace.lane import Lane
+from lockstep.harness.trace.runs import unpack
 
 RankOf = Callable[[str, int], int]  # scope, rank in it -> global rank
 

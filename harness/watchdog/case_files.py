@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from harness.channel.bootstrap import STATE_FOLDER
-from harness.trace.log import EventLogWriter
+from lockstep.harness.channel.bootstrap import STATE_FOLDER
+from lockstep.harness.trace.log import EventLogWriter
 
 
 class CaseFiles:

@@ -9,26 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.channel.bootstrap import LAUNCH, STATE, STATE_FOLDER
-from harness.channel.watchdog_end import Head
-from harness.host.shared_folder import state_name
-from harness.judge.decide import decide
-from harness.judge.opinions import opinions
-from harness.judge.picture import Limit
-from harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
-from harness.launch.job import Job
-from harness.launch.launcher import Launcher
-from harness.launch.rank_map import RankMap
-from harness.scenario.case import Case
-from harness.trace.state import Status
-from harness.watchdog.dump_decoding import read_json, read_pickle
-from harness.watchdog.ranks.rank_table import Members
-from harness.watchdog.session import Ground, Vigil
-from harness.watchdog.snapshot import picture
-from harness.watchdog.stack_sampling import left_out_text, sample
+from lockstep.harness.channel.bootstrap import LAUNCH, STATE, STATE_FOLDER
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.host.shared_folder import state_name
+from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.opinions import opinions
+from lockstep.harness.judge.picture import Limit
+from lockstep.harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.launcher import Launcher
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
+from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.session import Ground, Vigil
+from lockstep.harness.watchdog.snapshot import picture
+from lockstep.harness.watchdog.stack_sampling import left_out_text, sample
 
 STACKS_S = 30.0
-SUPERVISOR = [sys.executable, "-m", "harness.supervisor.rank"]
+SUPERVISOR = [sys.executable, "-m", "lockstep.harness.supervisor.rank"]
 
 
 class Watchdog(Vigil):

@@ -12,23 +12,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.channel.watchdog_end import Head
-from harness.judge.decide import decide
-from harness.judge.opinions import opinions
-from harness.judge.picture import Limit
-from harness.judge.verdict import Finding, Verdict
-from harness.launch.job import Job, free_port
-from harness.launch.launcher import Launcher
-from harness.launch.rank_map import RankMap
-from harness.scenario.case import Case
-from harness.trace.state import Status
-from harness.watchdog.dump_decoding import read_json
-from harness.watchdog.proof import SETTLE_S
-from harness.watchdog.ranks.process_table import Command, Crowd
-from harness.watchdog.session import Ground, Vigil
-from harness.watchdog.snapshot import picture
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.opinions import opinions
+from lockstep.harness.judge.picture import Limit
+from lockstep.harness.judge.verdict import Finding, Verdict
+from lockstep.harness.launch.job import Job, free_port
+from lockstep.harness.launch.launcher import Launcher
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.dump_decoding import read_json
+from lockstep.harness.watchdog.proof import SETTLE_S
+from lockstep.harness.watchdog.ranks.process_table import Command, Crowd
+from lockstep.harness.watchdog.session import Ground, Vigil
+from lockstep.harness.watchdog.snapshot import picture
 
-SUPERVISOR = [sys.executable, "-m", "harness.supervisor.program"]
+SUPERVISOR = [sys.executable, "-m", "lockstep.harness.supervisor.program"]
 LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
 LINGER_S = 3.0  # what ranks are given to end when the command that started them has ended
 

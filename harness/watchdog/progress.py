@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.trace.state import RankState, Status
+from lockstep.harness.trace.state import RankState, Status
 
 LIVELOCK_TURNS = 50  # a rank with fewer in the window is waiting or busy, not turning in circles
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.judge.graph import Stuck
-from harness.trace.state import Status
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.ranks.rank_table import Members
 
 ASK_FIRST = 64  # ranks of a large candidate
 SETTLE_S = 1.0  # how long others may still join a proved knot

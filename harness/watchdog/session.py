@@ -16,30 +16,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.channel.bootstrap import RAS, TOKEN, Plan
-from harness.channel.identity import identity
-from harness.channel.pacing import BUSY, Share
-from harness.channel.watchdog_end import Head
-from harness.judge.graph import Stuck
-from harness.judge.picture import Limit
-from harness.judge.verdict import Cause, Finding, Outcome, Verdict
-from harness.launch import allocation, open_files
-from harness.launch.job import Job, free_port
-from harness.launch.launcher import Launcher, LaunchError
-from harness.launch.rank_map import RankMap
-from harness.scenario.case import Case
-from harness.trace import layout
-from harness.watchdog.case_files import CaseFiles
-from harness.watchdog.presence.abort_gate import Aborts
-from harness.watchdog.presence.failure_detector import Losses
-from harness.watchdog.presence.liveness_round import RollCall, Step
-from harness.watchdog.presence.membership import Attendance
-from harness.watchdog.progress import Progress
-from harness.watchdog.proof import SETTLE_S, Proof
-from harness.watchdog.ranks.rank_table import Members
-from harness.watchdog.teardown.local_cleanup import Teardown
-from harness.watchdog.teardown.remote_cleanup import sweep_hosts
-from harness.watchdog.teardown.shutdown import Closing
+from lockstep.harness.channel.bootstrap import RAS, TOKEN, Plan
+from lockstep.harness.channel.identity import identity
+from lockstep.harness.channel.pacing import BUSY, Share
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.picture import Limit
+from lockstep.harness.judge.verdict import Cause, Finding, Outcome, Verdict
+from lockstep.harness.launch import allocation, open_files
+from lockstep.harness.launch.job import Job, free_port
+from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.trace import layout
+from lockstep.harness.watchdog.case_files import CaseFiles
+from lockstep.harness.watchdog.presence.abort_gate import Aborts
+from lockstep.harness.watchdog.presence.failure_detector import Losses
+from lockstep.harness.watchdog.presence.liveness_round import RollCall, Step
+from lockstep.harness.watchdog.presence.membership import Attendance
+from lockstep.harness.watchdog.progress import Progress
+from lockstep.harness.watchdog.proof import SETTLE_S, Proof
+from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.teardown.local_cleanup import Teardown
+from lockstep.harness.watchdog.teardown.remote_cleanup import sweep_hosts
+from lockstep.harness.watchdog.teardown.shutdown import Closing
 
 POLL_MS = 10
 BEHIND_S = 1.0  # a watchdog that is further behind with reading does not judge

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from harness.judge.clock import Clock, Time
-from harness.judge.graph import Stuck
-from harness.judge.history import History
-from harness.judge.picture import Limit, Picture, Process
-from harness.trace.state import RankOf
-from harness.watchdog.proof import Proof
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.judge.clock import Clock, Time
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.history import History
+from lockstep.harness.judge.picture import Limit, Picture, Process
+from lockstep.harness.trace.state import RankOf
+from lockstep.harness.watchdog.proof import Proof
+from lockstep.harness.watchdog.ranks.rank_table import Members
 
 
 def picture(

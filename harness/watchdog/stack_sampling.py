@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from harness.judge import words
-from harness.trace.state import RankState
+from lockstep.harness.judge import words
+from lockstep.harness.trace.state import RankState
 
 MOST = 64  # ranks; a thousand stacks of one place tell no more, and each takes its host some tenths of a second
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harness.judge.verdict import Verdict
-from harness.launch.launcher import choose
-from harness.launch.rank_map import RankMap
-from harness.scenario.case import Case, Expectation, Limits
-from harness.watchdog.program_session import ProgramWatchdog
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.launch.launcher import choose
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.scenario.case import Case, Expectation, Limits
+from lockstep.harness.watchdog.program_session import ProgramWatchdog
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.attach.bystanders import awake
+from lockstep.harness.attach.bystanders import awake
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import processes
-from harness.report.schema import read_verdict
+from lockstep.harness.host import processes
+from lockstep.harness.report.schema import read_verdict
 from tests.attach.launch import BIN, HERE
 
 ROOT = HERE.parents[1]

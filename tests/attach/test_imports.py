@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.supervisor.program import SITE
+from lockstep.harness.supervisor.program import SITE
 
 
 def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,9 +27,10 @@ def test_the_programs_own_sitecustomize_runs(tmp_path: Path) -> None:
 
 
 def test_a_module_of_our_name_is_the_programs(tmp_path: Path) -> None:
-    """A program that has a package `harness` gets its own, before and after the recorder is loaded."""
-    (tmp_path / "harness.py").write_text("name = 'mine'")
-    code = "import ctypes, sys; from mpi4py import MPI; import harness; print(harness.name, 'harness.trace' in sys.modules)"
+    """A program that has a module `lockstep` gets its own, before and after the recorder is loaded."""
+    (tmp_path / "lockstep.py").write_text("name = 'mine'")
+    code = "import ctypes, sys; from mpi4py import MPI; import lockstep; "
+    code += "print(lockstep.name, 'lockstep.harness.trace' in sys.modules)"
     done = run(code, tmp_path)
     assert (done.stdout, done.stderr) == ("mine False\n", "")
 

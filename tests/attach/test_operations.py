@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.attach import mpi_ops, torch_ops
-from harness.trace.event import Need
+from lockstep.harness.attach import mpi_ops, torch_ops
+from lockstep.harness.trace.event import Need
 
 FULL, EMPTY = torch.ones(4), torch.ones(0)
 

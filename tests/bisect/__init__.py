@@ -1,1 +1,1 @@
-"""Tests of harness.bisect."""
+"""Tests of lockstep.harness.bisect."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.bisect.choice import Step
-from harness.bisect.conclusion import Conclusion
-from harness.bisect.errors import BisectionError
-from harness.bisect.evidence import Evidence
-from harness.bisect.judgement import Judgement
-from harness.bisect.search import Options, Search
-from harness.bisect.suspects import Find, Suspects
+from lockstep.harness.bisect.choice import Step
+from lockstep.harness.bisect.conclusion import Conclusion
+from lockstep.harness.bisect.errors import BisectionError
+from lockstep.harness.bisect.evidence import Evidence
+from lockstep.harness.bisect.judgement import Judgement
+from lockstep.harness.bisect.search import Options, Search
+from lockstep.harness.bisect.suspects import Find, Suspects
 from tests.bisect.toy import Toy
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness.cli import main
-from harness.host import processes
+from lockstep.harness.cli import main
+from lockstep.harness.host import processes
 from tests.bisect.toy import CLEAN, CROSSED, FLAKY, RAISES, SHORT, Toy, generate, linear
 from tests.watchdog.test_teardown import hear_interrupts
 

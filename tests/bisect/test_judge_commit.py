@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import guarded
-from harness.host import processes
+from lockstep.harness.cli import guarded
+from lockstep.harness.host import processes
 from tests.bisect.test_bisect import PROGRAM, SCENARIO, lockstep, own_handlers  # noqa: F401
 from tests.bisect.toy import CLEAN, CROSSED, RAISES, SHORT, Toy, linear
 from tests.watchdog.test_teardown import hear_interrupts
@@ -88,14 +88,14 @@ def test_errors_stop(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> N
     def fail(words: object) -> int:
         raise error
 
-    monkeypatch.setattr("harness.cli._run", fail)
+    monkeypatch.setattr("lockstep.harness.cli._run", fail)
     assert guarded(["judge-commit", SCENARIO]) >= 128
 
 
 @pytest.mark.parametrize("code", [2, 3, 5, 124, 126, 127])
 def test_other_codes_stop(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A code that is none of the three is no verdict."""
-    monkeypatch.setattr("harness.cli._run", lambda words: code)
+    monkeypatch.setattr("lockstep.harness.cli._run", lambda words: code)
     assert guarded(["judge-commit", SCENARIO]) >= 128
 
 

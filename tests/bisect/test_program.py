@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from engines.command.plugin import ENGINE
-from harness.scenario.errors import NotInCheckout
-from harness.scenario.load import load
+from lockstep.engines.command.plugin import ENGINE
+from lockstep.harness.scenario.errors import NotInCheckout
+from lockstep.harness.scenario.load import load
 from tests.bisect.toy import CLEAN, linear
 
 pytestmark = pytest.mark.timeout(300)

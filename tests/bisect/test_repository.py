@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.bisect.build import build
-from harness.bisect.choice import choose
-from harness.bisect.errors import BisectionError
-from harness.bisect.posterior import Prior, Tally, posterior
-from harness.bisect.repository import Repository
-from harness.bisect.suspects import Suspects
-from harness.bisect.worktrees import Worktrees
-from harness.host import processes
+from lockstep.harness.bisect.build import build
+from lockstep.harness.bisect.choice import choose
+from lockstep.harness.bisect.errors import BisectionError
+from lockstep.harness.bisect.posterior import Prior, Tally, posterior
+from lockstep.harness.bisect.repository import Repository
+from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.worktrees import Worktrees
+from lockstep.harness.host import processes
 from tests.bisect.toy import CLEAN, Toy, generate, linear
 
 
@@ -83,8 +83,8 @@ def test_worktrees_are_kept_while_used_and_removed(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from harness.bisect.repository import Repository
-from harness.bisect.worktrees import Worktrees
+from lockstep.harness.bisect.repository import Repository
+from lockstep.harness.bisect.worktrees import Worktrees
 with Worktrees(Repository(Path(sys.argv[1])), Path(sys.argv[2])) as worktrees:
     with worktrees.use(sys.argv[3]) as tree:
         (tree.path / "built").mkdir()
@@ -140,7 +140,7 @@ def test_build_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build(f"{command} sleep 600", tmp_path, "0", tmp_path / "log", stopped=lambda: bool(left()))
     assert processes.wait_until(lambda: not left(), 20)
-    program = "import sys; from pathlib import Path; from harness.bisect.build import build; "
+    program = "import sys; from pathlib import Path; from lockstep.harness.bisect.build import build; "
     program += "build(sys.argv[1], Path(sys.argv[2]), '0', Path(sys.argv[2], 'log'))"
     head = subprocess.Popen([sys.executable, "-c", program, f"{command} sleep 600", str(tmp_path)])
     assert processes.wait_until(lambda: len(left()) >= 2, 60)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.bisect.errors import BisectionError, NotJudged
-from harness.bisect.evidence import Evidence
-from harness.bisect.judgement import Judgement
-from harness.bisect.search import CERTAIN, FLAKY, Options
-from harness.bisect.suspects import Find
+from lockstep.harness.bisect.errors import BisectionError, NotJudged
+from lockstep.harness.bisect.evidence import Evidence
+from lockstep.harness.bisect.judgement import Judgement
+from lockstep.harness.bisect.search import CERTAIN, FLAKY, Options
+from lockstep.harness.bisect.suspects import Find
 from tests.bisect.simulated import Simulation, contains, git_bisect_run, line
 from tests.bisect.test_posterior import histories
 from tests.bisect.toy import CLEAN, linear

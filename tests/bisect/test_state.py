@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.bisect.errors import BisectionError
-from harness.bisect.state import JOURNAL, Asked, State
-from harness.scenario.case import Case
-from harness.scenario.load import load_all
+from lockstep.harness.bisect.errors import BisectionError
+from lockstep.harness.bisect.state import JOURNAL, Asked, State
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.load import load_all
 
 SHA = "0123456789abcdef" * 2 + "01234567"
 

@@ -23,7 +23,7 @@ mpi4py.rc.finalize = False
 
 from mpi4py import MPI
 
-from harness.trace import Recorder
+from lockstep.harness.trace import Recorder
 
 recorder = Recorder.attach()
 rank, size = int(os.environ["LOCKSTEP_RANK"]), int(os.environ["LOCKSTEP_WORLD"])

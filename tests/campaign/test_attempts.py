@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.bisect.silent import Silent
-from harness.campaign.attempts import attempts
-from harness.campaign.run import Run
-from harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
-from harness.launch.launcher import find
-from harness.report.evidence import KILLED
-from harness.report.plan import Planned
-from harness.report.store import RunStore
+from lockstep.harness.bisect.silent import Silent
+from lockstep.harness.campaign.attempts import attempts
+from lockstep.harness.campaign.run import Run
+from lockstep.harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.report.evidence import KILLED
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.store import RunStore
 from tests.report.samples import ENVIRONMENT, case
 
 LAUNCH = Verdict(Outcome.INVALID, Cause.LAUNCH, "no mpiexec")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import processes
-from harness.report.frame import cases_frame, events_frame
+from lockstep.harness.host import processes
+from lockstep.harness.report.frame import cases_frame, events_frame
 from tests.watchdog.test_teardown import hear_interrupts
 
 SCENARIO = "tests/campaign/two_ranks.yaml"

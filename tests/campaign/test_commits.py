@@ -6,14 +6,14 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from engines.command.plugin import ENGINE as COMMAND
-from harness.campaign.commits import with_commits
-from harness.launch.commit import commit_of, state_of
-from harness.report.history import history_frame, rates, update
-from harness.report.plan import Planned
-from harness.report.store import RunStore
-from harness.scenario.case import Case
-from harness.scenario.load import load_all
+from lockstep.engines.command.plugin import ENGINE as COMMAND
+from lockstep.harness.campaign.commits import with_commits
+from lockstep.harness.launch.commit import commit_of, state_of
+from lockstep.harness.report.history import history_frame, rates, update
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.store import RunStore
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.load import load_all
 from tests.report.samples import hang, success
 from tests.source.test_bisect import commits, git
 from tests.source.trees import ALONE, TOGETHER, engine_tree

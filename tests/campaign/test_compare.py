@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.campaign.compare import KINDS, Change, Comparison, Tolerance, compare
-from harness.campaign.past import Found, Past, read_past
-from harness.commands.compare import _markdown
-from harness.report import markdown
-from harness.report.rebuild import rebuild
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.campaign.compare import KINDS, Change, Comparison, Tolerance, compare
+from lockstep.harness.campaign.past import Found, Past, read_past
+from lockstep.harness.commands.compare import _markdown
+from lockstep.harness.report import markdown
+from lockstep.harness.report.rebuild import rebuild
+from lockstep.harness.scenario.errors import ScenarioError
 from tests.campaign.test_command_line import lockstep
 from tests.report.samples import NAMES, case, hang, store, success
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.campaign.devices import Machine, assign
-from harness.host.gpus import Gpu
-from harness.launch.launcher import LaunchError
-from harness.scenario.case import Case
-from harness.scenario.load import load_all
+from lockstep.harness.campaign.devices import Machine, assign
+from lockstep.harness.host.gpus import Gpu
+from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.load import load_all
 
 H100 = Gpu(0, "NVIDIA H100", "580", 80 << 30, 0, {})
 GPU, NO_GPU, NO_CUDA = Machine([H100], True), Machine([], True), Machine([H100], False)

@@ -6,10 +6,10 @@ import json
 import os
 from pathlib import Path
 
-from harness.campaign.run import rerun_command
-from harness.launch.interface import Interface
-from harness.launch.launcher import local
-from harness.launch.rank_map import Node, RankMap
+from lockstep.harness.campaign.run import rerun_command
+from lockstep.harness.launch.interface import Interface
+from lockstep.harness.launch.launcher import local
+from lockstep.harness.launch.rank_map import Node, RankMap
 from tests.campaign.test_command_line import SCENARIO, lockstep
 from tests.report.samples import case
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from harness.campaign.launches import launches
-from harness.judge.verdict import Cause, Finding, FindingKind, Outcome, Verdict
+from lockstep.harness.campaign.launches import launches
+from lockstep.harness.judge.verdict import Cause, Finding, FindingKind, Outcome, Verdict
 from tests.watchdog.launch import case
 
 GOOD = Verdict(Outcome.SUCCESS, text="All ranks finished.")

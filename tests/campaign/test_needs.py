@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.campaign.needs import complete
-from harness.launch.launcher import LaunchError
-from harness.scenario.load import load_all
+from lockstep.harness.campaign.needs import complete
+from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.scenario.load import load_all
 
 MINIMAL = load_all(["scenarios/tensorrt_llm/max-batch-size-1.yaml"])
 SOURCE = load_all(["scenarios/source/trtllm-generation-capture.yaml"])

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from harness.host import processes
-from harness.report.evidence import KILLED
-from harness.report.files import held
-from harness.report.store import LOCK
+from lockstep.harness.cli import main
+from lockstep.harness.host import processes
+from lockstep.harness.report.evidence import KILLED
+from lockstep.harness.report.files import held
+from lockstep.harness.report.store import LOCK
 from tests.campaign.test_command_line import SCENARIO, lockstep
 from tests.watchdog.test_teardown import hear_interrupts
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.compare import KINDS
-from harness.campaign.waives import Meanwhile, load_waives
-from harness.scenario.load import load_all
+from lockstep.harness.campaign.compare import KINDS
+from lockstep.harness.campaign.waives import Meanwhile, load_waives
+from lockstep.harness.scenario.load import load_all
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "nightly.md").read_text()

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.campaign.plan import Wanted, plan
-from harness.campaign.resume import environment_differences, plan_differences
-from harness.campaign.shard import Shard
-from harness.report.plan import Planned
-from harness.scenario.case import Case, Expectation
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.campaign.plan import Wanted, plan
+from lockstep.harness.campaign.resume import environment_differences, plan_differences
+from lockstep.harness.campaign.shard import Shard
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.scenario.case import Case, Expectation
+from lockstep.harness.scenario.errors import ScenarioError
 from tests.watchdog.launch import case
 
 HUNG = Expectation("hang", cause="deadlock")

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from harness.campaign.needs import complete, placeable
-from harness.placement.pool import Pool
-from harness.report.names import slug
-from harness.scenario.case import Case
-from harness.scenario.load import load_all
+from lockstep.harness.campaign.needs import complete, placeable
+from lockstep.harness.placement.pool import Pool
+from lockstep.harness.report.names import slug
+from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.load import load_all
 
 ROOT = Path(__file__).parents[2]
 LOCKSTEP = str(Path(sys.executable).parent / "lockstep")

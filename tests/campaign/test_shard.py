@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.campaign.cost import costs, guess
-from harness.campaign.shard import Shard, deal, fingerprint
-from harness.scenario.case import Case, Expectation
+from lockstep.harness.campaign.cost import costs, guess
+from lockstep.harness.campaign.shard import Shard, deal, fingerprint
+from lockstep.harness.scenario.case import Case, Expectation
 from tests.watchdog.launch import case
 
 COSTS = st.dictionaries(st.text(max_size=6), st.floats(0, 1e4), max_size=60)

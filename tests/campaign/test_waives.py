@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.waives import Waive, load_waives
-from harness.scenario.case import Expectation
-from harness.scenario.errors import FileErrors
-from harness.scenario.expectation import differences
-from harness.scenario.load import discover
+from lockstep.harness.campaign.waives import Waive, load_waives
+from lockstep.harness.scenario.case import Expectation
+from lockstep.harness.scenario.errors import FileErrors
+from lockstep.harness.scenario.expectation import differences
+from lockstep.harness.scenario.load import discover
 from tests.report.samples import NAMES, case, hang
 
 CASES = [case(name) for name in NAMES]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.channel.pacing import LAPSE_S, Listening, Share, beat_s, crowding, gather_s, round_s
+from lockstep.harness.channel.pacing import LAPSE_S, Listening, Share, beat_s, crowding, gather_s, round_s
 
 ROUNDS = st.lists(st.tuples(st.floats(0.001, 100.0), st.booleans()), max_size=50)
 

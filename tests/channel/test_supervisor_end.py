@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from harness.channel.bootstrap import Plan
-from harness.channel.supervisor_end import CONNECT_S, Line, LostError
-from harness.channel.watchdog_end import Head
-from harness.launch.job import free_port
+from lockstep.harness.channel.bootstrap import Plan
+from lockstep.harness.channel.supervisor_end import CONNECT_S, Line, LostError
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.launch.job import free_port
 
 
 def plan(endpoint: str, head: Head, silence_s: float = 30.0) -> Plan:

@@ -10,9 +10,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from harness.commands.hosts import load
-from harness.launch.launcher import find
-from harness.watchdog.engine_session import Watchdog
+from lockstep.harness.commands.hosts import load
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.watchdog.engine_session import Watchdog
 from tests.watchdog.launch import case
 
 LIMITS = {"deadline_s": 60.0, "livelock_s": 40.0, "launch_s": 40.0, "silence_s": 6.0}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.launch.launcher import find
+from lockstep.harness.launch.launcher import find
 from tests.cluster.hosts import ROOT, Cluster
 from tests.cluster.support import (
     BIN,
@@ -104,7 +104,7 @@ def test_what_ranks_are_told(cluster: Cluster) -> None:
     assert {one["MASTER_ADDR"] for one in told} == {"10.77.0.11"}
     assert {one["SECRET"] for one in told} == {"do not show this"}
     lines = "\n".join(seen)
-    assert "harness.supervisor.program" in lines
+    assert "lockstep.harness.supervisor.program" in lines
     assert "told.py" in lines
     assert "do not show this" not in lines
     assert "secret_key" not in lines

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.files import read_lines
+from lockstep.harness.report.files import read_lines
 from tests.cluster.hosts import HOME, ROOT, Cluster
 from tests.deploy.test_kubernetes import SSHD, container
 

@@ -166,7 +166,9 @@ def test_supervisors_of_a_node_are_killed(program: str, cluster: Cluster) -> Non
     def kill() -> bool:
         """As soon as both are there: their ranks may be anywhere between their start and their end."""
         found = [
-            pid for pid, words in cluster["node2"].processes().items() if words[1:3] == ["-m", "harness.supervisor.rank"]
+            pid
+            for pid, words in cluster["node2"].processes().items()
+            if words[1:3] == ["-m", "lockstep.harness.supervisor.rank"]
         ]
         if len(found) == 2:
             for pid in found:
@@ -192,9 +194,11 @@ def test_supervisors_of_a_program_are_killed(cluster: Cluster) -> None:
     def kill() -> bool:
         """When the program has been started below it."""
         processes = cluster["node2"].processes()
-        if not any("both_receive" in words and "harness.supervisor.program" not in words for words in processes.values()):
+        if not any(
+            "both_receive" in words and "lockstep.harness.supervisor.program" not in words for words in processes.values()
+        ):
             return False
-        found = [pid for pid, words in processes.items() if words[1:3] == ["-m", "harness.supervisor.program"]]
+        found = [pid for pid, words in processes.items() if words[1:3] == ["-m", "lockstep.harness.supervisor.program"]]
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return bool(found)
@@ -213,7 +217,7 @@ def test_what_killed_supervisors_leave_is_swept(cluster: Cluster) -> None:
     run.until_it_runs()
     until(lambda: any(words[0] == "sleep" for words in cluster["node2"].processes().values()))
     for pid, words in cluster["node2"].processes().items():
-        if words[1:3] == ["-m", "harness.supervisor.rank"]:
+        if words[1:3] == ["-m", "lockstep.harness.supervisor.rank"]:
             os.kill(pid, signal.SIGKILL)
     verdict = run.verdict()
     assert said(verdict) == ("invalid", "node-lost"), verdict["text"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.launch import mpi
+from lockstep.harness.launch import mpi
 from tests.cluster.hosts import ROOT, Cluster
 from tests.cluster.hosts import missing as missing_hosts
 from tests.cluster.slurm import Slurm, missing, until

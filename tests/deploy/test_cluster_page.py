@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import EXIT_INTERRUPTED, parser
-from harness.placement.hosts import Host, parse_file
-from harness.report import exit_code
-from harness.report.prometheus import gauges
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.cli import EXIT_INTERRUPTED, parser
+from lockstep.harness.placement.hosts import Host, parse_file
+from lockstep.harness.report import exit_code
+from lockstep.harness.report.prometheus import gauges
+from lockstep.harness.scenario.errors import ScenarioError
 
 from .checkout import ROOT, run
 from .page import PAGE, commands, first_cells, host_file, parts

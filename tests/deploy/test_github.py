@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.report.files import read_lines
+from lockstep.harness.report.files import read_lines
 
 from .checkout import BASELINE, DEPLOY, another_blame, run
 from .schemas import complaints

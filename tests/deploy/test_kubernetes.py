@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from harness.placement.hosts import Host, parse_file
+from lockstep.harness.placement.hosts import Host, parse_file
 
 from .checkout import DEPLOY
 

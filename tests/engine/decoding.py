@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.control.request_feed import RequestFeed
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.serving.executor import Executor
-from engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.control.request_feed import RequestFeed
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.serving.executor import Executor
+from lockstep.engines.minimal.spec.settings import Settings
 from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, on_groups, settings
 
 SHARED = {"tp": 2, "ep": 2}  # ranks that have the same requests

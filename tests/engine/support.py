@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-from engines.minimal.base.protocols import Step, StepOutput
-from engines.minimal.comm.data_plane import DataPlane
-from engines.minimal.spec.settings import Settings
-from harness.scenario.load import load_all
-from harness.trace import Recorder, layout
+from lockstep.engines.minimal.base.protocols import Step, StepOutput
+from lockstep.engines.minimal.comm.data_plane import DataPlane
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.scenario.load import load_all
+from lockstep.harness.trace import Recorder, layout
 
 STUCK_S = 5.0
 

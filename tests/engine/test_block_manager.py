@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.block_manager import BlockManager
 
 
 @given(st.integers(1, 40), st.integers(1, 8), st.lists(st.tuples(st.booleans(), st.integers(0, 60)), max_size=40))

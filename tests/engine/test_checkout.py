@@ -7,21 +7,24 @@ from pathlib import Path
 
 import pytest
 
-import harness
-from harness.scenario.engine import at_checkout, find_engine
-from harness.scenario.errors import NotInCheckout, ScenarioError
+from lockstep import harness
+from lockstep.harness.scenario.engine import at_checkout, find_engine
+from lockstep.harness.scenario.errors import NotInCheckout, ScenarioError
 
 ENGINE = find_engine("minimal")
-MAIN = "import engines, engines.minimal.part, harness, harness.trace; print(engines.__path__[0], harness.__file__, __name__)"
+NOW = "import lockstep.engines.minimal.part; from lockstep import engines, harness; import lockstep.harness.trace"
+BEFORE = "import engines.minimal.part, engines, harness, harness.trace"  # commits from before there was one package
+MAIN = "{}; print(engines.__path__[0], harness.__file__, __name__)"
 
 
+@pytest.mark.parametrize("names", [NOW, BEFORE])
 @pytest.mark.parametrize("packages", [True, False])
 @pytest.mark.parametrize("inside", [True, False])
-def test_code_of_the_checkout_runs(packages: bool, inside: bool, tmp_path: Path) -> None:
+def test_code_of_the_checkout_runs(names: str, packages: bool, inside: bool, tmp_path: Path) -> None:
     """`engines` is the checkout's, with or without __init__.py; `harness` is not, even if the checkout has one."""
     engines = tmp_path / "engines"
     (engines / "minimal").mkdir(parents=True)
-    (engines / "minimal" / "__main__.py").write_text(MAIN)
+    (engines / "minimal" / "__main__.py").write_text(MAIN.format(names))
     (engines / "minimal" / "part.py").write_text("")
     for package in (engines, engines / "minimal") if packages else ():
         (package / "__init__.py").write_text("")

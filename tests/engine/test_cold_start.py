@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.base.batch import Shape
-from engines.minimal.base.json_cache import JsonCache
-from engines.minimal.base.protocols import StepOutput
-from engines.minimal.control.step_broadcast import StepBroadcast
-from engines.minimal.device.host_memory import HostMemory
-from engines.minimal.failure.crash import Crash
-from engines.minimal.failure.faults import Faults
-from engines.minimal.failure.hang_detector import HangDetector
-from engines.minimal.model.moe_alltoall import MoeAllToAll
-from engines.minimal.serving.idle_batch import count_prompts, last_token
-from engines.minimal.spec.settings import Fault
-from engines.minimal.warmup.autotuner import Autotuner, tactics_of
-from engines.minimal.warmup.kernels import Kernels
-from harness.scenario.errors import ScenarioError
-from harness.scenario.load import load_all
+from lockstep.engines.minimal.base.batch import Shape
+from lockstep.engines.minimal.base.json_cache import JsonCache
+from lockstep.engines.minimal.base.protocols import StepOutput
+from lockstep.engines.minimal.control.step_broadcast import StepBroadcast
+from lockstep.engines.minimal.device.host_memory import HostMemory
+from lockstep.engines.minimal.failure.crash import Crash
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.failure.hang_detector import HangDetector
+from lockstep.engines.minimal.model.moe_alltoall import MoeAllToAll
+from lockstep.engines.minimal.serving.idle_batch import count_prompts, last_token
+from lockstep.engines.minimal.spec.settings import Fault
+from lockstep.engines.minimal.warmup.autotuner import Autotuner, tactics_of
+from lockstep.engines.minimal.warmup.kernels import Kernels
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.load import load_all
 from tests.engine.support import LocalPlane, Log, Stuck, TableDevice, ThreadCommunicator, on_groups, on_ranks, settings
 from tests.engine.test_control_flow import check_decoded, launch
 

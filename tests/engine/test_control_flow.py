@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.requests import VOCABULARY
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.serving.executor import Executor
-from engines.minimal.spec.settings import Settings
-from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
-from engines.minimal.warmup.warm_up import WarmUp
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.requests import VOCABULARY
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.serving.executor import Executor
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.engines.minimal.warmup.warm_up import WarmUp
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, alone, following, on_groups, settings
 
 DRAFTS = 3

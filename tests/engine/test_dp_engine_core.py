@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Step, StepOutput
-from engines.minimal.data_parallel.drafter import Drafter
-from engines.minimal.data_parallel.engine_core import DpEngineCore
-from engines.minimal.data_parallel.inbox import Inbox
-from engines.minimal.data_parallel.model_runner import DpModelRunner
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.serving.generation import Generation
-from engines.minimal.serving.scheduler import Scheduler
-from engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Step, StepOutput
+from lockstep.engines.minimal.data_parallel.drafter import Drafter
+from lockstep.engines.minimal.data_parallel.engine_core import DpEngineCore
+from lockstep.engines.minimal.data_parallel.inbox import Inbox
+from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.serving.generation import Generation
+from lockstep.engines.minimal.serving.scheduler import Scheduler
+from lockstep.engines.minimal.spec.settings import Settings
 from tests.engine.decoding import ListPool
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, following, on_groups, settings
 from tests.engine.test_control_flow import plain

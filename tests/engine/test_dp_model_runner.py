@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engines.minimal.base.batch import Row
-from engines.minimal.base.protocols import Graph, Step, StepOutput
-from engines.minimal.data_parallel.model_runner import DpModelRunner
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.base.batch import Row
+from lockstep.engines.minimal.base.protocols import Graph, Step, StepOutput
+from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.spec.settings import Settings
 from tests.engine.support import Log, ThreadCommunicator, on_groups, settings
 
 GENERATION, PREFILL = (1, 2, 8), (4, 16)

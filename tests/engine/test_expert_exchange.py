@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.minimal.comm.data_plane import Hooks
-from engines.minimal.model.expert_exchange import ExpertExchange
-from engines.minimal.model.moe_alltoall import MoeAllToAll
-from engines.minimal.model.partitioned import Partitioned
+from lockstep.engines.minimal.comm.data_plane import Hooks
+from lockstep.engines.minimal.model.expert_exchange import ExpertExchange
+from lockstep.engines.minimal.model.moe_alltoall import MoeAllToAll
+from lockstep.engines.minimal.model.partitioned import Partitioned
 from tests.engine.support import ThreadCommunicator, on_groups
 from tests.engine.test_mappings import ThreadPlane
 

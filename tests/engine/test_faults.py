@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.failure.faults import Faults, LeaveEarly
-from engines.minimal.spec.settings import Fault
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.failure.faults import Faults, LeaveEarly
+from lockstep.engines.minimal.spec.settings import Fault
 from tests.engine.support import Log
 from tests.engine.test_control_flow import ISSUE_14986, check_decoded, launch
 
@@ -93,9 +93,9 @@ def test_exhaust_at_a_shape_meets_that_shape() -> None:
 
 PROGRAM = """
 import sys, threading, time
-from engines.minimal.failure.faults import Faults
-from engines.minimal.spec.settings import Fault
-from harness.trace import Recorder
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.spec.settings import Fault
+from lockstep.harness.trace import Recorder
 
 ticks = []
 def tick():

@@ -7,12 +7,12 @@ import random
 import pytest
 import torch
 
-from engines.minimal.base.protocols import Step
-from engines.minimal.comm.data_plane import Hooks
-from engines.minimal.device.cpu import CpuDevice
-from engines.minimal.device.kv_pool import KvPool
-from engines.minimal.model.decoder import Model, shard
-from engines.minimal.spec.settings import LAYERS
+from lockstep.engines.minimal.base.protocols import Step
+from lockstep.engines.minimal.comm.data_plane import Hooks
+from lockstep.engines.minimal.device.cpu import CpuDevice
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.model.decoder import Model, shard
+from lockstep.engines.minimal.spec.settings import LAYERS
 from tests.engine.support import LocalPlane, Log, settings
 
 SETTINGS = settings()

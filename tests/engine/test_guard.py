@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.minimal.base.batch import Attempt, Batch
-from engines.minimal.warmup.guard import Guard
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Attempt, Batch
+from lockstep.engines.minimal.warmup.guard import Guard
+from lockstep.harness.trace import Recorder
 from tests.engine.support import ThreadCommunicator, on_ranks
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.serving.kv_agent import KvAgent, TransferError, fetch
+from lockstep.engines.minimal.serving.kv_agent import KvAgent, TransferError, fetch
 from tests.engine.decoding import APART, all_decoded, decode
 
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.protocols import StepOutput
-from engines.minimal.comm.data_plane import Hooks
-from engines.minimal.device.cpu import CpuDevice
-from engines.minimal.device.kv_pool import KvPool
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.model.decoder import Model, shard
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.protocols import StepOutput
+from lockstep.engines.minimal.comm.data_plane import Hooks
+from lockstep.engines.minimal.device.cpu import CpuDevice
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.model.decoder import Model, shard
 from tests.engine.support import LocalPlane, Log, ThreadCommunicator, on_groups, settings
 
 SEED = 7

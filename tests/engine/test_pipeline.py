@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.base.protocols import StepOutput
-from engines.minimal.base.requests import own_requests
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.engines.minimal.base.protocols import StepOutput
+from lockstep.engines.minimal.base.requests import own_requests
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
 from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, alone, on_groups, settings
 
 OUTPUT = StepOutput((7, 8), ((1, 2), (3, 4)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.minimal.device.placement import Seat, place
+from lockstep.engines.minimal.device.placement import Seat, place
 
 
 def seats(ranks: list[int], gpus: int) -> list[Seat]:

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.comm.data_plane import Hooks
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.device.cpu import CpuDevice
-from engines.minimal.device.kv_pool import KvPool
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.model.decoder import Model, shard
-from engines.minimal.serving.executor import Executor
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.comm.data_plane import Hooks
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.device.cpu import CpuDevice
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.model.decoder import Model, shard
+from lockstep.engines.minimal.serving.executor import Executor
 from tests.engine.decoding import SHARED, Decoded, all_decoded, decode
 from tests.engine.support import LocalPlane, Log, Stuck, alone, settings
 

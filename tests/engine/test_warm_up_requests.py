@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.minimal.base.batch import Shape, capture_request, intersection, max_context_tokens, warmup_request
-from engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.batch import Shape, capture_request, intersection, max_context_tokens, warmup_request
+from lockstep.engines.minimal.base.block_manager import BlockManager
 from tests.engine.support import settings
 
 BASE = settings()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.gpus import gpus, torch_has_cuda
+from lockstep.harness.host.gpus import gpus, torch_has_cuda
 
 HERE = Path(__file__).parent
 

@@ -7,15 +7,15 @@ import random
 import torch
 import torch.distributed as dist
 
-from engines.minimal.base.protocols import Step
-from engines.minimal.comm.breadcrumbs import Breadcrumbs
-from engines.minimal.comm.data_plane import DataPlane, Hooks
-from engines.minimal.comm.nccl import NcclGroup
-from engines.minimal.device.cuda import CudaDevice
-from engines.minimal.device.gpu_memory import GpuMemory
-from engines.minimal.device.kv_pool import KvPool
-from engines.minimal.model.decoder import Model, shard
-from harness.trace import Recorder, layout
+from lockstep.engines.minimal.base.protocols import Step
+from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
+from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks
+from lockstep.engines.minimal.comm.nccl import NcclGroup
+from lockstep.engines.minimal.device.cuda import CudaDevice
+from lockstep.engines.minimal.device.gpu_memory import GpuMemory
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.model.decoder import Model, shard
+from lockstep.harness.trace import Recorder, layout
 from tests.engine.support import Log, alone, settings
 
 SETTINGS = settings()

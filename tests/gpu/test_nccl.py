@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch.distributed as dist
 
-from harness.trace import layout
-from harness.trace.breadcrumb import Crumb
+from lockstep.harness.trace import layout
+from lockstep.harness.trace.breadcrumb import Crumb
 from tests.gpu.support import device, nccl, recorder_on, step
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.host.gpus import gpus
+from lockstep.harness.host.gpus import gpus
 
 LOCKSTEP = str(Path(sys.executable).parent / "lockstep")
 

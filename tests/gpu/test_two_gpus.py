@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.gpus import gpus
+from lockstep.harness.host.gpus import gpus
 
 LOCKSTEP = str(Path(sys.executable).parent / "lockstep")
 CASES = (

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.host import leftovers
-from harness.host.gpus import Gpu
-from harness.judge.verdict import Outcome, Verdict
-from harness.watchdog.teardown.local_cleanup import Teardown
+from lockstep.harness.host import leftovers
+from lockstep.harness.host.gpus import Gpu
+from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.watchdog.teardown.local_cleanup import Teardown
 
 PID = 2**22 + 7  # of no process
 

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from harness.host.shared_folder import STALE_S, NodeFolder, remove_stale
+from lockstep.harness.host.shared_folder import STALE_S, NodeFolder, remove_stale
 
-HOLDS = "import sys, time; from pathlib import Path; from harness.host.shared_folder import NodeFolder\n"
+HOLDS = "import sys, time; from pathlib import Path; from lockstep.harness.host.shared_folder import NodeFolder\n"
 HOLDS += "folder = NodeFolder(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.judge.alike import Alike
-from harness.judge.divergence import Split, index, parting, split, split_before
-from harness.judge.graph import Stuck, stuck
-from harness.judge.history import History
-from harness.trace import Recorder, layout
-from harness.trace.ring import Ring
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.judge.alike import Alike
+from lockstep.harness.judge.divergence import Split, index, parting, split, split_before
+from lockstep.harness.judge.graph import Stuck, stuck
+from lockstep.harness.judge.history import History
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.ring import Ring
+from lockstep.harness.watchdog.ranks.rank_table import Members
 from tests.watchdog.simulated_start import simulate
 from tests.watchdog.simulated_supervisors import SimulatedRank
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.clock import DRIFT, OURS, Clock, Time, first
+from lockstep.harness.judge.clock import DRIFT, OURS, Clock, Time, first
 
 S = 1_000_000_000
 SLACK_NS = 2  # of rounding

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge.flight import diagnose
+from lockstep.harness.judge.flight import diagnose
 
 
 def dump(*calls: tuple[str, int, str, str], ranks: str = "[0, 1]", size: int = 4) -> dict[str, Any]:

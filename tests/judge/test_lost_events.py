@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.judge.graph import stuck
-from harness.trace import Recorder, layout
-from harness.trace.ring import Ring, decode
-from harness.trace.state import RankState
+from lockstep.harness.judge.graph import stuck
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.ring import Ring, decode
+from lockstep.harness.trace.state import RankState
 
 CAPACITY = 64
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.history import CapturedGraph, History
-from harness.judge.manifests import NOTHING, graph_mismatch
-from harness.trace.state import CommInfo
+from lockstep.harness.judge.history import CapturedGraph, History
+from lockstep.harness.judge.manifests import NOTHING, graph_mismatch
+from lockstep.harness.trace.state import CommInfo
 
 KEY = "nccl:ep#1@x"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.divergence import first_mismatch
-from harness.judge.history import History
-from harness.judge.picture import Limit
-from harness.judge.verdict import Cause
+from lockstep.harness.judge.divergence import first_mismatch
+from lockstep.harness.judge.history import History
+from lockstep.harness.judge.picture import Limit
+from lockstep.harness.judge.verdict import Cause
 from tests.judge.test_verdicts import Script, Stopped, blame_of, judged
 
 

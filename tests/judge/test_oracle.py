@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.graph import stuck
-from harness.trace import Comm, Need, Recorder, layout
-from harness.trace.event import RECORD, Record
-from harness.trace.state import RankState, Status, Wait
+from lockstep.harness.judge.graph import stuck
+from lockstep.harness.trace import Comm, Need, Recorder, layout
+from lockstep.harness.trace.event import RECORD, Record
+from lockstep.harness.trace.state import RankState, Status, Wait
 from tests.judge.programs import (
     COLLECTIVES,
     Op,

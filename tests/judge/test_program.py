@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.clock import Time
-from harness.judge.decide import decide
-from harness.judge.history import History
-from harness.judge.picture import Failure, Picture, Process
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.trace.state import RankState, Status
+from lockstep.harness.judge.clock import Time
+from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.history import History
+from lockstep.harness.judge.picture import Failure, Picture, Process
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.trace.state import RankState, Status
 
 S = 1_000_000_000
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.graph import stuck
-from harness.trace import Recorder, layout
-from harness.trace.breadcrumb import enter, leave
-from harness.trace.handles import Comm, Wait
-from harness.trace.ring import Ring, decode
-from harness.trace.state import STREAM_WAITER, RankState
+from lockstep.harness.judge.graph import stuck
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.breadcrumb import enter, leave
+from lockstep.harness.trace.handles import Comm, Wait
+from lockstep.harness.trace.ring import Ring, decode
+from lockstep.harness.trace.state import STREAM_WAITER, RankState
 
 # What a host does: meet all at the host, hand one collective of a lane to the stream, replay a graph of two, synchronize,
 # and at the end raise or return, and stay.

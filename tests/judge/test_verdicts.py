@@ -7,14 +7,14 @@ from contextlib import suppress
 
 import pytest
 
-from harness.judge.decide import decide
-from harness.judge.graph import stuck
-from harness.judge.history import History
-from harness.judge.picture import Limit, Picture, Process
-from harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
-from harness.trace import Comm, Recorder
-from harness.trace.ring import Ring, decode
-from harness.trace.state import RankState, Status
+from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.graph import stuck
+from lockstep.harness.judge.history import History
+from lockstep.harness.judge.picture import Limit, Picture, Process
+from lockstep.harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
+from lockstep.harness.trace import Comm, Recorder
+from lockstep.harness.trace.ring import Ring, decode
+from lockstep.harness.trace.state import RankState, Status
 
 
 class Stopped(Exception):  # noqa: N818: no error, the end of a script

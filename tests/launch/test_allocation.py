@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.launch import allocation, mpi, srun
-from harness.launch.launcher import is_name
-from harness.launch.own_allocation import Wish, wish_for
-from harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch import allocation, mpi, srun
+from lockstep.harness.launch.launcher import is_name
+from lockstep.harness.launch.own_allocation import Wish, wish_for
+from lockstep.harness.launch.rank_map import Node, RankMap
 
 COUNTS = st.lists(st.integers(1, 128), min_size=1, max_size=12)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.launch.interface import choose_interface, interfaces, is_this_host, resolve
-from harness.scenario.errors import ScenarioError
+from lockstep.harness.launch.interface import choose_interface, interfaces, is_this_host, resolve
+from lockstep.harness.scenario.errors import ScenarioError
 
 
 @pytest.mark.parametrize("wanted", ["lo", "127.0.0.1", "127.0.0.0/8", None])

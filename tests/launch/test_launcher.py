@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.launch.interface import Interface
-from harness.launch.job import Job
-from harness.launch.launcher import Launcher, LaunchError, find, identify
-from harness.launch.probe import checks, environment
-from harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.interface import Interface
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.launcher import Launcher, LaunchError, find, identify
+from lockstep.harness.launch.probe import checks, environment
+from lockstep.harness.launch.rank_map import Node, RankMap
 
 
 def program(folder: Path, text: str) -> str:

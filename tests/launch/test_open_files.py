@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from harness.launch.open_files import RAISED
+from lockstep.harness.launch.open_files import RAISED
 
 PROGRAM = """
 import os, resource, sys
-from harness.launch import open_files
-from harness.launch.launcher import LaunchError
+from lockstep.harness.launch import open_files
+from lockstep.harness.launch.launcher import LaunchError
 resource.setrlimit(resource.RLIMIT_NOFILE, (200, int(sys.argv[1])))
 try:
     environ = open_files.allow(int(sys.argv[2]))

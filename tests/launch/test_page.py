@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.launch.ssh import OPTIONS
-from harness.placement.hosts import Host, parse_file
+from lockstep.harness.launch.ssh import OPTIONS
+from lockstep.harness.placement.hosts import Host, parse_file
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "hosts.md").read_text()

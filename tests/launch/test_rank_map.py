@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.rank_map import Node, RankMap
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6))

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.host import processes
-from harness.launch import survey as room
-from harness.launch.answer import Answer, find, line
-from harness.launch.launcher import find as find_launcher
-from harness.launch.launcher import local
-from harness.launch.probe import Check, facts
-from harness.launch.rank_map import RankMap
-from harness.launch.survey import survey
+from lockstep.harness.host import processes
+from lockstep.harness.launch import survey as room
+from lockstep.harness.launch.answer import Answer, find, line
+from lockstep.harness.launch.launcher import find as find_launcher
+from lockstep.harness.launch.launcher import local
+from lockstep.harness.launch.probe import Check, facts
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.launch.survey import survey
 from tests.campaign.test_command_line import SCENARIO, lockstep
 
 LOST = "localhost:2,nowhere.invalid:2"  # of these hosts one cannot be reached

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness.placement.allocator import Seat, Seats, find
-from harness.placement.backfill import Turns
-from harness.placement.request import Gpus, NoRoomError, Room, Wish, size, wish
+from lockstep.harness.placement.allocator import Seat, Seats, find
+from lockstep.harness.placement.backfill import Turns
+from lockstep.harness.placement.request import Gpus, NoRoomError, Room, Wish, size, wish
 from tests.placement.test_request import one
 
 ROOMS = st.tuples(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=3), st.integers(1, 3)).map(

@@ -7,10 +7,10 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.launch.interface import Interface
-from harness.launch.rank_map import Node
-from harness.placement.dealing import Hosts, deal
-from harness.placement.hosts import Host
+from lockstep.harness.launch.interface import Interface
+from lockstep.harness.launch.rank_map import Node
+from lockstep.harness.placement.dealing import Hosts, deal
+from lockstep.harness.placement.hosts import Host
 
 SLOTS = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 

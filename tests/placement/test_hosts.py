@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.placement.hosts import INLINE, Host, load_hosts, parse_file, parse_list
-from harness.scenario.errors import FileErrors, Problem, ScenarioError
+from lockstep.harness.placement.hosts import INLINE, Host, load_hosts, parse_file, parse_list
+from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,6}[a-z0-9](\.[a-z]{2})?|10\.0\.0\.[1-9]", fullmatch=True)
 ENTRIES = st.lists(st.tuples(NAMES, st.integers(1, 300)), min_size=1, max_size=6)

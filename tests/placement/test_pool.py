@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.channel.bootstrap import Plan
-from harness.host.gpus import visible
-from harness.launch.rank_map import Node, RankMap
-from harness.placement.pool import Pool, jobs_of
-from harness.placement.request import Gpus, NoRoomError, Room, Wish
+from lockstep.harness.channel.bootstrap import Plan
+from lockstep.harness.host.gpus import visible
+from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.placement.pool import Pool, jobs_of
+from lockstep.harness.placement.request import Gpus, NoRoomError, Room, Wish
 from tests.placement.test_request import one
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.placement.request import Gpus, NoRoomError, Room, Wish, fits, wish
-from harness.scenario.case import Case
+from lockstep.harness.placement.request import Gpus, NoRoomError, Room, Wish, fits, wish
+from lockstep.harness.scenario.case import Case
 from tests.watchdog.launch import case
 
 PAIR = (Room("a", 4), Room("b", 4))

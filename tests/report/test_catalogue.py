@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
-from harness.commands.catalogue import not_modelled
-from harness.report.catalogue import MECHANISMS, render
-from harness.scenario.errors import ScenarioError
-from harness.scenario.frame import MechanismClass
-from harness.scenario.load import load_all
+from lockstep.harness.commands.catalogue import not_modelled
+from lockstep.harness.report.catalogue import MECHANISMS, render
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.frame import MechanismClass
+from lockstep.harness.scenario.load import load_all
 
 ROOT = Path(__file__).parents[2]
 CASES = load_all([ROOT / "scenarios"])

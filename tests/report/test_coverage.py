@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report import coverage
-from harness.report.line import not_judged
+from lockstep.harness.report import coverage
+from lockstep.harness.report.line import not_judged
 
 PLAN = {"id": "a", "scenario": "a", "path": "a.yaml", "slug": "a"}
 LINES = st.builds(

@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.report.history import FILE, history_frame, rates, update
-from harness.report.plan import Planned
-from harness.report.store import RunStore
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.report.history import FILE, history_frame, rates, update
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.store import RunStore
 from tests.campaign.test_command_line import lockstep
 
 from .samples import case, hang, success
@@ -128,7 +128,8 @@ def test_a_kill_half_way_loses_nothing(tmp_path: Path) -> None:
     for number in range(20):
         add(tmp_path, f"r{number:02}", "c1", [success(), hang()])
     good = dump(update(tmp_path))
-    code = "import sys, pathlib, harness.report.history as h; print(1, flush=True); h.update(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib; from lockstep.harness.report import history as h; print(1, flush=True); "
+    code += "h.update(pathlib.Path(sys.argv[1]))"
     for delay_s in (0.0, 0.02, 0.05):
         (tmp_path / FILE).unlink()
         child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml, Properties, TestCase
 
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.report.junit import classname, render
-from harness.report.line import not_judged
-from harness.report.plan import Planned
-from harness.report.store import RunStore
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.report.junit import classname, render
+from lockstep.harness.report.line import not_judged
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.store import RunStore
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.frame import events_frame
-from harness.trace.event import RECORD
-from harness.trace.log import EventLogWriter, describe, read_header, read_log
-from harness.trace.ring import Delta
+from lockstep.harness.report.frame import events_frame
+from lockstep.harness.trace.event import RECORD
+from lockstep.harness.trace.log import EventLogWriter, describe, read_header, read_log
+from lockstep.harness.trace.ring import Delta
 
 from .samples import deltas
 
@@ -141,7 +141,7 @@ def test_events_survive_sigkill(tmp_path: Path) -> None:
     """Every event that was appended before a SIGKILL of the writer is in the log."""
     path = tmp_path / "rank-0.events"
     code = (
-        "import sys, pathlib; from harness.trace.log import EventLogWriter\n"
+        "import sys, pathlib; from lockstep.harness.trace.log import EventLogWriter\n"
         "log = EventLogWriter(pathlib.Path(sys.argv[1]), 0)\n"
         "for n in range(10**9):\n"
         "    log.append(n.to_bytes(8, 'little') * 8, (str(n),), 0); print(n, flush=True)\n"

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.words import ranges
-from harness.report.line import NOT_RUN, not_judged
-from harness.report.markdown import HEAD, LIMIT_BYTES, counts, render
-from harness.report.table import PLAIN_WIDTH, show
+from lockstep.harness.judge.words import ranges
+from lockstep.harness.report.line import NOT_RUN, not_judged
+from lockstep.harness.report.markdown import HEAD, LIMIT_BYTES, counts, render
+from lockstep.harness.report.table import PLAIN_WIDTH, show
 
 from .samples import NAMES, case, hang, store, success
 

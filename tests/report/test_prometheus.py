@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness.cli import main
-from harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
-from harness.report.exit_code import exit_code
-from harness.report.line import NOT_RUN, Line, not_judged
-from harness.report.plan import Planned
-from harness.report.prometheus import NAMED_CASES, render
-from harness.report.rebuild import rebuild
-from harness.report.result import STANDINGS
-from harness.report.store import RunStore
+from lockstep.harness.cli import main
+from lockstep.harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
+from lockstep.harness.report.exit_code import exit_code
+from lockstep.harness.report.line import NOT_RUN, Line, not_judged
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.prometheus import NAMED_CASES, render
+from lockstep.harness.report.rebuild import rebuild
+from lockstep.harness.report.result import STANDINGS
+from lockstep.harness.report.store import RunStore
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
-from harness.cli import main
-from harness.judge.verdict import Verdict
-from harness.report.files import read_lines
-from harness.report.frame import cases_frame
-from harness.report.line import NOT_JUDGED
-from harness.report.rebuild import rebuild
-from harness.report.store import RunStore
+from lockstep.harness.cli import main
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.report.files import read_lines
+from lockstep.harness.report.frame import cases_frame
+from lockstep.harness.report.line import NOT_JUDGED
+from lockstep.harness.report.rebuild import rebuild
+from lockstep.harness.report.store import RunStore
 
 from .samples import NAMES, case, hang, store, success
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.report import junit, markdown, table
-from harness.report.exit_code import exit_code
-from harness.report.line import Line
-from harness.report.plan import Planned
-from harness.report.result import GREEN, Result, results
-from harness.report.store import RunStore
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.report import junit, markdown, table
+from lockstep.harness.report.exit_code import exit_code
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.result import GREEN, Result, results
+from lockstep.harness.report.store import RunStore
 
 from .samples import ENVIRONMENT, case, hang, success
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.verdict import Verdict
-from harness.report.files import locked
-from harness.report.frame import cases_frame
-from harness.report.names import new_run_id, slug
-from harness.report.store import RunStore
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.report.files import locked
+from lockstep.harness.report.frame import cases_frame
+from lockstep.harness.report.names import new_run_id, slug
+from lockstep.harness.report.store import RunStore
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 

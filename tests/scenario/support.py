@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.errors import FileErrors
-from harness.scenario.load import load
+from lockstep.harness.scenario.errors import FileErrors
+from lockstep.harness.scenario.load import load
 
 GOOD = """\
 name: sample

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.errors import FileErrors
-from harness.scenario.load import load
-from harness.scenario.schema import json_schema
+from lockstep.harness.scenario.errors import FileErrors
+from lockstep.harness.scenario.load import load
+from lockstep.harness.scenario.schema import json_schema
 
 GOOD = """\
 name: sample

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.errors import FileErrors
-from harness.scenario.load import load, load_all
+from lockstep.harness.scenario.errors import FileErrors
+from lockstep.harness.scenario.load import load, load_all
 from tests.scenario.support import GOOD, changed, problems, write
 
 Changes = list[tuple[str, str]]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scenario.case import Expectation
-from harness.scenario.expectation import differences
+from lockstep.harness.scenario.case import Expectation
+from lockstep.harness.scenario.expectation import differences
 
 RANKS = st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True)
 SIZES = st.lists(st.sampled_from([1, 2, 4]), unique=True)

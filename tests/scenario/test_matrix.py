@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scenario.load import load
-from harness.scenario.matrix import case_id, matching, points, substitute
+from lockstep.harness.scenario.load import load
+from lockstep.harness.scenario.matrix import case_id, matching, points, substitute
 from tests.scenario.support import changed, write
 
 KEYS = st.sampled_from(["a", "b.c", "b.d", "e.f.g"])

@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scenario.frame import Frame
-from harness.scenario.load import load
-from harness.scenario.nodes import nodes, wrong_nodes
+from lockstep.harness.scenario.frame import Frame
+from lockstep.harness.scenario.load import load
+from lockstep.harness.scenario.nodes import nodes, wrong_nodes
 from tests.scenario.support import changed, write
 
 GIVEN = Frame.model_validate({"name": "a", "source": "b", "summary": "c", "expect": [{"outcome": "success"}]})

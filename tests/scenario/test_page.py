@@ -13,12 +13,12 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from engines.minimal.plugin import ENGINE
-from engines.minimal.spec.schema import PHASES, PRESETS, Config, Guards
-from harness.scenario.frame import FaultKind, Frame, OutcomeWord, PerRank
-from harness.scenario.impossible import PHASES as FAULT_PHASES
-from harness.scenario.load import load
-from harness.scenario.validate import _models as models_in
+from lockstep.engines.minimal.plugin import ENGINE
+from lockstep.engines.minimal.spec.schema import PHASES, PRESETS, Config, Guards
+from lockstep.harness.scenario.frame import FaultKind, Frame, OutcomeWord, PerRank
+from lockstep.harness.scenario.impossible import PHASES as FAULT_PHASES
+from lockstep.harness.scenario.load import load
+from lockstep.harness.scenario.validate import _models as models_in
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scenarios.md").read_text()

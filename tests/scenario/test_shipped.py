@@ -10,12 +10,12 @@ import jsonschema
 import pytest
 import yaml
 
-from engines.minimal.plugin import ENGINE
-from engines.minimal.spec.schema import PHASES, PRESETS
-from harness.scenario.case import Expectation
-from harness.scenario.errors import ScenarioError
-from harness.scenario.load import discover, load, load_all
-from harness.scenario.schema import json_schema
+from lockstep.engines.minimal.plugin import ENGINE
+from lockstep.engines.minimal.spec.schema import PHASES, PRESETS
+from lockstep.harness.scenario.case import Expectation
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.load import discover, load, load_all
+from lockstep.harness.scenario.schema import json_schema
 from tests.scenario.support import GOOD, changed, write
 
 ROOT = Path(__file__).parents[2]

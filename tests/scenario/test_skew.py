@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scenario.frame import Frame
-from harness.scenario.load import load
-from harness.scenario.skew import faults, record
+from lockstep.harness.scenario.frame import Frame
+from lockstep.harness.scenario.load import load
+from lockstep.harness.scenario.skew import faults, record
 from tests.scenario.support import GOOD, changed, problems, write
 
 PHASES = ("init", "general", "decode")

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.serving.executor import Executor
-from engines.minimal.spec.settings import Settings
-from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
-from engines.source.trtllm.upstream import UPSTREAM
-from engines.source.warm_up import SourceWarmUp
-from harness.scenario.load import load_all
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.serving.executor import Executor
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.engines.source.trtllm.upstream import UPSTREAM
+from lockstep.engines.source.warm_up import SourceWarmUp
+from lockstep.harness.scenario.load import load_all
 from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, on_groups
 
 

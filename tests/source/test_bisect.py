@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engines.source.plugin import ENGINE
-from harness.scenario.errors import NotInCheckout
-from harness.scenario.load import load
+from lockstep.engines.source.plugin import ENGINE
+from lockstep.harness.scenario.errors import NotInCheckout
+from lockstep.harness.scenario.load import load
 from tests.source.trees import ALONE, TOGETHER, engine_tree, runner_tree, write
 
 BASE = "tests/source/base.yaml"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.scenario.errors import FileErrors
-from harness.scenario.load import load
+from lockstep.harness.scenario.errors import FileErrors
+from lockstep.harness.scenario.load import load
 from tests.campaign.test_command_line import lockstep
 from tests.source.trees import ALONE, ENGINE, TOGETHER, engine_tree, runner_tree
 

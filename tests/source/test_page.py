@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.source.trtllm.upstream import UPSTREAM
+from lockstep.engines.source.trtllm.upstream import UPSTREAM
 from tests.campaign.test_command_line import lockstep
 from tests.source.trees import engine_tree
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.minimal.base.unable import Unable
-from engines.source.class_source import ClassSource
-from engines.source.namespace import World
-from engines.source.tree import Import, Module, Tree
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.source.class_source import ClassSource
+from lockstep.engines.source.namespace import World
+from lockstep.engines.source.tree import Import, Module, Tree
 from tests.source.trees import write
 
 NAMES = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=5).map(".".join)

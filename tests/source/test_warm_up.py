@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from engines.minimal.base.unable import Unable
-from engines.source.trtllm.free_blocks import FreeBlocks
+from lockstep.engines.minimal.base.unable import Unable
+from lockstep.engines.source.trtllm.free_blocks import FreeBlocks
 from tests.engine.support import Stuck
 from tests.source.support import Ran, launch
 from tests.source.trees import ALONE, ENGINE, LOUD, RUNNER, TOGETHER, engine_tree, runner_tree, write

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from harness.judge.opinions import flight_opinion, opinions, ras_opinion
-from harness.judge.verdict import Blame
-from harness.supervisor import dumps
-from harness.watchdog.dump_decoding import read_json, read_pickle
+from lockstep.harness.judge.opinions import flight_opinion, opinions, ras_opinion
+from lockstep.harness.judge.verdict import Blame
+from lockstep.harness.supervisor import dumps
+from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 
 BLAME = Blame((1,), "decision", "x")
 

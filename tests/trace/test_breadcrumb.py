@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.trace.breadcrumb import NO_ROOM, Crumb, enter, leave
+from lockstep.harness.trace.breadcrumb import NO_ROOM, Crumb, enter, leave
 
 
 @given(st.lists(st.integers(0, 70_000), max_size=50), st.booleans())

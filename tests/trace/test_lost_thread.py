@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from harness.trace import Recorder, layout
-from harness.trace.ring import Ring, decode
-from harness.trace.state import RankState
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.ring import Ring, decode
+from lockstep.harness.trace.state import RankState
 
 
 def test_a_running_thread_whose_events_were_lost_still_runs() -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.trace import Kind, Recorder, layout
-from harness.trace.event import RECORD, Record
-from harness.trace.recorder import FULL
-from harness.trace.ring import Ring, decode
-from harness.trace.state import RankState
+from lockstep.harness.trace import Kind, Recorder, layout
+from lockstep.harness.trace.event import RECORD, Record
+from lockstep.harness.trace.recorder import FULL
+from lockstep.harness.trace.ring import Ring, decode
+from lockstep.harness.trace.state import RankState
 
 WRITER = """
 import sys
-from harness.trace import Recorder
+from lockstep.harness.trace import Recorder
 recorder = Recorder.attach()
 count = int(sys.argv[1])
 while count:

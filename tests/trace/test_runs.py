@@ -7,11 +7,11 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.trace import Recorder, layout
-from harness.trace.recorder import MAX_STRING
-from harness.trace.ring import Ring, decode
-from harness.trace.runs import pack, unpack
-from harness.trace.state import CommInfo, RankState
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.recorder import MAX_STRING
+from lockstep.harness.trace.ring import Ring, decode
+from lockstep.harness.trace.runs import pack, unpack
+from lockstep.harness.trace.state import CommInfo, RankState
 
 RANKS = st.one_of(
     st.lists(st.integers(0, 40), unique=True),

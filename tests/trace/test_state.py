@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.trace import Recorder, layout
-from harness.trace.handles import Wait as OpenWait
-from harness.trace.ring import Ring, decode
-from harness.trace.state import RankState, Status
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.handles import Wait as OpenWait
+from lockstep.harness.trace.ring import Ring, decode
+from lockstep.harness.trace.state import RankState, Status
 
 ACTIONS = st.lists(
     st.sampled_from(["enter world", "enter tp", "exit", "post tp", "send", "recv", "milestone", "phase"]), max_size=40

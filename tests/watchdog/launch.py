@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.judge.verdict import Verdict
-from harness.launch.launcher import find
-from harness.scenario.case import Case, Expectation, Limits
-from harness.watchdog.engine_session import Watchdog
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.launch.launcher import find
+from lockstep.harness.scenario.case import Case, Expectation, Limits
+from lockstep.harness.watchdog.engine_session import Watchdog
 
 
 def case(name: str, ranks: int, **limits: float) -> Case:

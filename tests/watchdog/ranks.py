@@ -23,7 +23,7 @@ mpi4py.rc.finalize = False
 
 from mpi4py import MPI  # noqa: E402
 
-from harness.trace import Recorder  # noqa: E402
+from lockstep.harness.trace import Recorder  # noqa: E402
 from tests.watchdog.simulated_device import SimulatedDevice  # noqa: E402
 
 WATCHED_S = 2.0

@@ -10,9 +10,9 @@ import threading
 import time
 from pathlib import Path
 
-from harness.trace import Recorder
-from harness.trace.breadcrumb import enter, leave
-from harness.trace.handles import Comm, Manifest
+from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.breadcrumb import enter, leave
+from lockstep.harness.trace.handles import Comm, Manifest
 
 
 class SimulatedDevice:

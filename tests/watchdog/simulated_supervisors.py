@@ -19,18 +19,18 @@ from typing import Any
 
 import zmq
 
-from harness.channel import codec
-from harness.channel.bootstrap import Plan, read_plan
-from harness.channel.identity import clocks, identity
-from harness.channel.pacing import beat_s, gather_s
-from harness.channel.supervisor_end import HANDSHAKE_MS
-from harness.host.processes import dies_with
-from harness.launch.launcher import Launcher
-from harness.supervisor.ring_reader import Feed
-from harness.trace import Recorder, layout
-from harness.trace.event import Kind
-from harness.trace.handles import Comm, Wait
-from harness.trace.ring import Ring
+from lockstep.harness.channel import codec
+from lockstep.harness.channel.bootstrap import Plan, read_plan
+from lockstep.harness.channel.identity import clocks, identity
+from lockstep.harness.channel.pacing import beat_s, gather_s
+from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
+from lockstep.harness.host.processes import dies_with
+from lockstep.harness.launch.launcher import Launcher
+from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.event import Kind
+from lockstep.harness.trace.handles import Comm, Wait
+from lockstep.harness.trace.ring import Ring
 from tests.watchdog.simulated_start import Op, Script, members_of, simulate
 
 CAPACITY = 512  # events of a ring: more than a simulated start-up has

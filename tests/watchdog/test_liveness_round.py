@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.watchdog.presence.liveness_round import RollCall, Step
+from lockstep.harness.watchdog.presence.liveness_round import RollCall, Step
 
 KIND = "all have ended"
 

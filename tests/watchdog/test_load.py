@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from harness.judge.verdict import Cause, Outcome
-from harness.watchdog.engine_session import Watchdog
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.judge.verdict import Cause, Outcome
+from lockstep.harness.watchdog.engine_session import Watchdog
+from lockstep.harness.watchdog.ranks.rank_table import Members
 from tests.watchdog.launch import case
 from tests.watchdog.simulated_supervisors import launcher
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge.verdict import Cause, Outcome, Verdict
-from harness.launch.launcher import Launcher
-from harness.launch.rank_map import RankMap
-from harness.trace.state import Status
-from harness.watchdog.engine_session import Watchdog
+from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.launch.launcher import Launcher
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.engine_session import Watchdog
 from tests.watchdog.launch import watchdog
 
 RANKS = 2

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.channel.identity import clocks, identity
-from harness.judge.clock import OURS
-from harness.judge.verdict import FindingKind, Node
-from harness.watchdog.presence.clock_sync import FIRST, HostClocks
-from harness.watchdog.presence.node_report import nodes, stranger, uneven
-from harness.watchdog.presence.registry import Roster
+from lockstep.harness.channel.identity import clocks, identity
+from lockstep.harness.judge.clock import OURS
+from lockstep.harness.judge.verdict import FindingKind, Node
+from lockstep.harness.watchdog.presence.clock_sync import FIRST, HostClocks
+from lockstep.harness.watchdog.presence.node_report import nodes, stranger, uneven
+from lockstep.harness.watchdog.presence.registry import Roster
 
 NODE = Node("a", "10.0.0.1", (0, 1), "3.11.7", "2.9.0", "4.1.1", 0.0, 0.0001)
 

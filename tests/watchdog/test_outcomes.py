@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import processes
-from harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
+from lockstep.harness.host import processes
+from lockstep.harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
 from tests.watchdog.launch import judge, watchdog
 from tests.watchdog.ranks import HUNGER_BYTES, WATCHED_S
 

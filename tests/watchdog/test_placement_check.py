@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.launch.rank_map import Node, RankMap
-from harness.watchdog.presence.placement_check import misplaced
+from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.watchdog.presence.placement_check import misplaced
 
 MAPS = st.lists(st.integers(1, 3), min_size=1, max_size=4)
 PLACES = st.sampled_from([("a", "1"), ("a", "2"), ("b", "3"), ("c", "4")])

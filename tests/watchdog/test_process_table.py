@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.supervisor.ring_reader import Feed
-from harness.trace import Need, Recorder
-from harness.trace.ring import Ring
-from harness.trace.state import Status
-from harness.watchdog.ranks.process_table import SPAWNER_S, Command, Crowd
-from harness.watchdog.ranks.rank_table import SETTLE_S
+from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.trace import Need, Recorder
+from lockstep.harness.trace.ring import Ring
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.ranks.process_table import SPAWNER_S, Command, Crowd
+from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 
 
 class Program:

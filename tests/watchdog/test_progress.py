@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.trace.state import RankState, Status
-from harness.watchdog.progress import LIVELOCK_TURNS, Progress
+from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.watchdog.progress import LIVELOCK_TURNS, Progress
 
 SECOND = 1_000_000_000
 

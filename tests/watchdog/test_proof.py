@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.trace.event import Need
-from harness.trace.state import Wait
-from harness.watchdog.proof import ASK_FIRST, Proof
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import Wait
+from lockstep.harness.watchdog.proof import ASK_FIRST, Proof
+from lockstep.harness.watchdog.ranks.rank_table import Members
 
 WORLD, PAIR = "mpi:world#1@0", "mpi:pair#1@0"
 

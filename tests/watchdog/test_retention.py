@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.divergence import first_mismatch, index
-from harness.judge.history import History
-from harness.trace import Recorder, layout
-from harness.trace.event import RECORD
-from harness.trace.ring import Ring
-from harness.watchdog.ranks.retention import LEAST_BYTES, RANK_BYTES, Keeps
+from lockstep.harness.judge.divergence import first_mismatch, index
+from lockstep.harness.judge.history import History
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.event import RECORD
+from lockstep.harness.trace.ring import Ring
+from lockstep.harness.watchdog.ranks.retention import LEAST_BYTES, RANK_BYTES, Keeps
 
 
 @given(st.integers(1, 100_000), st.integers(1 << 20, 1 << 33))

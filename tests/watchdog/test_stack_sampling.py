@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.trace.event import Need
-from harness.trace.state import RankState, Wait
-from harness.watchdog.stack_sampling import MOST, left_out_text, sample
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import RankState, Wait
+from lockstep.harness.watchdog.stack_sampling import MOST, left_out_text, sample
 
 
 def states(size: int) -> dict[int, RankState]:

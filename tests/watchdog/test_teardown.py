@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import processes
+from lockstep.harness.host import processes
 from tests.watchdog.launch import judge
 
 RANKS = 3
@@ -106,7 +106,9 @@ def test_supervisor_killed(mark: str, tmp_path: Path) -> None:
         [sys.executable, "-m", "tests.watchdog.launch", "spin", str(RANKS), str(tmp_path)], stdout=subprocess.PIPE
     )
     assert processes.wait_until(lambda: len(list(tmp_path.glob("rank-*.events"))) == RANKS, 30.0)  # all have reported
-    victim = next(pid for pid in processes.with_variable(MARK, mark) if b"harness.supervisor.rank" in command_line(pid))
+    victim = next(
+        pid for pid in processes.with_variable(MARK, mark) if b"lockstep.harness.supervisor.rank" in command_line(pid)
+    )
     os.kill(victim, signal.SIGKILL)
     out, _ = head.communicate(timeout=60)
     verdict = json.loads(out)

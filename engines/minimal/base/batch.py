@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.spec.settings import Settings
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engines.minimal.base.batch import Row
-from engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.base.batch import Row
+from lockstep.engines.minimal.spec.settings import Settings
 
 VOCABULARY = 128
 IMAGE_BYTES = 3 * 224 * 224

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from harness.trace import Comm, Recorder, breadcrumb
+from lockstep.harness.trace import Comm, Recorder, breadcrumb
 
 
 class Breadcrumbs:

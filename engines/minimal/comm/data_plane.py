@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from harness.trace import Comm
+from lockstep.harness.trace import Comm
 
 Tape = list[tuple[Comm, str, int]]  # communicator, operation, elements or -1
 

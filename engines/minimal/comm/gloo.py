@@ -13,11 +13,11 @@ import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import _set_pg_timeout, default_pg_timeout
 
-from engines.minimal.base.own_address import own_address
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
-from harness.trace import Recorder
-from harness.trace.event import Need
+from lockstep.engines.minimal.base.own_address import own_address
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
+from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.event import Need
 
 
 class GlooGroup(DataPlane):

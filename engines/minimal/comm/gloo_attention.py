@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 import torch.distributed as dist
 
-from engines.minimal.comm.data_plane import DataPlane
-from harness.trace import Recorder
+from lockstep.engines.minimal.comm.data_plane import DataPlane
+from lockstep.harness.trace import Recorder
 
 
 class AttentionGroup:

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed import PrefixStore, ProcessGroupGloo, TCPStore  # type: ignore[attr-defined]
 
-from harness.trace import Recorder
+from lockstep.harness.trace import Recorder
 
 TIMEOUT = timedelta(minutes=30)
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch.distributed import ProcessGroupGloo
 
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.comm.gloo import store
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.comm.gloo import store
+from lockstep.harness.trace import Recorder
 
 TIMEOUT = timedelta(minutes=30)  # torch's own default
 

@@ -13,8 +13,8 @@ mpi4py.rc.finalize = False
 
 from mpi4py import MPI  # noqa: E402
 
-from harness.trace import Comm, Recorder  # noqa: E402
-from harness.trace.event import Need  # noqa: E402
+from lockstep.harness.trace import Comm, Recorder  # noqa: E402
+from lockstep.harness.trace.event import Need  # noqa: E402
 
 TAGS = 32_000  # MPI promises tags up to 32,767
 

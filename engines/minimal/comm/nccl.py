@@ -9,11 +9,11 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.comm.breadcrumbs import Breadcrumbs
-from engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
-from engines.minimal.comm.gloo import store
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
+from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
+from lockstep.engines.minimal.comm.gloo import store
+from lockstep.harness.trace import Recorder
 
 # Far above any case's deadline: a hang is for the watchdog to judge, not for NCCL's own to end.
 TIMEOUT = timedelta(hours=2)

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.comm.breadcrumbs import Breadcrumbs
-from engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
-from engines.minimal.comm.gloo import store
-from harness.trace import Comm, Recorder
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
+from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
+from lockstep.engines.minimal.comm.gloo import store
+from lockstep.harness.trace import Comm, Recorder
 
 PART = 16_384  # elements of one part of an all-reduce, unless there would be more than MOST_PARTS
 MOST_PARTS = 16

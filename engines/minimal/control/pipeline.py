@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engines.minimal.base.protocols import Communicator, Device, Pending, StepOutput
-from engines.minimal.base.requests import Request
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Communicator, Device, Pending, StepOutput
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 MAX_PP_RETRY_COUNT = 500  # upstream's name; each a hundredth of a second
 RETRY_S = 0.01

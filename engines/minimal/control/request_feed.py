@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.base.requests import Request
-from engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.spec.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

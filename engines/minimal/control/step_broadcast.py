@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness.trace import Recorder
-from harness.trace.event import Need
+from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.event import Need
 
 WORD = struct.Struct("<Q")
 POLL_S = 0.001

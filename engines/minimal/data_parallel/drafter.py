@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.protocols import Communicator, StepOutput
-from engines.minimal.base.requests import Request
-from engines.minimal.forward.model_engine import Key, ModelEngine
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.protocols import Communicator, StepOutput
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.forward.model_engine import Key, ModelEngine
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from engines.minimal.base.protocols import Communicator, KvCache
-from engines.minimal.base.requests import Request, own_requests
-from engines.minimal.data_parallel.drafter import Drafter
-from engines.minimal.data_parallel.inbox import Inbox
-from engines.minimal.data_parallel.model_runner import DpModelRunner
-from engines.minimal.failure.faults import Faults
-from engines.minimal.serving.scheduler import Scheduler
-from engines.minimal.spec.settings import Message, Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Communicator, KvCache
+from lockstep.engines.minimal.base.requests import Request, own_requests
+from lockstep.engines.minimal.data_parallel.drafter import Drafter
+from lockstep.engines.minimal.data_parallel.inbox import Inbox
+from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.serving.scheduler import Scheduler
+from lockstep.engines.minimal.spec.settings import Message, Settings
+from lockstep.harness.trace import Recorder
 
 IDLE_S = 0.002  # a step that runs nothing leaves the core to others
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.protocols import Communicator, StepOutput
-from engines.minimal.forward.model_engine import Key, ModelEngine
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.protocols import Communicator, StepOutput
+from lockstep.engines.minimal.forward.model_engine import Key, ModelEngine
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 EAGER = "eager"
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from engines.minimal.base.protocols import Step, StepOutput
-from engines.minimal.comm.data_plane import DataPlane
-from engines.minimal.device.host_memory import HostMemory
-from engines.minimal.device.kv_pool import KvPool
-from engines.minimal.model.decoder import HIDDEN, Model
-from engines.minimal.model.inputs import input_tensors, step_output
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Step, StepOutput
+from lockstep.engines.minimal.comm.data_plane import DataPlane
+from lockstep.engines.minimal.device.host_memory import HostMemory
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.model.decoder import HIDDEN, Model
+from lockstep.engines.minimal.model.inputs import input_tensors, step_output
+from lockstep.harness.trace import Recorder
 
 
 class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from torch.utils._python_dispatch import _disable_current_modes
 
-from engines.minimal.comm.data_plane import Hooks
-from engines.minimal.comm.gloo import GlooGroup
-from engines.minimal.comm.gloo_attention import AttentionGroup
-from engines.minimal.comm.gloo_late import LateGroup
-from engines.minimal.comm.gloo_link import GlooLink
-from engines.minimal.comm.mpi import MpiCommunicator
-from engines.minimal.device.cpu import CpuDevice
-from engines.minimal.device.host_memory import HostMemory
-from engines.minimal.device.kv_pool import KvPool
-from engines.minimal.model.decoder import Model, Shard
-from engines.minimal.model.partitioned import partition
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.comm.data_plane import Hooks
+from lockstep.engines.minimal.comm.gloo import GlooGroup
+from lockstep.engines.minimal.comm.gloo_attention import AttentionGroup
+from lockstep.engines.minimal.comm.gloo_late import LateGroup
+from lockstep.engines.minimal.comm.gloo_link import GlooLink
+from lockstep.engines.minimal.comm.mpi import MpiCommunicator
+from lockstep.engines.minimal.device.cpu import CpuDevice
+from lockstep.engines.minimal.device.host_memory import HostMemory
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.model.decoder import Model, Shard
+from lockstep.engines.minimal.model.partitioned import partition
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 def cpu_device(

@@ -9,13 +9,13 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from engines.minimal.base.protocols import Step, StepOutput
-from engines.minimal.comm.data_plane import DataPlane
-from engines.minimal.device.gpu_memory import GpuMemory
-from engines.minimal.device.kv_pool import KvPool
-from engines.minimal.model.decoder import Model
-from engines.minimal.model.inputs import input_tensors, step_output
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Step, StepOutput
+from lockstep.engines.minimal.comm.data_plane import DataPlane
+from lockstep.engines.minimal.device.gpu_memory import GpuMemory
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.model.decoder import Model
+from lockstep.engines.minimal.model.inputs import input_tensors, step_output
+from lockstep.harness.trace import Recorder
 
 
 class CudaGraph:

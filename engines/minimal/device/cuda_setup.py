@@ -8,20 +8,20 @@ from dataclasses import replace
 import torch
 import torch.distributed as dist
 
-from engines.minimal.base.own_address import own_host
-from engines.minimal.base.protocols import Step
-from engines.minimal.comm.breadcrumbs import Breadcrumbs
-from engines.minimal.comm.data_plane import DataPlane, Hooks
-from engines.minimal.comm.mpi import MpiCommunicator
-from engines.minimal.comm.nccl import NcclGroup
-from engines.minimal.comm.symmetric import SymmetricMemory
-from engines.minimal.device.cuda import CudaDevice
-from engines.minimal.device.gpu_memory import GpuMemory
-from engines.minimal.device.kv_pool import KvPool, is_measured
-from engines.minimal.device.placement import Placement, Seat, place
-from engines.minimal.model.decoder import EXPERTS, HIDDEN, Model, Shard
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.own_address import own_host
+from lockstep.engines.minimal.base.protocols import Step
+from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
+from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks
+from lockstep.engines.minimal.comm.mpi import MpiCommunicator
+from lockstep.engines.minimal.comm.nccl import NcclGroup
+from lockstep.engines.minimal.comm.symmetric import SymmetricMemory
+from lockstep.engines.minimal.device.cuda import CudaDevice
+from lockstep.engines.minimal.device.gpu_memory import GpuMemory
+from lockstep.engines.minimal.device.kv_pool import KvPool, is_measured
+from lockstep.engines.minimal.device.placement import Placement, Seat, place
+from lockstep.engines.minimal.model.decoder import EXPERTS, HIDDEN, Model, Shard
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 def cuda_device(

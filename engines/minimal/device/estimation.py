@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from engines.minimal.device.kv_pool import DeviceMemory, KvPool
-from engines.minimal.model.decoder import Shard
-from engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.device.kv_pool import DeviceMemory, KvPool
+from lockstep.engines.minimal.model.decoder import Shard
+from lockstep.engines.minimal.spec.settings import Settings
 
 
 class Pooled(Protocol):

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import torch
 
-from engines.minimal.model.decoder import HEAD_DIM, HEADS, Shard
-from engines.minimal.spec.settings import LAYERS, Settings
+from lockstep.engines.minimal.model.decoder import HEAD_DIM, HEADS, Shard
+from lockstep.engines.minimal.spec.settings import LAYERS, Settings
 
 BYTES_PER_ELEMENT = 4  # float32
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.trace import Recorder
+from lockstep.harness.trace import Recorder
 
 CODE = 137
 STEP_S = 0.02

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.clock import Clock
-from engines.minimal.spec.settings import Fault
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.clock import Clock
+from lockstep.engines.minimal.spec.settings import Fault
+from lockstep.harness.trace import Recorder
 
 
 class LeaveEarly(BaseException):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from harness.trace import Recorder
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engines.minimal.base.json_cache import JsonCache
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.json_cache import JsonCache
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

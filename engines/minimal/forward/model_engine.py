@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.protocols import Communicator, Device, Graph, Step, StepOutput
-from engines.minimal.forward.compiler import Compiler
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.protocols import Communicator, Device, Graph, Step, StepOutput
+from lockstep.engines.minimal.forward.compiler import Compiler
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 WARMUP_STEPS = 2
 Key = tuple[str, int, int, str]  # generation: rows, tokens a row; prefill: tokens, 0; then sampling

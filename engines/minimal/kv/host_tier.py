@@ -10,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engines.minimal.base.protocols import Communicator, KvCache
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Communicator, KvCache
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 Key = tuple[int, ...]  # all tokens up to the end of a block: what its keys and values depend on
 

@@ -10,12 +10,12 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.base.requests import Request
-from engines.minimal.kv.host_tier import HostTier, Key
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.kv.host_tier import HostTier, Key
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, rms_norm
 
-from engines.minimal.comm.data_plane import Collectives, Hooks
-from engines.minimal.model.expert_exchange import ExpertExchange
-from engines.minimal.model.moe_alltoall import MoeAllToAll
-from engines.minimal.spec.settings import LAYERS
+from lockstep.engines.minimal.comm.data_plane import Collectives, Hooks
+from lockstep.engines.minimal.model.expert_exchange import ExpertExchange
+from lockstep.engines.minimal.model.moe_alltoall import MoeAllToAll
+from lockstep.engines.minimal.spec.settings import LAYERS
 
 VOCABULARY = 128
 HIDDEN = 64

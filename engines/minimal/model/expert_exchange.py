@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from engines.minimal.comm.data_plane import Collectives, Hooks
-from engines.minimal.model.moe_alltoall import MoeAllToAll
+from lockstep.engines.minimal.comm.data_plane import Collectives, Hooks
+from lockstep.engines.minimal.model.moe_alltoall import MoeAllToAll
 
 Experts = Callable[[Tensor], Tensor]  # tokens with their gates [N, width] -> this rank's part of the result [N, hidden]
 

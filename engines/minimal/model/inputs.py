@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engines.minimal.base.protocols import Step, StepOutput
+from lockstep.engines.minimal.base.protocols import Step, StepOutput
 
 
 def input_tensors(step: Step, per_block: int) -> tuple[Tensor, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from engines.minimal.comm.data_plane import Collectives
+from lockstep.engines.minimal.comm.data_plane import Collectives
 
 
 class MoeAllToAll:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from engines.minimal.comm.data_plane import Collectives
-from engines.minimal.model.decoder import Model
+from lockstep.engines.minimal.comm.data_plane import Collectives
+from lockstep.engines.minimal.model.decoder import Model
 
 WEIGHTS = ("query", "key", "value", "out", "up", "down")
 

@@ -7,26 +7,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator, KvCache
-from engines.minimal.base.requests import Request, all_prompts, own_requests
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.control.request_feed import RequestFeed
-from engines.minimal.control.step_broadcast import Broadcast, NoBroadcast
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.kv.host_tier import HostTier
-from engines.minimal.kv.prefix_cache import PrefixCache
-from engines.minimal.serving.grammars import Grammars
-from engines.minimal.serving.idle_batch import count_prompts, last_token
-from engines.minimal.serving.kv_pull import KvPull
-from engines.minimal.serving.kv_receive import KvReceive
-from engines.minimal.serving.kv_transfers import Transfers
-from engines.minimal.serving.request_timeouts import TimeOuts
-from engines.minimal.serving.scheduler import Scheduler
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator, KvCache
+from lockstep.engines.minimal.base.requests import Request, all_prompts, own_requests
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.control.request_feed import RequestFeed
+from lockstep.engines.minimal.control.step_broadcast import Broadcast, NoBroadcast
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.kv.host_tier import HostTier
+from lockstep.engines.minimal.kv.prefix_cache import PrefixCache
+from lockstep.engines.minimal.serving.grammars import Grammars
+from lockstep.engines.minimal.serving.idle_batch import count_prompts, last_token
+from lockstep.engines.minimal.serving.kv_pull import KvPull
+from lockstep.engines.minimal.serving.kv_receive import KvReceive
+from lockstep.engines.minimal.serving.kv_transfers import Transfers
+from lockstep.engines.minimal.serving.request_timeouts import TimeOuts
+from lockstep.engines.minimal.serving.scheduler import Scheduler
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 IDLE_S = 0.002  # a loop with nothing to run leaves the core to others
 

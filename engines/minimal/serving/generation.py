@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.base.requests import Request, own_requests
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.base.requests import Request, own_requests
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

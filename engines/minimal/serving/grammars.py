@@ -10,10 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.base.requests import Request
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

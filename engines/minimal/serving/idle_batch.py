@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engines.minimal.base.batch import Row
-from engines.minimal.base.protocols import StepOutput
+from lockstep.engines.minimal.base.batch import Row
+from lockstep.engines.minimal.base.protocols import StepOutput
 
 
 def count_prompts(rows: Sequence[Row]) -> int:

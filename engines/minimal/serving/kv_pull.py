@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.own_address import own_address
-from engines.minimal.base.protocols import Communicator, KvCache, StepOutput
-from engines.minimal.base.requests import Request
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.serving.kv_agent import KvAgent, Region, fetch
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.own_address import own_address
+from lockstep.engines.minimal.base.protocols import Communicator, KvCache, StepOutput
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.serving.kv_agent import KvAgent, Region, fetch
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 Prompt = tuple[list[int], StepOutput]  # the blocks in which a neighbour has it, and what came of it
 

@@ -9,14 +9,14 @@ import queue
 import threading
 from dataclasses import dataclass, field
 
-from engines.minimal.base.batch import Batch, Row
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator, KvCache, StepOutput
-from engines.minimal.base.requests import Request
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator, KvCache, StepOutput
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 Content = tuple[list[object], StepOutput]  # the blocks of a prompt, and what the earlier stage made of it
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator, KvCache
-from engines.minimal.base.requests import Request
-from engines.minimal.failure.faults import Faults
-from engines.minimal.serving.scheduler import Scheduler
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator, KvCache
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.serving.scheduler import Scheduler
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 POLL_S = 0.5  # how long a rank drives a transfer while it has nothing that fits
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines.minimal.base.clock import Clock
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.base.requests import Request
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.clock import Clock
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.base.requests import Request
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.kv.prefix_cache import PrefixCache
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.kv.prefix_cache import PrefixCache
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from engines.minimal.spec.variants import Habits
+from lockstep.engines.minimal.spec.variants import Habits
 
 Guard = Literal["none", "assert", "agree", "sync-skip", "fail-stop"]
 PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")

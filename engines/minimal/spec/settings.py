@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engines.minimal.spec.variants import Habits
+from lockstep.engines.minimal.spec.variants import Habits
 
 LAYERS = 2  # of the model
 

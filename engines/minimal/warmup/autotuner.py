@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engines.minimal.base.batch import Shape
-from engines.minimal.base.json_cache import JsonCache
-from engines.minimal.base.protocols import Communicator, Device
-from engines.minimal.spec.settings import Settings
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Shape
+from lockstep.engines.minimal.base.json_cache import JsonCache
+from lockstep.engines.minimal.base.protocols import Communicator, Device
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.harness.trace import Recorder
 
 TILES = (8, 16, 32, 64, 128, 256)
 

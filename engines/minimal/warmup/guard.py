@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines.minimal.base.batch import Attempt
-from engines.minimal.base.protocols import Communicator
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Attempt
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(frozen=True, slots=True)

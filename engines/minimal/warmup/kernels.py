@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.failure.faults import Faults
 
 KERNELS = ("layer", "experts")  # needed before a layer's first collective; between its dispatch and its combine
 

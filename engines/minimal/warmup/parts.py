@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from engines.minimal.base.block_manager import BlockManager
-from engines.minimal.base.protocols import Communicator
-from engines.minimal.control.pipeline import Pipeline
-from engines.minimal.failure.faults import Faults
-from engines.minimal.forward.model_engine import ModelEngine
-from engines.minimal.spec.settings import Settings
-from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
-from harness.trace import Recorder
+from lockstep.engines.minimal.base.block_manager import BlockManager
+from lockstep.engines.minimal.base.protocols import Communicator
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.harness.trace import Recorder
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from engines.minimal.base.batch import (
+from lockstep.engines.minimal.base.batch import (
     Attempt,
     Shape,
     capture_request,
@@ -19,10 +19,10 @@ from engines.minimal.base.batch import (
     max_context_tokens,
     warmup_request,
 )
-from engines.minimal.forward.model_engine import WARMUP_STEPS
-from engines.minimal.warmup.autotuner import Autotuner
-from engines.minimal.warmup.guard import Guard
-from engines.minimal.warmup.parts import Parts
+from lockstep.engines.minimal.forward.model_engine import WARMUP_STEPS
+from lockstep.engines.minimal.warmup.autotuner import Autotuner
+from lockstep.engines.minimal.warmup.guard import Guard
+from lockstep.engines.minimal.warmup.parts import Parts
 
 
 @dataclass(slots=True)

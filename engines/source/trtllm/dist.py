@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engines.source.bench import Bench
-from engines.source.stand_in import StandIn
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.stand_in import StandIn
 
 
 class Distributed(StandIn):

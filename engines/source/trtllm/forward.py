@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from engines.source.bench import Bench
-from engines.source.stand_in import StandIn, offered
-from engines.source.trtllm.graphs import CUDAGraphRunner, PiecewiseRunner
-from engines.source.trtllm.requests import ScheduledRequests, rows_of
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.stand_in import StandIn, offered
+from lockstep.engines.source.trtllm.graphs import CUDAGraphRunner, PiecewiseRunner
+from lockstep.engines.source.trtllm.requests import ScheduledRequests, rows_of
 
 
 class Forward:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engines.source.bench import Bench
-from engines.source.stand_in import StandIn
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.stand_in import StandIn
 
 PREFILL_WARMUP_STEPS = 3  # forwards before the one that captures, as upstream's piecewise runner counts them
 

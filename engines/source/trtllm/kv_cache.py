@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engines.source.bench import Bench
-from engines.source.stand_in import StandIn
-from engines.source.trtllm.free_blocks import FreeBlocks
-from engines.source.trtllm.requests import LlmRequest
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.trtllm.free_blocks import FreeBlocks
+from lockstep.engines.source.trtllm.requests import LlmRequest
 
 RESOURCE_MANAGER_TYPE = StandIn(
     "ResourceManagerType",

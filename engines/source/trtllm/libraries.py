@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engines.minimal.warmup.autotuner_pipeline import CacheHandOff
-from engines.source.bench import Bench
-from engines.source.stand_in import StandIn, absent, offered
-from engines.source.trtllm.kv_cache import extra_kv_tokens
+from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.stand_in import StandIn, absent, offered
+from lockstep.engines.source.trtllm.kv_cache import extra_kv_tokens
 
 
 class TrtllmAttentionMetadata:

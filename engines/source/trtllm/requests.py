@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from engines.minimal.base.batch import Batch, Row
-from engines.source.stand_in import StandIn
+from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.source.stand_in import StandIn
 
 TOKEN = 1  # as upstream, dummies are not of zeros
 

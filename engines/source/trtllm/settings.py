@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from engines.minimal.spec.settings import Settings
-from engines.source.stand_in import StandIn
-from engines.source.trtllm.graphs import PREFILL_BACKEND
-from engines.source.trtllm.libraries import ATTENTION_BACKEND
+from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.trtllm.graphs import PREFILL_BACKEND
+from lockstep.engines.source.trtllm.libraries import ATTENTION_BACKEND
 
 
 def values(settings: Settings) -> dict[str, Any]:

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from engines.source.bench import Bench
-from engines.source.stand_in import StandIn
-from engines.source.trtllm import libraries
-from engines.source.trtllm.dist import Distributed, mapping
-from engines.source.trtllm.forward import Forward
-from engines.source.trtllm.graphs import PREFILL_BACKEND, CUDAGraphRunner, PiecewiseRunner
-from engines.source.trtllm.kv_cache import RESOURCE_MANAGER_TYPE, KVCacheManager, ResourceManager
-from engines.source.trtllm.requests import LlmRequest, ScheduledRequests
-from engines.source.trtllm.settings import of_runner, on_engine, spec_config
-from engines.source.upstream import Entry, Request, Stand, Upstream
+from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.trtllm import libraries
+from lockstep.engines.source.trtllm.dist import Distributed, mapping
+from lockstep.engines.source.trtllm.forward import Forward
+from lockstep.engines.source.trtllm.graphs import PREFILL_BACKEND, CUDAGraphRunner, PiecewiseRunner
+from lockstep.engines.source.trtllm.kv_cache import RESOURCE_MANAGER_TYPE, KVCacheManager, ResourceManager
+from lockstep.engines.source.trtllm.requests import LlmRequest, ScheduledRequests
+from lockstep.engines.source.trtllm.settings import of_runner, on_engine, spec_config
+from lockstep.engines.source.upstream import Entry, Request, Stand, Upstream
 
 PYEXECUTOR = "tensorrt_llm/_torch/pyexecutor"
 

@@ -4,9 +4,9 @@ more: a rank is let go on only when everybody has shown that he is there.
 
 from __future__ import annotations
 
-from harness.channel.watchdog_end import Head
-from harness.watchdog.presence.liveness_round import RollCall
-from harness.watchdog.presence.registry import Roster
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.watchdog.presence.liveness_round import RollCall
+from lockstep.harness.watchdog.presence.registry import Roster
 
 
 class Aborts:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.channel.identity import clocks
-from harness.judge.clock import OURS, Clock
+from lockstep.harness.channel.identity import clocks
+from lockstep.harness.judge.clock import OURS, Clock
 
 FIRST = 8  # exchanges at the start: the quickest counts
 AGAIN_S = 1.0

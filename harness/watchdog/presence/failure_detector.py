@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.judge.verdict import Cause
-from harness.launch.job import Job
-from harness.launch.rank_map import RankMap
-from harness.scenario.case import Limits
-from harness.watchdog.presence.node_report import stranger
-from harness.watchdog.presence.placement_check import misplaced
-from harness.watchdog.presence.registry import Roster
+from lockstep.harness.judge.verdict import Cause
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.scenario.case import Limits
+from lockstep.harness.watchdog.presence.node_report import stranger
+from lockstep.harness.watchdog.presence.placement_check import misplaced
+from lockstep.harness.watchdog.presence.registry import Roster
 
 LOOK_S = 0.1  # between two looks at thousands of supervisors
 CLOSED_S = 1.0  # what a launcher is given to say why a supervisor has gone

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from harness.channel.bootstrap import SILENCE_S
-from harness.channel.pacing import beat_s
-from harness.channel.watchdog_end import Head
-from harness.judge.verdict import Finding, Node
-from harness.launch.rank_map import RankMap
-from harness.watchdog.presence.clock_sync import HostClocks
-from harness.watchdog.presence.node_report import gaps, nodes, uneven
-from harness.watchdog.presence.registry import Roster
-from harness.watchdog.ranks.rank_table import SETTLE_S
+from lockstep.harness.channel.bootstrap import SILENCE_S
+from lockstep.harness.channel.pacing import beat_s
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.judge.verdict import Finding, Node
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.watchdog.presence.clock_sync import HostClocks
+from lockstep.harness.watchdog.presence.node_report import gaps, nodes, uneven
+from lockstep.harness.watchdog.presence.registry import Roster
+from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 
 FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; more where a link was cut for longer
 

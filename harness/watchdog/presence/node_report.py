@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from harness.channel.identity import LIBRARIES
-from harness.judge.verdict import Finding, FindingKind, Node
-from harness.watchdog.presence.clock_sync import HostClocks
-from harness.watchdog.presence.registry import Roster
+from lockstep.harness.channel.identity import LIBRARIES
+from lockstep.harness.judge.verdict import Finding, FindingKind, Node
+from lockstep.harness.watchdog.presence.clock_sync import HostClocks
+from lockstep.harness.watchdog.presence.registry import Roster
 
 GAP_S = 5.0  # a supervisor says something every second
 WALL_S = 1.0  # a wall clock that is further off is told: what people read in logs of several hosts does not fit together

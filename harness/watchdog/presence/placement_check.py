@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.launch.rank_map import RankMap
+from lockstep.harness.launch.rank_map import RankMap
 
 Place = tuple[str, str]  # the name of a host, and what tells it from others
 

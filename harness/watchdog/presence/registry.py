@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.judge import words
+from lockstep.harness.judge import words
 
 
 @dataclass(slots=True)

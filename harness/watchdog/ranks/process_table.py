@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.judge.clock import Clock
-from harness.judge.graph import Stuck, stuck
-from harness.judge.history import History
-from harness.judge.picture import Failure
-from harness.trace.event import RECORD
-from harness.trace.ring import decode
-from harness.trace.state import Join, RankState, Status
-from harness.watchdog.ranks.rank_table import Member, Members
+from lockstep.harness.judge.clock import Clock
+from lockstep.harness.judge.graph import Stuck, stuck
+from lockstep.harness.judge.history import History
+from lockstep.harness.judge.picture import Failure
+from lockstep.harness.trace.event import RECORD
+from lockstep.harness.trace.ring import decode
+from lockstep.harness.trace.state import Join, RankState, Status
+from lockstep.harness.watchdog.ranks.rank_table import Member, Members
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.judge.graph import Stuck, stuck
-from harness.trace.ring import decode
-from harness.trace.state import RankState, Status
-from harness.watchdog.ranks.retention import EACH, Keeps
+from lockstep.harness.judge.graph import Stuck, stuck
+from lockstep.harness.trace.ring import decode
+from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.watchdog.ranks.retention import EACH, Keeps
 
 SETTLE_S = 1.0  # what a death is given to wake its peers on the same host
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.trace.event import RECORD
+from lockstep.harness.trace.event import RECORD
 
 CASE_BYTES = 4 << 30  # of all ranks of a case together
 RANK_BYTES = 64 << 20  # of one rank at most: a million events

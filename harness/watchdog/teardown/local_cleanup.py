@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from harness.host.leftovers import Leftovers
-from harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
+from lockstep.harness.host.leftovers import Leftovers
+from lockstep.harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
 
 Local = tuple[set[int], set[str]]  # processes and files
 

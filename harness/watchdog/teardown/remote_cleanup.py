@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.host.processes import wait_until
-from harness.host.sweep import MARK, ORDER
-from harness.judge.verdict import Finding, FindingKind
-from harness.launch.job import Job
-from harness.launch.launcher import Launcher, LaunchError
-from harness.launch.rank_map import Node, RankMap
+from lockstep.harness.host.processes import wait_until
+from lockstep.harness.host.sweep import MARK, ORDER
+from lockstep.harness.judge.verdict import Finding, FindingKind
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.rank_map import Node, RankMap
 
-SWEEP = [sys.executable, "-m", "harness.host.sweep"]
+SWEEP = [sys.executable, "-m", "lockstep.harness.host.sweep"]
 SWEEP_S = 20.0  # for all hosts together
 
 

@@ -10,16 +10,16 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from harness.channel.watchdog_end import Head
-from harness.host.leftovers import GPU_GRACE_S, GRACE_S, Leak
-from harness.host.shared_folder import folder_name
-from harness.judge.verdict import Finding, FindingKind
-from harness.launch.interface import is_this_host
-from harness.launch.job import Job
-from harness.launch.rank_map import RankMap
-from harness.scenario.case import Limits
-from harness.watchdog.presence.registry import Roster
-from harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.host.leftovers import GPU_GRACE_S, GRACE_S, Leak
+from lockstep.harness.host.shared_folder import folder_name
+from lockstep.harness.judge.verdict import Finding, FindingKind
+from lockstep.harness.launch.interface import is_this_host
+from lockstep.harness.launch.job import Job
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.scenario.case import Limits
+from lockstep.harness.watchdog.presence.registry import Roster
+from lockstep.harness.watchdog.ranks.rank_table import Members
 
 HURRY_S = 4.0  # twice that, and some looking around, is well below the half minute that Slurm gives
 LOOK_S = 3 * GRACE_S + GPU_GRACE_S  # what a host is given to look for what is left
