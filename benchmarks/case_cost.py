@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lockstep.harness.judge.verdict import Outcome
 from lockstep.harness.launch.launcher import find
 from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.vocabulary import Outcome
 from tests.watchdog.launch import judge
 
 RANKS = 4

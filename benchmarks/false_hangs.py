@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from lockstep.harness.judge.verdict import Outcome
+from lockstep.harness.vocabulary import Outcome
 from tests.watchdog.launch import watchdog
 
 RANKS = 4

@@ -20,9 +20,10 @@ import psutil
 from lockstep.harness.channel.bootstrap import TOKEN
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host import processes
-from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import find, local
+from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from tests.watchdog.launch import case
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.channel.watchdog_end import Head
-from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.probe import usable_cores
+from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from lockstep.harness.watchdog.session import Ground
 from tests.watchdog.launch import case

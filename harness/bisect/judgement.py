@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.vocabulary import Outcome
 
 SIGNATURE = "[0-9a-f]{12}"
 

@@ -20,7 +20,7 @@ from lockstep.harness.bisect.state import Launched, State
 from lockstep.harness.bisect.suspects import Suspects
 from lockstep.harness.bisect.worktrees import Checkout, Worktrees
 from lockstep.harness.campaign.run import Run
-from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
@@ -29,6 +29,7 @@ from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import at_checkout, find_engine
 from lockstep.harness.scenario.errors import NotInCheckout
+from lockstep.harness.vocabulary import Outcome
 
 
 @dataclass(slots=True)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockstep.harness.campaign.evidence import STAYS, put_away
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.names import ATTEMPT
+from lockstep.harness.vocabulary import Cause, Outcome
 
 RETRIED = (Cause.LAUNCH, Cause.NODE_LOST)
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from lockstep.harness.campaign.past import Found, Past
-from lockstep.harness.judge.verdict import Outcome
+from lockstep.harness.vocabulary import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from lockstep.harness.judge.verdict import Cause, Outcome
 from lockstep.harness.scenario.case import Case
+from lockstep.harness.vocabulary import Cause, Outcome
 
 START_S, RANK_S = 4.0, 1.5  # a launch, and each of its ranks; the scale of a guess does not matter, its proportions do
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch import allocation
+from lockstep.harness.vocabulary import Outcome
 
 
 def not_by_slurm(verdict: Verdict) -> Verdict:

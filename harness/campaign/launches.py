@@ -9,9 +9,10 @@ from pathlib import Path
 
 from lockstep.harness.campaign.evidence import put_away
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
-from lockstep.harness.judge.verdict import FindingKind, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.names import ATTEMPT
 from lockstep.harness.scenario.case import Case
+from lockstep.harness.vocabulary import FindingKind, Outcome
 
 Launch = Callable[[int], Verdict]  # the number of a launch, from 1, to its verdict
 UNCLEAN = (FindingKind.WRONG_RESULT, FindingKind.LEAK)

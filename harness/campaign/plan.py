@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from lockstep.harness.campaign.cost import costs
 from lockstep.harness.campaign.shard import Shard, deal, fingerprint
 from lockstep.harness.campaign.waives import Waive
-from lockstep.harness.judge.verdict import Outcome
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.vocabulary import Outcome
 
 PLANTED_TAGS = {"planted", "control"}  # scenarios that a night must have, whatever its shard
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from lockstep.harness.campaign.attempts import attempts, may_retry
 from lockstep.harness.campaign.interruption import not_by_slurm
 from lockstep.harness.campaign.launches import launches
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import Launcher, choose
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
@@ -25,6 +25,7 @@ from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine, is_attached
 from lockstep.harness.scenario.expectation import differences
+from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from lockstep.harness.watchdog.program_session import ProgramWatchdog
 from lockstep.harness.watchdog.ranks.rank_table import Members

@@ -28,7 +28,6 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_for
 from lockstep.harness.commands.selection import add_selection, one
 from lockstep.harness.host.gpus import gpus, torch_has_cuda
-from lockstep.harness.judge.verdict import Outcome
 from lockstep.harness.launch.launcher import find
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.dealing import Hosts
@@ -40,6 +39,7 @@ from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import at_checkout, find_engine
 from lockstep.harness.scenario.errors import NotInCheckout
+from lockstep.harness.vocabulary import Outcome
 
 GOOD, BAD, CANNOT_SAY = 0, 1, 125
 MISS = 0.05

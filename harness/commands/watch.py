@@ -20,7 +20,7 @@ from lockstep.harness.campaign.interruption import not_by_slurm
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from lockstep.harness.commands.slurm import allocated, end_in_order
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import choose
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.launch.rank_map import RankMap
@@ -28,6 +28,7 @@ from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.program_session import ProgramWatchdog
 
 NO_DEADLINE_S = 1e9

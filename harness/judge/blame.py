@@ -12,9 +12,10 @@ from lockstep.harness.judge.divergence import Split, last_split, mispaired, most
 from lockstep.harness.judge.graph import Stuck, lacked
 from lockstep.harness.judge.history import Message
 from lockstep.harness.judge.picture import Picture
-from lockstep.harness.judge.verdict import Blame, Cause, Outcome
+from lockstep.harness.judge.verdict import Blame
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status, Wait
+from lockstep.harness.vocabulary import Cause, Outcome
 
 
 def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:

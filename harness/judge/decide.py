@@ -11,8 +11,9 @@ from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.graph import lacked
 from lockstep.harness.judge.picture import Limit, Picture
 from lockstep.harness.judge.signature import signature
-from lockstep.harness.judge.verdict import Cause, Outcome, RankEnd, Verdict, WaitLine, cause_of_status
+from lockstep.harness.judge.verdict import RankEnd, Verdict, WaitLine, cause_of_status
 from lockstep.harness.trace.state import STREAM_WAITER, Status
+from lockstep.harness.vocabulary import Cause, Outcome
 
 LISTED = 200_000  # ranks that the waits of a verdict list in all
 

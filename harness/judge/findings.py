@@ -9,7 +9,8 @@ from lockstep.harness.judge import words
 from lockstep.harness.judge.divergence import first_split, mispaired
 from lockstep.harness.judge.manifests import graph_mismatch
 from lockstep.harness.judge.picture import Picture
-from lockstep.harness.judge.verdict import Finding, FindingKind
+from lockstep.harness.judge.verdict import Finding
+from lockstep.harness.vocabulary import FindingKind
 
 
 def findings(picture: Picture) -> tuple[Finding, ...]:

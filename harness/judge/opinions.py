@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lockstep.harness.judge import words
-from lockstep.harness.judge.verdict import Blame, Finding, FindingKind
+from lockstep.harness.judge.verdict import Blame, Finding
+from lockstep.harness.vocabulary import FindingKind
 
 
 def opinions(

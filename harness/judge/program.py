@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from lockstep.harness.judge import clock, words
 from lockstep.harness.judge.picture import Picture
-from lockstep.harness.judge.verdict import Blame, Cause, Outcome, RankEnd, cause_of_status
+from lockstep.harness.judge.verdict import Blame, RankEnd, cause_of_status
 from lockstep.harness.trace.state import Status
+from lockstep.harness.vocabulary import Cause, Outcome
 
 SIGTERM = -15
 NOTICED_NS = 100_000_000  # a death is seen a little later than by the peers that raise over it

@@ -10,7 +10,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from lockstep.harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
+from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
+from lockstep.harness.vocabulary import Cause, Outcome
 
 
 def signature(outcome: Outcome, cause: Cause, knot: Iterable[WaitLine], blame: Blame | None, ends: Iterable[RankEnd]) -> str:

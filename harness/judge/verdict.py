@@ -5,52 +5,12 @@ The format is documented in docs/verdicts.md and versioned by `SCHEMA`.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
+
 SCHEMA = "lockstep.verdict/1"
-
-
-class Outcome(str, enum.Enum):
-    """What happened to a case."""
-
-    SUCCESS = "success"
-    RAISE = "raise"
-    HANG = "hang"
-    CRASH = "crash"
-    SLOW = "slow"
-    INVALID = "invalid"
-
-
-class Cause(str, enum.Enum):
-    """Why, within an outcome; which causes belong to which outcome is in `CAUSES`."""
-
-    NONE = ""
-    ALL_RANKS = "all-ranks"
-    SOME_RANKS = "some-ranks"
-    DEADLOCK = "deadlock"
-    ORPHANED = "orphaned"
-    LIVELOCK = "livelock"
-    STALL = "stall"
-    SIGNAL = "signal"
-    ABORT = "abort"
-    OOM_KILL = "oom-kill"
-    DEVICE_ERROR = "device-error"
-    LAUNCH = "launch"
-    NODE_LOST = "node-lost"
-    SCENARIO = "scenario"
-    HARNESS = "harness"
-
-
-CAUSES: dict[Outcome, tuple[Cause, ...]] = {
-    Outcome.SUCCESS: (Cause.NONE,),
-    Outcome.RAISE: (Cause.ALL_RANKS, Cause.SOME_RANKS),
-    Outcome.HANG: (Cause.DEADLOCK, Cause.ORPHANED, Cause.LIVELOCK, Cause.STALL),
-    Outcome.CRASH: (Cause.SIGNAL, Cause.ABORT, Cause.OOM_KILL, Cause.DEVICE_ERROR),
-    Outcome.SLOW: (Cause.NONE,),
-    Outcome.INVALID: (Cause.LAUNCH, Cause.NODE_LOST, Cause.SCENARIO, Cause.HARNESS),
-}
 
 
 SIGABRT = -6
@@ -59,22 +19,6 @@ SIGABRT = -6
 def cause_of_status(code: int | None) -> Cause:
     """Why a process that left no word has ended, by its exit status (negative: a signal; None: not known)."""
     return Cause.ABORT if code is None or code >= 0 or code == SIGABRT else Cause.SIGNAL
-
-
-class FindingKind(str, enum.Enum):
-    """What rides on any outcome."""
-
-    MISPAIRED = "mispaired"
-    DIVERGENT_DECISION = "divergent-decision"
-    LEAK = "leak"
-    GRAPH_MISMATCH = "graph-mismatch"
-    SKIPPED_SHAPE = "skipped-shape"  # the warm-up left a shape out
-    WRONG_RESULT = "wrong-result"
-    EVIDENCE_LOST = "evidence-lost"
-    SECOND_OPINION = "second-opinion"
-    UNEVEN_HOSTS = "uneven-hosts"
-    SILENT_HOST = "silent-host"
-    NOT_VISIBLE = "not-visible"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lockstep.harness.judge.divergence import Split
 from lockstep.harness.judge.history import Entry, History
-from lockstep.harness.judge.verdict import Blame, Cause, Outcome, RankEnd, WaitLine
+from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
 from lockstep.harness.trace.state import RankState, Status, Wait
+from lockstep.harness.vocabulary import Cause, Outcome
 
 MESSAGE_CHARACTERS = 800
 

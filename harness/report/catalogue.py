@@ -9,23 +9,8 @@ from dataclasses import dataclass
 from lockstep.harness.judge.words import ranks_text
 from lockstep.harness.report.coverage import guard_text
 from lockstep.harness.scenario.case import Case
+from lockstep.harness.vocabulary import MECHANISMS, Mechanism
 
-MECHANISMS: Mapping[str, str] = {
-    "M1-capacity-gate": "A rank's own capacity decides whether it enters a forward that has collectives.",
-    "M2-partial-failure": "One rank raises, dies or cleans up alone, and its peers are not told.",
-    "M3-idle-rank-skip": "A rank without work leaves out a step that its peers run.",
-    "M4-lifecycle-drift": "Ranks hold different copies of a state that is meant to be global: running, paused, finished.",
-    "M5-mode-or-bucket-divergence": "In the same step ranks run different modes or padded sizes.",
-    "M6-cache-hit-divergence": "A cache that is warm on some ranks changes how many collectives they issue.",
-    "M7-warmup-skew-deadline": "A collective with a deadline comes before all ranks are ready for it.",
-    "M8-role-asymmetry": "Something exists or runs on some ranks only: the last pipeline stage, a coordinator.",
-    "M9-ordering": "All ranks run all operations, but in another order or over another channel.",
-    "M10-cache-scheduler-drift": "A rank's physical state decides what it schedules: free blocks, clocks, transfers.",
-    "M11-stale-protocol-state": "A swallowed error leaves a protocol of two steps half done.",
-    "M12-agreement-livelock": "Ranks agree as they should, and one can veto for ever.",
-    "M13-graph-transport": "Ranks agree, but the capture of graphs and the transport below it do not get on.",
-    "M14-wrong-group": "A collective runs on another group than those that take part.",
-}
 GOOD = {"success": "cured by", "raise": "fails loudly with"}
 HEAD = """\
 # Catalogue
@@ -49,11 +34,11 @@ class NotModelled:
 
 def render(cases: Sequence[Case], without: Sequence[NotModelled]) -> str:
     """The page. Cases without a class (controls) are left out."""
-    by_class = {name: [case for case in cases if case.mechanism_class == name] for name in MECHANISMS}
+    by_class = {name.value: [case for case in cases if case.mechanism_class == name.value] for name in Mechanism}
     parts = [HEAD, _overview(by_class, without)]
     for name, found in by_class.items():
         if found:
-            parts.append(f"## {name}\n\n{MECHANISMS[name]}\n")
+            parts.append(f"## {name}\n\n{MECHANISMS[Mechanism(name)]}\n")
             parts += _scenarios(found)
     parts.append(_not_modelled(without))
     return "\n".join(parts)
@@ -68,7 +53,7 @@ def _overview(by_class: Mapping[str, Sequence[Case]], without: Sequence[NotModel
         missing = sum(one.mechanism_class == name for one in without)
         link = f"[{name}](#{name.lower()})" if cases else name
         scenarios = len({case.scenario for case in cases})
-        rows.append(f"| {link} | {MECHANISMS[name]} | {len(found)} | {scenarios} | {len(cases)} | {missing} |")
+        rows.append(f"| {link} | {MECHANISMS[Mechanism(name)]} | {len(found)} | {scenarios} | {len(cases)} | {missing} |")
     total = [case for cases in by_class.values() for case in cases]
     scenarios = len({case.scenario for case in total})
     rows.append(f"| all | | {len(reports)} | {scenarios} | {len(total)} | {len(without)} |")

@@ -14,10 +14,10 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from lockstep.harness.judge.verdict import CAUSES
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import NOT_RUN, Line
 from lockstep.harness.report.result import GREEN, STANDINGS, Result, results
+from lockstep.harness.vocabulary import CAUSES
 
 NAMED_CASES = 100  # of those that are not as expected; the others are counted
 

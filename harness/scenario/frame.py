@@ -3,9 +3,11 @@ the engine that the file names."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+from lockstep.harness.vocabulary import Cause, FindingKind, Mechanism, Outcome
 
 Positive = Field(gt=0)
 
@@ -181,20 +183,16 @@ class DecisionSection(Section):
     detail: dict[str, int | str] | None = Field(None, description="figures that must be equal")
 
 
-MechanismClass = Literal[
-    "M1-capacity-gate", "M2-partial-failure", "M3-idle-rank-skip", "M4-lifecycle-drift", "M5-mode-or-bucket-divergence",
-    "M6-cache-hit-divergence", "M7-warmup-skew-deadline", "M8-role-asymmetry", "M9-ordering", "M10-cache-scheduler-drift",
-    "M11-stale-protocol-state", "M12-agreement-livelock", "M13-graph-transport", "M14-wrong-group",
-]  # fmt: skip
-OutcomeWord = Literal["success", "raise", "hang", "crash", "slow", "invalid"]
-CauseWord = Literal[
-    "all-ranks", "some-ranks", "deadlock", "orphaned", "livelock", "stall", "signal", "abort", "oom-kill",
-    "device-error", "launch", "node-lost", "scenario", "harness",
-]  # fmt: skip
-FindingWord = Literal[
-    "mispaired", "divergent-decision", "leak", "graph-mismatch", "skipped-shape", "wrong-result", "evidence-lost",
-    "second-opinion", "not-visible",
-]  # fmt: skip
+if TYPE_CHECKING:  # a type checker cannot follow words that are taken from an enum
+    MechanismClass: TypeAlias = str
+    OutcomeWord: TypeAlias = str
+    CauseWord: TypeAlias = str
+    FindingWord: TypeAlias = str
+else:
+    MechanismClass = Literal[tuple(one.value for one in Mechanism)]
+    OutcomeWord = Literal[tuple(one.value for one in Outcome)]
+    CauseWord = Literal[tuple(one.value for one in Cause if one is not Cause.NONE)]
+    FindingWord = Literal[tuple(one.value for one in FindingKind)]
 
 
 class ExpectSection(Section):

@@ -15,12 +15,13 @@ from lockstep.harness.host.shared_folder import state_name
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.opinions import opinions
 from lockstep.harness.judge.picture import Limit
-from lockstep.harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
+from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.trace.state import Status
+from lockstep.harness.vocabulary import FindingKind, Outcome
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 from lockstep.harness.watchdog.ranks.rank_table import Members
 from lockstep.harness.watchdog.session import Ground, Vigil

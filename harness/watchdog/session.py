@@ -22,13 +22,14 @@ from lockstep.harness.channel.pacing import BUSY, Share
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.picture import Limit
-from lockstep.harness.judge.verdict import Cause, Finding, Outcome, Verdict
+from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch import allocation, open_files
 from lockstep.harness.launch.job import Job, free_port
 from lockstep.harness.launch.launcher import Launcher, LaunchError
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.trace import layout
+from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.case_files import CaseFiles
 from lockstep.harness.watchdog.presence.abort_gate import Aborts
 from lockstep.harness.watchdog.presence.failure_detector import Losses

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.judge.verdict import Cause, FindingKind, Outcome
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.attach.launch import python, watch, watchdog
 
 RANKS = 2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.judge.verdict import Cause, FindingKind, Outcome
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.attach.launch import BIN, HERE, python, watch, watchdog
 
 MPIEXEC = (2, python("torch_program.py"))

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from lockstep.harness.bisect.silent import Silent
 from lockstep.harness.campaign.attempts import attempts
 from lockstep.harness.campaign.run import Run
-from lockstep.harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import find
 from lockstep.harness.report.evidence import KILLED
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.store import RunStore
+from lockstep.harness.vocabulary import CAUSES, Cause, Outcome
 from tests.report.samples import ENVIRONMENT, case
 
 LAUNCH = Verdict(Outcome.INVALID, Cause.LAUNCH, "no mpiexec")

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lockstep.harness.campaign.launches import launches
-from lockstep.harness.judge.verdict import Cause, Finding, FindingKind, Outcome, Verdict
+from lockstep.harness.judge.verdict import Finding, Verdict
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.watchdog.launch import case
 
 GOOD = Verdict(Outcome.SUCCESS, text="All ranks finished.")

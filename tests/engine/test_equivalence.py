@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lockstep.engines.minimal.plugin import ENGINE
-from lockstep.harness.judge.verdict import Outcome
 from lockstep.harness.launch.launcher import find
 from lockstep.harness.scenario.load import load_all
+from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 
 MTP = {"config.speculative_config": {"decoding_type": "MTP", "num_nextn_predict_layers": 3}}

@@ -8,7 +8,8 @@ import pytest
 
 from lockstep.harness.host import leftovers
 from lockstep.harness.host.gpus import Gpu
-from lockstep.harness.judge.verdict import Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.teardown.local_cleanup import Teardown
 
 PID = 2**22 + 7  # of no process

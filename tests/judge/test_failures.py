@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lockstep.harness.judge.verdict import Cause, Outcome
 from lockstep.harness.trace.event import Need
+from lockstep.harness.vocabulary import Cause, Outcome
 from tests.judge.test_verdicts import Script, Stopped, blame_of, judged
 
 TIMED_OUT = "Timed out waiting 1500ms"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lockstep.harness.judge.divergence import first_mismatch
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.picture import Limit
-from lockstep.harness.judge.verdict import Cause
+from lockstep.harness.vocabulary import Cause
 from tests.judge.test_verdicts import Script, Stopped, blame_of, judged
 
 

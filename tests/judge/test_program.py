@@ -8,8 +8,9 @@ from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.picture import Failure, Picture, Process
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.vocabulary import Cause, Outcome
 
 S = 1_000_000_000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockstep.harness.judge.verdict import Cause, Outcome
+from lockstep.harness.vocabulary import Cause, Outcome
 from tests.judge.test_verdicts import Script, Stopped, judged
 
 

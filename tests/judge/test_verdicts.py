@@ -11,10 +11,11 @@ from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.graph import stuck
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.picture import Limit, Picture, Process
-from lockstep.harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
+from lockstep.harness.judge.verdict import Blame, Verdict
 from lockstep.harness.trace import Comm, Recorder
 from lockstep.harness.trace.ring import Ring, decode
 from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 
 
 class Stopped(Exception):  # noqa: N818: no error, the end of a script

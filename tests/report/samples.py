@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lockstep.harness.judge.verdict import Blame, Cause, Finding, FindingKind, Outcome, RankEnd, Verdict, WaitLine
+from lockstep.harness.judge.verdict import Blame, Finding, RankEnd, Verdict, WaitLine
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.trace.recorder import Recorder
 from lockstep.harness.trace.ring import Delta, Ring
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 
 ENVIRONMENT = {"python": "3.12.1", "torch": "2.13.0", "cores": 2}
 NAMES = (

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from lockstep.harness.commands.catalogue import not_modelled
-from lockstep.harness.report.catalogue import MECHANISMS, render
+from lockstep.harness.report.catalogue import render
 from lockstep.harness.scenario.errors import ScenarioError
-from lockstep.harness.scenario.frame import MechanismClass
 from lockstep.harness.scenario.load import load_all
+from lockstep.harness.vocabulary import MECHANISMS, Mechanism
 
 ROOT = Path(__file__).parents[2]
 CASES = load_all([ROOT / "scenarios"])
@@ -26,9 +25,9 @@ def test_page_is_current() -> None:
 
 
 def test_every_class_is_described() -> None:
-    """The schema allows exactly the classes of the page."""
-    assert list(MECHANISMS) == list(get_args(MechanismClass))
-    assert {one.mechanism_class for one in WITHOUT} <= set(MECHANISMS)
+    """Every class has its sentence, and reports without a scenario name no other."""
+    assert list(MECHANISMS) == list(Mechanism)
+    assert {one.mechanism_class for one in WITHOUT} <= {one.value for one in Mechanism}
 
 
 def test_every_scenario_with_a_class_has_its_cases() -> None:

@@ -16,10 +16,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.history import FILE, history_frame, rates, update
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.store import RunStore
+from lockstep.harness.vocabulary import Cause, Outcome
 from tests.campaign.test_command_line import lockstep
 
 from .samples import case, hang, success

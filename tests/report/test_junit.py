@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml, Properties, TestCase
 
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.junit import classname, render
 from lockstep.harness.report.line import not_judged
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.store import RunStore
+from lockstep.harness.vocabulary import Cause, Outcome
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from lockstep.harness.cli import main
-from lockstep.harness.judge.verdict import CAUSES, Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import NOT_RUN, Line, not_judged
 from lockstep.harness.report.plan import Planned
@@ -21,6 +21,7 @@ from lockstep.harness.report.prometheus import NAMED_CASES, render
 from lockstep.harness.report.rebuild import rebuild
 from lockstep.harness.report.result import STANDINGS
 from lockstep.harness.report.store import RunStore
+from lockstep.harness.vocabulary import CAUSES, Cause, Outcome
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 

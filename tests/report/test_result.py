@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report import junit, markdown, table
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.result import GREEN, Result, results
 from lockstep.harness.report.store import RunStore
+from lockstep.harness.vocabulary import Cause, Outcome
 
 from .samples import ENVIRONMENT, case, hang, success
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.verdict import CAUSES, Blame, Cause, Finding, FindingKind, Outcome, RankEnd, Verdict, WaitLine
+from lockstep.harness.judge.verdict import Blame, Finding, RankEnd, Verdict, WaitLine
 from lockstep.harness.report.line import judged
 from lockstep.harness.report.schema import Attempt, Expected, Place, Skew, VerdictFile, read_verdict, verdict_schema
+from lockstep.harness.vocabulary import CAUSES, Cause, FindingKind, Outcome
 
 from .samples import NAMES, case, hang, store, success
 

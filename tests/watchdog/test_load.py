@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from lockstep.harness.judge.verdict import Cause, Outcome
+from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from lockstep.harness.watchdog.ranks.rank_table import Members
 from tests.watchdog.launch import case

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.judge.verdict import Cause, Outcome, Verdict
+from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.trace.state import Status
+from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from tests.watchdog.launch import watchdog
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from lockstep.harness.channel.identity import clocks, identity
 from lockstep.harness.judge.clock import OURS
-from lockstep.harness.judge.verdict import FindingKind, Node
+from lockstep.harness.judge.verdict import Node
+from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.clock_sync import FIRST, HostClocks
 from lockstep.harness.watchdog.presence.node_report import nodes, stranger, uneven
 from lockstep.harness.watchdog.presence.registry import Roster

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.host import processes
-from lockstep.harness.judge.verdict import Blame, Cause, FindingKind, Outcome, Verdict
+from lockstep.harness.judge.verdict import Blame, Verdict
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.watchdog.launch import judge, watchdog
 from tests.watchdog.ranks import HUNGER_BYTES, WATCHED_S
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockstep.harness.judge.verdict import Cause
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Limits
+from lockstep.harness.vocabulary import Cause
 from lockstep.harness.watchdog.presence.node_report import stranger
 from lockstep.harness.watchdog.presence.placement_check import misplaced
 from lockstep.harness.watchdog.presence.registry import Roster

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lockstep.harness.channel.identity import LIBRARIES
-from lockstep.harness.judge.verdict import Finding, FindingKind, Node
+from lockstep.harness.judge.verdict import Finding, Node
+from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
 from lockstep.harness.watchdog.presence.registry import Roster
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from lockstep.harness.host.leftovers import Leftovers
-from lockstep.harness.judge.verdict import Finding, FindingKind, Outcome, Verdict
+from lockstep.harness.judge.verdict import Finding, Verdict
+from lockstep.harness.vocabulary import FindingKind, Outcome
 
 Local = tuple[set[int], set[str]]  # processes and files
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from lockstep.harness.host.processes import wait_until
 from lockstep.harness.host.sweep import MARK, ORDER
-from lockstep.harness.judge.verdict import Finding, FindingKind
+from lockstep.harness.judge.verdict import Finding
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher, LaunchError
 from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.vocabulary import FindingKind
 
 SWEEP = [sys.executable, "-m", "lockstep.harness.host.sweep"]
 SWEEP_S = 20.0  # for all hosts together

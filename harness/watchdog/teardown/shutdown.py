@@ -13,11 +13,12 @@ from typing import Any
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.leftovers import GPU_GRACE_S, GRACE_S, Leak
 from lockstep.harness.host.shared_folder import folder_name
-from lockstep.harness.judge.verdict import Finding, FindingKind
+from lockstep.harness.judge.verdict import Finding
 from lockstep.harness.launch.interface import is_this_host
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Limits
+from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.registry import Roster
 from lockstep.harness.watchdog.ranks.rank_table import Members
 
