@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,30 +13,53 @@ from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 from lockstep.harness.scenario.loader import Loader
 from lockstep.harness.scenario.matrix import substitute
 
-ROOT = Path("scenarios")
+HERE = Path("scenarios")  # of the current folder, as in a checkout
+PACKAGED = Path(__file__).parents[2] / "scenarios"  # what an installation brings
 WAIVES = "waives.yaml"  # may lie among the scenarios, and is none
 
 
+def root() -> Path:
+    """The folder of scenarios: as LOCKSTEP_SCENARIOS says, else `scenarios` of the current folder, else what is installed.
+
+    Raises ScenarioError where the variable names no folder.
+    """
+    named = os.environ.get("LOCKSTEP_SCENARIOS")
+    if named:
+        if not Path(named).is_dir():
+            raise ScenarioError(
+                f"LOCKSTEP_SCENARIOS={named}: no such folder; name the one that holds your scenarios, or unset it"
+            )
+        return Path(named)
+    return HERE if HERE.is_dir() else PACKAGED
+
+
 def discover(names: Iterable[str | Path]) -> list[Path]:
-    """The files that are meant: a file, a folder with all below it, or the name of a scenario under `scenarios/`."""
-    found: list[Path] = []
-    for name in names:
-        path = Path(name)
-        if not str(name):
-            raise ScenarioError("the name of a scenario is empty; `lockstep list` shows what there is")
+    """The files that are meant: a file, a folder with all below it, or the name of a scenario. Raises ScenarioError."""
+    found = [file for name in names for file in _meant(name)]
+    return list(dict.fromkeys(found))
+
+
+def _meant(name: str | Path) -> list[Path]:
+    if not str(name):
+        raise ScenarioError("the name of a scenario is empty; `lockstep list` shows what there is")
+    for path in (Path(name), _below_root(Path(name))):
         if path.is_dir():
             below = sorted(file for file in path.rglob("*.yaml") if file.name != WAIVES)
             if not below:
                 raise ScenarioError(f"{path}: no scenario (*.yaml) in this folder")
-            found += below
-        elif path.is_file():
-            found.append(path)
-        else:
-            named = [file for file in sorted(ROOT.rglob("*.yaml")) if file.stem == str(name)]
-            if not named:
-                raise ScenarioError(f"{name}: no such file, folder or scenario; `lockstep list` shows what there is")
-            found += named
-    return list(dict.fromkeys(found))
+            return below
+        if path.is_file():
+            return [path]
+    named = [file for file in sorted(root().rglob("*.yaml")) if file.stem == str(name)]
+    if not named:
+        raise ScenarioError(f"{name}: no such file, folder or scenario; `lockstep list` shows what there is")
+    return named
+
+
+def _below_root(path: Path) -> Path:
+    """`scenarios/vllm` and `vllm` both mean a folder of the scenarios, wherever these are."""
+    parts = path.parts[1:] if path.parts[:1] == (HERE.name,) else path.parts
+    return root().joinpath(*parts)
 
 
 def load_all(names: Iterable[str | Path], overrides: Mapping[str, Any] | None = None) -> list[Case]:
