@@ -79,6 +79,8 @@ def guarded(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    from lockstep.harness.errors import LockstepError
+
     arguments = parser().parse_args(words)
     try:
         code: int = arguments.run(arguments)
@@ -90,12 +92,9 @@ def _run(words: Sequence[str]) -> int:
             raise
         sys.stderr.close()
         return 0
-    except Exception as error:
-        code = getattr(error, "exit_code", 0)
-        if not code:
-            raise
+    except LockstepError as error:
         print(f"{error}", file=sys.stderr)
-        return EXIT_STOP if words[:1] == ["judge-commit"] else code
+        return EXIT_STOP if words[:1] == ["judge-commit"] else error.exit_code
     return code
 
 

@@ -6,8 +6,10 @@ BisectionError         exit code 2: what was asked for makes no sense here; noth
 
 from __future__ import annotations
 
+from lockstep.harness.errors import LockstepError
 
-class BisectionError(Exception):
+
+class BisectionError(LockstepError):
     """Something that the user must change. The message says what."""
 
     exit_code = 2

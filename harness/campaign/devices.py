@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lockstep.harness.host.gpus import Gpu
-from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.scenario.case import Case
 
 

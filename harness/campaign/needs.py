@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.placement.pool import Pool
 from lockstep.harness.placement.request import NoRoomError
 from lockstep.harness.scenario.case import Case

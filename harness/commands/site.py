@@ -9,7 +9,8 @@ from typing import Any
 
 from lockstep.harness.campaign.devices import Machine
 from lockstep.harness.host.gpus import Gpu, gpus, torch_has_cuda, visible
-from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import usable_cores
 from lockstep.harness.launch.rank_map import Node, RankMap
 from lockstep.harness.launch.survey import Told, survey

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lockstep.harness.launch import ssh
-from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # N ranks share a host's cores

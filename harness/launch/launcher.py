@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lockstep.harness.channel.bootstrap import FOLDER
 from lockstep.harness.launch import allocation, srun, ssh
-from lockstep.harness.launch.errors import LaunchError as LaunchError
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.rank_map import RankMap
 
 NAMES = ("auto", "hydra", "prrte", srun.NAME)

@@ -7,6 +7,8 @@ import resource
 from collections.abc import Mapping
 from pathlib import Path
 
+from lockstep.harness.launch.errors import LaunchError
+
 RAISED = "LOCKSTEP_OPEN_FILES"  # environment of supervisors: the soft limit as the user had it, and as the head raised it
 RESERVE = 128  # libraries, sockets, reports
 FEWEST_FILES = 16  # files of ranks that are held open together; others are opened again when they grow
@@ -23,10 +25,6 @@ def allow(ranks: int) -> dict[str, str]:
     used = _used()
     need = used + ranks + FEWEST_FILES + RESERVE
     if hard < need:
-        from lockstep.harness.launch.launcher import (
-            LaunchError,  # supervisors import this module, and start without launchers
-        )
-
         raise LaunchError(
             f"{ranks} ranks need {need} open files in this process (a connection each, and {used} are open), and the hard "
             f"limit is {hard}: raise it (`ulimit -Hn {need}` as root, LimitNOFILE= of a service, "

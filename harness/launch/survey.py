@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockstep.harness.launch.answer import PATIENCE_S, Answer, find
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
-from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
 COMMAND = [sys.executable, "-m", "lockstep.harness.launch.answer"]

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.placement.dealing import too_few_hosts, too_few_slots
 from lockstep.harness.scenario.case import Case
 

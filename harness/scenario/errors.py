@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lockstep.harness.errors import LockstepError
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
@@ -29,7 +31,7 @@ class Problem:
         return f"{place}:{path} {self.what}" + (f"; {self.advice}" if self.advice else "")
 
 
-class ScenarioError(Exception):
+class ScenarioError(LockstepError):
     """Something that a scenario's author must change. Nothing was launched."""
 
     exit_code = 2

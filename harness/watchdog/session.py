@@ -24,8 +24,9 @@ from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.picture import Limit
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch import allocation, open_files
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job, free_port
-from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.trace import layout

@@ -6,7 +6,7 @@ import pytest
 
 from lockstep.harness.campaign.devices import Machine, assign
 from lockstep.harness.host.gpus import Gpu
-from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.load import load_all
 

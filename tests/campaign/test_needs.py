@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockstep.harness.campaign.needs import complete
-from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.scenario.load import load_all
 
 MINIMAL = load_all(["scenarios/tensorrt_llm/max-batch-size-1.yaml"])

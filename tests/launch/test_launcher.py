@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.interface import Interface
 from lockstep.harness.launch.job import Job
-from lockstep.harness.launch.launcher import Launcher, LaunchError, find, identify
+from lockstep.harness.launch.launcher import Launcher, find, identify
 from lockstep.harness.launch.probe import checks, environment
 from lockstep.harness.launch.rank_map import Node, RankMap
 

@@ -10,7 +10,7 @@ from lockstep.harness.launch.open_files import RAISED
 PROGRAM = """
 import os, resource, sys
 from lockstep.harness.launch import open_files
-from lockstep.harness.launch.launcher import LaunchError
+from lockstep.harness.launch.errors import LaunchError
 resource.setrlimit(resource.RLIMIT_NOFILE, (200, int(sys.argv[1])))
 try:
     environ = open_files.allow(int(sys.argv[2]))

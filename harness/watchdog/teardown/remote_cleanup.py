@@ -13,8 +13,9 @@ from typing import Any
 from lockstep.harness.host.processes import wait_until
 from lockstep.harness.host.sweep import MARK, ORDER
 from lockstep.harness.judge.verdict import Finding
+from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
-from lockstep.harness.launch.launcher import Launcher, LaunchError
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import Node, RankMap
 from lockstep.harness.vocabulary import FindingKind
 
