@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lockstep.harness.trace.event import Kind
 
-if TYPE_CHECKING:
-    from lockstep.harness.trace.recorder import Recorder
+
+class Writer(Protocol):
+    """What writes records. The recorder; it hands these out, so they must not import it."""
+
+    def write(self, kind: int, comm: int, seq: int, a: int = 0) -> None:
+        """Write one record."""
 
 
 class Comm:
     """A communicator as the recorder knows it: an id within the rank and the number of its last collective."""
 
-    __slots__ = ("id", "key", "members", "number", "p2p", "recorder")
+    __slots__ = ("id", "key", "members", "number", "p2p")
 
-    def __init__(self, recorder: Recorder, ident: int, key: str, members: tuple[int, ...]) -> None:
-        self.recorder = recorder
+    def __init__(self, ident: int, key: str, members: tuple[int, ...]) -> None:
         self.id = ident
         self.key = key
         self.members = members
@@ -31,7 +34,7 @@ class Wait:
 
     __slots__ = ("comm", "op", "recorder", "seq")
 
-    def __init__(self, recorder: Recorder, comm: Comm, seq: int, op: int) -> None:
+    def __init__(self, recorder: Writer, comm: Comm, seq: int, op: int) -> None:
         self.recorder = recorder
         self.comm = comm
         self.seq = seq

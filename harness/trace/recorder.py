@@ -43,7 +43,7 @@ class Recorder:
         self._threads = itertools.count(0)
         self._comms = itertools.count(0)
         self._instances: dict[tuple[str, str, tuple[int, ...]], int] = {}
-        self._host = Comm(self, 0, "", ())
+        self._host = Comm(0, "", ())
         self.last = 0
         self.string("")
         self._thread()
@@ -89,7 +89,7 @@ class Recorder:
         about: dict[str, object] = {"kind": kind, "name": name, "members": pack(members), "instance": instance}
         about |= {key: value for key, value in (("device", device), ("scope", scope)) if value}
         self.write(Kind.COMM, ident, 0, self.string(json.dumps(about), MAX_STRING * 8))
-        return Comm(self, ident, f"{kind}:{name}", tuple(members))
+        return Comm(ident, f"{kind}:{name}", tuple(members))
 
     def collective(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1, site: int = 0) -> Wait:
         """Enter a blocking collective; leave it with the returned context manager.
