@@ -11,9 +11,10 @@ import time
 
 from lockstep.harness.judge.clock import OURS
 from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.rank_table import Members
-from lockstep.harness.watchdog.snapshot import picture
+from lockstep.harness.watchdog.snapshot import snapshot
 from tests.watchdog.simulated_start import simulate
 from tests.watchdog.simulated_supervisors import FEW_BLOCKS, SimulatedRank
 
@@ -34,7 +35,7 @@ def measure(ranks: int = 1000) -> dict[str, float]:
     proof, times = Proof(members), [time.process_time()]
     proof.look()
     times.append(time.process_time())
-    seen = picture(members, proof, proof.candidate, None, True, 0.0, 1.0, lambda rank: OURS)
+    seen = snapshot(EngineRules(), members, proof, proof.candidate, None, True, 0.0, 1.0, lambda rank: OURS)
     times.append(time.process_time())
     verdict = decide(seen)
     times.append(time.process_time())

@@ -3,69 +3,62 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from lockstep.harness.judge import clock, program, words
-from lockstep.harness.judge.clock import Time
-from lockstep.harness.judge.divergence import Split, last_split, mispaired, most_repeated_veto, not_there, own_split, parting
+from lockstep.harness.judge import clock, words
+from lockstep.harness.judge.divergence import Split, last_split, most_repeated_veto, not_there, own_split, parting
 from lockstep.harness.judge.graph import Stuck, lacked
 from lockstep.harness.judge.history import Message
-from lockstep.harness.judge.picture import Picture
+from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Blame
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status, Wait
 from lockstep.harness.vocabulary import Cause, Outcome
 
 
-def blame(picture: Picture, outcome: Outcome, cause: Cause) -> Blame | None:
+def blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
     """The blame for a verdict; None for a success and where nothing stands out."""
     if cause is Cause.DEADLOCK:
-        return _parted(picture) or _mispaired(picture) or _missing(picture)
+        return _parted(case) or _mispaired(case) or _missing(case)
     if cause is Cause.ORPHANED:
-        return _parted(picture) or _ended(picture, _lacked(picture))
+        return _parted(case) or _ended(case, _lacked(case))
     if cause is Cause.LIVELOCK:
-        veto = most_repeated_veto(picture.histories)
+        veto = most_repeated_veto(case.histories)
         return _by_decision(veto) if veto else None
     if cause is Cause.STALL or outcome is Outcome.SLOW:
-        return _running(picture) or _in_flight(picture)
+        return _running(case) or _in_flight(case)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
-        split = parting(picture.histories, _all_pairs(picture))
-        own = None if split else own_split(picture.histories)
+        split = case.parting
+        own = None if split else own_split(case.histories)
         if own is not None:
-            return _by_own_decision(picture, own)
-        split = split or last_split(picture.histories)
-        return _by_decision(split) if split and split.deviating else _ended(picture, picture.states)
-    if cause is Cause.ABORT and mispaired(picture.histories):
+            return _by_own_decision(case, own)
+        split = split or last_split(case.histories)
+        return _by_decision(split) if split and split.deviating else _ended(case, case.states)
+    if cause is Cause.ABORT and case.mispairs:
         # A library that aborts over a message it did not expect does so on either side.
-        split = parting(picture.histories, _all_pairs(picture))
+        split = case.parting
         if split and split.deviating:
             return _by_decision(split)
     if outcome is Outcome.CRASH:
         lost = cause is Cause.DEVICE_ERROR
         ended = [Status.DEAD, Status.ABORTED]
-        if _aborted_over_others(picture):
+        if _aborted_over_others(case):
             ended.append(Status.RAISED)
-        return _ended(picture, [r for r, s in picture.states.items() if (s.device_lost if lost else s.status in ended)])
+        return _ended(case, [r for r, s in case.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
 
 
-def _aborted_over_others(picture: Picture) -> bool:
+def _aborted_over_others(case: CaseSnapshot) -> bool:
     """Whether a rank ended the job without an error of its own: then an error of another one comes before that in time."""
-    aborted = [rank for rank, state in picture.states.items() if state.status is Status.ABORTED]
-    return bool(aborted) and all(picture.histories[rank].error is None for rank in aborted)
+    aborted = [rank for rank, state in case.states.items() if state.status is Status.ABORTED]
+    return bool(aborted) and all(case.histories[rank].error is None for rank in aborted)
 
 
-def _all_pairs(picture: Picture) -> Iterator[tuple[int, list[int]]]:
-    """Each rank with all others."""
-    everybody = list(picture.histories)
-    return ((rank, everybody) for rank in everybody)
-
-
-def _parted(picture: Picture) -> Blame | None:
+def _parted(case: CaseSnapshot) -> Blame | None:
     """By the decision that parted ranks which now wait for each other."""
-    split = parting(picture.histories, ((stuck.rank, stuck.lacks) for stuck in picture.knot))
+    split = parting(case.histories, ((stuck.rank, stuck.lacks) for stuck in case.knot))
     return _by_decision(split) if split else None
 
 
@@ -86,14 +79,14 @@ def _by_decision(split: Split) -> Blame:
     )
 
 
-def _by_own_decision(picture: Picture, split: Split) -> Blame:
+def _by_own_decision(case: CaseSnapshot, split: Split) -> Blame:
     """By what the first rank that failed decided, and whom its last collective still lacked: that is no fault of theirs."""
     found = _by_decision(split)
-    late = not_there(picture.histories, split.deviating[0])
+    late = not_there(case.histories, split.deviating[0])
     if late is None:
         return found
     entry, ranks = late
-    name = picture.comms[entry.comm][1]
+    name = case.comms[entry.comm][1]
     return replace(found, text=f"{found.text}, before {words.ranks_text(ranks)} came to {name} {entry.op} #{entry.seq}")
 
 
@@ -102,15 +95,15 @@ def _smallest(split: Split) -> tuple[int, ...]:
     return min((tuple(ranks) for ranks in split.choices.values()), key=lambda ranks: (len(ranks), ranks))
 
 
-def _mispaired(picture: Picture) -> Blame | None:
+def _mispaired(case: CaseSnapshot) -> Blame | None:
     """No decision was logged: by the first collective that ranks of the knot entered as different ones, at which lines.
 
     Where ranks choose without a word, this is where they first differ; the smaller group is named.
     """
-    if not picture.attached:
+    if case.rules.decisions_logged:
         return None
-    involved = {stuck.rank for stuck in picture.knot} | lacked(picture.knot)
-    found = [mispair for mispair in mispaired(picture.histories) if involved & set(mispair.entries)]
+    involved = {stuck.rank for stuck in case.knot} | lacked(case.knot)
+    found = [mispair for mispair in case.mispairs if involved & set(mispair.entries)]
     if not found:
         return None
     first = min(found, key=lambda mispair: min(entry.at for entry in mispair.entries.values()))
@@ -118,22 +111,22 @@ def _mispaired(picture: Picture) -> Blame | None:
     for rank, entry in sorted(first.entries.items()):
         groups[words.entry_words(entry) + (f" at {entry.site}" if entry.site else "")].append(rank)
     blamed = min((len(group), tuple(group)) for group in groups.values())[1]
-    kind, name = picture.comms.get(first.comm, ("", first.comm))
+    kind, name = case.comms.get(first.comm, ("", first.comm))
     text = words.mispaired_text(f"{kind} {name} #{first.seq}", groups)
     entry = first.entries[blamed[0]]
     return Blame(blamed, "collective", text, site=f"{name}.{entry.op}", choice=entry.op, choices=dict(groups))
 
 
-def _missing(picture: Picture) -> Blame | None:
+def _missing(case: CaseSnapshot) -> Blame | None:
     """No decision was logged: by the collective that the fewest ranks never enter.
 
     Of several one on a device counts first, since a host that waits elsewhere without having launched it has passed it by;
     then the first in time.
     """
-    knot = [stuck for stuck in picture.knot if stuck.wait.need is not Need.STREAM]
-    first = _first_wait(picture, knot)
-    wait, state = first.wait, picture.states[first.lacks[0]]
-    name = picture.comms[wait.comm][1]
+    knot = [stuck for stuck in case.knot if stuck.wait.need is not Need.STREAM]
+    first = _first_wait(case, knot)
+    wait, state = first.wait, case.states[first.lacks[0]]
+    name = case.comms[wait.comm][1]
     what = f"{name} {wait.op} #{wait.seq}" + (f" (at {wait.site})" if wait.site else "")
     if wait.need is Need.SSEND:
         text = words.unreceived_text(first.lacks, first.rank, what)
@@ -145,40 +138,34 @@ def _missing(picture: Picture) -> Blame | None:
     return Blame(first.lacks, "collective", text, site=f"{name}.{wait.op}", phase=state.phase, shape=state.shape)
 
 
-def _first_wait(picture: Picture, knot: Sequence[Stuck]) -> Stuck:
+def _first_wait(case: CaseSnapshot, knot: Sequence[Stuck]) -> Stuck:
     least = min((len(s.lacks), s.thread < STREAM_WAITER) for s in knot)
     found = [s for s in knot if (len(s.lacks), s.thread < STREAM_WAITER) == least]
-    if not picture.attached:
-        # Ranks of a program that was not made for this part anywhere: of two that wait for each other, neither came first.
-        since = {n: Time(s.wait.since_ns, picture.histories[s.rank].clock) for n, s in enumerate(found)}
-        found = [found[n] for n in clock.first(since)]
-    return min(found, key=lambda s: s.rank)
+    return min(case.rules.first_waits(case, found), key=lambda s: s.rank)
 
 
-def _lacked(picture: Picture) -> list[int]:
-    return [peer for peer in sorted(lacked(picture.knot)) if picture.states[peer].status is not Status.RUNNING]
+def _lacked(case: CaseSnapshot) -> list[int]:
+    return [peer for peer in sorted(lacked(case.knot)) if case.states[peer].status is not Status.RUNNING]
 
 
-def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
+def _ended(case: CaseSnapshot, ranks: Iterable[int]) -> Blame | None:
     """By the rank that ended first: an error before a death before a return.
 
     Where ranks of different hosts ended so close together that their clocks cannot tell, by each of them.
     """
     order = {Status.RAISED: 0, Status.ABORTED: 0, Status.DEAD: 1, Status.RETURNED: 2}
-    ended = [rank for rank in ranks if picture.states[rank].status in order]
+    ended = [rank for rank in ranks if case.states[rank].status in order]
     if not ended:
         return None
 
-    least = min(order[picture.states[rank].status] for rank in ended)
-    times = {rank: picture.failed_or_ended(rank) for rank in ended if order[picture.states[rank].status] == least}
+    least = min(order[case.states[rank].status] for rank in ended)
+    times = {rank: case.failed_or_ended(rank) for rank in ended if order[case.states[rank].status] == least}
     first, *others = clock.first(times)
-    state, history, process = picture.states[first], picture.histories[first], picture.processes[first]
+    state, history, process = case.states[first], case.histories[first], case.processes[first]
     by = {Status.RAISED: "raised", Status.RETURNED: "returned"}.get(state.status, "died")
-    same = sorted({rank for rank in ended if picture.states[rank].status is state.status})
-    if by != "raised" or picture.knot:
-        same = [first, *others]
-    elif picture.attached and by == "raised":
-        same = [rank for rank in same if program.same_error(picture, rank, first)]
+    alike = sorted({rank for rank in ended if case.states[rank].status is state.status})
+    alone = by != "raised" or bool(case.knot)
+    same = [first, *others] if alone else case.rules.with_same_error(case, alike, first)
     text = words.ended_text(first, state, history, process.exit_code)
     if others:
         text += words.perhaps_earlier_text(others, max(times[rank].within_ns for rank in (first, *others)))
@@ -186,32 +173,32 @@ def _ended(picture: Picture, ranks: Iterable[int]) -> Blame | None:
     return Blame(tuple(same), by, text, phase=state.phase, shape=state.shape, choice=by, detail=detail)
 
 
-def _in_flight(picture: Picture) -> Blame | None:
+def _in_flight(case: CaseSnapshot) -> Blame | None:
     """By the rank that began a send without waiting for it: a library may need its sender to drive the transfer."""
-    for rank, state in sorted(picture.states.items()):
+    for rank, state in sorted(case.states.items()):
         for _, wait in state.waits():
-            known = wait.need is Need.RECV and wait.peer in picture.states
-            posted = _posted(picture, rank, wait) if known else None
+            known = wait.need is Need.RECV and wait.peer in case.states
+            posted = _posted(case, rank, wait) if known else None
             if posted is None:
                 continue
-            sender = picture.states[wait.peer]
-            what = f"{picture.comms[wait.comm][1]} send {posted.what}".rstrip()
+            sender = case.states[wait.peer]
+            what = f"{case.comms[wait.comm][1]} send {posted.what}".rstrip()
             text = words.in_flight_text(wait.peer, what, rank, [w for _, w in sender.waits()])
             return Blame((wait.peer,), "message", text, site=what, phase=posted.phase, shape=posted.shape)
     return None
 
 
-def _posted(picture: Picture, rank: int, wait: Wait) -> Message | None:
+def _posted(case: CaseSnapshot, rank: int, wait: Wait) -> Message | None:
     """The send that did not block and that a blocked receive of `rank` matches."""
     channel = (wait.comm, rank, wait.tag, wait.seq)
-    sent = (message for message in picture.histories[wait.peer].messages if message.sends and message.posted)
+    sent = (message for message in case.histories[wait.peer].messages if message.sends and message.posted)
     return next((m for m in sent if (m.comm, m.peer, m.tag, m.seq) == channel), None)
 
 
-def _running(picture: Picture) -> Blame | None:
+def _running(case: CaseSnapshot) -> Blame | None:
     """By the ranks that are in no known wait: everybody else waits for them."""
-    busy = tuple(rank for rank, state in sorted(picture.states.items()) if state.runs)
+    busy = tuple(rank for rank, state in sorted(case.states.items()) if state.runs)
     if not busy:
         return None
-    state = picture.states[busy[0]]
-    return Blame(busy, "running", words.running_text(busy, state, picture.attached), phase=state.phase, shape=state.shape)
+    state = case.states[busy[0]]
+    return Blame(busy, "running", case.rules.running_text(busy, state), phase=state.phase, shape=state.shape)

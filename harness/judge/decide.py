@@ -4,106 +4,73 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lockstep.harness.judge import program, words
+from lockstep.harness.judge import words
 from lockstep.harness.judge.blame import blame
-from lockstep.harness.judge.clock import first
 from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.graph import lacked
-from lockstep.harness.judge.picture import Limit, Picture
 from lockstep.harness.judge.signature import signature
-from lockstep.harness.judge.verdict import RankEnd, Verdict, WaitLine, cause_of_status
+from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
+from lockstep.harness.judge.verdict import RankEnd, Verdict, WaitLine
 from lockstep.harness.trace.state import STREAM_WAITER, Status
 from lockstep.harness.vocabulary import Cause, Outcome
 
 LISTED = 200_000  # ranks that the waits of a verdict list in all
 
 
-def decide(picture: Picture) -> Verdict:
+def decide(case: CaseSnapshot) -> Verdict:
     """The verdict of a case whose ranks have all ended, are knotted, or have run into a limit."""
-    outcome, cause = classify(picture)
-    ends = rank_ends(picture)
+    outcome, cause = classify(case)
+    ends = rank_ends(case)
     if outcome is Outcome.INVALID:
-        text = words.unable_text({rank: history.unable for rank, history in picture.histories.items()})
-        return Verdict(outcome, cause, text, ranks=ends, start_to_verdict_s=picture.start_to_verdict_s)
-    knot = wait_lines(picture)
-    blamed = blame(picture, outcome, cause)
+        text = words.unable_text({rank: history.unable for rank, history in case.histories.items()})
+        return Verdict(outcome, cause, text, ranks=ends, start_to_verdict_s=case.start_to_verdict_s)
+    knot = wait_lines(case)
+    blamed = blame(case, outcome, cause)
     return Verdict(
         outcome=outcome,
         cause=cause,
-        text=program.verdict_text(picture, outcome, cause, blamed, ends)
-        or words.verdict_text(outcome, cause, knot, blamed, ends),
-        proved=bool(picture.knot) if outcome is Outcome.HANG else None,
+        text=case.rules.verdict_text(case, outcome, cause, knot, blamed, ends),
+        proved=bool(case.knot) if outcome is Outcome.HANG else None,
         knot=short(knot),
         blame=blamed,
-        findings=findings(picture),
-        signature=signature(outcome, cause, knot, blamed, program.causes(picture, blamed, ends)),
+        findings=findings(case),
+        signature=signature(outcome, cause, knot, blamed, case.rules.signature_ends(blamed, ends)),
         ranks=ends,
-        last_block_to_verdict_s=picture.last_block_to_verdict_s if picture.knot else None,
-        start_to_verdict_s=picture.start_to_verdict_s,
-        snapshots_judged=picture.snapshots_judged,
-        candidates_refuted=picture.candidates_refuted,
-        events=sum(state.number for state in picture.states.values()),
-        events_lost=sum(state.lost for state in picture.states.values()),
+        last_block_to_verdict_s=case.last_block_to_verdict_s if case.knot else None,
+        start_to_verdict_s=case.start_to_verdict_s,
+        snapshots_judged=case.snapshots_judged,
+        candidates_refuted=case.candidates_refuted,
+        events=sum(state.number for state in case.states.values()),
+        events_lost=sum(state.lost for state in case.states.values()),
     )
 
 
-def classify(picture: Picture) -> tuple[Outcome, Cause]:
+def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
     """Outcome and cause. Where an engine could not go on, what its peers wait for says nothing."""
-    if any(state.status is Status.UNABLE for state in picture.states.values()):
+    if any(state.status is Status.UNABLE for state in case.states.values()):
         return Outcome.INVALID, Cause.SCENARIO
-    if picture.knot:
-        return Outcome.HANG, Cause.ORPHANED if ended_in_knot(picture) else Cause.DEADLOCK
-    if picture.limit is Limit.LIVELOCK:
+    if case.knot:
+        return Outcome.HANG, Cause.ORPHANED if ended_in_knot(case) else Cause.DEADLOCK
+    if case.limit is Limit.LIVELOCK:
         return Outcome.HANG, Cause.LIVELOCK
-    if picture.limit is Limit.DEADLINE:
-        return (Outcome.SLOW, Cause.NONE) if picture.advancing else (Outcome.HANG, Cause.STALL)
-    if picture.attached:
-        return program.classify(picture)
-    dead = first_death(picture)
-    if dead is not None:
-        return Outcome.CRASH, death_cause(picture, dead)
-    if any(state.device_lost for state in picture.states.values()):
-        return Outcome.CRASH, Cause.DEVICE_ERROR
-    statuses = [state.status for state in picture.states.values()]
-    if Status.RAISED in statuses:
-        every = all(status is Status.RAISED for status in statuses)
-        return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
-    return Outcome.SUCCESS, Cause.NONE
+    if case.limit is Limit.DEADLINE:
+        return (Outcome.SLOW, Cause.NONE) if case.advancing else (Outcome.HANG, Cause.STALL)
+    return case.rules.classify(case)
 
 
-def ended_in_knot(picture: Picture) -> tuple[int, ...]:
+def ended_in_knot(case: CaseSnapshot) -> tuple[int, ...]:
     """The ranks that somebody in the knot waits for and that have ended."""
-    return tuple(sorted(r for r in lacked(picture.knot) if picture.states[r].status is not Status.RUNNING))
+    return tuple(sorted(r for r in lacked(case.knot) if case.states[r].status is not Status.RUNNING))
 
 
-def first_death(picture: Picture) -> int | None:
-    """The rank that aborted, or else the one whose process died first; None when all ended by themselves.
-
-    Of two on different hosts, where the clocks cannot tell, the lower one.
-    """
-    for rank, state in sorted(picture.states.items()):
-        if state.status is Status.ABORTED:
-            return rank
-    dead = [rank for rank, state in picture.states.items() if state.status is Status.DEAD]
-    return next(iter(first({rank: picture.died(rank) for rank in dead})), None)
-
-
-def death_cause(picture: Picture, rank: int) -> Cause:
-    """Why a rank's process died."""
-    process = picture.processes[rank]
-    if process.oom_killed:
-        return Cause.OOM_KILL
-    return Cause.ABORT if picture.states[rank].status is Status.ABORTED else cause_of_status(process.exit_code)
-
-
-def wait_lines(picture: Picture) -> tuple[WaitLine, ...]:
+def wait_lines(case: CaseSnapshot) -> tuple[WaitLine, ...]:
     """The knot in plain data."""
     return tuple(
         WaitLine(
             rank=stuck.rank,
             comm=stuck.wait.comm,
-            kind=picture.comms[stuck.wait.comm][0] if stuck.wait.comm else "device",
-            name=picture.comms[stuck.wait.comm][1] if stuck.wait.comm else "stream",
+            kind=case.comms[stuck.wait.comm][0] if stuck.wait.comm else "device",
+            name=case.comms[stuck.wait.comm][1] if stuck.wait.comm else "stream",
             op=stuck.wait.op,
             seq=stuck.wait.seq,
             phase=stuck.wait.phase,
@@ -113,7 +80,7 @@ def wait_lines(picture: Picture) -> tuple[WaitLine, ...]:
             graph=stuck.wait.graph,
             site=stuck.wait.site,
         )
-        for stuck in picture.knot
+        for stuck in case.knot
     )
 
 
@@ -130,11 +97,11 @@ def short(knot: tuple[WaitLine, ...]) -> tuple[WaitLine, ...]:
     return tuple(found)
 
 
-def rank_ends(picture: Picture) -> tuple[RankEnd, ...]:
+def rank_ends(case: CaseSnapshot) -> tuple[RankEnd, ...]:
     """How each rank stood."""
     found: list[RankEnd] = []
-    for rank, state in sorted(picture.states.items()):
-        history, process = picture.histories[rank], picture.processes[rank]
+    for rank, state in sorted(case.states.items()):
+        history, process = case.histories[rank], case.processes[rank]
         error = history.error or ("", "", "")
         blocked = state.status is Status.RUNNING and not state.runs
         found.append(

@@ -39,17 +39,6 @@ class Mispair:
     entries: dict[int, Entry]
 
 
-def index(history: History) -> dict[tuple[str, str, int], Decision]:
-    """A rank's decisions by site, key and occurrence, as far as they can be counted."""
-    seen: dict[tuple[str, str], int] = defaultdict(int)
-    found: dict[tuple[str, str, int], Decision] = {}
-    for decision in history.known_decisions:
-        pair = (decision.site, decision.key)
-        found[decision.site, decision.key, seen[pair]] = decision
-        seen[pair] += 1
-    return found
-
-
 def first_mismatch(a: History, b: History) -> tuple[int, int] | None:
     """Places in the events of `a` and `b` where their communication stops matching; None if it matches throughout.
 
@@ -129,7 +118,7 @@ def split_before(a: History, b: History) -> tuple[str, str, int] | None:
     place = first_mismatch(a, b)
     if place is None:
         return None
-    by_a, by_b = index(a), index(b)
+    by_a, by_b = a.named_decisions, b.named_decisions
     last_match = _last_before(a, b.rank, place[0])
     differing = [
         (decision.at, name)
@@ -173,7 +162,7 @@ def parting(histories: Mapping[int, History], waits: Iterable[tuple[int, Sequenc
     for pair in Alike(histories).pairs(waits):
         name = split_before(histories[pair[0]], histories[pair[1]])
         if name is not None and name not in found:
-            made = [index(histories[rank]) for rank in pair]
+            made = [histories[rank].named_decisions for rank in pair]
             found[name] = min(decisions[name].at for decisions in made if name in decisions)
     if not found:
         return None
@@ -182,7 +171,7 @@ def parting(histories: Mapping[int, History], waits: Iterable[tuple[int, Sequenc
 
 def split(histories: Mapping[int, History], name: tuple[str, str, int]) -> Split:
     """How all ranks chose at one decision."""
-    made = {rank: index(history).get(name) for rank, history in sorted(histories.items())}
+    made = {rank: history.named_decisions.get(name) for rank, history in sorted(histories.items())}
     choices: dict[str, list[int]] = defaultdict(list)
     for rank, decision in made.items():
         if decision is not None:
@@ -254,7 +243,7 @@ def _splits(histories: Mapping[int, History]) -> dict[tuple[str, str, int], int]
     found: dict[tuple[str, str, int], int] = {}
     chosen: dict[tuple[str, str, int], str] = {}
     for history in histories.values():
-        for name, decision in index(history).items():
+        for name, decision in history.named_decisions.items():
             if chosen.setdefault(name, decision.choice) != decision.choice:
                 found[name] = min(decision.at, found.get(name, decision.at))
     return found

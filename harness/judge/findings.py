@@ -6,30 +6,28 @@ from collections import defaultdict
 from typing import Any
 
 from lockstep.harness.judge import words
-from lockstep.harness.judge.divergence import first_split, mispaired
-from lockstep.harness.judge.manifests import graph_mismatch
-from lockstep.harness.judge.picture import Picture
+from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Finding
 from lockstep.harness.vocabulary import FindingKind
 
 
-def findings(picture: Picture) -> tuple[Finding, ...]:
+def findings(case: CaseSnapshot) -> tuple[Finding, ...]:
     """All findings of a case, in a fixed order."""
     return (
-        *_mispaired(picture),
-        *_graphs(picture),
-        *_divergent(picture),
-        *_skipped(picture),
-        *_wrong(picture),
-        *_lost(picture),
-        *_unseen(picture),
+        *_mispaired(case),
+        *_graphs(case),
+        *_divergent(case),
+        *_skipped(case),
+        *_wrong(case),
+        *_lost(case),
+        *_unseen(case),
     )
 
 
-def _mispaired(picture: Picture) -> list[Finding]:
+def _mispaired(case: CaseSnapshot) -> list[Finding]:
     found: list[Finding] = []
-    for mispair in mispaired(picture.histories):
-        kind, name = picture.comms.get(mispair.comm, ("", mispair.comm))
+    for mispair in case.mispairs:
+        kind, name = case.comms.get(mispair.comm, ("", mispair.comm))
         groups: dict[str, list[int]] = defaultdict(list)
         for rank, entry in sorted(mispair.entries.items()):
             groups[words.entry_words(entry)].append(rank)
@@ -40,8 +38,8 @@ def _mispaired(picture: Picture) -> list[Finding]:
     return found
 
 
-def _graphs(picture: Picture) -> list[Finding]:
-    mismatch = graph_mismatch(picture.histories)
+def _graphs(case: CaseSnapshot) -> list[Finding]:
+    mismatch = case.graph_mismatch
     if mismatch is None:
         return []
     facts = {"number": mismatch.number, "graphs": mismatch.groups}
@@ -50,8 +48,8 @@ def _graphs(picture: Picture) -> list[Finding]:
     return [Finding(FindingKind.GRAPH_MISMATCH, text, facts)]
 
 
-def _divergent(picture: Picture) -> list[Finding]:
-    split = first_split(picture.histories)
+def _divergent(case: CaseSnapshot) -> list[Finding]:
+    split = case.first_split
     if split is None:
         return []
     facts: dict[str, Any] = {"site": split.site, "key": split.key, "choices": split.choices}
@@ -60,19 +58,19 @@ def _divergent(picture: Picture) -> list[Finding]:
     return [Finding(FindingKind.DIVERGENT_DECISION, f"{split.site} {split.key}: {choices}", facts)]
 
 
-def _unseen(picture: Picture) -> list[Finding]:
+def _unseen(case: CaseSnapshot) -> list[Finding]:
     """Why nothing is proved: what of a program could not be seen. Of one that came to an end it does not matter."""
-    if picture.limit is None or not picture.unseen:
+    if case.limit is None or not case.unseen:
         return []
-    text = "not all that the program does can be seen: " + "; ".join(picture.unseen)
-    return [Finding(FindingKind.NOT_VISIBLE, text, {"reasons": list(picture.unseen)})]
+    text = "not all that the program does can be seen: " + "; ".join(case.unseen)
+    return [Finding(FindingKind.NOT_VISIBLE, text, {"reasons": list(case.unseen)})]
 
 
-def _skipped(picture: Picture) -> list[Finding]:
+def _skipped(case: CaseSnapshot) -> list[Finding]:
     """Shapes of the warm-up that ranks report to have left out: they are met for the first time in service."""
     found: list[Finding] = []
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for rank, history in sorted(picture.histories.items()):
+    for rank, history in sorted(case.histories.items()):
         for phase, shapes in (history.result or {}).get("skipped", {}).items():
             if shapes:
                 groups[phase, ", ".join(map(str, shapes))].append(rank)
@@ -82,11 +80,11 @@ def _skipped(picture: Picture) -> list[Finding]:
     return found
 
 
-def _wrong(picture: Picture) -> list[Finding]:
+def _wrong(case: CaseSnapshot) -> list[Finding]:
     """Checks that a rank reports as false, and requests to which ranks give different tokens."""
     found: list[Finding] = []
     tokens: dict[str, dict[int, Any]] = defaultdict(dict)
-    for rank, history in sorted(picture.histories.items()):
+    for rank, history in sorted(case.histories.items()):
         result = history.result or {}
         failed = sorted(name for name, good in result.get("checks", {}).items() if good is False)
         if failed:
@@ -102,9 +100,9 @@ def _wrong(picture: Picture) -> list[Finding]:
     return found
 
 
-def _lost(picture: Picture) -> list[Finding]:
-    lost = {rank: state.lost for rank, state in picture.states.items() if state.lost}
-    cut = {rank: h.missing - lost.get(rank, 0) for rank, h in picture.histories.items() if h.missing > lost.get(rank, 0)}
+def _lost(case: CaseSnapshot) -> list[Finding]:
+    lost = {rank: state.lost for rank, state in case.states.items() if state.lost}
+    cut = {rank: h.missing - lost.get(rank, 0) for rank, h in case.histories.items() if h.missing > lost.get(rank, 0)}
     found: list[Finding] = []
     if lost:
         text = "events were overwritten before they were read: " + ", ".join(f"{n} of rank {r}" for r, n in lost.items())

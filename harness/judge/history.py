@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from lockstep.harness.judge.clock import OURS, Clock, Time
@@ -73,7 +75,7 @@ class CapturedGraph:
     collectives: tuple[tuple[str, str, int], ...]
 
 
-@dataclass(slots=True)
+@dataclass
 class History:
     """All that a rank's events tell beyond its present state. Times are those of its host's clock."""
 
@@ -172,6 +174,17 @@ class History:
     def known_decisions(self) -> Iterator[Decision]:
         """Those before a gap, which can be counted."""
         return (decision for decision in self.decisions if self.gap is None or decision.at < self.gap)
+
+    @cached_property
+    def named_decisions(self) -> Mapping[tuple[str, str, int], Decision]:
+        """The known decisions by site, key and occurrence, as of when they are first asked for."""
+        seen: dict[tuple[str, str], int] = defaultdict(int)
+        found: dict[tuple[str, str, int], Decision] = {}
+        for decision in self.known_decisions:
+            pair = (decision.site, decision.key)
+            found[decision.site, decision.key, seen[pair]] = decision
+            seen[pair] += 1
+        return found
 
     def _find_gap(self, records: bytes | bytearray) -> None:
         """Events are numbered from 1 without a gap; where a number is too high some are missing before it."""

@@ -123,14 +123,17 @@ def in_flight_text(sender: int, what: str, receiver: int, now: Sequence[Wait]) -
     return f"Rank {sender} began {what} without waiting for it{where}; rank {receiver} waits for the rest of it"
 
 
-def running_text(ranks: Sequence[int], state: RankState, attached: bool = False) -> str:
-    """Ranks that are in no known wait."""
-    if attached:
-        who = ranks_text(ranks)
-        return f"{who[0].upper()}{who[1:]} may go on: in no wait that is known, or not wholly visible"
+def running_text(ranks: Sequence[int], state: RankState) -> str:
+    """Ranks of an engine that are in no known wait."""
     place = " ".join(filter(None, (state.phase, state.shape))) or "no phase"
     who = ranks_text(ranks)
     return f"{who[0].upper()}{who[1:]} entered no wait and reached no milestone (in {place})"
+
+
+def may_go_on_text(ranks: Sequence[int]) -> str:
+    """Ranks of a program that are in no known wait."""
+    who = ranks_text(ranks)
+    return f"{who[0].upper()}{who[1:]} may go on: in no wait that is known, or not wholly visible"
 
 
 def knot_text(knot: Sequence[WaitLine]) -> str:

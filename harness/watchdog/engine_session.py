@@ -13,8 +13,9 @@ from lockstep.harness.channel.bootstrap import LAUNCH, STATE, STATE_FOLDER
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.shared_folder import state_name
 from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.judge.opinions import opinions
-from lockstep.harness.judge.picture import Limit
+from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
@@ -25,7 +26,7 @@ from lockstep.harness.vocabulary import FindingKind, Outcome
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 from lockstep.harness.watchdog.ranks.rank_table import Members
 from lockstep.harness.watchdog.session import Ground, Vigil
-from lockstep.harness.watchdog.snapshot import picture
+from lockstep.harness.watchdog.snapshot import snapshot
 from lockstep.harness.watchdog.stack_sampling import left_out_text, sample
 
 STACKS_S = 30.0
@@ -106,7 +107,7 @@ class Watchdog(Vigil):
     def _verdict(self, ground: Ground, now: float) -> Verdict:
         advancing = self.progress.advancing(self.roster.listened_s, self.case.limits.livelock_s)
         known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
-        return decide(picture(*known, self.clocks.of))
+        return decide(snapshot(EngineRules(), *known, self.clocks.of))
 
     def _write_down(self) -> None:
         for number, _ in self.roster:

@@ -15,7 +15,8 @@ from typing import Any
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.opinions import opinions
-from lockstep.harness.judge.picture import Limit
+from lockstep.harness.judge.program_rules import ProgramRules
+from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch.job import Job, free_port
 from lockstep.harness.launch.launcher import Launcher
@@ -26,7 +27,7 @@ from lockstep.harness.watchdog.dump_decoding import read_json
 from lockstep.harness.watchdog.proof import SETTLE_S
 from lockstep.harness.watchdog.ranks.process_table import Command, Crowd
 from lockstep.harness.watchdog.session import Ground, Vigil
-from lockstep.harness.watchdog.snapshot import picture
+from lockstep.harness.watchdog.snapshot import snapshot
 
 SUPERVISOR = [sys.executable, "-m", "lockstep.harness.supervisor.program"]
 LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
@@ -143,11 +144,11 @@ class ProgramWatchdog(Vigil):
         advancing = self.progress.advancing(self.roster.listened_s, window_s)
         known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
         with self.members.with_absent():
-            seen = picture(*known, self.clocks.of, self.members.rank_of)
+            seen = snapshot(ProgramRules(), *known, self.clocks.of, self.members.rank_of)
         commands = [c.exit_code for _, c in sorted(self.members.commands.items())]
         doubts = [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found]
         unseen, failures = [*self.members.unseen(), *(doubts if ground.limit else ())], self.members.failures(self.clocks.of)
-        return decide(replace(seen, attached=True, roots=commands, unseen=unseen, failures=failures))
+        return decide(replace(seen, roots=commands, unseen=unseen, failures=failures))
 
     # --- after it -------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from lockstep.harness.channel.identity import identity
 from lockstep.harness.channel.pacing import BUSY, Share
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.graph import Stuck
-from lockstep.harness.judge.picture import Limit
+from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch import allocation, open_files
 from lockstep.harness.launch.errors import LaunchError

@@ -1,4 +1,4 @@
-"""From the watchdog's members to the picture that the judge decides on."""
+"""From the watchdog's members to the snapshot that the judge decides on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from lockstep.harness.judge.clock import Clock, Time
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import History
-from lockstep.harness.judge.picture import Limit, Picture, Process
+from lockstep.harness.judge.snapshot import CaseSnapshot, Limit, Process, Rules
 from lockstep.harness.trace.state import RankOf
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.rank_table import Members
 
 
-def picture(
+def snapshot(
+    rules: Rules,
     members: Members,
     proof: Proof,
     knot: Sequence[Stuck],
@@ -24,12 +25,12 @@ def picture(
     now_s: float,
     clock_of: Callable[[int], Clock],
     rank_of: RankOf | None = None,
-) -> Picture:
-    """The picture at this moment. `clock_of`: the clock of a supervisor's host."""
+) -> CaseSnapshot:
+    """What is known at this moment. `clock_of`: the clock of a supervisor's host."""
     clocks = {rank: clock_of(members.supervisor_of(rank)) for rank, _ in members}
     since_ns = [Time(stuck.wait.since_ns, clocks[stuck.rank]).ours_ns for stuck in knot]
     blocked_s = (time.monotonic_ns() - max(since_ns)) / 1e9 if since_ns else None
-    return Picture(
+    return CaseSnapshot(
         states=members.states(),
         histories={rank: History.read(rank, m.records, m.strings, clocks[rank], rank_of) for rank, m in members},
         processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_ns, m.oom_killed) for rank, m in members},
@@ -41,4 +42,5 @@ def picture(
         start_to_verdict_s=now_s - started_s,
         snapshots_judged=proof.judged,
         candidates_refuted=proof.refuted,
+        rules=rules,
     )

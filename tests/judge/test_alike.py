@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lockstep.harness.judge.alike import Alike
-from lockstep.harness.judge.divergence import Split, index, parting, split, split_before
+from lockstep.harness.judge.divergence import Split, parting, split, split_before
 from lockstep.harness.judge.graph import Stuck, stuck
 from lockstep.harness.judge.history import History
 from lockstep.harness.trace import Recorder, layout
@@ -43,7 +43,7 @@ def every_pair(found: dict[int, History], pairs: Iterator[tuple[int, int]]) -> S
     for pair in dict.fromkeys((min(one, two), max(one, two)) for one, two in pairs if one != two):
         name = split_before(found[pair[0]], found[pair[1]])
         if name is not None and name not in names:
-            made = [index(found[rank]) for rank in pair]
+            made = [found[rank].named_decisions for rank in pair]
             names[name] = min(decisions[name].at for decisions in made if name in decisions)
     return split(found, min(names, key=lambda name: (names[name], name))) if names else None
 

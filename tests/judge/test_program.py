@@ -7,7 +7,8 @@ import pytest
 from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.history import History
-from lockstep.harness.judge.picture import Failure, Picture, Process
+from lockstep.harness.judge.program_rules import ProgramRules
+from lockstep.harness.judge.snapshot import CaseSnapshot, Failure, Process
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -31,8 +32,21 @@ def judged(
         states[rank], histories[rank] = state, history
         processes[rank] = Process("host", 1, code, round(at_s * 1e9))
     return decide(
-        Picture(
-            states, histories, processes, {}, [], None, False, None, 1.0, 1, 0, attached=True, roots=roots, failures=failures
+        CaseSnapshot(
+            states,
+            histories,
+            processes,
+            {},
+            [],
+            None,
+            False,
+            None,
+            1.0,
+            1,
+            0,
+            ProgramRules(),
+            roots=roots,
+            failures=failures,
         )
     )
 

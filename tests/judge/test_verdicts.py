@@ -8,9 +8,10 @@ from contextlib import suppress
 import pytest
 
 from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.judge.graph import stuck
 from lockstep.harness.judge.history import History
-from lockstep.harness.judge.picture import Limit, Picture, Process
+from lockstep.harness.judge.snapshot import CaseSnapshot, Limit, Process
 from lockstep.harness.judge.verdict import Blame, Verdict
 from lockstep.harness.trace import Comm, Recorder
 from lockstep.harness.trace.ring import Ring, decode
@@ -76,7 +77,7 @@ def judged(
     seen_ns = {rank: (1 + rank) * 10**9 for rank in range(size)}
     processes = {rank: Process("host", 100 + rank, (codes or {}).get(rank), ns) for rank, ns in seen_ns.items()}
     knot = [] if limit else stuck(states, members)
-    return decide(Picture(states, histories, processes, comms, knot, limit, advancing, 0.01, 2.0, 5, 0))
+    return decide(CaseSnapshot(states, histories, processes, comms, knot, limit, advancing, 0.01, 2.0, 5, 0, EngineRules()))
 
 
 def capture(script: Script, short: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.divergence import first_mismatch, index
+from lockstep.harness.judge.divergence import first_mismatch
 from lockstep.harness.judge.history import History
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.event import RECORD
@@ -64,5 +64,5 @@ def test_what_is_missing_is_no_difference() -> None:
     assert cut.gap == 300
     assert cut.missing == 1202 - 400
     assert first_mismatch(whole, cut) is None
-    assert all(index(whole)[name].choice == decision.choice for name, decision in index(cut).items())
+    assert all(whole.named_decisions[name].choice == decision.choice for name, decision in cut.named_decisions.items())
     assert first_mismatch(history(0, 50, None), cut) is not None

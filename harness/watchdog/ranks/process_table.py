@@ -1,4 +1,4 @@
-"""The watchdog's picture of a program that knows nothing of us: processes that come and go, and the ranks among them.
+"""What the watchdog knows of a program that knows nothing of us: processes that come and go, and the ranks among them.
 
 A process is a rank when it has joined a world of ranks (an MPI world, a world of torch.distributed). Its number is the one
 that it has there, if no other process has it: a program may hold several worlds. No sockets, no clock.
@@ -15,7 +15,7 @@ from typing import Any
 from lockstep.harness.judge.clock import Clock
 from lockstep.harness.judge.graph import Stuck, stuck
 from lockstep.harness.judge.history import History
-from lockstep.harness.judge.picture import Failure
+from lockstep.harness.judge.snapshot import Failure
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import Join, RankState, Status

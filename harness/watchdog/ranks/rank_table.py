@@ -1,4 +1,4 @@
-"""The watchdog's picture of all ranks, kept up to date from the supervisors' messages. No sockets, no clock."""
+"""What the watchdog knows of all ranks, kept up to date from the supervisors' messages. No sockets, no clock."""
 
 from __future__ import annotations
 

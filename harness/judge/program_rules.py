@@ -1,0 +1,139 @@
+"""How a program that knows nothing of us is judged. Pure.
+
+Nothing is held back there, so that one failure brings others with it: the first of them is the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lockstep.harness.judge import clock, words
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.snapshot import CaseSnapshot
+from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
+from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.vocabulary import Cause, Outcome
+
+SIGTERM = -15
+NOTICED_NS = 100_000_000  # a death is seen a little later than by the peers that raise over it
+
+
+class ProgramRules:
+    """The rules for ranks to which the recorder attached itself."""
+
+    decisions_logged = False
+
+    def classify(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
+        """The first failure in time is the cause of the others."""
+        return _classify(case)
+
+    def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
+        """All: ranks of a program that was not made for this part anywhere, and of two that wait for each other neither
+        came first.
+        """
+        return waits
+
+    def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
+        """Those that raised the same: another error is what came of the first."""
+        return [rank for rank in ranks if _same_error(case, rank, first)]
+
+    def running_text(self, ranks: Sequence[int], state: RankState) -> str:
+        """A program has no milestones, and not all that it does is visible."""
+        return words.may_go_on_text(ranks)
+
+    def signature_ends(self, blame: Blame | None, ends: Sequence[RankEnd]) -> Sequence[RankEnd]:
+        """Those that are to blame, and not what followed."""
+        return [end for end in ends if blame is not None and end.rank in blame.ranks]
+
+    def verdict_text(
+        self,
+        case: CaseSnapshot,
+        outcome: Outcome,
+        cause: Cause,
+        knot: Sequence[WaitLine],
+        blame: Blame | None,
+        ends: Sequence[RankEnd],
+    ) -> str:
+        """The words of an engine, where a program has none of its own."""
+        own = _verdict_text(case, outcome, cause, blame, ends)
+        return own or words.verdict_text(outcome, cause, knot, blame, ends)
+
+
+def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
+    """Outcome and cause of a program that has come to its end."""
+    states = case.states
+    aborted = any(state.status is Status.ABORTED for state in states.values())
+    raised = [rank for rank, state in states.items() if state.status is Status.RAISED]
+    dead = [rank for rank, state in states.items() if state.status is Status.DEAD]
+    # Who watches processes ends the others with SIGTERM when one has failed.
+    by_themselves = [rank for rank in dead if case.processes[rank].exit_code != SIGTERM]
+    first_dead = _first_ended(case, by_themselves)
+    if aborted:
+        return Outcome.CRASH, Cause.ABORT
+    if raised:
+        first = clock.first({rank: case.histories[rank].failed for rank in raised})[0]
+        if first_dead is None or case.histories[first].failed.before(case.ended(first_dead), NOTICED_NS):
+            every = all(rank in raised and _same_error(case, rank, first) for rank in states)
+            return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
+    if first_dead is None and case.failures:
+        return Outcome.RAISE, Cause.SOME_RANKS  # who started the ranks failed, and ended them
+    if first_dead is None and dead and not any(case.roots):
+        return Outcome.SUCCESS, Cause.NONE  # who started them ended them, and was content
+    if first_dead is None and dead:
+        first_dead = _first_ended(case, dead)
+    if first_dead is not None:
+        process = case.processes[first_dead]
+        return Outcome.CRASH, Cause.OOM_KILL if process.oom_killed else cause_of_status(process.exit_code)
+    bad = [code for code in case.roots if code]
+    return (Outcome.CRASH, cause_of_status(bad[0])) if bad else (Outcome.SUCCESS, Cause.NONE)
+
+
+def _same_error(case: CaseSnapshot, one: int, other: int) -> bool:
+    """Whether two ranks raised the same."""
+    mine, yours = case.histories[one].error, case.histories[other].error
+    return mine is not None and yours is not None and mine[:2] == yours[:2]
+
+
+def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Blame | None, ends: Sequence[RankEnd]) -> str:
+    """The verdict in a sentence, where it says something else than that on an engine; else empty."""
+    if case.knot:
+        return ""
+    ended = [end.rank for end in ends if end.status == "dead"]
+    if outcome is Outcome.SUCCESS:
+        if not ends:
+            return "The command ended in order. No process of it joined a communicator, so there was nothing to watch."
+        if ended:
+            return f"The command ended in order; it ended {words.ranks_text(ended)} itself."
+        return f"All {len(ends)} ranks ended in order." if len(ends) > 1 else "The one rank ended in order."
+    if outcome is Outcome.RAISE and case.failures and (blame is None or blame.by != "raised"):
+        first = case.failures[0]
+        what = f"{first.error[0]}: {words.brief(first.error[1])}"
+        return f"Process {first.pid}, which is no rank, raised {what}." + (
+            f" It ended {words.ranks_text(ended)}." if ended else ""
+        )
+    if outcome is Outcome.RAISE and blame is not None:
+        after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in blame.ranks]
+        return f"{blame.text}." + (f" {_then(after)}" if after else "")
+    if outcome is Outcome.SLOW:
+        return "The deadline was reached while ranks still went on."
+    if outcome is Outcome.CRASH and blame is None:
+        code = next(code for code in case.roots if code)
+        return f"The command ended: {words.death_words(code)}. No rank of it failed."
+    if cause is Cause.STALL:
+        return f"Nothing advances, and nothing proves a deadlock. {blame.text if blame else _waits(case)}."
+    return ""
+
+
+def _then(ranks: Sequence[int]) -> str:
+    who = words.ranks_text(ranks)
+    return f"{who[0].upper()}{who[1:]} failed after it."
+
+
+def _waits(case: CaseSnapshot) -> str:
+    if not case.states:
+        return "No process joined a communicator"
+    return "Every rank is in a wait that may still end"
+
+
+def _first_ended(case: CaseSnapshot, ranks: Iterable[int]) -> int | None:
+    return next(iter(clock.first({rank: case.ended(rank) for rank in ranks})), None)

@@ -1,0 +1,141 @@
+"""All that is known of a case at the moment of its verdict, and the rules by which it is judged. Plain data."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from lockstep.harness.judge.clock import Time
+from lockstep.harness.judge.divergence import Mispair, Split, first_split, mispaired, parting
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.history import History
+from lockstep.harness.judge.manifests import GraphMismatch, graph_mismatch
+from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
+from lockstep.harness.trace.state import RankState
+from lockstep.harness.vocabulary import Cause, Outcome
+
+
+class Limit(enum.Enum):
+    """The limit of time that was reached where no proof was found."""
+
+    DEADLINE = "deadline"
+    LIVELOCK = "livelock"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One rank's engine process: where it ran and how it ended (negative: by that signal; None: alive)."""
+
+    host: str
+    pid: int
+    exit_code: int | None
+    ended_ns: int = 0  # when it was seen to be gone, by its host's clock
+    oom_killed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception that ended a process that is no rank: a launcher, or who started the ranks."""
+
+    pid: int
+    error: tuple[str, str, str]  # type, message, traceback
+    time: Time
+
+
+class Rules(Protocol):
+    """How cases of one kind are judged: all in which an engine that writes our events differs from a program that does not
+    know of us. What is the same for both never asks which kind it is.
+    """
+
+    @property
+    def decisions_logged(self) -> bool:
+        """Whether ranks write down their choices, so that these, and not what they did, are to blame."""
+
+    def classify(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
+        """Outcome and cause of a case that has come to its end."""
+
+    def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
+        """Of waits that lack equally few, those that may have been the first."""
+
+    def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
+        """Of ranks that raised, those that are to blame with the first of them."""
+
+    def running_text(self, ranks: Sequence[int], state: RankState) -> str:
+        """Ranks that are in no known wait. `state`: of the first of them."""
+
+    def signature_ends(self, blame: Blame | None, ends: Sequence[RankEnd]) -> Sequence[RankEnd]:
+        """The ranks whose errors belong to a signature."""
+
+    def verdict_text(
+        self,
+        case: CaseSnapshot,
+        outcome: Outcome,
+        cause: Cause,
+        knot: Sequence[WaitLine],
+        blame: Blame | None,
+        ends: Sequence[RankEnd],
+    ) -> str:
+        """The verdict in one or two sentences."""
+
+
+@dataclass(frozen=True)
+class CaseSnapshot:
+    """What `decide` judges. `knot` is confirmed; `advancing`: a milestone was reached within the last window.
+
+    What is derived from it is computed when it is first asked for, and once.
+    """
+
+    states: Mapping[int, RankState]
+    histories: Mapping[int, History]
+    processes: Mapping[int, Process]
+    comms: Mapping[str, tuple[str, str]]  # key -> kind, name
+    knot: Sequence[Stuck]
+    limit: Limit | None
+    advancing: bool
+    last_block_to_verdict_s: float | None
+    start_to_verdict_s: float
+    snapshots_judged: int
+    candidates_refuted: int
+    rules: Rules
+    # of a program that knows nothing of us
+    roots: Sequence[int | None] = ()  # exit statuses of the launched commands, in order
+    failures: Sequence[Failure] = ()  # of processes that are no ranks, in the order of time
+    unseen: Sequence[str] = ()  # what could not be seen of it
+
+    @cached_property
+    def mispairs(self) -> Sequence[Mispair]:
+        """Of each communicator the first collective that its members entered as different ones."""
+        return mispaired(self.histories)
+
+    @cached_property
+    def graph_mismatch(self) -> GraphMismatch | None:
+        """The first captured graph in which ranks differ."""
+        return graph_mismatch(self.histories)
+
+    @cached_property
+    def first_split(self) -> Split | None:
+        """The first decision on which any ranks differ, harmless or not."""
+        return first_split(self.histories)
+
+    @cached_property
+    def parting(self) -> Split | None:
+        """The decision after which the communication of any two ranks stopped matching."""
+        everybody = list(self.histories)
+        return parting(self.histories, ((rank, everybody) for rank in everybody))
+
+    def died(self, rank: int) -> Time:
+        """When a rank's process was seen to be gone."""
+        return Time(self.processes[rank].ended_ns, self.histories[rank].clock)
+
+    def ended(self, rank: int) -> Time:
+        """When a rank's program ended: when it said so, or else when its process was seen to be gone."""
+        history = self.histories[rank]
+        return history.ended if history.ended_ns else self.died(rank)
+
+    def failed_or_ended(self, rank: int) -> Time:
+        """When a rank told its first error, or else when it ended."""
+        history = self.histories[rank]
+        return history.failed if history.failed_ns else self.ended(rank)
