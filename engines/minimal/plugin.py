@@ -9,8 +9,8 @@ from typing import Any
 
 import lockstep
 from lockstep.engines.minimal import checkout
+from lockstep.engines.minimal.spec.model import EXPERTS, HEADS, HIDDEN, LAYERS
 from lockstep.engines.minimal.spec.schema import HABITS, PHASES, PRESETS, Config, Guards
-from lockstep.engines.minimal.spec.settings import LAYERS
 
 Path = tuple[str | int, ...]
 
@@ -164,7 +164,4 @@ def _host_only(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 NEEDS_GPU = ("ballast", "device-error", "skip-launch")
-EXPERTS = 8  # of lockstep.engines.minimal.model.decoder, which the harness does not import: it needs torch
-HEADS = 8
-HIDDEN = 64
 ENGINE = MinimalEngine()

@@ -60,7 +60,8 @@ class Rank:
         self.settings = settings
         self.recorder = recorder
         with recorder.phase("init"):
-            self.world = MpiCommunicator.world(recorder, settings.world, threads=settings.hang_detection_s is not None)
+            threads = settings.timeouts.hang_detection_s is not None
+            self.world = MpiCommunicator.world(recorder, settings.world, threads)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
             self.kernels = Kernels(self.faults)
             self.crash = self._crash()
@@ -72,11 +73,11 @@ class Rank:
         mode, probe = self.settings.habits.rank_crash, None
         if mode == "probe":
             probe = MpiCrashProbe(self.world.duplicate("crash"), self.recorder)
-        return Crash(mode, self.settings.crash_grace_s, self.recorder, self.world.abort, probe)
+        return Crash(mode, self.settings.timeouts.crash_grace_s, self.recorder, self.world.abort, probe)
 
     def _hang_detector(self) -> HangDetector:
         """Upstream's first one shut down in order, which waits for ranks that cannot come (#15612)."""
-        seconds, on_detected = self.settings.hang_detection_s, self._abort
+        seconds, on_detected = self.settings.timeouts.hang_detection_s, self._abort
         if seconds is not None and self.settings.habits.on_hang == "graceful":
             on_detected = self.world.duplicate("shutdown").barrier
         return HangDetector(seconds, on_detected, self.recorder)
@@ -112,7 +113,7 @@ class Rank:
             between=self._between,
             before_experts=self.hand_off.choose_one,
         )
-        if settings.device == "cuda":
+        if settings.device.kind == "cuda":
             from lockstep.engines.minimal.device.cuda_setup import cuda_device
 
             gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, hooks)
@@ -128,11 +129,11 @@ class Rank:
             device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []
             self.estimation = Estimation(host, settings, part)
         self.device = device
-        self.manager = BlockManager(self._quota(), settings.tokens_per_block)
+        self.manager = BlockManager(self._quota(), settings.kv.tokens_per_block)
         self.faults.manager = self.manager
         self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
         # As in vLLM engine cores agree over a group of their own, unless one process is core and worker.
-        own_group = settings.dp_backend in ("mp", "ray")
+        own_group = settings.data_parallel.backend in ("mp", "ray")
         self.core = self.world.split("core", members) if own_group else self.tp
         self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
         self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
@@ -148,14 +149,14 @@ class Rank:
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
-        self.plane.deadline(self.settings.warm_up_timeout_s)
+        self.plane.deadline(self.settings.timeouts.warm_up_s)
         if self.settings.habits.first_touch == "prewarm":
             with self.recorder.phase("prewarm"):
                 self.kernels.prewarm(self.tp)
         self._estimate()
         warm_up = self.warm_up(self.engine, self.manager)
         warm_up.run()
-        self.plane.deadline(self.settings.serve_timeout_s)
+        self.plane.deadline(self.settings.timeouts.serve_s)
         executor = self._executor()
         replays = self.engine.replays
         with self.recorder.phase("decode"):
@@ -179,9 +180,9 @@ class Rank:
 
     def _executor(self) -> Executor | DpEngineCore | Generation:
         settings, recorder = self.settings, self.recorder
-        if settings.zero_stage == 3:
+        if settings.data_parallel.zero_stage == 3:
             return Generation(settings, self.engine, self.manager, self.tp, self.world, recorder, self.faults)
-        if settings.dp_backend is None:
+        if settings.data_parallel.backend is None:
             return Executor(
                 settings,
                 self.engine,
@@ -198,9 +199,9 @@ class Rank:
             )
         runner = DpModelRunner(settings, self.engine, self.tp, recorder)
         scheduler = Scheduler(settings, self.engine, self.manager, self.tp, recorder)
-        inbox = Inbox(list(settings.messages))
+        inbox = Inbox(list(settings.workload.messages))
         core = DpEngineCore(settings, runner, scheduler, self.core, self.world, self.pool, recorder, self.faults, inbox)
-        if settings.draft_len:
+        if settings.drafts.length:
             # Under attention DP the attention's tensor-parallel group is this rank alone.
             core.drafter = Drafter(settings, self.engine, self.tp, alone(recorder, settings.rank), recorder)
         return core
@@ -219,10 +220,10 @@ class Rank:
 
     def _estimate(self) -> None:
         """The first of upstream's two executors: it warms up on a small pool, and leaves what its autotuner has found."""
-        if not self.settings.estimate_kv_cache:
+        if not self.settings.warm_up.estimate_kv_cache:
             return
         with self.estimation as pool:
-            manager = BlockManager(pool.blocks, self.settings.tokens_per_block)
+            manager = BlockManager(pool.blocks, self.settings.kv.tokens_per_block)
             engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
             engine.compiler = self.engine.compiler  # what a process has compiled stays
             self.warm_up(engine, manager).run()
@@ -236,7 +237,7 @@ class Rank:
         path = Path(tempfile.gettempdir()) / f"step-broadcast-{first}"
         checks_after = settings.habits.step_broadcast == "checked"
         members = range(first, first + self.tp.size)
-        return StepBroadcast(self.recorder, members, self.tp.rank, path, settings.broadcast_timeout_s, checks_after)
+        return StepBroadcast(self.recorder, members, self.tp.rank, path, settings.timeouts.step_broadcast_s, checks_after)
 
     def _before(self, layer: str) -> None:
         self.faults.before(layer)

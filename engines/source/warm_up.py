@@ -58,8 +58,8 @@ class SourceWarmUp(Parts):
     def _note(self) -> None:
         """Which of the configured graphs there are now."""
         for phase, kind, sizes in (
-            ("generation_capture", "generation", self.settings.graph_sizes),
-            ("prefill_capture", "prefill", self.settings.prefill_sizes),
+            ("generation_capture", "generation", self.settings.graphs.sizes),
+            ("prefill_capture", "prefill", self.settings.graphs.prefill_sizes),
         ):
             made = {key[1] for key in self.engine.graphs if key[0] == kind}
             if sizes:

@@ -95,10 +95,10 @@ def decode(changes: dict[str, Any], stuck_s: float = 2.0) -> list[Any]:
     def run(tp: ThreadCommunicator, everybody: ThreadCommunicator, data: ThreadCommunicator, *groups: Any) -> Decoded:
         mine = settings({"config.cuda_graph_config": None, "device": "cpu", **changes}, tp.rank, world)
         apart = mine.parallel.attention_dp
-        log, device = Log(), (TableDevice if apart else SameRequests)(data, mine.draft_len)
-        pool = ListPool(int(mine.kv_amount), mine.tokens_per_block)
+        log, device = Log(), (TableDevice if apart else SameRequests)(data, mine.drafts.length)
+        pool = ListPool(int(mine.kv.amount), mine.kv.tokens_per_block)
         quota = min(everybody.allgather(pool.blocks)) if mine.habits.kv_quota == "min" else pool.blocks
-        manager = BlockManager(quota, mine.tokens_per_block)
+        manager = BlockManager(quota, mine.kv.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=pool.blocks)
         faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
         executor = Executor(mine, engine, manager, tp, log, faults, Pipeline(mine, alone(), log, device))
@@ -134,4 +134,4 @@ def all_decoded(ranks: list[Any]) -> None:
         assert rank.manager.free_blocks == rank.manager.blocks
         for ident, tokens in rank.tokens.items():
             assert found.setdefault(ident, tokens) == tokens
-    assert len(found) == ranks[0].settings.requests
+    assert len(found) == ranks[0].settings.workload.requests

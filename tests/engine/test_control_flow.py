@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from lockstep.engines.minimal.base.block_manager import BlockManager
-from lockstep.engines.minimal.base.requests import VOCABULARY
 from lockstep.engines.minimal.control.pipeline import Pipeline
 from lockstep.engines.minimal.failure.faults import Faults
 from lockstep.engines.minimal.forward.model_engine import ModelEngine
 from lockstep.engines.minimal.serving.executor import Executor
+from lockstep.engines.minimal.spec.model import VOCABULARY
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
 from lockstep.engines.minimal.warmup.warm_up import WarmUp
@@ -54,8 +54,8 @@ def launch(changes: dict[str, Any], world: int = 4, stuck_s: float = 5.0) -> lis
 
     def run(tp: ThreadCommunicator, everybody: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
         mine = settings(changes, tp.rank, world)
-        log, device = Log(), TableDevice(data, mine.draft_len)
-        manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
+        log, device = Log(), TableDevice(data, mine.drafts.length)
+        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
         pipeline = Pipeline(mine, alone(), log, device)
@@ -72,12 +72,13 @@ def launch(changes: dict[str, Any], world: int = 4, stuck_s: float = 5.0) -> lis
 
 def plain(mine: Settings) -> dict[str, list[int]]:
     """The tokens of every request, decoded one by one from the same prompts."""
-    chance = random.Random(mine.seed)
+    workload = mine.workload
+    chance = random.Random(workload.seed)
     found: dict[str, list[int]] = {}
-    for ident in range(mine.requests):
-        prompt = [chance.randrange(VOCABULARY) for _ in range(mine.prompt_tokens)]
+    for ident in range(workload.requests):
+        prompt = [chance.randrange(VOCABULARY) for _ in range(workload.prompt_tokens)]
         token, output = prompt[-1], []
-        for position in range(mine.prompt_tokens - 1, mine.prompt_tokens - 1 + mine.new_tokens[ident]):
+        for position in range(workload.prompt_tokens - 1, workload.prompt_tokens - 1 + workload.new_tokens[ident]):
             token = following(token, position)
             output.append(token)
         found[str(ident)] = output
@@ -224,8 +225,8 @@ def test_a_rank_that_never_has_room_vetoes_for_ever() -> None:
 
     def run(tp: ThreadCommunicator, data: ThreadCommunicator) -> None:
         mine, log = settings(short, tp.rank, 2), logs[tp.rank]
-        manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
-        device = TableDevice(data, mine.draft_len)
+        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
+        device = TableDevice(data, mine.drafts.length)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         faults = Faults(mine.rank, (), log, lambda code: None)
         Executor(mine, engine, manager, tp, log, faults, Pipeline(mine, alone(), log, device)).run()

@@ -65,13 +65,13 @@ def decode(changes: dict[str, Any], stuck_s: float = 5.0) -> list[Any]:
 
     def run(tp: ThreadCommunicator, core: ThreadCommunicator, world: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
         mine = settings({**DP, **changes}, tp.rank, 2)
-        log, device = Log(), TableDevice(data, mine.draft_len)
-        manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
+        log, device = Log(), TableDevice(data, mine.drafts.length)
+        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         scheduler, runner = Scheduler(mine, engine, manager, tp, log), DpModelRunner(mine, engine, tp, log)
         pool = ListPool(manager.blocks, manager.tokens_per_block)
-        faults, inbox = Faults(mine.rank, mine.faults, log, lambda code: None, manager), Inbox(list(mine.messages))
-        drafter = Drafter(mine, engine, tp, tp, log) if mine.draft_len else None
+        faults, inbox = Faults(mine.rank, mine.faults, log, lambda code: None, manager), Inbox(list(mine.workload.messages))
+        drafter = Drafter(mine, engine, tp, tp, log) if mine.drafts.length else None
         found = DpEngineCore(mine, runner, scheduler, core, world, pool, log, faults, inbox, drafter)
         return Ran(mine, log, found, pool, device, found.run())
 
@@ -225,7 +225,7 @@ def test_generation(habit: str, requests: int, good: bool) -> None:
     def run(tp: ThreadCommunicator, world: ThreadCommunicator, data: ThreadCommunicator) -> dict[str, list[int]]:
         mine = settings(changes, tp.rank, 2)
         log = Log()
-        manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
+        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
         engine = ModelEngine(mine, tp, Gathering(data, 0), log, scratch_block=manager.blocks)
         faults = Faults(mine.rank, (), log, lambda code: None, manager)
         tokens = Generation(mine, engine, manager, tp, world, log, faults).run()

@@ -12,7 +12,7 @@ from lockstep.engines.minimal.comm.data_plane import Hooks
 from lockstep.engines.minimal.device.cpu import CpuDevice
 from lockstep.engines.minimal.device.kv_pool import KvPool
 from lockstep.engines.minimal.model.decoder import Model, shard
-from lockstep.engines.minimal.spec.settings import LAYERS
+from lockstep.engines.minimal.spec.model import LAYERS
 from tests.engine.support import LocalPlane, Log, settings
 
 SETTINGS = settings()

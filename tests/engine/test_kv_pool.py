@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lockstep.engines.minimal.device.kv_pool import KvPool, block_bytes
-from lockstep.engines.minimal.model.decoder import HEAD_DIM, HEADS, shard
-from lockstep.engines.minimal.spec.settings import LAYERS
+from lockstep.engines.minimal.model.decoder import HEAD_DIM, shard
+from lockstep.engines.minimal.spec.model import HEADS, LAYERS
 from tests.engine.support import settings
 
 WHOLE = shard(0, 1, 1, False)

@@ -35,8 +35,8 @@ def launch(tree: Path, changes: dict[str, Any] | None = None, world: int = 2, st
 
     def run(tp: ThreadCommunicator, everybody: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
         mine = Settings.from_spec(case.spec, tp.rank, case.ranks)
-        log, device = Log(), TableDevice(data, mine.draft_len)
-        manager = BlockManager(int(mine.kv_amount), mine.tokens_per_block)
+        log, device = Log(), TableDevice(data, mine.drafts.length)
+        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
         engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
         faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
         pipeline, hand_off = Pipeline(mine, alone(), log, device), CacheHandOff(mine, alone(), log)

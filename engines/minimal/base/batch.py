@@ -86,7 +86,7 @@ def warmup_request(settings: Settings, manager: BlockManager, shape: Shape, most
     Prompts are as few as can be, or with `most_rows` as many. No batch when there are too many tokens, too many requests, or
     too few free blocks.
     """
-    full = 1 + settings.draft_len
+    full = 1 + settings.drafts.length
     per_gen = full if shape.num_tokens >= shape.num_gen * full else 1
     context = shape.num_tokens - shape.num_gen * per_gen
     longest = settings.max_seq_len - 1

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lockstep.engines.minimal.base.batch import Row
+from lockstep.engines.minimal.spec.model import VOCABULARY
 from lockstep.engines.minimal.spec.settings import Settings
 
-VOCABULARY = 128
 IMAGE_BYTES = 3 * 224 * 224
 
 
@@ -67,17 +67,18 @@ class Request:
 
 def all_prompts(settings: Settings) -> list[list[int]]:
     """The prompt of every request, the same on every rank."""
-    chance = random.Random(settings.seed)
-    drawn = [[chance.randrange(VOCABULARY) for _ in range(settings.prompt_tokens)] for _ in range(settings.requests)]
-    return [list(drawn[ident % (settings.prompts or settings.requests)]) for ident in range(settings.requests)]
+    workload = settings.workload
+    chance = random.Random(workload.seed)
+    drawn = [[chance.randrange(VOCABULARY) for _ in range(workload.prompt_tokens)] for _ in range(workload.requests)]
+    return [list(drawn[ident % (workload.prompts or workload.requests)]) for ident in range(workload.requests)]
 
 
 def own_requests(settings: Settings, rank: int, size: int) -> list[Request]:
     """The share of rank `rank` of a group of `size`: dealt round robin under attention DP, all of them otherwise."""
-    found: list[Request] = []
+    workload, found = settings.workload, list[Request]()
     for ident, prompt in enumerate(all_prompts(settings)):
         if not settings.parallel.attention_dp or ident % size == rank:
-            seed = f"{settings.seed} image {ident}"
-            image = random.Random(seed).randbytes(IMAGE_BYTES) if ident in settings.images else b""
-            found.append(Request(ident, prompt, 1 if settings.context_only else settings.new_tokens[ident], image))
+            seed = f"{workload.seed} image {ident}"
+            image = random.Random(seed).randbytes(IMAGE_BYTES) if ident in workload.images else b""
+            found.append(Request(ident, prompt, 1 if workload.context_only else workload.new_tokens[ident], image))
     return found

@@ -124,7 +124,7 @@ class Pipeline:
 
     def _drafts(self, number: int, drafts: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
         """The draft worker hands its tokens on by a message of its own, if it has layers to draft with (#12555)."""
-        if not self.settings.draft_len:
+        if not self.settings.drafts.length:
             return drafts
         after, before = (self.pp.rank + 1) % self.pp.size, (self.pp.rank - 1) % self.pp.size
         if self.last and self.settings.habits.mtp_layers == "removed":

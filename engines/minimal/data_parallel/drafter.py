@@ -32,7 +32,7 @@ class Drafter:
         fits = all(map(self._has_room, requests))
         if self.settings.habits.drafter == "when-fitting":
             longest = max((request.computed for request in requests), default=0)
-            detail = f"computed={longest} drafts={self.settings.draft_len} max_seq_len={self.settings.max_seq_len}"
+            detail = f"computed={longest} drafts={self.settings.drafts.length} max_seq_len={self.settings.max_seq_len}"
             self.recorder.decision("decode.drafter", step, "draft" if fits else "skip", detail, deviates=not fits)
             if not fits:
                 return
@@ -40,7 +40,7 @@ class Drafter:
         graph = self._may_replay(requests, step)
         for request in requests:
             request.drafts = []
-        for number in range(self.settings.draft_len):
+        for number in range(self.settings.drafts.length):
             rows = [self._row(request, number) for request in requests] or [self._padding()]
             output = self._forward(Batch(rows), graph)
             for request, token in zip(requests, output.next_tokens, strict=False):
@@ -65,7 +65,7 @@ class Drafter:
         own = len(batch.rows)
         if not graph:
             counts = (own,) * self.tp.size
-            if self.settings.moe_chunk is None:  # buffers of no fixed size: all counts are needed
+            if self.settings.moe.chunk is None:  # buffers of no fixed size: all counts are needed
                 counts = tuple(int(count) for count in self.tp.allgather(own, "draft tokens"))
             return self.engine.eager(self.engine.step(batch, counts))
         size = min(self._sizes(own))
@@ -78,7 +78,7 @@ class Drafter:
         return [key[1] for key in self.engine.graphs if key[0] == "generation" and key[2] == 1 and key[1] >= rows]
 
     def _has_room(self, request: Request) -> bool:
-        return request.computed + 1 + self.settings.draft_len <= self.settings.max_seq_len
+        return request.computed + 1 + self.settings.drafts.length <= self.settings.max_seq_len
 
     def _row(self, request: Request, number: int) -> Row:
         """The request's newest token, or the draft before this one; padding where there is no room."""

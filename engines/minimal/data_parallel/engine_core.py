@@ -16,7 +16,8 @@ from lockstep.engines.minimal.data_parallel.inbox import Inbox
 from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
 from lockstep.engines.minimal.failure.faults import Faults
 from lockstep.engines.minimal.serving.scheduler import Scheduler
-from lockstep.engines.minimal.spec.settings import Message, Settings
+from lockstep.engines.minimal.spec.groups import Message
+from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
 
 IDLE_S = 0.002  # a step that runs nothing leaves the core to others
@@ -51,7 +52,7 @@ class DpEngineCore:
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id."""
-        self.scheduler.draft_len = self.settings.draft_len if self.drafter is not None else 0
+        self.scheduler.draft_len = self.settings.drafts.length if self.drafter is not None else 0
         self._take_requests()
         while self._process_messages():
             self.steps += 1
@@ -98,9 +99,9 @@ class DpEngineCore:
             runnable = [request for request in self.scheduler.scheduled if not request.finished]
             if runnable:
                 self._run(runnable)
-            executed = bool(runnable) or (self.settings.async_scheduling and self._zero_tokens())
+            executed = bool(runnable) or (self.settings.data_parallel.async_scheduling and self._zero_tokens())
             # With async scheduling the last token of a request is known only after the next step was scheduled.
-            self._retire(finished if self.settings.async_scheduling else self.scheduler.active)
+            self._retire(finished if self.settings.data_parallel.async_scheduling else self.scheduler.active)
             if executed:
                 return True
         return self._dummy()
@@ -121,8 +122,8 @@ class DpEngineCore:
     def _zero_tokens(self) -> bool:
         """A step that was scheduled and has no token: every request has been computed, or waits for KV from elsewhere."""
         habit = self.settings.habits.zero_token_step
-        dummy = habit == "dummy" or (habit == "by-backend" and self.settings.dp_backend == "external_launcher")
-        detail = f"requests={self._unfinished} tokens=0 backend={self.settings.dp_backend}"
+        dummy = habit == "dummy" or (habit == "by-backend" and self.settings.data_parallel.backend == "external_launcher")
+        detail = f"requests={self._unfinished} tokens=0 backend={self.settings.data_parallel.backend}"
         self.recorder.decision("decode.step", self._step_name, "dummy" if dummy else "skip", detail, deviates=not dummy)
         if dummy:
             self._run_dummy()
@@ -156,7 +157,7 @@ class DpEngineCore:
 
     def _any_unfinished(self) -> bool:
         """Whether any rank has work: asked every so many steps only, and taken for granted in between."""
-        if self.steps % self.settings.dp_sync_interval:
+        if self.steps % self.settings.data_parallel.sync_interval:
             return True
         states = self.core.allgather((bool(self._unfinished), self.pausing), "unfinished")
         if all(pausing for _, pausing in states):

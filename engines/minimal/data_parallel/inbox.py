@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockstep.engines.minimal.spec.settings import Message
+from lockstep.engines.minimal.spec.groups import Message
 
 CALLS = ("resume", "sleep", "wake_up", "update_weights")  # a client makes them when its last call has returned
 

@@ -13,8 +13,9 @@ from lockstep.engines.minimal.base.protocols import Step, StepOutput
 from lockstep.engines.minimal.comm.data_plane import DataPlane
 from lockstep.engines.minimal.device.host_memory import HostMemory
 from lockstep.engines.minimal.device.kv_pool import KvPool
-from lockstep.engines.minimal.model.decoder import HIDDEN, Model
+from lockstep.engines.minimal.model.decoder import Model
 from lockstep.engines.minimal.model.inputs import input_tensors, step_output
+from lockstep.engines.minimal.spec.model import HIDDEN
 from lockstep.harness.trace import Recorder
 
 

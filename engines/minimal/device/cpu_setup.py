@@ -48,14 +48,15 @@ def cpu_device(
 
     def workspace(tokens: int) -> None:
         with _disable_current_modes():  # a graph's replays need none: what it takes is given back at once
-            device.memory.workspace(tokens * settings.workspace_bytes)
+            device.memory.workspace(tokens * settings.moe.workspace_bytes)
 
     hooks = replace(hooks, workspace=workspace)
-    sums = plane.beside("sums", members) if settings.moe_by_mode else device
-    model = Model(part, settings.draft_len, seed, device, hooks, "cpu", settings.dense_layers, settings.moe_chunk, sums)
-    if settings.zero_stage == 3:
+    sums = plane.beside("sums", members) if settings.moe.by_mode else device
+    moe, drafts = settings.moe, settings.drafts.length
+    model = Model(part, drafts, seed, device, hooks, "cpu", moe.dense_layers, moe.chunk, sums)
+    if settings.data_parallel.zero_stage == 3:
         partition(model, device, tp.rank, tp.size)
     device.model = model
     device.pool = KvPool(settings, part)
-    device.memory = HostMemory(settings.host_memory)
+    device.memory = HostMemory(settings.device.host_memory)
     return device

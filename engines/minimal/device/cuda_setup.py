@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 import torch.distributed as dist
@@ -19,7 +18,8 @@ from lockstep.engines.minimal.device.cuda import CudaDevice
 from lockstep.engines.minimal.device.gpu_memory import GpuMemory
 from lockstep.engines.minimal.device.kv_pool import KvPool, is_measured
 from lockstep.engines.minimal.device.placement import Placement, Seat, place
-from lockstep.engines.minimal.model.decoder import EXPERTS, HIDDEN, Model, Shard
+from lockstep.engines.minimal.model.decoder import Model, Shard
+from lockstep.engines.minimal.spec.model import EXPERTS, HIDDEN
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
 
@@ -35,20 +35,20 @@ def cuda_device(
     hooks: Hooks,
 ) -> CudaDevice:
     """The device with its model and its KV pool. All ranks must call it."""
-    placement = place(_seats(world), settings.rank, settings.plane)
+    placement = place(_seats(world), settings.rank, settings.device.plane)
     torch.cuda.set_device(placement.device)
-    memory = GpuMemory(settings.gpu_memory, placement.sharers)
-    crumbs = Breadcrumbs(recorder, settings.breadcrumbs)
+    memory = GpuMemory(settings.device.gpu_memory, placement.sharers)
+    crumbs = Breadcrumbs(recorder, settings.device.breadcrumbs)
     recorder.environment({"device": _facts(placement), "memory": memory.figures()})
     name = "ep" if settings.parallel.attention_dp else "tp"
     plane: DataPlane
     if placement.plane == "nccl":
         plane = NcclGroup(recorder, name, tp, members, hooks, crumbs, placement.device)
     else:
-        largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.draft_len))
+        largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.drafts.length))
         plane = SymmetricMemory(recorder, name, tp, members, hooks, crumbs, largest * (HIDDEN + EXPERTS))
     device = CudaDevice(plane, recorder, memory)
-    model = Model(part, settings.draft_len, seed, plane, hooks, "cuda", settings.dense_layers, settings.moe_chunk)
+    model = Model(part, settings.drafts.length, seed, plane, hooks, "cuda", settings.moe.dense_layers, settings.moe.chunk)
     device.model = model
     if is_measured(settings):
         _profile(settings, device, part)
@@ -85,9 +85,9 @@ def _profile(settings: Settings, device: CudaDevice, part: Shard) -> None:
 
     Its activations stay in the allocator's hands: what is free afterwards is what the pool may have.
     """
-    device.pool = KvPool(replace(settings, kv_unit="blocks", kv_amount=1), part, device.memory)
+    device.pool = KvPool(settings.with_blocks(1), part, device.memory)
     count, width = settings.max_num_tokens, settings.blocks_per_sequence
-    per_block = settings.tokens_per_block
+    per_block = settings.kv.tokens_per_block
     positions = tuple(number % per_block for number in range(count))
     step = Step(
         tokens=(0,) * count,

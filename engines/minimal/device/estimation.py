@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 from lockstep.engines.minimal.device.kv_pool import DeviceMemory, KvPool
@@ -26,8 +25,8 @@ class Estimation:
     def __enter__(self) -> KvPool:
         """The pool is the same on every rank, whatever their capacities."""
         settings = self._settings
-        blocks = -(-settings.max_num_tokens // settings.tokens_per_block) + settings.max_batch_size
-        self._device.pool = KvPool(replace(settings, kv_unit="blocks", kv_amount=blocks), self._part, self._memory)
+        blocks = -(-settings.max_num_tokens // settings.kv.tokens_per_block) + settings.max_batch_size
+        self._device.pool = KvPool(settings.with_blocks(blocks), self._part, self._memory)
         return self._device.pool
 
     def __exit__(self, *error: object) -> None:

@@ -7,8 +7,9 @@ from typing import Protocol
 
 import torch
 
-from lockstep.engines.minimal.model.decoder import HEAD_DIM, HEADS, Shard
-from lockstep.engines.minimal.spec.settings import LAYERS, Settings
+from lockstep.engines.minimal.model.decoder import HEAD_DIM, Shard
+from lockstep.engines.minimal.spec.model import HEADS, LAYERS
+from lockstep.engines.minimal.spec.settings import Settings
 
 BYTES_PER_ELEMENT = 4  # float32
 
@@ -29,14 +30,14 @@ class KvPool:
 
     def __init__(self, settings: Settings, part: Shard, memory: DeviceMemory | None = None) -> None:
         """On the device of `memory`, else on the host. Raises MemoryError when the capacity is less than one block."""
-        self.tokens_per_block = settings.tokens_per_block
+        self.tokens_per_block = settings.kv.tokens_per_block
         self.ballast: torch.Tensor | None = None
         per_block = block_bytes(self.tokens_per_block, part.heads, len(part.layers))
-        if settings.kv_unit == "ballast_bytes":
-            self._take(int(settings.kv_amount), memory)
+        if settings.kv.unit == "ballast_bytes":
+            self._take(int(settings.kv.amount), memory)
         self.blocks = _blocks(settings, per_block, memory)
         if self.blocks < 1:
-            raise MemoryError(f"KV capacity {settings.kv_unit}={settings.kv_amount} holds no block of {per_block} bytes")
+            raise MemoryError(f"KV capacity {settings.kv.unit}={settings.kv.amount} holds no block of {per_block} bytes")
         slots = (self.blocks + 1) * self.tokens_per_block
         # Written once, so that the pages are really there.
         self.data = torch.zeros(len(part.layers), 2, slots, part.heads, HEAD_DIM, device="cuda" if memory else "cpu")
@@ -99,23 +100,23 @@ def block_bytes(tokens_per_block: int, heads: int = HEADS, layers: int = LAYERS)
 
 def is_measured(settings: Settings) -> bool:
     """Whether the capacity is a share of what is free, so that a device's memory has to be measured first."""
-    return settings.kv_unit in ("fraction", "ballast_bytes")
+    return settings.kv.unit in ("fraction", "ballast_bytes")
 
 
 def _blocks(settings: Settings, per_block: int, memory: DeviceMemory | None) -> int:
     """Blocks by the scenario's unit. On a host a fraction or ballast counts against `max_tokens`, the whole of this rank's
     share, on a device against what is free of its memory; `max_tokens` is an upper limit."""
-    whole = (settings.max_kv_tokens or settings.max_batch_size * settings.max_seq_len) // settings.tokens_per_block
-    match settings.kv_unit:
+    whole = (settings.kv.max_tokens or settings.max_batch_size * settings.max_seq_len) // settings.kv.tokens_per_block
+    match settings.kv.unit:
         case "blocks":
-            blocks = int(settings.kv_amount)
+            blocks = int(settings.kv.amount)
         case "bytes":
-            blocks = int(settings.kv_amount) // per_block
+            blocks = int(settings.kv.amount) // per_block
         case "fraction":
-            blocks = int(settings.kv_amount * (memory.free // per_block if memory else whole))
+            blocks = int(settings.kv.amount * (memory.free // per_block if memory else whole))
         case "ballast_bytes":
-            left = memory.free if memory else whole * per_block - settings.kv_amount
-            blocks = int(left * settings.kv_fraction) // per_block
+            left = memory.free if memory else whole * per_block - settings.kv.amount
+            blocks = int(left * settings.kv.fraction) // per_block
         case unit:
             raise ValueError(f"unknown unit of KV capacity: {unit}")
-    return min(blocks, whole) if settings.max_kv_tokens else blocks
+    return min(blocks, whole) if settings.kv.max_tokens else blocks

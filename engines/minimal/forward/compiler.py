@@ -25,7 +25,7 @@ class Compiler:
 
     def __post_init__(self) -> None:
         settings = self.settings
-        self.cache = JsonCache.open(settings.state, "compiler", settings.compile_cache, settings.rank)
+        self.cache = JsonCache.open(settings.state, "compiler", settings.warm_up.compile_cache, settings.rank)
 
     def prepare(self, num_tokens: int) -> None:
         """Have code for a forward of so many tokens on this rank."""

@@ -40,11 +40,11 @@ class ModelEngine:
         Returns the output of the batch's own tokens, padding removed.
         """
         own = batch.num_tokens
-        can_graph = graphs and bool(self.settings.graph_sizes) and batch.generation_only
+        can_graph = graphs and bool(self.settings.graphs.sizes) and batch.generation_only
         batch = self._padded(batch, can_graph)
         can_graph = self._all_graph(batch, can_graph)
         counts = self._token_counts(batch)
-        if self.settings.prefill_sizes and graphs:
+        if self.settings.graphs.prefill_sizes and graphs:
             batch, counts = self._prefill_padding(batch, counts)
         self.compiler.prepare(batch.num_tokens)
         step = self.step(batch, counts, sampling)
@@ -54,7 +54,7 @@ class ModelEngine:
     @property
     def has_graphs(self) -> bool:
         """Whether the settings, equal on all ranks, ask for graphs."""
-        return bool(self.settings.graph_sizes or self.settings.prefill_sizes)
+        return bool(self.settings.graphs.sizes or self.settings.graphs.prefill_sizes)
 
     def of_all(self, value: object, what: str) -> list[Any]:
         """The value of every rank that has batches of its own: of the whole group under attention DP, else of this one."""
@@ -67,10 +67,10 @@ class ModelEngine:
     def _padded(self, batch: Batch, can_graph: bool) -> Batch:
         """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
         answers = self._agreed([can_graph, len(batch.rows)], "padding")
-        if not (self.settings.graph_padding and all(answer[0] for answer in answers)):
+        if not (self.settings.graphs.padding and all(answer[0] for answer in answers)):
             return batch
         largest = max(answer[1] for answer in answers)
-        sizes = [size for size in self.settings.graph_sizes if size >= largest]
+        sizes = [size for size in self.settings.graphs.sizes if size >= largest]
         return self._pad_rows(batch, min(sizes, default=largest))
 
     def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
@@ -135,17 +135,17 @@ class ModelEngine:
         if can_graph:
             return ("generation", len(batch.rows), len(batch.rows[0].tokens), step.sampling)
         equal = len(set(step.counts)) == 1
-        if equal and batch.num_context == len(batch.rows) and len(step.tokens) in self.settings.prefill_sizes:
+        if equal and batch.num_context == len(batch.rows) and len(step.tokens) in self.settings.graphs.prefill_sizes:
             return ("prefill", len(step.tokens), 0, step.sampling)
         return None
 
     def eager(self, step: Step) -> StepOutput:
         """Run a step without a graph, by what such steps exchange tokens with."""
-        return self.device.eager(replace(step, summed=self.settings.moe_by_mode))
+        return self.device.eager(replace(step, summed=self.settings.moe.by_mode))
 
     def step(self, batch: Batch, counts: tuple[int, ...], sampling: str = "greedy") -> Step:
         """The input of a forward of `batch`. `counts`: tokens of every rank of the group."""
-        per_block, width = self.settings.tokens_per_block, self.settings.blocks_per_sequence
+        per_block, width = self.settings.kv.tokens_per_block, self.settings.blocks_per_sequence
         tokens: list[int] = []
         positions: list[int] = []
         slots: list[int] = []

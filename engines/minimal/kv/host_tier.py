@@ -31,7 +31,7 @@ class HostTier:
 
     def write(self, request: int, keys: Sequence[Key], blocks: Sequence[int]) -> None:
         """Copy the blocks of a prompt: all, or none if there is no room for all."""
-        if not self.settings.host_tier:
+        if not self.settings.kv.host_tier:
             return
         new = [(key, block) for key, block in zip(keys, blocks, strict=True) if key not in self.stored]
         locked = {key for keys in self.ongoing for key in keys} | set(keys)
@@ -55,7 +55,7 @@ class HostTier:
 
     def check(self, number: int) -> None:
         """Ranks exchange how many writes have ended. Behind a gate a rank without any does not come."""
-        if not self.settings.host_tier:
+        if not self.settings.kv.host_tier:
             return
         if self.settings.habits.host_write == "gated":
             choice = "meet" if self.ongoing else "pass"

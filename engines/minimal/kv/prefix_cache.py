@@ -63,7 +63,7 @@ class PrefixCache:
 
     def progress(self, request: Request) -> None:
         """Ranks agree on how far the prefetch of a waiting request has come: as far as on the slowest."""
-        if self.settings.prefetch:
+        if self.settings.kv.prefetch:
             self.tp.allgather(sum(key in self.host.stored for key in self._keys(request)), "prefetch progress")
 
     def clear(self) -> None:

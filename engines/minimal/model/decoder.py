@@ -18,13 +18,9 @@ from torch.nn.functional import relu, rms_norm
 from lockstep.engines.minimal.comm.data_plane import Collectives, Hooks
 from lockstep.engines.minimal.model.expert_exchange import ExpertExchange
 from lockstep.engines.minimal.model.moe_alltoall import MoeAllToAll
-from lockstep.engines.minimal.spec.settings import LAYERS
+from lockstep.engines.minimal.spec.model import EXPERTS, HEADS, HIDDEN, LAYERS, VOCABULARY
 
-VOCABULARY = 128
-HIDDEN = 64
-HEADS = 8
 HEAD_DIM = HIDDEN // HEADS
-EXPERTS = 8
 EXPERT_HIDDEN = 64
 TOP_K = 2
 MAX_POSITIONS = 4096

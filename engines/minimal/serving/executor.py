@@ -93,7 +93,7 @@ class Executor:
                 self.recorder.milestone(f"step={number}")
             finished = scheduler.retire()
             done |= {str(request.ident): request.output for request in finished}
-            if self.settings.context_only:
+            if self.settings.workload.context_only:
                 transfers.start(finished)
                 transfers.reap(wait=bool(scheduler.waiting) and not scheduler.active)
         transfers.finish()
@@ -122,9 +122,9 @@ class Executor:
 
     def _cache(self) -> PrefixCache | None:
         """The prefix cache, where blocks are reused."""
-        if not self.settings.block_reuse or self.pool is None:
+        if not self.settings.kv.block_reuse or self.pool is None:
             return None
-        quota = self.settings.host_blocks
+        quota = self.settings.kv.host_blocks
         if self.settings.habits.host_quota == "min":
             quota = min(map(int, (self.world or self.tp).allgather(quota, "host quota")))
         host = HostTier(self.settings, self.pool, self.tp, self.recorder, quota)
@@ -132,19 +132,19 @@ class Executor:
 
     def _pull(self) -> KvPull | None:
         """What is read from a neighbour, where something is."""
-        if not self.settings.pulled or self.pool is None:
+        if not self.settings.workload.pulled or self.pool is None:
             return None
         return KvPull(self.settings, self.engine, self.manager, self.pool, self.tp, self.recorder)
 
     def _receive(self) -> KvReceive | None:
         """What an earlier stage sends, where one does."""
-        if not self.settings.received or self.pool is None:
+        if not self.settings.workload.received or self.pool is None:
             return None
         return KvReceive(self.settings, self.engine, self.manager, self.pool, self.tp, self.recorder, self.faults)
 
     def _encode(self, scheduler: Scheduler) -> None:
         """The encoder of prompts with images. Under attention DP it is this rank's own, whoever it reduces over."""
-        images = self.settings.images
+        images = self.settings.workload.images
         fresh = [request for request in scheduler.scheduled if request.ident in images and not request.encoded]
         for request in fresh:
             request.encoded = True

@@ -37,7 +37,7 @@ class Generation:
         habit = self.settings.habits.generate_end
         if habit == "max-length":  # no token ends a request
             for request in requests:
-                request.limit = max(self.settings.new_tokens)
+                request.limit = max(self.settings.workload.new_tokens)
         calls = bool(requests) or habit == "synced"
         choice, detail = "call" if calls else "skip", f"prompts={len(requests)}"
         self.recorder.decision("decode.generate", "rollout", choice, detail, deviates=not calls)

@@ -28,7 +28,7 @@ class Grammars:
 
     def take(self, requests: list[Request]) -> list[Request]:
         """Queue those with a grammar; the others."""
-        structured = [request for request in requests if request.ident in self.settings.grammars]
+        structured = [request for request in requests if request.ident in self.settings.workload.grammars]
         if structured:
             with ThreadPoolExecutor(1, "grammar") as compiler:
                 self.queue += [(request, compiler.submit(_compile, request.ident)) for request in structured]
@@ -38,7 +38,7 @@ class Grammars:
         """Those that may be scheduled now: as many as are ready on any rank that has them too."""
         attention_dp = self.settings.parallel.attention_dp
         wide = self.settings.habits.grammar_sync == "global-group"
-        if wide and attention_dp and self.settings.grammars:
+        if wide and attention_dp and self.settings.workload.grammars:
             choice = "meet" if self.queue else "pass"
             self.recorder.decision("decode.grammars", f"step={number}", choice, deviates=bool(self.queue))
         if not self.queue:

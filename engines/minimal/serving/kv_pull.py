@@ -40,7 +40,7 @@ class KvPull:
         agent = KvAgent(self.manager.blocks, self._at, own_address())
         self.regions = self.tp.allgather(agent.region, "kv regions")
         for ident, prompt in enumerate(prompts):
-            if ident not in self.settings.pulled:
+            if ident not in self.settings.workload.pulled:
                 continue
             owner = ident % self.tp.size
             mine = self._computer(owner) == self.tp.rank

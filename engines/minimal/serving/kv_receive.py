@@ -37,7 +37,7 @@ class KvReceive:
     def encode(self, requests: list[Request]) -> None:
         """The earlier stage, on the same ranks: compute these prompts, and send the KV of each on its way."""
         for request in requests:
-            if request.ident not in self.settings.received:
+            if request.ident not in self.settings.workload.received:
                 continue
             blocks = self.manager.allocate(len(request.prompt))
             if blocks is None:
@@ -67,7 +67,7 @@ class KvReceive:
 
     def _fetch(self, ident: int) -> Content | None:
         """What was sent; None, silently as upstream, if it has not come in time."""
-        limit = self.settings.receive_timeout_s
+        limit = self.settings.timeouts.receive_s
         try:
             content = self.arrived.pop(ident).get(timeout=limit)
         except queue.Empty:

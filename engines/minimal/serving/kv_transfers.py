@@ -43,7 +43,7 @@ class Transfers:
 
     def check(self, number: int, scheduler: Scheduler) -> None:
         """The status that ranks with the same requests exchange, always or behind a gate. Then there may be more room."""
-        if not self.settings.context_only or self.settings.parallel.attention_dp:
+        if not self.settings.workload.context_only or self.settings.parallel.attention_dp:
             return
         habit = self.settings.habits.transfer_check
         stuck = scheduler.stuck and bool(self.sending)

@@ -25,7 +25,7 @@ class TimeOuts:
 
     def abort(self, number: int, waiting: list[Request]) -> None:
         """Take them out of `waiting`."""
-        if self.settings.waiting_timeout_s is None:
+        if self.settings.timeouts.waiting_s is None:
             return
         expired = self._expired(number, waiting)
         if self.settings.habits.request_clock == "first-rank" and not self.settings.parallel.attention_dp:
@@ -34,7 +34,7 @@ class TimeOuts:
 
     def _expired(self, number: int, waiting: list[Request]) -> list[int]:
         """By this rank's own clock."""
-        limit, now = self.settings.waiting_timeout_s or 0.0, self.clock.now()
+        limit, now = self.settings.timeouts.waiting_s or 0.0, self.clock.now()
         expired = [request.ident for request in waiting if now - request.arrived_s > limit]
         if waiting:
             oldest = max(now - request.arrived_s for request in waiting)

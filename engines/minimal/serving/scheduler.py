@@ -62,9 +62,9 @@ class Scheduler:
         choice = "queue" if has_batch else "pad" if pad else "wait"
         self.recorder.decision("decode.can_queue", f"step={number}", choice, detail, deviates=not has_batch)
         sizes = self.engine.of_all(len(self.scheduled) or int(idle or pad), "can queue")
-        limit = self.settings.draft_off_above
+        limit = self.settings.drafts.off_above
         # The largest batch decides for all ranks: graphs of one draft length have no peers in those of another.
-        self.draft_len = self.settings.draft_len if limit is None or max(sizes) <= limit else 0
+        self.draft_len = self.settings.drafts.length if limit is None or max(sizes) <= limit else 0
         return all(sizes)
 
     def retire(self) -> list[Request]:
@@ -74,7 +74,7 @@ class Scheduler:
             self.active.remove(request)
             if self.cache:
                 self.cache.release(request)
-            elif not self._guest and not self.settings.context_only:
+            elif not self._guest and not self.settings.workload.context_only:
                 self.manager.free(request.blocks)
         return done
 
@@ -133,4 +133,4 @@ class Scheduler:
         return blocks
 
     def _tokens(self, request: Request) -> int:
-        return len(request.prompt) + request.limit + self.settings.draft_len
+        return len(request.prompt) + request.limit + self.settings.drafts.length

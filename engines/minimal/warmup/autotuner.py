@@ -29,7 +29,7 @@ class Autotuner:
 
     def __post_init__(self) -> None:
         settings = self.settings
-        self.cache = JsonCache.open(settings.state, "autotuner", settings.autotuner_cache, settings.rank)
+        self.cache = JsonCache.open(settings.state, "autotuner", settings.warm_up.autotuner_cache, settings.rank)
 
     @property
     def on(self) -> bool:

@@ -41,18 +41,18 @@ class WarmUp(Parts):
         phases: list[tuple[str, bool, Callable[[Guard], None]]] = [
             ("attention", True, self._attention),
             ("general", self.general, self._general),
-            ("autotuner", self.settings.autotuner, self._autotuner),
-            ("generation_capture", bool(self.settings.graph_sizes), self._generation_capture),
-            ("prefill_capture", bool(self.settings.prefill_sizes), self._prefill_capture),
+            ("autotuner", self.settings.warm_up.autotuner, self._autotuner),
+            ("generation_capture", bool(self.settings.graphs.sizes), self._generation_capture),
+            ("prefill_capture", bool(self.settings.graphs.prefill_sizes), self._prefill_capture),
             ("memory_pool", self.general, self._memory_pool),
         ]
         self.engine.warming_up = True
         for name, wanted, phase in phases:
-            if wanted and self.settings.phases[name]:
+            if wanted and self.settings.warm_up.phases[name]:
                 with self.recorder.phase(name):
                     self.faults.at(name)
                     self._stage_barrier()
-                    phase(Guard(name, self.settings.guards[name], self.tp, self.world, self.recorder))
+                    phase(Guard(name, self.settings.warm_up.guards[name], self.tp, self.world, self.recorder))
         self.engine.warming_up = False
         with self.recorder.phase("clock"):
             self.faults.at("clock")
@@ -70,14 +70,14 @@ class WarmUp(Parts):
     @property
     def _guided(self) -> bool:
         """Whether this rank has a guided decoder: the last pipeline stage does, which samples."""
-        return self.settings.guided_decoding and self.pipeline.last
+        return self.settings.warm_up.guided_decoding and self.pipeline.last
 
     def _can_run_general(self) -> bool:
         """A guided decoder turns the general warm-up off; newer upstream agrees on that over the world."""
         flag = self.no_decoder = not self._guided
-        if self.settings.guided_decoding:
+        if self.settings.warm_up.guided_decoding:
             self.recorder.decision("general.entry", "guided decoder", "enter" if flag else "skip", deviates=not flag)
-        if self.settings.guards["general"] != "agree" or self.settings.habits.phase_entry == "own":
+        if self.settings.warm_up.guards["general"] != "agree" or self.settings.habits.phase_entry == "own":
             return flag
         agreed = all(bool(other) for other in self.world.allgather(flag, "can run general"))
         if self.settings.habits.phase_entry == "agree":
@@ -86,7 +86,7 @@ class WarmUp(Parts):
 
     def _attention(self, guard: Guard) -> None:
         """As upstream, generation may depend on this rank's own guided decoder, the prompt depends on the agreed flag."""
-        draft, generation = self.settings.draft_len, self.no_decoder
+        draft, generation = self.settings.drafts.length, self.no_decoder
         shapes = [Shape("generation", 1 + draft, 1)] if generation else []
         shapes += [Shape("context", 1, 0)] if self.general else []
         shapes += [Shape("mixed", 2 + draft, 1)] if generation and self.general else []
@@ -113,7 +113,7 @@ class WarmUp(Parts):
     def _autotuner(self, guard: Guard) -> None:
         shapes = [Shape("max-context", max_context_tokens(self.settings, self.manager), 0)]
         if not self._guided and self.settings.parallel.pp == 1:
-            shapes.append(Shape("generation", 1 + self.settings.draft_len, 1))
+            shapes.append(Shape("generation", 1 + self.settings.drafts.length, 1))
         tuner = self.autotuner or Autotuner(self.settings, self.engine.device, self.tp, self.recorder)
         tuner.begin()
         for shape in shapes:
@@ -126,28 +126,28 @@ class WarmUp(Parts):
     def _generation_capture(self, guard: Guard) -> None:
         """Largest batch first, so that smaller graphs reuse its memory; a second pass for advanced sampling with MTP."""
         captured: set[int] = set()
-        for sampling in ("greedy", "advanced") if self.settings.draft_len else ("greedy",):
-            for size in self.settings.graph_sizes:
-                for draft in self.settings.draft_lens:
+        for sampling in ("greedy", "advanced") if self.settings.drafts.length else ("greedy",):
+            for size in self.settings.graphs.sizes:
+                for draft in self.settings.drafts.lengths:
                     label = f"bs={size} draft={draft} {sampling}"
                     ask = partial(capture_request, self.settings, self.manager, size, draft)
                     with self._capture_context():
                         ran = self._forward(guard, label, ask, sampling, stages=("capture",))
                     if ran and self.engine.graph_used:
                         captured.add(size)
-        self._note(guard.phase, self.settings.graph_sizes, captured)
+        self._note(guard.phase, self.settings.graphs.sizes, captured)
 
     def _prefill_capture(self, guard: Guard) -> None:
         """Whole forwards before and for the capture; then the same sizes with as many prompts as there can be."""
         captured: set[int] = set()
         stages = (*["warm-up"] * WARMUP_STEPS, "capture")
         for most_rows in (False, True):
-            for size in self.settings.prefill_sizes:
+            for size in self.settings.graphs.prefill_sizes:
                 label = f"tokens={size}" + " most-requests" * most_rows
                 ask = partial(warmup_request, self.settings, self.manager, Shape(label, size, 0), most_rows)
                 if self._forward(guard, label, ask, "greedy", stages) and self.engine.graph_used:
                     captured.add(size)
-        self._note(guard.phase, self.settings.prefill_sizes, captured)
+        self._note(guard.phase, self.settings.graphs.prefill_sizes, captured)
 
     @contextmanager
     def _capture_context(self) -> Iterator[None]:
@@ -214,7 +214,7 @@ class WarmUp(Parts):
         free, batch = self.engine.device.room(), attempt.batch
         if self.settings.habits.memory_check == "none" or free is None or batch is None:
             return attempt
-        needed = batch.num_tokens * self.settings.workspace_bytes
+        needed = batch.num_tokens * self.settings.moe.workspace_bytes
         if needed <= free:
             return attempt
         batch.free(self.manager)

@@ -49,7 +49,7 @@ class Forward:
 
     def _sampling(self, asked: str) -> str:
         """Speculation's metadata, which the first forward makes as upstream's does, may ask for the other variant."""
-        if not self.bench.settings.draft_len:
+        if not self.bench.settings.drafts.length:
             return asked
         metadata = self.owner.spec_metadata
         if metadata is None:

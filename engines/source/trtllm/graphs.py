@@ -22,11 +22,11 @@ class CUDAGraphRunner(StandIn):
     def __init__(self, bench: Bench) -> None:
         super().__init__(
             bench=bench,
-            enabled=bool(bench.settings.graph_sizes),
+            enabled=bool(bench.settings.graphs.sizes),
             is_warmup_only=False,
             capturing=not bench.mentions("allow_capture"),  # before there was that, a graph was made when it was first used
             padding_dummy_requests={},
-            padding_enabled=bench.settings.graph_padding,
+            padding_enabled=bench.settings.graphs.padding,
             enable_encoder_decoder_mixed_cuda_graph=False,
             sample_type=None,
         )

@@ -34,8 +34,8 @@ class KVCacheManager(StandIn):
         super().__init__(
             bench=bench,
             max_seq_len=settings.max_seq_len,
-            tokens_per_block=settings.tokens_per_block,
-            num_extra_kv_tokens=extra_kv_tokens(settings.draft_len),
+            tokens_per_block=settings.kv.tokens_per_block,
+            num_extra_kv_tokens=extra_kv_tokens(settings.drafts.length),
             enable_block_reuse=False,
             held={},
         )

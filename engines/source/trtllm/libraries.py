@@ -138,7 +138,7 @@ def torch(bench: Bench) -> StandIn:
 
 def names(bench: Bench) -> dict[str, Any]:
     """By the symbol that is imported, wherever from: modules move between versions, names less so."""
-    drafts = bench.settings.draft_len
+    drafts = bench.settings.drafts.length
     tuner = AutoTuner(
         hand_off=bench.hand_off, hands_on=bench.mentions("cache_pp_recv"), profiling_cache=bench.hand_off.cache
     )

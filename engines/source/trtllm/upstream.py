@@ -40,7 +40,7 @@ def _stand(bench: Bench) -> Stand:
         "model": StandIn(
             "model", modules=lambda: iter(()), model_config=StandIn("model_config", pretrained_config=pretrained)
         ),
-        "guided_decoder": StandIn("guided decoder") if settings.guided_decoding and bench.pipeline.last else None,
+        "guided_decoder": StandIn("guided decoder") if settings.warm_up.guided_decoding and bench.pipeline.last else None,
         "sparse_attention_config": None,
         "attn_metadata": None,
         "spec_metadata": None,
