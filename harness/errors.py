@@ -8,7 +8,6 @@ LockstepError              2
 ├── BisectionError         2  bisect/errors.py: what was asked for makes no sense in this repository
 │   └── NotJudged          3  an end of the range could not be judged
 └── LaunchError            3  launch/errors.py: nothing can be launched here, or not what was asked for
-    └── NoRoomError        3  placement/request.py: the hosts cannot hold a case, however free they are
 
 Whatever else comes out of a command is a fault of Lockstep itself.
 """

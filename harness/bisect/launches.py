@@ -66,8 +66,8 @@ class Launches:
 
     def run(self, steps: Sequence[Step]) -> None:
         """Run steps, as many at once as fit."""
-        wish = self.pool.wish(self.state.case)
-        self.pool.run(steps, [wish] * len(steps), self._step, self.stop)
+        request = self.pool.request(self.state.case)
+        self.pool.run(steps, [request] * len(steps), self._step, self.stop)
 
     def build_cost(self) -> Mapping[int, float]:
         """What a build costs in launches, of each commit that is not built."""

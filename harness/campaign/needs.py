@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.placement.pool import Pool
-from lockstep.harness.placement.request import NoRoomError
+from lockstep.harness.placement.request import Lack, PlacementRequest
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 
@@ -22,15 +22,8 @@ def placeable(cases: Sequence[Case], pool: Pool) -> tuple[list[Case], list[str]]
 
     Raises LaunchError when none is left.
     """
-    return _left([_lack(case, pool) for case in cases], cases)
-
-
-def _lack(case: Case, pool: Pool) -> str:
-    try:
-        pool.wish(case)
-    except NoRoomError as error:
-        return str(error)
-    return ""
+    requests = [PlacementRequest.of(case, pool.capacity) for case in cases]
+    return _left([request.text if isinstance(request, Lack) else "" for request in requests], cases)
 
 
 def _left(lacking: Sequence[str], cases: Sequence[Case]) -> tuple[list[Case], list[str]]:

@@ -66,7 +66,7 @@ class Run:
     def all(self, plan: Sequence[Planned]) -> int:
         """Run what of a plan has no verdict that stays; the exit code of the whole run, with what was judged before."""
         left = [one for one in plan if not self.kept(one)]
-        self.pool.run(left, [self.pool.wish(one.case) for one in left], self._fit, self.stop)
+        self.pool.run(left, [self.pool.request(one.case) for one in left], self._fit, self.stop)
         return exit_code(self.store.lines)
 
     def kept(self, planned: Planned) -> bool:

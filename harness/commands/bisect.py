@@ -28,10 +28,9 @@ from lockstep.harness.bisect.suspects import Suspects
 from lockstep.harness.bisect.worktrees import KEPT, Worktrees
 from lockstep.harness.campaign.devices import Machine, assign
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_for
+from lockstep.harness.commands.hosts import add_hosts, add_launcher, load
 from lockstep.harness.commands.selection import add_selection, one
 from lockstep.harness.commands.site import site_of
-from lockstep.harness.host.gpus import gpus, torch_has_cuda
 from lockstep.harness.launch.launcher import find
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.pool import jobs_of
@@ -78,13 +77,16 @@ def bisect(arguments: argparse.Namespace) -> int:
     ends = (asked.good, asked.bad) if asked.find == "bad" else (asked.bad, asked.good)
     commits = repository.between(*ends)
     launcher = find(asked.launcher)
-    hosts = hosts_for(Case.from_json(asked.case), asked.hosts, asked.interface)
-    pool = site_of(hosts, launcher, jobs, asked.hosts is not None).pool
+    site = site_of(load(asked.hosts, asked.interface), launcher, jobs, asked.hosts is not None)
+    if state is None:
+        asked = _on_device(asked, arguments.device, site.machine)
+    pool = site.pool
+    request = pool.request(Case.from_json(asked.case))
     if state is None:
         state = State.create(arguments.state, asked, sys.argv, environment(asked.launcher))
     os.chdir(state.path)  # supervisors start here, where no module of the repository can be taken for one of ours
     suspects = Suspects([commit.parents for commit in commits.commits], "bad" if asked.find == "bad" else "fixed")
-    at_once = pool.at_once(pool.wish(state.case))
+    at_once = pool.at_once(request)
     progress = Progress(commits, suspects)
     print(f"{suspects.count} commits; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
     with Worktrees(repository, state.path / "trees", max(KEPT, at_once)) as worktrees:
@@ -130,14 +132,12 @@ def _asked(arguments: argparse.Namespace) -> Asked:
     repository = Repository(arguments.repo)
     case = one(arguments)
     case = replace(case, path=os.path.abspath(case.path))  # noqa: PTH100  (links stay as they were given)
-    cases, said = assign([case], arguments.device, Machine(gpus(), torch_has_cuda()))
-    print("\n".join(said), file=sys.stderr)
     return Asked(
         repository=os.path.abspath(arguments.repo),  # noqa: PTH100  (links stay as they were given)
         good=repository.resolve(arguments.good),
         bad=repository.resolve(arguments.bad),
         find=arguments.find,
-        case=json.loads(json.dumps(cases[0].to_json())),
+        case=json.loads(json.dumps(case.to_json())),
         values=tuple(arguments.values),
         signature=arguments.signature,
         build=arguments.build,
@@ -146,6 +146,13 @@ def _asked(arguments: argparse.Namespace) -> Asked:
         hosts=os.path.abspath(arguments.hosts) if arguments.hosts and Path(arguments.hosts).is_file() else arguments.hosts,  # noqa: PTH100
         interface=arguments.interface,
     )
+
+
+def _on_device(asked: Asked, device: str, machine: Machine) -> Asked:
+    """What is to be found, with the device that the hosts have for its case."""
+    (case,), said = assign([Case.from_json(asked.case)], device, machine)
+    print("\n".join(said), file=sys.stderr)
+    return replace(asked, case=json.loads(json.dumps(case.to_json())))
 
 
 def _interrupt(signum: int, frame: object) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 
 from lockstep.harness.launch import allocation
 from lockstep.harness.launch.launcher import NAMES, is_name
-from lockstep.harness.placement.dealing import Hosts
 from lockstep.harness.placement.default_hosts import default_hosts, reached
-from lockstep.harness.placement.hosts import load_hosts
-from lockstep.harness.scenario.case import Case
+from lockstep.harness.placement.hosts import Hosts, load_hosts
 from lockstep.harness.scenario.errors import ScenarioError
 
 
@@ -37,14 +35,6 @@ def add_launcher(parser: argparse.ArgumentParser, more: Sequence[str] = (), text
 def hosts_of(arguments: argparse.Namespace) -> Hosts:
     """The hosts of a run. Raises ScenarioError."""
     return load(arguments.hosts, arguments.interface)
-
-
-def hosts_for(case: Case, given: str | None, interface: str | None) -> Hosts:
-    """Those of a command that runs one case. Raises ScenarioError, also when the case cannot be dealt to them."""
-    hosts = load(given, interface)
-    if lack := hosts.lack(case.nodes, case.ranks):
-        raise ScenarioError(f"case {case.id} cannot be run: {lack}")
-    return hosts
 
 
 def load(given: str | None, interface: str | None) -> Hosts:

@@ -22,15 +22,17 @@ from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
 from lockstep.harness.bisect.silent import Silent
 from lockstep.harness.campaign.commits import with_commits
-from lockstep.harness.campaign.devices import Machine, assign
+from lockstep.harness.campaign.devices import assign
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_for
+from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from lockstep.harness.commands.selection import add_selection, one
-from lockstep.harness.host.gpus import gpus, torch_has_cuda
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.commands.site import site_of
+from lockstep.harness.launch.launcher import Launcher, find
 from lockstep.harness.launch.probe import environment
-from lockstep.harness.placement.dealing import Hosts
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.placement.placement import Placement
+from lockstep.harness.placement.request import Lack
 from lockstep.harness.report.names import slug
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.rates import rate_seen
@@ -70,9 +72,13 @@ def judge_commit(arguments: argparse.Namespace) -> int:
         raise BisectionError(f"--signature {arguments.signature}: give the 12 hex digits of a verdict's signature")
     if Path(harness.__file__).resolve().is_relative_to(here.resolve()):
         raise BisectionError(f"{here} holds the lockstep that judges: install it outside of the checkout that is judged")
-    cases, said = assign([one(arguments)], arguments.device, Machine(gpus(), torch_has_cuda()))
+    wanted, launcher = one(arguments), find(arguments.launcher)
+    site = site_of(hosts_of(arguments), launcher, jobs=1, named=arguments.hosts is not None)
+    (judged,), said = assign([wanted], arguments.device, site.machine)
     _say("\n".join(said))
-    hosts = hosts_for(cases[0], arguments.hosts, arguments.interface)
+    rank_map = Placement.of(judged, site.pool.capacity)
+    if isinstance(rank_map, Lack):
+        raise rank_map.error(judged)
     reports = (arguments.reports or _git_folder(here)).resolve()
     if arguments.build:
         reports.mkdir(parents=True, exist_ok=True)
@@ -81,15 +87,15 @@ def judge_commit(arguments: argparse.Namespace) -> int:
             _say(f"{built.text} (see {reports / 'build.log'})")
             return CANNOT_SAY
     try:
-        engine = find_engine(cases[0].engine)
-        case = replace(cases[0], spec=at_checkout(engine, cases[0].spec, str((here / arguments.tree).resolve())))
+        engine = find_engine(judged.engine)
+        case = replace(judged, spec=at_checkout(engine, judged.spec, str((here / arguments.tree).resolve())))
     except NotInCheckout as error:
         _say(str(error))
         return CANNOT_SAY
     reports.mkdir(parents=True, exist_ok=True)
     os.chdir(reports)  # supervisors start here, where no module of the checkout can be taken for one of ours
     for _ in range(arguments.repeat):
-        verdict = _verdict(case, arguments.launcher, hosts, reports)
+        verdict = _verdict(case, launcher, rank_map, reports)
         found = _judgement(verdict, arguments.signature)
         _say(f"{found.value}: {words(verdict)}{f': {verdict.text}' if found is Judgement.INVALID else ''}")
         if found is Judgement.BAD:
@@ -101,11 +107,11 @@ def judge_commit(arguments: argparse.Namespace) -> int:
     return GOOD
 
 
-def _verdict(case: Case, launcher: str, hosts: Hosts, reports: Path) -> VerdictFile:
+def _verdict(case: Case, launcher: Launcher, rank_map: RankMap, reports: Path) -> VerdictFile:
     """Launch once; the verdict as it is on disk."""
-    store = RunStore.create(reports, None, sys.argv, environment(launcher), with_commits([Planned(case)]))
+    store = RunStore.create(reports, None, sys.argv, environment(launcher.name), with_commits([Planned(case)]))
     _say(f"reports: {store.path}")
-    Run(store, find(launcher), Silent(), stop=threading.Event()).one(case, rank_map=hosts.deal(case.nodes, case.ranks))
+    Run(store, launcher, Silent(), stop=threading.Event()).one(case, rank_map=rank_map)
     verdict = read_verdict((store.path / "cases" / slug(case.id) / "verdict.json").read_bytes())
     if (verdict.case, verdict.run) != (case.id, store.id):
         raise RuntimeError(f"{store.path}: the verdict on disk is of {verdict.case} in {verdict.run}")

@@ -130,7 +130,7 @@ def _runnable(cases: Sequence[Case], device: str, there: Site) -> list[Case]:
 
 def _settled(planned: Sequence[Planned], there: Site) -> list[Planned]:
     """The plan with what it means here: of which commit each case is, and how its ranks are dealt to the hosts."""
-    return [replace(one, nodes=there.pool.wish(one.case).counts) for one in with_commits(planned)]
+    return [replace(one, nodes=there.pool.request(one.case).counts) for one in with_commits(planned)]
 
 
 def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> list[Planned]:

@@ -12,12 +12,11 @@ from lockstep.harness.host.gpus import Gpu, gpus, torch_has_cuda, visible
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import usable_cores
-from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 from lockstep.harness.launch.survey import Told, survey
-from lockstep.harness.placement.dealing import Hosts
-from lockstep.harness.placement.hosts import Host
+from lockstep.harness.placement.capacity import Capacity, HostCapacity
+from lockstep.harness.placement.hosts import Host, Hosts
 from lockstep.harness.placement.pool import Pool
-from lockstep.harness.placement.request import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,11 @@ def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None, named: bool, sha
         for host, one in zip(hosts.every, told, strict=True)
         if one.answer is not None
     ]
-    rooms = [
-        Room(host.name, host.slots, tuple(one["visible"]), host.here, share)
+    offered = tuple(
+        HostCapacity(host.name, host.slots, tuple(one["visible"]), host.here, share)
         for host, one in zip(hosts.every, facts, strict=True)
-    ]
-    return Site(_machine(facts), Pool.on(rooms, jobs, hosts.head, named), tuple(facts))
+    )
+    return Site(_machine(facts), Pool.on(Capacity(offered, hosts.head), jobs, named), tuple(facts))
 
 
 def ask(hosts: Hosts, launcher: Launcher) -> list[Told]:
@@ -69,7 +68,7 @@ def ask(hosts: Hosts, launcher: Launcher) -> list[Told]:
 
 
 def _alone(host: Host, hosts: Hosts) -> RankMap:
-    found = RankMap((Node(host.name, 1),), local=host.here)
+    found = RankMap((NodeRanks(host.name, 1),), local=host.here)
     return found if found.local else replace(found, head=hosts.head)
 
 

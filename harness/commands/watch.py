@@ -24,6 +24,10 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import choose
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.placement.capacity import Capacity
+from lockstep.harness.placement.hosts import Hosts
+from lockstep.harness.placement.placement import Placement
+from lockstep.harness.placement.request import Lack
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
@@ -67,9 +71,12 @@ def watch(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace, argv: list[str]) -> int:
-    rank_map = _places(arguments)
-    launcher = choose(arguments.launcher, rank_map)
+    hosts = hosts_of(arguments)
+    if arguments.processes is None:
+        arguments.processes = hosts.slots if arguments.hosts else 1
     case = _case(arguments, argv)
+    rank_map = _placed(case, hosts)
+    launcher = choose(arguments.launcher, rank_map)
     facts = environment("auto" if launcher.name == "none" else launcher.name)
     store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, with_commits([Planned(case)]))
     started = time.monotonic()
@@ -102,15 +109,12 @@ def _command(arguments: argparse.Namespace) -> list[str]:
     return argv
 
 
-def _places(arguments: argparse.Namespace) -> RankMap:
-    """Where the processes run; settles how many there are."""
-    hosts = hosts_of(arguments)
-    if arguments.processes is None:
-        arguments.processes = hosts.slots if arguments.hosts else 1
-    found = hosts.deal((), arguments.processes)
-    if found is None:
+def _placed(case: Case, hosts: Hosts) -> RankMap:
+    """Where the processes run. Which GPUs they use is theirs to know, so that hosts are not asked for any."""
+    found = Placement.of(case, Capacity.of_slots(hosts))
+    if isinstance(found, Lack):
         raise ScenarioError(
-            f"lockstep watch: -n {arguments.processes}: the hosts have {hosts.slots} slots; more are given as name:slots"
+            f"lockstep watch: -n {case.ranks}: the hosts have {hosts.slots} slots; more are given as name:slots"
         )
     return found
 

@@ -90,7 +90,7 @@ class RankEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeReport:
     """A host's part in a case. Versions are those that the ranks import; empty: not installed."""
 
     host: str
@@ -118,7 +118,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     signature: str = ""
     ranks: tuple[RankEnd, ...] = ()
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[NodeReport, ...] = ()
     # seconds; None where it has no meaning
     last_block_to_verdict_s: float | None = None
     start_to_verdict_s: float | None = None
@@ -148,5 +148,5 @@ class Verdict:
         data["blame"] = None if blame is None else Blame(**{**blame, "ranks": tuple(blame["ranks"])})
         data["findings"] = tuple(Finding(FindingKind(f["kind"]), f["text"], f["facts"]) for f in data["findings"])
         data["ranks"] = tuple(RankEnd(**r) for r in data["ranks"])
-        data["nodes"] = tuple(Node(**{**n, "ranks": tuple(n["ranks"])}) for n in data.get("nodes", ()))
+        data["nodes"] = tuple(NodeReport(**{**n, "ranks": tuple(n["ranks"])}) for n in data.get("nodes", ()))
         return Verdict(**data)

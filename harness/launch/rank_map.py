@@ -10,7 +10,7 @@ from lockstep.harness.launch.interface import Interface, resolve
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeRanks:
     """A host's part in a case: how many of its ranks run there. `gpus`: the GPUs that they may use; empty: all."""
 
     host: str
@@ -25,14 +25,14 @@ class RankMap:
     `local`: the only node is this host, and nothing goes by ssh. `head`: the interface by which nodes reach this host.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[NodeRanks, ...]
     local: bool = False
     head: Interface | None = None
 
     @staticmethod
     def on_this_host(ranks: int, gpus: tuple[str, ...] = ()) -> RankMap:
         """All ranks here."""
-        return RankMap((Node(os.uname().nodename, ranks, gpus),), local=True)
+        return RankMap((NodeRanks(os.uname().nodename, ranks, gpus),), local=True)
 
     @property
     def ranks(self) -> int:

@@ -6,108 +6,115 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from lockstep.harness.placement.request import Gpus, Room, Wish, size
+from lockstep.harness.placement.capacity import Gpus, HostCapacity
+from lockstep.harness.placement.request import PlacementRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """What a node of a case takes of a host. `alone`: nobody else may have these GPUs."""
+class NodeSlot:
+    """What a node of a case takes of a host, by the number of that host. `alone`: nobody else may have these GPUs."""
 
-    room: int
+    host: int
     ranks: int
     slots: int
     gpus: tuple[str, ...] = ()
     alone: bool = False
 
 
-Seats = tuple[Seat, ...]  # of all nodes of a case, in the order of its ranks
+NodeSlots = tuple[NodeSlot, ...]  # of all nodes of a case, in the order of its ranks
 
 
-def find(rooms: Sequence[Room], taken: Iterable[Seat], wish: Wish) -> Seats | None:
-    """Places for a case beside the seats that are taken, on the first hosts that have them; None when there are none now."""
-    free = _Free(rooms, taken)
-    hosts = _deal(rooms, wish, range(len(rooms)), lambda number: free.ranks(number, wish))
-    return None if hosts is None else free.seats(hosts, wish)
+def allocate(hosts: Sequence[HostCapacity], taken: Iterable[NodeSlot], request: PlacementRequest) -> NodeSlots | None:
+    """Places for a case beside those that are taken, on the first hosts that have them; None when there are none now."""
+    free = _Free(hosts, taken)
+    chosen = _choose(hosts, request, range(len(hosts)), lambda number: free.ranks(number, request))
+    return None if chosen is None else free.slots(chosen, request)
 
 
-def reserve(rooms: Sequence[Room], taken: Iterable[Seat], wish: Wish) -> Seats:
+def reserve(hosts: Sequence[HostCapacity], taken: Iterable[NodeSlot], request: PlacementRequest) -> NodeSlots:
     """Places that a case has as soon as those who hold some of them have ended, on the hosts where the most is free."""
-    free = _Free(rooms, taken)
-    order = sorted(range(len(rooms)), key=lambda number: -free.ranks(number, wish))
-    hosts = _deal(rooms, wish, order, lambda number: size(rooms[number], wish.gpus))
-    if hosts is None:
-        raise ValueError(f"{wish} was made for other hosts")
-    return free.seats(hosts, wish)
+    free = _Free(hosts, taken)
+    order = sorted(range(len(hosts)), key=lambda number: -free.ranks(number, request))
+    chosen = _choose(hosts, request, order, lambda number: hosts[number].ranks(request.gpus))
+    if chosen is None:
+        raise ValueError(f"{request} was made for other hosts")
+    return free.slots(chosen, request)
 
 
-def _deal(rooms: Sequence[Room], wish: Wish, order: Sequence[int], capacity: Callable[[int], int]) -> tuple[int, ...] | None:
-    """A host for each node. The largest node chooses first: whatever holds it would hold any other node too."""
+def _choose(
+    hosts: Sequence[HostCapacity], request: PlacementRequest, order: Sequence[int], room: Callable[[int], int]
+) -> tuple[int, ...] | None:
+    """A host for each node, by its number, the first in `order` that has `room`.
+
+    The largest node chooses first: whatever holds it would hold any other node too, so that no choice is a wrong one.
+    """
     left = list(order)
-    found: dict[int, int] = {}
-    largest = sorted((size(room, wish.gpus) for room in rooms), reverse=True)
-    for node, least in zip(sorted(range(len(wish.counts)), key=lambda node: -wish.counts[node]), largest, strict=False):
-        enough = least if wish.whole else wish.counts[node]  # who takes hosts whole takes the largest that there are
-        host = next((number for number in left if capacity(number) >= enough), None)
-        if host is None:
+    chosen: dict[int, int] = {}
+    largest_nodes = sorted(range(len(request.counts)), key=lambda node: -request.counts[node])
+    largest_hosts = sorted((host.ranks(request.gpus) for host in hosts), reverse=True)
+    for node, largest in zip(largest_nodes, largest_hosts, strict=False):
+        enough = largest if request.oversubscribed else request.counts[node]  # who takes hosts whole takes the largest ones
+        number = next((number for number in left if room(number) >= enough), None)
+        if number is None:
             return None
-        left.remove(host)
-        found[node] = host
-    if wish.whole:
-        return tuple(sorted(found.values()))
-    return tuple(found[node] for node in range(len(wish.counts)))
+        left.remove(number)
+        chosen[node] = number
+    if request.oversubscribed:
+        return tuple(sorted(chosen.values()))
+    return tuple(chosen[node] for node in range(len(request.counts)))
 
 
 class _Free:
-    """What the seats that are taken leave of each host."""
+    """What the slots that are taken leave of each host."""
 
-    def __init__(self, rooms: Sequence[Room], taken: Iterable[Seat]) -> None:
-        self._rooms = rooms
-        self._used = [0] * len(rooms)
+    def __init__(self, hosts: Sequence[HostCapacity], taken: Iterable[NodeSlot]) -> None:
+        self._hosts = hosts
+        self._used = [0] * len(hosts)
         self._alone: set[tuple[int, str]] = set()
         self._holders: Counter[tuple[int, str]] = Counter()
         self._small: Counter[tuple[int, str]] = Counter()  # those of them whose ranks have a GPU each
-        for seat in taken:
-            self._used[seat.room] += seat.slots
-            held = [(seat.room, name) for name in seat.gpus]
+        for slot in taken:
+            self._used[slot.host] += slot.slots
+            held = [(slot.host, name) for name in slot.gpus]
             self._holders.update(held)
-            self._alone.update(held if seat.alone else ())
-            self._small.update(held if not seat.slots else ())
+            self._alone.update(held if slot.alone else ())
+            self._small.update(held if not slot.slots else ())
 
-    def ranks(self, number: int, wish: Wish) -> int:
+    def ranks(self, number: int, request: PlacementRequest) -> int:
         """For how many ranks there is room on a host; of a case that takes hosts whole: for any number, or none."""
-        room = self._rooms[number]
-        unheld = sum(not self._holders[number, name] for name in room.gpus)
-        if wish.gpus is Gpus.EACH:
+        host = self._hosts[number]
+        unheld = sum(not self._holders[number, name] for name in host.gpus)
+        if request.gpus is Gpus.EACH:
             return unheld
-        if wish.gpus is Gpus.SHARED:
+        if request.gpus is Gpus.SHARED:
             # Cases whose ranks share one GPU do not count: they could else keep a small one waiting by passing it.
-            return sum((number, name) not in self._alone and self._small[number, name] < room.share for name in room.gpus)
-        slots = max(0, room.slots - self._used[number])
-        if wish.whole and slots < room.slots:
+            return sum((number, name) not in self._alone and self._small[number, name] < host.share for name in host.gpus)
+        slots = max(0, host.slots - self._used[number])
+        if request.oversubscribed and slots < host.slots:
             return 0
         lacks = {
             Gpus.NONE: False,
-            Gpus.ONE: all((number, name) in self._alone for name in room.gpus),
-            Gpus.ALL: not room.gpus or unheld < len(room.gpus),
+            Gpus.ONE: all((number, name) in self._alone for name in host.gpus),
+            Gpus.ALL: not host.gpus or unheld < len(host.gpus),
         }
-        return 0 if lacks[wish.gpus] else slots
+        return 0 if lacks[request.gpus] else slots
 
-    def seats(self, hosts: Sequence[int], wish: Wish) -> Seats:
+    def slots(self, chosen: Sequence[int], request: PlacementRequest) -> NodeSlots:
         """The places of each node on its host, those that nobody holds before others."""
-        return tuple(self._seat(number, ranks, wish) for number, ranks in zip(hosts, wish.counts, strict=True))
+        return tuple(self._slot(number, ranks, request) for number, ranks in zip(chosen, request.counts, strict=True))
 
-    def _seat(self, number: int, ranks: int, wish: Wish) -> Seat:
-        room = self._rooms[number]
-        slots = room.slots if wish.whole else ranks
-        small = room.share if wish.gpus is Gpus.SHARED else 0  # so many of its kind are on a GPU that is full for it
+    def _slot(self, number: int, ranks: int, request: PlacementRequest) -> NodeSlot:
+        host = self._hosts[number]
+        slots = host.slots if request.oversubscribed else ranks
+        small = host.share if request.gpus is Gpus.SHARED else 0  # so many of its kind are on a GPU that is full for it
         held = lambda name: (  # noqa: E731
             (number, name) in self._alone,
             bool(small) and self._small[number, name] >= small,
             self._holders[number, name],
         )
-        gpus = tuple(sorted(room.gpus, key=held))
-        if wish.gpus in (Gpus.EACH, Gpus.SHARED):
-            return Seat(number, ranks, 0, gpus[:ranks], alone=wish.gpus is Gpus.EACH)
-        if wish.gpus is Gpus.ONE:
-            return Seat(number, ranks, slots, gpus[:1])
-        return Seat(number, ranks, slots, room.gpus if wish.gpus is Gpus.ALL else (), alone=wish.gpus is Gpus.ALL)
+        gpus = tuple(sorted(host.gpus, key=held))
+        if request.gpus in (Gpus.EACH, Gpus.SHARED):
+            return NodeSlot(number, ranks, 0, gpus[:ranks], alone=request.gpus is Gpus.EACH)
+        if request.gpus is Gpus.ONE:
+            return NodeSlot(number, ranks, slots, gpus[:1])
+        return NodeSlot(number, ranks, slots, host.gpus if request.gpus is Gpus.ALL else (), alone=request.gpus is Gpus.ALL)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from lockstep.harness.launch import allocation
 from lockstep.harness.launch.interface import choose_interface, is_this_host
-from lockstep.harness.placement.dealing import Hosts
-from lockstep.harness.placement.hosts import Host
+from lockstep.harness.placement.hosts import Host, Hosts
 
 
 def default_hosts(interface: str | None = None) -> Hosts:

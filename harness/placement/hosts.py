@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lockstep.harness.launch.interface import is_this_host, resolve
+from lockstep.harness.launch.interface import Interface, is_this_host, resolve
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 
 INLINE = "--hosts"  # stands for the file in problems of a list on the command line
@@ -27,9 +27,22 @@ class Host:
     here: bool = False
 
 
-def this_host() -> Host:
-    """The host of a run for which none are given: as many ranks as a case has."""
-    return Host(os.uname().nodename, UNLIMITED, here=True)
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """All hosts of a run. `head`: the interface by which they reach this one; None when there is no other."""
+
+    every: tuple[Host, ...]
+    head: Interface | None = None
+
+    @staticmethod
+    def only_this() -> Hosts:
+        """What a run has that was given no hosts: this one, with room for as many ranks as a case has."""
+        return Hosts((Host(os.uname().nodename, UNLIMITED, here=True),))
+
+    @property
+    def slots(self) -> int:
+        """Room for so many ranks."""
+        return sum(host.slots for host in self.every)
 
 
 def load_hosts(given: str) -> tuple[Host, ...]:

@@ -1,40 +1,34 @@
-"""The pool: places on the hosts of a run, handed to cases that run side by side, each in a thread of its own."""
+"""The pool: the hosts of a run, handed to cases that run side by side, each in a thread of its own."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lockstep.harness.launch.interface import Interface
-from lockstep.harness.launch.rank_map import Node, RankMap
-from lockstep.harness.placement.allocator import Seat, Seats, find
-from lockstep.harness.placement.backfill import Turns
-from lockstep.harness.placement.request import Gpus, NoRoomError, Room, Wish, wish
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.placement.allocator import NodeSlot, NodeSlots, allocate
+from lockstep.harness.placement.backfill import Backfill
+from lockstep.harness.placement.capacity import Capacity
+from lockstep.harness.placement.hosts import UNLIMITED
+from lockstep.harness.placement.placement import Placement
+from lockstep.harness.placement.request import Lack, PlacementRequest
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.scenario.engine import find_engine, is_attached
 
 C = TypeVar("C")
 T = TypeVar("T")
 CORES_A_RANK = 2  # a rank, and what its supervisor, its launcher and the watchdog need beside it
-UNBOUNDED = 1 << 30  # slots of this host where the user says how many cases run at once
 _TICK_S = 0.5  # how often the waiting main thread looks up, so that Ctrl-C is heard
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Hosts, and how many cases may run on them at once. `head`: the interface by which they reach this one.
+    """Hosts, and how many cases may run on them at once. `named`: the user has listed these hosts."""
 
-    `firm`: it was said how many slots they have, and no case gets more. `named`: the user has listed them.
-    """
-
-    rooms: tuple[Room, ...]
+    capacity: Capacity
     most: int
-    head: Interface | None = None
-    firm: bool = True
     named: bool = True
 
     @staticmethod
@@ -43,55 +37,47 @@ class Pool:
 
         `share`: how many cases may be on one GPU.
         """
-        slots = UNBOUNDED if jobs else max(1, cores // CORES_A_RANK)
-        room = Room(os.uname().nodename, slots, tuple(gpus), here=True, share=share)
-        return Pool((room,), jobs or slots + room.gpu_places, firm=False, named=False)
+        slots = UNLIMITED if jobs else max(1, cores // CORES_A_RANK)
+        return Pool.on(Capacity.here(slots, tuple(gpus), share), jobs, named=False)
 
     @staticmethod
-    def on(rooms: Sequence[Room], jobs: int | None, head: Interface | None = None, named: bool = True) -> Pool:
-        """Several hosts. `jobs` cases at once, if they fit; None: as many as fit."""
-        return Pool(tuple(rooms), jobs or sum(room.slots + room.gpu_places for room in rooms), head, named=named)
+    def on(capacity: Capacity, jobs: int | None, named: bool = True) -> Pool:
+        """These hosts. `jobs` cases at once, if they fit; None: as many as fit."""
+        return Pool(capacity, jobs or sum(host.slots + host.gpu_places for host in capacity.hosts), named)
 
-    def wish(self, case: Case) -> Wish:
-        """What a case needs of these hosts. Raises NoRoomError."""
-        attached = is_attached(find_engine(case.engine))
-        here_only = attached and case.spec["config"]["launcher"] == "none"
-        if here_only and not (len(self.rooms) == 1 and self.rooms[0].here):
-            raise NoRoomError("`config.launcher: none` starts processes on this host only; leave out --hosts")
-        return wish(case, self.rooms, attached, self.firm)
+    def request(self, case: Case) -> PlacementRequest:
+        """What a case asks of these hosts. Raises ScenarioError when they cannot hold it."""
+        request = PlacementRequest.of(case, self.capacity)
+        if isinstance(request, Lack):
+            raise request.error(case)
+        return request
 
-    def at_once(self, wish: Wish) -> int:
+    def at_once(self, request: PlacementRequest) -> int:
         """How many cases of one kind run side by side."""
-        taken: list[Seat] = []
+        taken: list[NodeSlot] = []
         count = 0
-        while count < self.most and (seats := find(self.rooms, taken, wish)) is not None:
-            taken += seats
+        while count < self.most and (slots := allocate(self.capacity.hosts, taken, request)) is not None:
+            taken += slots
             count += 1
         return count
 
-    def rank_map(self, wish: Wish, seats: Seats) -> RankMap:
-        """Where the ranks of a case run. A case that runs alone, and a program, is told no GPUs: it may see all."""
-        told = self.most > 1 and wish.gpus is not Gpus.ALL
-        rooms = [self.rooms[seat.room] for seat in seats]
-        nodes = tuple(
-            Node(room.host, seat.ranks, seat.gpus if told else ()) for room, seat in zip(rooms, seats, strict=True)
-        )
-        local = len(rooms) == 1 and rooms[0].here
-        return RankMap(nodes, local, None if local else self.head)
-
     def run(
-        self, cases: Sequence[C], wishes: Sequence[Wish], one: Callable[[C, RankMap], T], stop: threading.Event
+        self,
+        cases: Sequence[C],
+        requests: Sequence[PlacementRequest],
+        one: Callable[[C, RankMap], T],
+        stop: threading.Event,
     ) -> list[T]:
         """`one` of every case, with the places that it gets; the results in the order of the cases.
 
         After an exception here (Ctrl-C) or in a case, `stop` is set, which must end the others in order; then it is raised.
         """
-        turns = Turns(self.rooms, self.most, wishes)
+        turns = Backfill(self.capacity.hosts, self.most, requests)
         if self.most == 1:  # in this thread, which is the one that hears Ctrl-C
             results: dict[int, T] = {}
             while (turn := turns.next()) is not None:
-                number, seats = turn
-                results[number] = one(cases[number], self.rank_map(wishes[number], seats))
+                number, slots = turn
+                results[number] = one(cases[number], self._rank_map(requests[number], slots))
                 turns.end(number)
             return [results[number] for number in range(len(cases))]
         changed = threading.Event()
@@ -104,8 +90,8 @@ class Pool:
                         futures[number].result()  # raises what the case has raised, without waiting for the others
                         turns.end(number)
                     while (turn := turns.next()) is not None:
-                        number, seats = turn
-                        futures[number] = threads.submit(one, cases[number], self.rank_map(wishes[number], seats))
+                        number, slots = turn
+                        futures[number] = threads.submit(one, cases[number], self._rank_map(requests[number], slots))
                         futures[number].add_done_callback(lambda _: changed.set())
                     if turns.running:
                         changed.wait(_TICK_S)
@@ -113,6 +99,9 @@ class Pool:
             except BaseException:
                 stop.set()
                 raise
+
+    def _rank_map(self, request: PlacementRequest, slots: NodeSlots) -> RankMap:
+        return Placement(request, slots).rank_map(self.capacity, exposed=self.most > 1)
 
 
 def jobs_of(text: str) -> int | None:

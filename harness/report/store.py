@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.rank_map import Node
+from lockstep.harness.launch.rank_map import NodeRanks
 from lockstep.harness.report import files, junit, markdown, names
 from lockstep.harness.report.evidence import attempts_in, evidence_in
 from lockstep.harness.report.line import Line, judged, not_judged, not_run
@@ -119,7 +119,7 @@ class RunStore:
         rerun: str,
         seconds: float,
         repetition: int = 1,
-        places: Sequence[Node] = (),
+        places: Sequence[NodeRanks] = (),
     ) -> Line:
         """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
 
@@ -193,7 +193,7 @@ class RunStore:
         files.replace(self.path / "cases.jsonl", "".join(json.dumps(line.flat()) + "\n" for line in done))
 
 
-def _environment(run: Mapping[str, Any], places: Sequence[Node]) -> dict[str, Any]:
+def _environment(run: Mapping[str, Any], places: Sequence[NodeRanks]) -> dict[str, Any]:
     """That of a run, with no other hosts than those of a case: there may be many, and many cases."""
     own = {place.host for place in places}
     hosts = [host for host in run.get("hosts", ()) if host["name"] in own]

@@ -16,7 +16,7 @@ from lockstep.harness.scenario.errors import FileErrors, Problem, UnknownEngine
 from lockstep.harness.scenario.frame import ExpectSection, Frame
 from lockstep.harness.scenario.impossible import PHASES, impossible
 from lockstep.harness.scenario.matrix import case_id, matching, points, substitute
-from lockstep.harness.scenario.nodes import nodes
+from lockstep.harness.scenario.nodes import node_counts
 from lockstep.harness.scenario.validate import Place, validate
 
 
@@ -131,7 +131,7 @@ class Loader:
         settings = config.model_dump()
         spec = _program(settings) if attached else _spec(here, engine, settings, guards.model_dump(), ranks)
         self._note(engine.check(spec), place)
-        wanted, together = nodes(here, ranks), one_host(engine, spec)
+        wanted, together = node_counts(here, ranks), one_host(engine, spec)
         if together and len(wanted) > 1:
             key = "nodes" if here.ranks_per_node is None else "ranks_per_node"
             self._note([((key,), f"{together}, which only ranks on one host can; leave this out")], place)

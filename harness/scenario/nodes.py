@@ -8,7 +8,7 @@ from lockstep.harness.scenario.document import Keys
 from lockstep.harness.scenario.frame import Frame
 
 
-def nodes(frame: Frame, ranks: int) -> tuple[int, ...]:
+def node_counts(frame: Frame, ranks: int) -> tuple[int, ...]:
     """The ranks of each node, in the order of ranks; empty where the scenario does not say. It has nothing wrong."""
     count, each = frame.nodes, frame.ranks_per_node
     if isinstance(each, list):

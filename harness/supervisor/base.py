@@ -20,7 +20,7 @@ from lockstep.harness.launch.open_files import give_back
 
 if TYPE_CHECKING:
     from lockstep.harness.channel.supervisor_end import Line
-    from lockstep.harness.supervisor.host_setup import Node
+    from lockstep.harness.supervisor.host_setup import HostSetup
     from lockstep.harness.supervisor.pmix import HeldConnections
 
 DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
@@ -51,15 +51,15 @@ class Service(ABC):
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
         self.environ = environ
-        self.node: Node | None = None  # where others than the watchdog's host may be in the case
+        self.node: HostSetup | None = None  # where others than the watchdog's host may be in the case
         self.leftovers: Leftovers | None = None
         if self.plan.remote:
             from lockstep.harness.host.leftovers import Leftovers
-            from lockstep.harness.supervisor.host_setup import Node, enter
+            from lockstep.harness.supervisor.host_setup import HostSetup, enter
 
             enter(self.plan.cwd, environ, self.needs_cwd)
             try:
-                self.node = Node(self.plan, environ)
+                self.node = HostSetup(self.plan, environ)
             except OSError as error:
                 raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
             self.leftovers = Leftovers(environ[TOKEN])

@@ -69,7 +69,7 @@ def enter(folder: str, environ: dict[str, str], needed: bool) -> None:
     environ["PWD"] = str(Path.cwd())
 
 
-class Node:
+class HostSetup:
     """This host as one supervisor prepares it: a folder for what lives as long as the job, and one for what stays between
     the launches of a case. Nothing of it is shared with other hosts."""
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from lockstep.harness.commands.hosts import load
 from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.rank_map import RankMap
+from lockstep.harness.placement.capacity import Capacity
+from lockstep.harness.placement.placement import Placement
 from lockstep.harness.watchdog.engine_session import Watchdog
 from tests.watchdog.launch import case
 
@@ -22,11 +25,11 @@ def main(program: str, given: str, folder: str, *limits: str) -> None:
     """Judge one program, with as many ranks as the hosts have slots."""
     hosts = load(given, None)
     ranks = hosts.slots
-    rank_map = hosts.deal((), ranks)
-    assert rank_map is not None
     wanted = {name: float(value) for name, _, value in (limit.partition("=") for limit in limits)}
     launches = int(wanted.pop("launches", 1))
     judged = replace(case(program, ranks, **{**LIMITS, **wanted}), launches=launches)
+    rank_map = Placement.of(judged, Capacity.of_slots(hosts))
+    assert isinstance(rank_map, RankMap)
     Path(folder).mkdir()
     argv = [sys.executable, "-m", "tests.watchdog.ranks", program]
     for number in range(1, launches + 1):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lockstep.harness.launch import allocation, mpi, srun
 from lockstep.harness.launch.launcher import is_name
 from lockstep.harness.launch.own_allocation import Wish, wish_for
-from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 
 COUNTS = st.lists(st.integers(1, 128), min_size=1, max_size=12)
 
@@ -66,7 +66,7 @@ def test_a_wish_in_salloc_s_words() -> None:
 @given(COUNTS)
 def test_a_line_for_each_rank(counts: list[int]) -> None:
     """srun gets the host of every rank, in the order of ranks, and the kind of MPI."""
-    rank_map = RankMap(tuple(Node(f"n{number % 3}", count) for number, count in enumerate(counts)))
+    rank_map = RankMap(tuple(NodeRanks(f"n{number % 3}", count) for number, count in enumerate(counts)))
     with tempfile.TemporaryDirectory() as name:
         words = srun.arguments("pmi2", rank_map, Path(name))
         assert not any(word.startswith("--mpi") for word in srun.arguments("", rank_map, Path(name)))

@@ -14,7 +14,7 @@ from lockstep.harness.launch.interface import Interface
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher, find, identify
 from lockstep.harness.launch.probe import checks, environment
-from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 
 
 def program(folder: Path, text: str) -> str:
@@ -81,7 +81,7 @@ def test_doctor_looks_at_the_real_things() -> None:
     assert found["cores"] == len(os.sched_getaffinity(0))
 
 
-TWO = RankMap((Node("a", 3), Node("b", 1)), head=Interface("ib0", "10.0.0.1", "10.0.0.0/24", chosen=True))
+TWO = RankMap((NodeRanks("a", 3), NodeRanks("b", 1)), head=Interface("ib0", "10.0.0.1", "10.0.0.0/24", chosen=True))
 SECRETS = {"TOKEN": "hidden", "HOME": "/root", "SSH_AUTH_SOCK": "x", "BASH_FUNC_x%%": "() { :; }", "PATH": "/bin"}
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.host.gpus import visible
-from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.rank_map import NodeRanks, RankMap
+from lockstep.harness.placement.capacity import Capacity, Gpus, HostCapacity
 from lockstep.harness.placement.pool import Pool, jobs_of
-from lockstep.harness.placement.request import Gpus, NoRoomError, Room, Wish
+from lockstep.harness.placement.request import PlacementRequest
 from tests.placement.test_request import one
 
 
@@ -23,7 +24,7 @@ from tests.placement.test_request import one
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=12), st.integers(1, 6), st.integers(1, 12))
 def test_never_more_than_fit(ranks: list[int], most: int, slots: int) -> None:
     """At no moment run more cases, or more ranks, than allowed, but for a case that has more alone; none is left out."""
-    pool = Pool((Room("a", slots), Room("b", 2)), most, firm=False)
+    pool = Pool(Capacity((HostCapacity("a", slots), HostCapacity("b", 2)), strict_slots=False), most)
     running: Counter[str] = Counter()
     cases: list[int] = []
     lock = threading.Lock()
@@ -42,8 +43,8 @@ def test_never_more_than_fit(ranks: list[int], most: int, slots: int) -> None:
             running.subtract({node.host: node.ranks for node in rank_map.nodes})
         return number
 
-    wishes = [pool.wish(one(count)) for count in ranks]
-    assert pool.run(range(len(ranks)), wishes, run, threading.Event()) == list(range(len(ranks)))
+    requests = [pool.request(one(count)) for count in ranks]
+    assert pool.run(range(len(ranks)), requests, run, threading.Event()) == list(range(len(ranks)))
 
 
 def test_failure_stops_the_others() -> None:
@@ -56,15 +57,15 @@ def test_failure_stops_the_others() -> None:
         assert stop.wait(30)
 
     with pytest.raises(OSError, match="disk full"):
-        Pool.here(2, 1).run([0, 1], [Wish((1,))] * 2, run, stop)
+        Pool.here(2, 1).run([0, 1], [PlacementRequest((1,))] * 2, run, stop)
 
 
 @pytest.mark.parametrize(("jobs", "most", "at_once"), [("1", 1, 1), ("3", 3, 3), ("auto", 10, 4)])
 def test_jobs_on_this_host(jobs: str, most: int, at_once: int) -> None:
     """`--jobs` is a number of cases whatever their ranks, or what sixteen cores hold and two GPUs beside them."""
     pool = Pool.here(jobs_of(jobs), 16, ("0", "1"))
-    assert (pool.most, pool.at_once(pool.wish(one(2)))) == (most, at_once)
-    assert pool.at_once(pool.wish(one(1, device="cuda"))) == min(2, most)
+    assert (pool.most, pool.at_once(pool.request(one(2)))) == (most, at_once)
+    assert pool.at_once(pool.request(one(1, device="cuda"))) == min(2, most)
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "many", ""])
@@ -83,23 +84,14 @@ def test_visible_devices_of_the_user() -> None:
 
 def test_ranks_of_each_host_see_their_gpus_only() -> None:
     """A case that runs beside others tells the ranks of each host which GPUs are theirs; a lone one tells nothing."""
-    rooms = (Room("a", 8, ("0", "1")), Room("b", 8, ("4", "5")))
-    pool = Pool.on(rooms, 4)
+    pool = Pool.on(Capacity((HostCapacity("a", 8, ("0", "1")), HostCapacity("b", 8, ("4", "5")))), 4)
     seen: list[RankMap] = []
-    pool.run([0], [Wish((2, 1), Gpus.EACH)], lambda _, rank_map: seen.append(rank_map), threading.Event())
-    assert seen == [RankMap((Node("a", 2, ("0", "1")), Node("b", 1, ("4",))))]
+    pool.run([0], [PlacementRequest((2, 1), Gpus.EACH)], lambda _, rank_map: seen.append(rank_map), threading.Event())
+    assert seen == [RankMap((NodeRanks("a", 2, ("0", "1")), NodeRanks("b", 1, ("4",))))]
     plan = Plan("", "", "", "", (), {}, 3, 1, (2, 1), False, "", "", "", gpus=tuple(node.gpus for node in seen[0].nodes))
     names = [plan.visible(rank)["CUDA_VISIBLE_DEVICES"] for rank in range(3)]
     assert names == ["0,1", "0,1", "4"]
     alone = replace(pool, most=1)
-    alone.run([0], [Wish((2, 1), Gpus.EACH)], lambda _, rank_map: seen.append(rank_map), threading.Event())
+    alone.run([0], [PlacementRequest((2, 1), Gpus.EACH)], lambda _, rank_map: seen.append(rank_map), threading.Event())
     assert [node.gpus for node in seen[1].nodes] == [(), ()]
     assert replace(plan, gpus=((), ())).visible(2) == {}
-
-
-def test_a_program_that_starts_here_only() -> None:
-    """Without an MPI launcher nothing is started on another host."""
-    program = replace(one(1), engine="command", spec={"device": "cpu", "config": {"launcher": "none", "processes": 1}})
-    assert Pool.here(1, 1).wish(program) == Wish((1,))
-    with pytest.raises(NoRoomError, match="on this host only"):
-        Pool.on((Room("a", 1),), 1).wish(program)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.placement.request import Gpus, NoRoomError, Room, Wish, fits, wish
+from lockstep.harness.placement.capacity import Capacity, Gpus, HostCapacity
+from lockstep.harness.placement.request import Lack, PlacementRequest, fits
 from lockstep.harness.scenario.case import Case
 from tests.watchdog.launch import case
 
-PAIR = (Room("a", 4), Room("b", 4))
-GPUS = (Room("a", 8, ("0", "1")), Room("b", 8, ("0", "1", "2", "3")), Room("c", 8))
+PAIR = (HostCapacity("a", 4), HostCapacity("b", 4))
+GPUS = (HostCapacity("a", 8, ("0", "1")), HostCapacity("b", 8, ("0", "1", "2", "3")), HostCapacity("c", 8))
 
 
 def one(
@@ -25,31 +27,48 @@ def one(
     return replace(case("clean", ranks), nodes=nodes, spec=spec)
 
 
+def request(wanted: Case, hosts: Sequence[HostCapacity], strict: bool = False) -> PlacementRequest | Lack:
+    """What a case asks of hosts."""
+    return PlacementRequest.of(wanted, Capacity(tuple(hosts), strict_slots=strict))
+
+
+def program(ranks: int, device: str, launcher: str = "auto") -> Case:
+    """A program that knows nothing of us."""
+    config = {"launcher": launcher, "processes": ranks}
+    return replace(one(ranks), engine="command", spec={"device": device, "config": config})
+
+
+def lack(found: PlacementRequest | Lack) -> str:
+    """What is lacking."""
+    assert isinstance(found, Lack)
+    return found.text
+
+
 @pytest.mark.parametrize(
-    ("wanted", "rooms", "found"),
+    ("wanted", "hosts", "found"),
     [
-        (one(4), PAIR, Wish((4,))),
-        (one(6), PAIR, Wish((4, 2))),
-        (one(3), (Room("a", 2), Room("b", 4)), Wish((3,))),
-        (one(5), (Room("a", 2), Room("b", 4)), Wish((2, 3))),
-        (one(10), PAIR, Wish((6, 4), whole=True)),
-        (one(4), (Room("a", 1),), Wish((4,), whole=True)),
-        (one(4, 2, 2), PAIR, Wish((2, 2))),
-        (one(4, 3, 1), PAIR, Wish((3, 1))),
-        (one(6, 5, 1), PAIR, Wish((5, 1), whole=True)),
-        (one(4, device="cuda"), PAIR, Wish((4,))),  # nobody has a GPU, which is said elsewhere
-        (one(2, device="cuda"), GPUS, Wish((2,), Gpus.EACH)),
-        (one(6, device="cuda"), GPUS, Wish((2, 4), Gpus.EACH)),
-        (one(5, 1, 4, device="cuda"), GPUS, Wish((1, 4), Gpus.EACH)),
-        (one(7, device="cuda"), GPUS, Wish((7,), Gpus.ONE)),
-        (one(9, device="cuda"), GPUS, Wish((9,), Gpus.ONE, whole=True)),
-        (one(2, device="cuda", plane="symm_mem"), GPUS, Wish((2,), Gpus.ONE)),
-        (one(5, 5, device="cuda"), GPUS, Wish((5,), Gpus.ONE)),
+        (one(4), PAIR, PlacementRequest((4,))),
+        (one(6), PAIR, PlacementRequest((4, 2))),
+        (one(3), (HostCapacity("a", 2), HostCapacity("b", 4)), PlacementRequest((3,))),
+        (one(5), (HostCapacity("a", 2), HostCapacity("b", 4)), PlacementRequest((2, 3))),
+        (one(10), PAIR, PlacementRequest((6, 4), oversubscribed=True)),
+        (one(4), (HostCapacity("a", 1),), PlacementRequest((4,), oversubscribed=True)),
+        (one(4, 2, 2), PAIR, PlacementRequest((2, 2))),
+        (one(4, 3, 1), PAIR, PlacementRequest((3, 1))),
+        (one(6, 5, 1), PAIR, PlacementRequest((5, 1), oversubscribed=True)),
+        (one(4, device="cuda"), PAIR, PlacementRequest((4,))),  # nobody has a GPU, which is said elsewhere
+        (one(2, device="cuda"), GPUS, PlacementRequest((2,), Gpus.EACH)),
+        (one(6, device="cuda"), GPUS, PlacementRequest((2, 4), Gpus.EACH)),
+        (one(5, 1, 4, device="cuda"), GPUS, PlacementRequest((1, 4), Gpus.EACH)),
+        (one(7, device="cuda"), GPUS, PlacementRequest((7,), Gpus.ONE)),
+        (one(9, device="cuda"), GPUS, PlacementRequest((9,), Gpus.ONE, oversubscribed=True)),
+        (one(2, device="cuda", plane="symm_mem"), GPUS, PlacementRequest((2,), Gpus.ONE)),
+        (one(5, 5, device="cuda"), GPUS, PlacementRequest((5,), Gpus.ONE)),
     ],
 )
-def test_wish(wanted: Case, rooms: tuple[Room, ...], found: Wish) -> None:
+def test_request(wanted: Case, hosts: tuple[HostCapacity, ...], found: PlacementRequest) -> None:
     """One host where it fits, else hosts in their order; nodes as the scenario says; a GPU a rank where there are enough."""
-    assert wish(wanted, rooms) == found
+    assert request(wanted, hosts) == found
 
 
 @pytest.mark.parametrize(
@@ -65,20 +84,27 @@ def test_wish(wanted: Case, rooms: tuple[Room, ...], found: Wish) -> None:
 )
 def test_who_shares_a_gpu(unit: str, budget: int | None, shares: bool) -> None:
     """A case shares its GPUs with others if it surely takes little of them and hosts let it; else they are its alone."""
-    rooms = tuple(replace(room, share=4) for room in GPUS)
+    shared = tuple(replace(host, share=4) for host in GPUS)
     wanted = one(2, device="cuda", unit=unit, budget=budget)
-    assert wish(wanted, rooms) == Wish((2,), Gpus.SHARED if shares else Gpus.EACH)
-    assert wish(wanted, GPUS) == Wish((2,), Gpus.EACH)
+    assert request(wanted, shared) == PlacementRequest((2,), Gpus.SHARED if shares else Gpus.EACH)
+    assert request(wanted, GPUS) == PlacementRequest((2,), Gpus.EACH)
 
 
 def test_a_program_takes_all_gpus_of_its_host() -> None:
     """How many GPUs the processes use that it starts is not known."""
-    assert wish(one(1, device="cuda"), GPUS, attached=True) == Wish((1,), Gpus.ALL)
-    assert wish(one(1, device="cpu"), GPUS, attached=True) == Wish((1,))
+    assert request(program(1, "cuda"), GPUS) == PlacementRequest((1,), Gpus.ALL)
+    assert request(program(1, "cpu"), GPUS) == PlacementRequest((1,))
+
+
+def test_a_program_that_starts_here_only() -> None:
+    """Without an MPI launcher nothing is started on another host."""
+    alone = program(1, "cpu", launcher="none")
+    assert request(alone, Capacity.here().hosts) == PlacementRequest((1,))
+    assert "on this host only" in lack(request(alone, [HostCapacity("a", 1)]))
 
 
 @pytest.mark.parametrize(
-    ("wanted", "rooms", "text"),
+    ("wanted", "hosts", "text"),
     [
         (one(3, 1, 1, 1), PAIR, "they need 3 hosts, and there are 2 hosts; --hosts names more"),
         (one(2, 1, 1), PAIR[:1], "they need 2 hosts, and there is 1 host; "),
@@ -87,10 +113,9 @@ def test_a_program_takes_all_gpus_of_its_host() -> None:
         (one(2, 1, 1, device="cuda", plane="symm_mem"), GPUS, "ranks on several hosts need a GPU each"),
     ],
 )
-def test_no_room(wanted: Case, rooms: tuple[Room, ...], text: str) -> None:
+def test_lack(wanted: Case, hosts: tuple[HostCapacity, ...], text: str) -> None:
     """What these hosts can never hold is said."""
-    with pytest.raises(NoRoomError, match=text):
-        wish(wanted, rooms)
+    assert text in lack(request(wanted, hosts))
 
 
 @pytest.mark.parametrize(
@@ -103,16 +128,16 @@ def test_no_room(wanted: Case, rooms: tuple[Room, ...], text: str) -> None:
 )
 def test_slots_that_the_user_has_given(wanted: Case, text: str) -> None:
     """They are not stretched."""
-    with pytest.raises(NoRoomError, match=text):
-        wish(wanted, GPUS if wanted.spec["device"] == "cuda" else PAIR, firm=True)
+    assert text in lack(request(wanted, GPUS if wanted.spec["device"] == "cuda" else PAIR, strict=True))
 
 
 @given(st.integers(1, 20), st.lists(st.integers(1, 6), min_size=1, max_size=4))
 def test_all_ranks_are_dealt(ranks: int, slots: list[int]) -> None:
     """Every rank has a node, no node is empty, and hosts are stretched only when all slots together are too few."""
-    found = wish(one(ranks), [Room(str(number), count) for number, count in enumerate(slots)])
+    found = request(one(ranks), [HostCapacity(str(number), count) for number, count in enumerate(slots)])
+    assert isinstance(found, PlacementRequest)
     assert sum(found.counts) == ranks
     assert min(found.counts) > 0
-    assert found.whole == (ranks > sum(slots))
+    assert found.oversubscribed == (ranks > sum(slots))
     assert len(found.counts) == 1 or ranks > max(slots)
-    assert found.whole or fits(found.counts, slots)
+    assert found.oversubscribed or fits(found.counts, slots)

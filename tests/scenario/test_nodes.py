@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lockstep.harness.scenario.frame import Frame
 from lockstep.harness.scenario.load import load
-from lockstep.harness.scenario.nodes import nodes, wrong_nodes
+from lockstep.harness.scenario.nodes import node_counts, wrong_nodes
 from tests.scenario.support import changed, write
 
 GIVEN = Frame.model_validate({"name": "a", "source": "b", "summary": "c", "expect": [{"outcome": "success"}]})
@@ -24,7 +24,7 @@ def test_what_is_not_wrong_deals_every_rank_once(count: int | None, each: int | 
     """A mapping without complaint adds up to the ranks and is what the keys say; one that could not be has a complaint."""
     frame = GIVEN.model_copy(update={"nodes": count, "ranks_per_node": each})
     if count is None and each is None:
-        assert (list(wrong_nodes(frame, ranks)), nodes(frame, ranks)) == ([], ())
+        assert (list(wrong_nodes(frame, ranks)), node_counts(frame, ranks)) == ([], ())
         return
     if isinstance(each, list):
         candidates = [each]
@@ -35,7 +35,7 @@ def test_what_is_not_wrong_deals_every_rank_once(count: int | None, each: int | 
     wrong = list(wrong_nodes(frame, ranks))
     assert len(wrong) == (not meant)
     if meant:
-        assert [list(nodes(frame, ranks))] == meant
+        assert [list(node_counts(frame, ranks))] == meant
 
 
 def test_cases_know_their_nodes(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from lockstep.harness.channel.identity import clocks, identity
 from lockstep.harness.judge.clock import OURS
-from lockstep.harness.judge.verdict import Node
+from lockstep.harness.judge.verdict import NodeReport
 from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.clock_sync import FIRST, HostClocks
 from lockstep.harness.watchdog.presence.node_report import nodes, stranger, uneven
 from lockstep.harness.watchdog.presence.registry import Roster
 
-NODE = Node("a", "10.0.0.1", (0, 1), "3.11.7", "2.9.0", "4.1.1", 0.0, 0.0001)
+NODE = NodeReport("a", "10.0.0.1", (0, 1), "3.11.7", "2.9.0", "4.1.1", 0.0, 0.0001)
 
 
 def hello(host: str, **other: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 from lockstep.harness.watchdog.presence.placement_check import misplaced
 
 MAPS = st.lists(st.integers(1, 3), min_size=1, max_size=4)
@@ -14,7 +14,7 @@ PLACES = st.sampled_from([("a", "1"), ("a", "2"), ("b", "3"), ("c", "4")])
 
 def mapped(counts: list[int]) -> RankMap:
     """Nodes with so many ranks."""
-    return RankMap(tuple(Node(f"node{number}", count) for number, count in enumerate(counts)))
+    return RankMap(tuple(NodeRanks(f"node{number}", count) for number, count in enumerate(counts)))
 
 
 @given(MAPS, st.data())

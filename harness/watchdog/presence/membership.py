@@ -8,7 +8,7 @@ from typing import Any
 from lockstep.harness.channel.bootstrap import SILENCE_S
 from lockstep.harness.channel.pacing import beat_s
 from lockstep.harness.channel.watchdog_end import Head
-from lockstep.harness.judge.verdict import Finding, Node
+from lockstep.harness.judge.verdict import Finding, NodeReport
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
 from lockstep.harness.watchdog.presence.node_report import gaps, nodes, uneven
@@ -63,7 +63,7 @@ class Attendance:
         """What a death is given to wake its peers. What a link that was cut has lost is sent again at growing intervals."""
         return SETTLE_S if self._local else FAR_SETTLE_S + 2 * max(0.0, self._gap_s - 2 * self._beat_s)
 
-    def nodes(self) -> tuple[tuple[Node, ...], list[Finding]]:
+    def nodes(self) -> tuple[tuple[NodeReport, ...], list[Finding]]:
         """What is known of the hosts, and what is to be said about them."""
         found = nodes(self.roster, self.clocks)
         return found, [] if self._local else [*uneven(found), *gaps(self.roster, self._beat_s)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lockstep.harness.channel.identity import LIBRARIES
-from lockstep.harness.judge.verdict import Finding, Node
+from lockstep.harness.judge.verdict import Finding, NodeReport
 from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
 from lockstep.harness.watchdog.presence.registry import Roster
@@ -16,20 +16,20 @@ GAP_S = 5.0  # a supervisor says something every second
 WALL_S = 1.0  # a wall clock that is further off is told: what people read in logs of several hosts does not fit together
 
 
-def nodes(roster: Roster, clocks: HostClocks) -> tuple[Node, ...]:
+def nodes(roster: Roster, clocks: HostClocks) -> tuple[NodeReport, ...]:
     """One for each host, in the order of its first rank."""
-    found: list[Node] = []
+    found: list[NodeReport] = []
     for numbers in roster.machines().values():
         hello = roster[numbers[0]].hello
         ahead = clocks.wall_ahead(numbers[0])
         ahead_s, within_s = (None, None) if ahead is None else (round(ahead[0], 6), round(ahead[1], 6))
         versions = hello["versions"]
-        found.append(Node(hello["host"], hello["address"], tuple(numbers), **versions, wall_clock_ahead_s=ahead_s,
+        found.append(NodeReport(hello["host"], hello["address"], tuple(numbers), **versions, wall_clock_ahead_s=ahead_s,
                           clock_within_s=within_s))  # fmt: skip
     return tuple(found)
 
 
-def uneven(found: Sequence[Node]) -> list[Finding]:
+def uneven(found: Sequence[NodeReport]) -> list[Finding]:
     """A finding where hosts differ in what their ranks run on, or in what they take for the time of day."""
     texts: list[str] = []
     facts: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from lockstep.harness.judge.verdict import Finding
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
-from lockstep.harness.launch.rank_map import Node, RankMap
+from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 from lockstep.harness.vocabulary import FindingKind
 
 SWEEP = [sys.executable, "-m", "lockstep.harness.host.sweep"]
@@ -52,7 +52,7 @@ def sweep_hosts(
 
 
 def _start(launcher: Launcher, rank_map: RankMap, host: str, order: Mapping[str, Any], log: Path) -> Job | None:
-    alone = replace(rank_map, nodes=(Node(host, 1),), local=False)
+    alone = replace(rank_map, nodes=(NodeRanks(host, 1),), local=False)
     try:
         return Job(launcher, alone, SWEEP, {ORDER: json.dumps(order)}, log)
     except LaunchError:
