@@ -4,7 +4,8 @@ LockstepError              2
 ├── ScenarioError          2  scenario/errors.py: a scenario, a host list or an option that the user must change
 │   ├── FileErrors         2  all the problems of the files at once, each with its place
 │   ├── NotInCheckout      2  a checkout that does not have the engine
-│   └── UnknownEngine      2  an engine that is not installed
+│   ├── UnknownEngine      2  an engine that is not installed
+│   └── EngineError        2  a plug-in that does not keep to the protocol of engines
 ├── BisectionError         2  bisect/errors.py: what was asked for makes no sense in this repository
 │   └── NotJudged          3  an end of the range could not be judged
 └── LaunchError            3  launch/errors.py: nothing can be launched here, or not what was asked for

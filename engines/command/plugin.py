@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
-from lockstep.harness.scenario.errors import NotInCheckout
+from lockstep.harness.engine_api import EngineBase, NotInCheckout, Path, Resources, Section
 
-Path = tuple[str | int, ...]
 TREE = "{tree}"  # stands for a checkout's folder
 
 
-class Config(BaseModel):
+class Config(Section):
     """`config`: a command line, and how it is launched."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     argv: list[str] = Field(
         min_length=1, description="the command; `python` alone is the Python that runs lockstep; `{tree}`: a checkout"
@@ -32,35 +29,43 @@ class Config(BaseModel):
     cwd: str | None = Field(None, description="its working directory; default: the one that lockstep runs in")
 
 
-class Guards(BaseModel):
-    """`guards`: a program has none that we know of."""
+class Sections(Section):
+    """The one section; whatever else there is says nothing to a program."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    config: Config
 
 
-class CommandEngine:
+class CommandEngine(EngineBase[Sections]):
     """Entry point `command`."""
 
     name = "command"
-    Config = Config
-    Guards = Guards
-    attached = True  # its ranks do not import the recorder: it attaches itself
-    sections = frozenset({"config"})  # of the scenario file; the others say nothing to a program
+    sections = Sections
+    attached = True
 
-    def resolve(self, guards: Mapping[str, Any]) -> dict[str, Any]:
-        """What the harness needs for the launch beside the command."""
-        return {}
-
-    def ranks(self, config: Mapping[str, Any]) -> int:
+    def ranks(self, sections: Sections) -> int:
         """How many processes are launched."""
-        return int(config["processes"])
+        return sections.config.processes
 
-    def check(self, spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    def spec(self, sections: Sections, ranks: int) -> dict[str, Any]:
+        """What the launch needs; the program itself gets nothing."""
+        config = sections.config.model_dump()
+        return {"config": config, "env": config["env"], "cwd": config["cwd"]}
+
+    def check(self, spec: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
         """A program that is not there."""
         program = self.command(spec)[0]
         if TREE not in program and shutil.which(program) is None:
             return [(("config", "argv", 0), f"{program}: no such program; give a path, or a name on PATH")]
         return []
+
+    def resources(self, spec: Mapping[str, Any]) -> Resources:
+        """Which GPUs it takes is not known; without a launcher its processes are this host's."""
+        here = spec["config"]["launcher"] == "none"
+        return Resources("all", here_only="`config.launcher: none` starts processes on this host only" if here else "")
+
+    def launcher(self, spec: Mapping[str, Any]) -> str:
+        """As the scenario says."""
+        return str(spec["config"]["launcher"])
 
     def lacks(self, spec: Mapping[str, Any]) -> str:
         """A checkout, where the command names one."""

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path as File
 from typing import Any
 
-from lockstep.engines.minimal.plugin import ENGINE as MINIMAL
+from lockstep.engines.minimal.plugin import ServingEngine
 from lockstep.engines.minimal.spec.schema import PHASES
 from lockstep.engines.minimal.spec.variants import Habits
-from lockstep.engines.source.schema import Config, Guards
-from lockstep.harness.scenario.errors import NotInCheckout
-
-Keys = tuple[str | int, ...]
+from lockstep.engines.source.schema import Sections
+from lockstep.harness.engine_api import NotInCheckout, Path, python_module
 
 
-class SourceEngine:
+class SourceEngine(ServingEngine[Sections]):
     """Entry point `source`."""
 
     name = "source"
-    Config = Config
-    Guards = Guards
+    sections = Sections
 
     def resolve(self, guards: Mapping[str, Any]) -> dict[str, Any]:
         """Which phases there are, and how they are guarded, is the tree's affair."""
         return {"guards": dict.fromkeys(PHASES, "none"), "habits": asdict(Habits()), "warmup": dict.fromkeys(PHASES, True)}
 
-    def check(self, spec: Mapping[str, Any]) -> list[tuple[Keys, str]]:
+    def check(self, spec: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
         """Settings that cannot be."""
-        found = MINIMAL.check(spec)
+        found = [*super().check(spec)]
         tree = spec["config"]["tree"]
-        if tree is not None and not Path(tree).is_dir():
+        if tree is not None and not File(tree).is_dir():
             found.append((("config", "tree"), f"there is no folder {tree}; give the root of a TensorRT-LLM checkout"))
         return found
-
-    def one_host(self, spec: Mapping[str, Any]) -> str:
-        """As on the minimal engine, which it runs on."""
-        return MINIMAL.one_host(spec)
 
     def lacks(self, spec: Mapping[str, Any]) -> str:
         """The tree is not part of the product."""
@@ -47,7 +39,7 @@ class SourceEngine:
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: everything it needs comes in its environment."""
-        return [sys.executable, "-m", "lockstep.engines.source"]
+        return python_module("lockstep.engines.source")
 
     def tree(self, spec: Mapping[str, Any]) -> str:
         """The checkout whose warm-up runs."""
@@ -58,7 +50,7 @@ class SourceEngine:
         from lockstep.engines.source.trtllm.upstream import UPSTREAM
 
         files = [entry.file for entry in UPSTREAM.entries]
-        if not any((Path(tree) / file).is_file() for file in files):
+        if not any((File(tree) / file).is_file() for file in files):
             raise NotInCheckout(f"{tree} is no tree of {UPSTREAM.name}: it has none of {', '.join(files)}")
         return {**spec, "config": {**spec["config"], "tree": tree}}
 

@@ -1,4 +1,7 @@
-"""The sections `config` and `guards` of a scenario for the engine `source`. Read by the harness only."""
+"""The sections of a scenario for the engine `source`: the minimal engine's, but for `config` and `guards`.
+
+Read by the harness only.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 
 from lockstep.engines.minimal.spec import schema
+from lockstep.engines.minimal.spec.sections import ServingSections
+from lockstep.harness.engine_api import Section
 
 
 class Config(schema.Config):
@@ -22,5 +27,12 @@ class Config(schema.Config):
         return value if value is None or file is None else str((Path(file).parent / value).resolve())
 
 
-class Guards(schema.Section):
+class Guards(Section):
     """None to set: the guards are those that the tree's own code has."""
+
+
+class Sections(ServingSections):
+    """All sections of the engine `source`."""
+
+    config: Config = Config()
+    guards: Guards = Guards()

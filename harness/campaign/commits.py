@@ -9,7 +9,7 @@ from pathlib import Path
 from lockstep.harness.launch.commit import state_of
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.scenario.engine import find_engine, tree_of
+from lockstep.harness.scenario.engine import find_engine
 
 
 def with_commits(plan: Iterable[Planned]) -> list[Planned]:
@@ -19,7 +19,7 @@ def with_commits(plan: Iterable[Planned]) -> list[Planned]:
 
 
 def _commit(case: Case, known: dict[str, str]) -> str:
-    tree = tree_of(find_engine(case.engine), case.spec)
+    tree = find_engine(case.engine).tree(case.spec)
     if tree not in known:
         known[tree] = state_of(Path(tree)) if tree else ""
     return known[tree]

@@ -23,7 +23,7 @@ from lockstep.harness.report.line import Line
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.scenario.engine import find_engine, is_attached
+from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.expectation import differences
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
@@ -111,9 +111,9 @@ class Run:
     def _watchdog(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Vigil:
         engine = find_engine(case.engine)
         argv = engine.command(case.spec)
-        if not is_attached(engine):
+        if not engine.attached:
             return Watchdog(case, argv, self.launcher, folder, number, rank_map)
-        launcher = choose(case.spec["config"]["launcher"], rank_map, self.launcher)
+        launcher = choose(engine.launcher(case.spec), rank_map, self.launcher)
         return ProgramWatchdog(case, argv, launcher, folder, rank_map)
 
     def _launch(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Verdict:

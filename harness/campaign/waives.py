@@ -17,8 +17,9 @@ from pydantic import Field, model_validator
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.document import Document, read
 from lockstep.harness.scenario.errors import FileErrors, Problem
-from lockstep.harness.scenario.frame import CauseWord, DecisionSection, FindingWord, OutcomeWord, Section
+from lockstep.harness.scenario.frame import CauseWord, DecisionSection, FindingWord, OutcomeWord
 from lockstep.harness.scenario.load import WAIVES
+from lockstep.harness.scenario.section import Section
 from lockstep.harness.scenario.validate import validate
 
 DEFAULT = Path("scenarios") / WAIVES

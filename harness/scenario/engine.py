@@ -1,95 +1,63 @@
-"""What an engine offers to the harness, and how it is found: by entry point, never by import."""
+"""How an engine is found: by entry point, never by import; and which keys of a scenario file are its own."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.metadata
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from pydantic import BaseModel
-
-from lockstep.harness.scenario.errors import ScenarioError, UnknownEngine
+from lockstep.harness.scenario.engine_base import EngineBase
+from lockstep.harness.scenario.engine_check import checked, origin
+from lockstep.harness.scenario.errors import EngineError, UnknownEngine
 
 GROUP = "lockstep.engines"
-# Sections of a scenario file that mean something to some engines only. One that says nothing takes them all.
-SECTIONS = frozenset(
-    {
-        "parallel", "config", "kv_capacity", "guards", "workload", "faults", "skew", "environment", "on_error", "device",
-        "cpu", "gpu", "launches",
-    }
-)  # fmt: skip
-Path = tuple[str | int, ...]
+NOT_OF_PROGRAMS = frozenset(
+    {"launches", "environment", "device"}
+)  # keys of the frame that say nothing to an attached engine
 
 
-class Engine(Protocol):
-    """An engine that can be judged. The object behind an entry point of the group `lockstep.engines`.
-
-    It may have more: `sections`, those of SECTIONS that it takes (default: all); `attached`, true for one whose processes do
-    not import the recorder (default: false), which then also has `ranks(config)`, how many processes are launched;
-    `one_host(spec)`, what of a complete spec only ranks on one host can do (default: nothing, empty); `tree(spec)`, in which
-    folder the code is that the ranks run, whose commit reports name (default: not known, empty).
-    """
-
-    name: str
-    Config: type[BaseModel]  # the `config` section
-    Guards: type[BaseModel]  # the `guards` section
-
-    def resolve(self, guards: Mapping[str, Any]) -> dict[str, Any]:
-        """The parts of the spec that follow from the `guards` section: each phase's guard, which phases exist."""
-
-    def check(self, spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
-        """What is impossible in a complete spec: its path in the scenario, and a sentence with advice."""
-
-    def lacks(self, spec: Mapping[str, Any]) -> str:
-        """What has to be given before the case can run, in a sentence; empty: nothing. Without it the case is left out."""
-
-    def command(self, spec: Mapping[str, Any]) -> list[str]:
-        """The command line of one rank's process."""
-
-    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
-        """The spec with which `command` runs the code in the folder `tree`, a checkout of the engine's repository, instead
-        of what is installed. `tree` is absolute. Raises NotInCheckout when there is nothing to run in it: that commit is
-        then neither good nor bad."""
-
-
-def sections(engine: Engine) -> frozenset[str]:
-    """The sections that an engine takes."""
-    found: frozenset[str] = getattr(engine, "sections", SECTIONS)
-    return found
-
-
-def one_host(engine: Engine, spec: Mapping[str, Any]) -> str:
-    """What of a case only ranks on one host can do, as the start of a sentence; empty: nothing."""
-    asked = getattr(engine, "one_host", None)
-    return str(asked(spec)) if callable(asked) else ""
-
-
-def is_attached(engine: Engine) -> bool:
-    """Whether the recorder attaches itself to the engine's processes."""
-    return bool(getattr(engine, "attached", False))
-
-
-def tree_of(engine: Engine, spec: Mapping[str, Any]) -> str:
-    """The folder with the code that is judged; empty where an engine does not say."""
-    found = getattr(engine, "tree", None)
-    return str(found(spec)) if callable(found) else ""
-
-
-def find_engine(name: str) -> Engine:
-    """The installed engine of this name. Raises UnknownEngine."""
-    points = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+def find_engine(name: str) -> EngineBase[Any]:
+    """The installed engine of this name. Raises UnknownEngine; EngineError for a plug-in that is not as it should be."""
+    points = _installed()
     if name not in points:
         close = difflib.get_close_matches(name, points, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise UnknownEngine(f"engine {name!r} is not installed; there are {', '.join(sorted(points)) or 'none'}{hint}")
-    engine: Engine = points[name].load()
-    return engine
+    point = points[name]
+    try:
+        found = point.load()
+    except Exception as error:  # whatever a stranger's module does when it is imported
+        where = f" ({origin(error)})" if origin(error) else ""
+        text = f"cannot be imported: {type(error).__name__}: {error}{where}; mend it, or uninstall what brings it"
+        raise EngineError(f"engine {name!r} ({point.value}) {text}") from error
+    return checked(found, name, point.value)
 
 
-def at_checkout(engine: Engine, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
-    """`engine.at`, for engines that may be older than it. Raises ScenarioError when this one has no checkouts."""
-    if not callable(getattr(engine, "at", None)):
-        raise ScenarioError(f"engine {engine.name!r} cannot be run from a checkout: its plug-in has no method `at`")
-    found: dict[str, Any] = engine.at(spec, tree)
-    return found
+def is_attached(engine: EngineBase[Any]) -> bool:
+    """Whether the recorder attaches itself to the engine's processes."""
+    return engine.attached
+
+
+def at_checkout(engine: EngineBase[Any], spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+    """The spec with which an engine runs from a checkout. Raises ScenarioError when it cannot."""
+    return engine.at(spec, tree)
+
+
+def refused(engine: EngineBase[Any]) -> frozenset[str]:
+    """The keys of the frame that an engine's scenarios cannot have."""
+    return NOT_OF_PROGRAMS if engine.attached else frozenset()
+
+
+def sections_of_others(engine: EngineBase[Any]) -> set[str]:
+    """The sections that other installed engines have and this one has not. Of a plug-in that is broken nothing is known."""
+    found: set[str] = set()
+    for name in _installed():
+        with contextlib.suppress(EngineError):
+            found |= set(find_engine(name).sections.model_fields)
+    return found - set(engine.sections.model_fields)
+
+
+def _installed() -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}

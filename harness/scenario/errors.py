@@ -3,7 +3,8 @@
 ScenarioError          exit code 2
 ├── FileErrors         all the problems of the files at once, each with its place
 ├── NotInCheckout      a checkout that does not have the engine
-└── UnknownEngine      an engine that is not installed
+├── UnknownEngine      an engine that is not installed
+└── EngineError        a plug-in that does not keep to the protocol of engines
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class FileErrors(ScenarioError):  # noqa: N818
 
 class UnknownEngine(ScenarioError):  # noqa: N818
     """No installed engine has this name."""
+
+
+class EngineError(ScenarioError):
+    """A plug-in that does not keep to the protocol: which, what, and what to do."""
 
 
 class NotInCheckout(ScenarioError):  # noqa: N818

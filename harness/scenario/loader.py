@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from lockstep.harness.scenario import skew
-from lockstep.harness.scenario.capacity import capacity, per_rank
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.scenario.document import Document, Keys
-from lockstep.harness.scenario.engine import SECTIONS, Engine, find_engine, is_attached, one_host, sections
-from lockstep.harness.scenario.errors import FileErrors, Problem, UnknownEngine
+from lockstep.harness.scenario.engine import find_engine, refused, sections_of_others
+from lockstep.harness.scenario.engine_base import EngineBase, Resources
+from lockstep.harness.scenario.engine_check import ask, check_command, ranks_of, resources_of, spec_of
+from lockstep.harness.scenario.errors import EngineError, FileErrors, Problem, ScenarioError, UnknownEngine
+from lockstep.harness.scenario.faults import FaultSections, wrong_faults
 from lockstep.harness.scenario.frame import ExpectSection, Frame
-from lockstep.harness.scenario.impossible import PHASES, impossible
+from lockstep.harness.scenario.impossible import impossible
 from lockstep.harness.scenario.matrix import case_id, matching, points, substitute
 from lockstep.harness.scenario.nodes import node_counts
-from lockstep.harness.scenario.validate import Place, validate
+from lockstep.harness.scenario.validate import Place, unknown_key, validate
+
+FIXED = ("name", "matrix", "expect", "engine")  # keys that a matrix cannot vary
 
 
 class Loader:
@@ -30,21 +34,32 @@ class Loader:
 
     def cases(self) -> list[Case]:
         """The cases. Raises FileErrors with everything that is wrong."""
+        self.engine = self._engine()
         matrix = self._matrix()
         every = list(points(matrix))
         # The matrix may give what the file leaves out: the first value of each key stands in while the frame is checked.
-        frame, _ = validate(Frame, self._at(matrix, every[0]), self.document)
-        engine = self._engine()
+        frame, _ = validate(Frame, self._of_frame(self._at(matrix, every[0])), self.document)
         if frame is not None:
             self._check_expectations(frame)
-        if frame is None or engine is None or matrix != frame.matrix:
+        if frame is None or self.engine is None or matrix != frame.matrix:
             for point in every:
-                self._check_sections(engine, self._at(matrix, point), point)
+                self._check_sections(self._at(matrix, point), point)
             raise FileErrors(self.problems)
-        cases = [case for point in every if (case := self._case(frame, engine, point)) is not None]
+        cases = [case for point in every if (case := self._case(frame, self.engine, point)) is not None]
         if self.problems:
             raise FileErrors(self.problems)
         return cases
+
+    def _engine(self) -> EngineBase[Any] | None:
+        name = self.data.get("engine", Frame.model_fields["engine"].default)
+        if not isinstance(name, str):
+            return None  # the frame says so
+        try:
+            return find_engine(name)
+        except (UnknownEngine, EngineError) as error:
+            for line in str(error).splitlines():
+                self.problems.append(self.document.problem(("engine",), *halves(line), at_value=True))
+        return None
 
     def _matrix(self) -> dict[str, list[Any]]:
         """What of the matrix can be multiplied, also when the frame is wrong; keys that cannot are noted."""
@@ -54,7 +69,7 @@ class Loader:
             if not isinstance(key, str) or not isinstance(values, list):
                 continue  # the frame says so
             top = key.split(".")[0]
-            if top not in Frame.model_fields or top in ("name", "matrix", "expect", "engine"):
+            if top in FIXED or not self._known(top):
                 self.problems.append(self.document.problem(("matrix", key), f"names nothing that can vary: {top}"))
             elif not values:
                 self.problems.append(self.document.problem(("matrix", key), "has no values", "add some or remove the key"))
@@ -62,43 +77,43 @@ class Loader:
                 found[key] = values
         return found
 
+    def _known(self, key: str) -> bool:
+        """Whether some scenario can have this key; of which engine it is, is said elsewhere."""
+        if self.engine is None or key in Frame.model_fields or key in self.engine.sections.model_fields:
+            return True
+        return key in sections_of_others(self.engine)
+
     def _at(self, matrix: Mapping[str, list[Any]], point: Mapping[str, int]) -> dict[str, Any]:
         return substitute(self.data, {key: matrix[key][number] for key, number in point.items()})
 
-    def _engine(self) -> Engine | None:
-        name = self.data.get("engine", Frame.model_fields["engine"].default)
-        if not isinstance(name, str):
-            return None  # the frame says so
-        try:
-            return find_engine(name)
-        except UnknownEngine as error:
-            self.problems.append(self.document.problem(("engine",), *halves(str(error)), at_value=True))
-        return None
+    def _of_frame(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in data.items() if key in Frame.model_fields}
 
-    def _check_sections(
-        self, engine: Engine | None, data: dict[str, Any], point: Mapping[str, int]
-    ) -> tuple[Frame | None, BaseModel | None, BaseModel | None]:
-        """The frame, `config` and `guards` of one point; None for each that is wrong, with its problems noted."""
+    def _check_sections(self, data: dict[str, Any], point: Mapping[str, int]) -> tuple[Frame | None, BaseModel | None]:
+        """The frame and the engine's sections of one point; None for each that is wrong, with its problems noted."""
         place = _placing(point)
-        frame, problems = validate(Frame, data, self.document, (), place)
+        frame, problems = validate(Frame, self._of_frame(data), self.document, (), place)
         self.problems += problems
+        engine = self.engine
         if engine is None:
-            return frame, None, None
-        config, problems = validate(engine.Config, data.get("config", {}), self.document, ("config",), place)
+            return frame, None
+        own = {key: value for key, value in data.items() if key in engine.sections.model_fields}
+        sections, problems = ask(engine, "sections", lambda: validate(engine.sections, own, self.document, (), place))
         self.problems += problems
-        guards, problems = validate(engine.Guards, data.get("guards", {}), self.document, ("guards",), place)
-        self.problems += problems
-        self._check_section_names(engine, data, place)
-        return frame, config, guards
+        self._check_names(engine, data, place)
+        return frame, sections
 
-    def _check_section_names(self, engine: Engine, data: Mapping[str, Any], place: Place) -> None:
-        """Sections that the engine does not take, and the one that others cannot do without."""
-        taken = sections(engine)
-        for name in sorted((SECTIONS - taken) & set(data)):
-            text = f"the engine {engine.name} takes no {name}; remove it"
-            self.problems.append(self.document.problem(place((name,)), *halves(text)))
-        if "kv_capacity" in taken and "kv_capacity" not in data:
-            self.problems.append(self.document.problem(("kv_capacity",), "is missing", "add it"))
+    def _check_names(self, engine: EngineBase[Any], data: Mapping[Any, Any], place: Place) -> None:
+        """Keys that this engine's scenarios cannot have."""
+        known = [*(set(Frame.model_fields) - refused(engine)), *engine.sections.model_fields]
+        unknown = [key for key in data if key not in known]
+        others = sections_of_others(engine) | refused(engine) if unknown else set()
+        for key in unknown:
+            if key in others:
+                what, advice = f"the engine {engine.name} takes no {key}", "remove it"
+            else:
+                what, advice = unknown_key(key, known)
+            self.problems.append(self.document.problem(place((key,)), what, advice))
 
     def _check_expectations(self, frame: Frame) -> None:
         for number, expect in enumerate(frame.expect):
@@ -111,7 +126,7 @@ class Loader:
                     text = f"{value!r} is not a value of matrix key {key}"
                     self.problems.append(self.document.problem(path, text, f"it has {frame.matrix[key]}", at_value=True))
 
-    def _case(self, frame: Frame, engine: Engine, point: dict[str, int]) -> Case | None:
+    def _case(self, frame: Frame, engine: EngineBase[Any], point: dict[str, int]) -> Case | None:
         """One case; None when it has problems, which are noted."""
         values = {key: frame.matrix[key][number] for key, number in point.items()}
         data = substitute(self.data, values)
@@ -119,24 +134,14 @@ class Loader:
         place = _placing(point)
         ident = case_id(frame.name, frame.matrix, point)
         before = len(self.problems)
-        here, config, guards = self._check_sections(engine, data, point)
+        here, sections = self._check_sections(data, point)
         expect = self._expectation(frame, values, ident)
-        if here is None or config is None or guards is None:
+        if here is None or sections is None:
             return None
-        attached = is_attached(engine)
-        ranks = engine.ranks(config.model_dump()) if attached else here.parallel.tp * here.parallel.pp  # type: ignore[attr-defined]
-        self._note(impossible(here, ranks), place)
-        if len(self.problems) > before:
+        made = self._spec(engine, here, sections, place)
+        if made is None or len(self.problems) > before or expect is None:
             return None
-        settings = config.model_dump()
-        spec = _program(settings) if attached else _spec(here, engine, settings, guards.model_dump(), ranks)
-        self._note(engine.check(spec), place)
-        wanted, together = node_counts(here, ranks), one_host(engine, spec)
-        if together and len(wanted) > 1:
-            key = "nodes" if here.ranks_per_node is None else "ranks_per_node"
-            self._note([((key,), f"{together}, which only ranks on one host can; leave this out")], place)
-        if len(self.problems) > before or expect is None:
-            return None
+        ranks, spec, resources = made
         return Case(
             id=ident,
             scenario=frame.name,
@@ -154,8 +159,37 @@ class Loader:
             mechanism_class=frame.mechanism_class or "",
             note=expect.note or "",
             launches=here.launches,
-            nodes=(ranks,) if together else wanted,
+            nodes=(ranks,) if resources.one_host else node_counts(here, ranks),
         )
+
+    def _spec(
+        self, engine: EngineBase[Any], frame: Frame, sections: BaseModel, place: Place
+    ) -> tuple[int, dict[str, Any], Resources] | None:
+        """How many ranks there are, what they get, and what they need; None for what cannot be, with its problems noted."""
+        before = len(self.problems)
+        try:
+            ranks = ranks_of(engine, sections)
+        except EngineError:
+            raise
+        except ScenarioError as error:
+            self._note([((), str(error))], place)
+            return None
+        if isinstance(sections, FaultSections):
+            self._note(wrong_faults(sections, ranks, frame.launches, engine.phases), place)
+        self._note(impossible(frame, ranks, engine.phases), place)
+        self._note(ask(engine, "check_sections", lambda: list(engine.check_sections(sections, ranks))), place)
+        if len(self.problems) > before:
+            return None
+        spec = _complete(engine, frame, sections, ranks)
+        self._note(ask(engine, "check", lambda: list(engine.check(spec))), place)
+        if len(self.problems) > before:
+            return None
+        check_command(engine, spec)
+        resources = resources_of(engine, spec)
+        if resources.one_host and len(node_counts(frame, ranks)) > 1:
+            key = "nodes" if frame.ranks_per_node is None else "ranks_per_node"
+            self._note([((key,), f"{resources.one_host}, which only ranks on one host can; leave this out")], place)
+        return ranks, spec, resources
 
     def _note(self, found: Iterable[tuple[Keys, str]], place: Place) -> None:
         self.problems += [self.document.problem(place(path), *halves(text), at_value=True) for path, text in found]
@@ -194,39 +228,15 @@ def halves(text: str) -> tuple[str, str]:
     return what, advice
 
 
-def _program(config: dict[str, Any]) -> dict[str, Any]:
-    """What the launch of a program needs; the program itself gets nothing."""
-    return {"config": config, "env": config.get("env", {}), "cwd": config.get("cwd"), "device": "auto"}
-
-
-def _spec(frame: Frame, engine: Engine, config: dict[str, Any], guards: dict[str, Any], ranks: int) -> dict[str, Any]:
+def _complete(engine: EngineBase[Any], frame: Frame, sections: BaseModel, ranks: int) -> dict[str, Any]:
     """All that the ranks get; expectations are no part of it."""
-    if frame.kv_capacity is None:
-        raise ValueError("an engine with a KV cache needs kv_capacity")  # which was checked before
-    unit, amount = capacity(frame.kv_capacity)
-    values: Sequence[float] = per_rank(amount, ranks)
-    memory, host_memory = frame.gpu.memory_bytes, frame.cpu.memory_bytes
-    if unit != "fraction":
-        values = [int(value) for value in values]
-    faults = skew.faults(frame, ranks, PHASES)
-    return {
-        "parallel": {**frame.parallel.model_dump(), "ep": frame.parallel.ep or frame.parallel.tp},
-        "config": config,
-        "kv_capacity": {"unit": unit, "per_rank": values},
-        **engine.resolve(guards),
-        "workload": frame.workload.model_dump(),
-        "faults": faults,
-        "skew": skew.record(frame, faults),
-        "on_error": frame.on_error,
-        "environment": dict(frame.environment),
-        "device": frame.device,
-        "gpu": {
-            "memory_bytes": None if memory is None else [int(value) for value in per_rank(memory, ranks)],
-            "breadcrumbs": frame.gpu.breadcrumbs,
-            "plane": frame.gpu.plane,
-        },
-        "cpu": {"memory_bytes": None if host_memory is None else [int(value) for value in per_rank(host_memory, ranks)]},
-    }
+    spec = spec_of(engine, sections, ranks)
+    if isinstance(sections, FaultSections):
+        spec["faults"] = skew.faults(sections, ranks, engine.phases)
+        spec["skew"] = skew.record(sections, spec["faults"])
+    if not engine.attached:
+        spec["environment"] = dict(frame.environment)
+    return {**spec, "device": frame.device}
 
 
 def _plain(section: ExpectSection) -> Expectation:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockstep.harness.scenario.engine import SECTIONS, find_engine, sections
-from lockstep.harness.scenario.frame import Frame
+from pydantic import create_model
+
+from lockstep.harness.scenario.engine import find_engine, refused
+from lockstep.harness.scenario.frame import DEFAULT_ENGINE, Frame
 
 
-def json_schema(engine: str = "minimal") -> dict[str, Any]:
-    """The schema for scenarios of one engine (JSON Schema 2020-12). Raises UnknownEngine."""
+def json_schema(engine: str = DEFAULT_ENGINE) -> dict[str, Any]:
+    """The schema for scenarios of one engine (JSON Schema 2020-12). Raises UnknownEngine and EngineError."""
     found = find_engine(engine)
-    frame = Frame.model_json_schema()
-    for section, model in (("config", found.Config), ("guards", found.Guards)):
-        inner = model.model_json_schema()
-        frame["$defs"] |= inner.pop("$defs", {})
-        frame["$defs"][f"{engine}.{section}"] = inner
-        frame["properties"][section] = {"$ref": f"#/$defs/{engine}.{section}"}
-    taken = sections(found)
-    for name in SECTIONS - taken:
-        del frame["properties"][name]
-    if "kv_capacity" in taken:
-        frame["properties"]["kv_capacity"] = {"$ref": "#/$defs/KvCapacity"}
-        frame["required"].append("kv_capacity")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **frame, "title": "Lockstep scenario"}
+    whole = create_model("Scenario", __base__=(found.sections, Frame), __doc__=Frame.__doc__)
+    schema = whole.model_json_schema()
+    for name in refused(found):
+        del schema["properties"][name]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Lockstep scenario"}

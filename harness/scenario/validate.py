@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 import types
@@ -36,10 +37,9 @@ def validate(
             for detail, path in details
             if len(detail["loc"]) == len(path) or not _above(path, paths)
         ]
-        refused = {named[0] for named in (_named(detail, path) for detail, path in details) if len(named) == 1}
-        if refused:  # a validator of the whole section stops at the first key that it does not like; look at the others too
-            rest = {key: value for key, value in data.items() if key not in refused}
-            found += validate(model, rest, document, base, place)[1]
+        refused = {named for detail, path in details if (named := _named(detail, path))}
+        if refused:  # a validator of a whole section stops at the first key that it does not like; look at the others too
+            found += validate(model, _without(data, refused), document, base, place)[1]
         return None, _unique(found)
 
 
@@ -53,13 +53,11 @@ def _problem(
 ) -> Problem:
     kind, message = detail["type"], detail["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(path[-1]), _fields(model, path[:-1]), n=1)
-        allowed = ", ".join(sorted(_fields(model, path[:-1])))
-        advice = f"did you mean {close[0]}?" if close else f"allowed are: {allowed}"
+        what, advice = unknown_key(path[-1], _fields(model, path[:-1]))
         placed = place((*base, *path))
         if placed[0] == "matrix" and len(placed) == 3:  # the matrix key itself, not each of its values
             placed = placed[:2]
-        return document.problem(placed, "unknown key", advice)
+        return document.problem(placed, what, advice)
     if kind == "missing":
         return document.problem(place((*base, *path)), "is missing", "add it")
     if named := _named(detail, path):
@@ -71,6 +69,23 @@ def _problem(
         close = difflib.get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]), n=1)
         advice = f"did you mean {close[0]}?" if close else ""
     return document.problem(place((*base, *path)), what[0].lower() + what[1:] + got, advice, at_value=True)
+
+
+def unknown_key(key: object, allowed: Collection[str]) -> tuple[str, str]:
+    """What is wrong with a key that nobody knows, and what may stand there."""
+    close = difflib.get_close_matches(str(key), allowed, n=1)
+    return "unknown key", f"did you mean {close[0]}?" if close else f"allowed are: {', '.join(sorted(allowed))}"
+
+
+def _without(data: Any, refused: Collection[Keys]) -> Any:
+    """The data without the values at some paths."""
+    rest = copy.deepcopy(data)
+    for path in refused:
+        here = rest
+        for key in path[:-1]:
+            here = here[key]
+        del here[path[-1]]
+    return rest
 
 
 def _named(detail: Mapping[str, Any], path: Keys) -> Keys:

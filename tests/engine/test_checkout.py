@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lockstep import harness
-from lockstep.harness.scenario.engine import at_checkout, find_engine
+from lockstep.harness.scenario.engine import find_engine
+from lockstep.harness.scenario.engine_base import EngineBase
 from lockstep.harness.scenario.errors import NotInCheckout, ScenarioError
 
 ENGINE = find_engine("minimal")
@@ -30,7 +32,7 @@ def test_code_of_the_checkout_runs(names: str, packages: bool, inside: bool, tmp
         (package / "__init__.py").write_text("")
     (tmp_path / "harness").mkdir()
     (tmp_path / "harness" / "__init__.py").write_text("raise SystemExit('the wrong harness')")
-    spec = at_checkout(ENGINE, {"config": {}}, str(tmp_path if inside else engines))
+    spec = ENGINE.at({"config": {}}, str(tmp_path if inside else engines))
     assert spec["config"] == {}
     done = subprocess.run(ENGINE.command(spec), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout.split() == [str(engines), harness.__file__, "__main__"], done.stderr
@@ -39,10 +41,10 @@ def test_code_of_the_checkout_runs(names: str, packages: bool, inside: bool, tmp
 def test_checkout_without_the_engine(tmp_path: Path) -> None:
     """A checkout that has no minimal engine is said to have none; an engine that has no checkouts likewise."""
     with pytest.raises(NotInCheckout, match="there is no engines/minimal"):
-        at_checkout(ENGINE, {}, str(tmp_path))
+        ENGINE.at({}, str(tmp_path))
 
-    class Old:
-        name = "old"
+    class Plain(EngineBase[Any]):
+        name = "plain"
 
-    with pytest.raises(ScenarioError, match="'old' cannot be run from a checkout"):
-        at_checkout(Old(), {}, str(tmp_path))  # type: ignore[arg-type]
+    with pytest.raises(ScenarioError, match="'plain' cannot be run from a checkout"):
+        Plain().at({}, str(tmp_path))

@@ -422,8 +422,8 @@ def test_all_mistakes_of_a_file_at_once(tmp_path: Path) -> None:
 
 def test_unknown_engine_hides_nothing_of_the_frame(tmp_path: Path) -> None:
     """Without the engine its sections cannot be checked; all else is."""
-    path = write(tmp_path, changed((PARALLEL, "parallel: {tp: none}\nengine: other")))
-    assert [line.split(": ")[1] for line in problems(path)] == ["parallel.tp", "engine"]
+    path = write(tmp_path, changed((PARALLEL, "limits: {deadline_s: none}\nengine: other")))
+    assert [line.split(": ")[1] for line in problems(path)] == ["limits.deadline_s", "engine"]
 
 
 def test_all_files_at_once(tmp_path: Path) -> None:

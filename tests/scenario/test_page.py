@@ -14,9 +14,9 @@ import pytest
 from pydantic import BaseModel
 
 from lockstep.engines.minimal.plugin import ENGINE
-from lockstep.engines.minimal.spec.schema import PHASES, PRESETS, Config, Guards
-from lockstep.harness.scenario.frame import FaultKind, Frame, OutcomeWord, PerRank
-from lockstep.harness.scenario.impossible import PHASES as FAULT_PHASES
+from lockstep.engines.minimal.spec.schema import PHASES, PRESETS
+from lockstep.engines.minimal.spec.sections import FaultKind, PerRank, Sections
+from lockstep.harness.scenario.frame import Frame, OutcomeWord
 from lockstep.harness.scenario.load import load
 from lockstep.harness.scenario.validate import _models as models_in
 
@@ -40,13 +40,13 @@ def below(*models: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 def fields() -> set[str]:
     """The keys of every model."""
-    return {name for model in below(Frame, Config, Guards) for name in model.model_fields}
+    return {name for model in below(Frame, Sections) for name in model.model_fields}
 
 
 def test_models_are_found() -> None:
     """The walk over the models reaches the nested ones."""
     assert {"tp", "default", "tokens_per_block", "livelock_s", "absent_findings", "detail", "leave"} <= fields()
-    assert PerRank in set(below(Frame))
+    assert PerRank in set(below(Sections))
 
 
 @pytest.mark.parametrize("name", sorted(fields()))
@@ -55,7 +55,7 @@ def test_every_key_is_on_the_page(name: str) -> None:
     assert re.search(rf"`(?:[\w]+\.)?{name}[`:.]|`\{{{name}:", PAGE)
 
 
-@pytest.mark.parametrize("word", sorted({*get_args(FaultKind), *get_args(OutcomeWord), *FAULT_PHASES, *PRESETS}))
+@pytest.mark.parametrize("word", sorted({*get_args(FaultKind), *get_args(OutcomeWord), *ENGINE.phases, *PRESETS}))
 def test_every_word_is_on_the_page(word: str) -> None:
     """A reader finds each kind of fault, outcome, phase and preset."""
     assert f"`{word}`" in PAGE
@@ -72,8 +72,8 @@ def test_table_of_presets(preset: str) -> None:
 @pytest.mark.parametrize("heading", ["parallel", "config", "workload", "Limits"])
 def test_defaults(heading: str) -> None:
     """The numbers in the column `default` are those of the models."""
-    top = {**Frame.model_fields, "config": None, "Limits": Frame.model_fields["limits"]}[heading]
-    model = Config if top is None else next(models_in(top.annotation))
+    top = {**Sections.model_fields, "Limits": Frame.model_fields["limits"]}[heading]
+    model = next(models_in(top.annotation))
     section = PAGE.split(f" {heading}\n", 1)[1].split("\n#", 1)[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (\d[\d.]*|true|false) \|", section, re.MULTILINE))
     assert rows

@@ -211,7 +211,7 @@ def test_preset(preset: str) -> None:
 def test_table_of_presets_is_complete() -> None:
     """Every preset is in the table above, and is one of those that the schema allows."""
     assert set(TABLE) == set(PRESETS)
-    assert set(SCHEMA["$defs"]["minimal.guards"]["properties"]["preset"]["enum"]) == set(PRESETS)
+    assert set(SCHEMA["$defs"]["Guards"]["properties"]["preset"]["enum"]) == set(PRESETS)
 
 
 @pytest.mark.parametrize("preset", TABLE)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.scenario.frame import Frame
+from lockstep.engines.minimal.spec.sections import Sections
 from lockstep.harness.scenario.load import load
 from lockstep.harness.scenario.skew import faults, record
 from tests.scenario.support import GOOD, changed, problems, write
@@ -21,10 +21,9 @@ SKEWS = st.fixed_dictionaries(
 )
 
 
-def frame(skew: dict[str, Any] | None, named: list[dict[str, Any]] | None = None) -> Frame:
-    """A scenario with this section."""
-    raw = {"name": "a", "source": "b", "summary": "c", "kv_capacity": {"blocks": 1}, "expect": [{"outcome": "success"}]}
-    return Frame.model_validate({**raw, "skew": skew, "faults": named or []})
+def frame(skew: dict[str, Any] | None, named: list[dict[str, Any]] | None = None) -> Sections:
+    """The sections of an engine with these two."""
+    return Sections.model_validate({"kv_capacity": {"blocks": 1}, "skew": skew, "faults": named or []})
 
 
 @given(SKEWS, st.integers(1, 6))

@@ -6,20 +6,12 @@ Read by the harness only; ranks get the result as plain JSON.
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    create_model,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, create_model, model_validator
 
 from lockstep.engines.minimal.spec.variants import Habits
+from lockstep.harness.engine_api import Section
 
 Guard = Literal["none", "assert", "agree", "sync-skip", "fail-stop"]
 PHASES = ("attention", "general", "autotuner", "generation_capture", "prefill_capture", "memory_pool")
@@ -61,12 +53,6 @@ ELSEWHERE = {
     "moe_expert_parallel_size": "parallel.ep",
     "enable_attention_dp": "parallel.attention_dp",
 }
-
-
-class Section(BaseModel):
-    """Strict: no unknown key, no conversion between types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class KvCacheConfig(Section):
@@ -210,4 +196,12 @@ def _habit_fields() -> dict[str, Any]:
 
 
 HABITS = tuple(f.name for f in fields(Habits))
-Guards: type[PhaseGuards] = create_model("Guards", __base__=PhaseGuards, **_habit_fields())
+if TYPE_CHECKING:
+
+    class Guards(PhaseGuards):
+        """The section `guards`: of each phase, and every habit."""
+
+else:
+    Guards = create_model(
+        "Guards", __base__=PhaseGuards, __doc__="`guards`: of each phase, and every habit.", **_habit_fields()
+    )

@@ -1,0 +1,102 @@
+"""What an engine is to the harness: the base class of every plug-in, with a default for all that an engine need not have."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.section import Section
+
+Path = tuple[str | int, ...]  # of a key in a scenario file
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a case needs of the hosts of a run beside its ranks. Which GPUs: on the device `cuda` only.
+
+    `gpus`: `each`: one for each rank; `each-or-one`: the same, or one for all ranks where there are too few; `one`: one for
+    all ranks; `all`: all of their hosts, since how many are used is not known.
+    """
+
+    gpus: Literal["each", "each-or-one", "one", "all"] = "each"
+    share: bool = False  # each rank surely takes little of its GPU's memory: other cases may be on it too
+    one_host: str = ""  # what only ranks on one host can do, as the start of a sentence; empty: nothing
+    here_only: str = ""  # why the processes can start on this host only, as a sentence; empty: they need not
+
+
+class NoSections(Section):
+    """Of an engine that has nothing to set."""
+
+
+class EngineBase(Generic[S]):
+    """An engine that can be judged. Its instance is the object behind an entry point of the group `lockstep.engines`.
+
+    A plug-in says of which sections its scenarios are made, how many ranks these mean, what the ranks get (the spec) and how
+    a rank is started. It is asked while scenarios are loaded, in the harness's process, and imports nothing slow: torch and
+    MPI belong to the ranks. `engine_check` says what is wrong with a plug-in as soon as it is found.
+    """
+
+    name: str = ""  # the entry point's
+    sections: type[S] = NoSections  # type: ignore[assignment]  # the engine's keys of a scenario file, beside the frame's
+    phases: Sequence[str] = ()  # names of its ranks' phases, which faults, skew and expectations may name; empty: not known
+    attached: bool = False  # whether its processes know nothing of us: the recorder attaches itself to them
+
+    def ranks(self, sections: S) -> int:
+        """How many ranks these sections mean; of an attached engine, how many processes are launched."""
+        raise NotImplementedError
+
+    def check_sections(self, sections: S, ranks: int) -> Sequence[tuple[Path, str]]:
+        """What is impossible in sections that are right each by itself: the path in the file, and a sentence with advice
+        after a semicolon. `spec` is asked only where there is nothing."""
+        return ()
+
+    def spec(self, sections: S, ranks: int) -> dict[str, Any]:
+        """What the ranks get, as plain JSON. The harness adds `device` and `environment`, and the faults that were drawn."""
+        return sections.model_dump(mode="json")
+
+    def check(self, spec: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
+        """What is impossible in a complete spec, as `check_sections` says it."""
+        return ()
+
+    def lacks(self, spec: Mapping[str, Any]) -> str:
+        """What only the user can give before the case can run, in a sentence; empty: nothing. Without it the case is left
+        out."""
+        return ""
+
+    def resources(self, spec: Mapping[str, Any]) -> Resources:
+        """What the case needs of hosts. Of an attached engine nobody knows which GPUs it takes."""
+        return Resources(gpus="all" if self.attached else "each")
+
+    def launcher(self, spec: Mapping[str, Any]) -> str:
+        """Of an attached engine: what starts its processes. `auto`: an MPI launcher for more than one; `none`: no launcher;
+        or the name of one."""
+        return "auto"
+
+    def command(self, spec: Mapping[str, Any]) -> list[str]:
+        """The command line of one rank's process. For a module of an installed package, see `python_module`."""
+        raise NotImplementedError
+
+    def tree(self, spec: Mapping[str, Any]) -> str:
+        """The folder with the code that the ranks run, whose commit reports name; empty: not known."""
+        return ""
+
+    def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
+        """The spec with which `command` runs the code in the folder `tree`, a checkout of the engine's repository, instead
+        of what is installed. `tree` is absolute. Raises NotInCheckout when there is nothing to run in it: that commit is
+        then neither good nor bad."""
+        raise ScenarioError(f"engine {self.name!r} cannot be run from a checkout: its plug-in has no method `at`")
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command line that runs an installed module, whatever modules the current folder holds: with `python -m` alone a
+    folder of the same name there would be run in its stead, and judged as if it were what is installed."""
+    if sys.version_info >= (3, 11):
+        return [sys.executable, "-P", "-m", module, *arguments]
+    start = "import sys, runpy; sys.path.remove(''); runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+    return [sys.executable, "-c", start, module, *arguments]
