@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.vocabulary import Outcome
 from tests.watchdog.launch import judge

@@ -21,8 +21,9 @@ from lockstep.harness.channel.bootstrap import TOKEN
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host import processes
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.job import Job
-from lockstep.harness.launch.launcher import find, local
+from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from tests.watchdog.launch import case
@@ -88,7 +89,7 @@ def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") 
     argv = [sys.executable, "-m", "benchmarks.dummy_engine", program]
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        mpi = local() if launcher == "none" else find(launcher)
+        mpi = NoMpi() if launcher == "none" else find(launcher)
         dog = Measured(case(program, ranks, **LIMITS), argv, mpi, Path(folder))
         verdict = dog.watch()
         ended_s = time.monotonic()

@@ -24,7 +24,7 @@ from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from lockstep.harness.watchdog.session import Ground
 from tests.watchdog.launch import case
-from tests.watchdog.simulated_supervisors import launcher
+from tests.watchdog.simulated_supervisors import Simulation
 
 PROCESSES = min(16, max(2, usable_cores() - 2))  # that simulate; a core is the watchdog's
 SIZES = (100, 1000)
@@ -35,7 +35,7 @@ class Measured(Watchdog):
     """A watchdog that notes what it does, and when."""
 
     def __init__(self, ranks: int, folder: Path, options: list[str]) -> None:
-        super().__init__(case("simulated", ranks, **LIMITS), [], launcher(PROCESSES, options), folder)
+        super().__init__(case("simulated", ranks, **LIMITS), [], Simulation(PROCESSES, options), folder)
         self.hellos: list[float] = []
         self.latencies: list[float] = []  # from the last event of a delta to its being folded in
         self.deltas: list[float] = []  # when

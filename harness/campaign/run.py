@@ -15,7 +15,8 @@ from lockstep.harness.campaign.attempts import attempts, may_retry
 from lockstep.harness.campaign.interruption import not_by_slurm
 from lockstep.harness.campaign.launches import launches
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.launcher import Launcher, choose
+from lockstep.harness.launch.discovery import choose
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
 from lockstep.harness.report.exit_code import exit_code

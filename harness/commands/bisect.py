@@ -31,7 +31,7 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, load
 from lockstep.harness.commands.selection import add_selection, one
 from lockstep.harness.commands.site import site_of
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.pool import jobs_of
 from lockstep.harness.scenario.case import Case

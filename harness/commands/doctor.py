@@ -17,7 +17,7 @@ from rich.text import Text
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from lockstep.harness.commands.site import ask
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.probe import Check, checks
 from lockstep.harness.launch.survey import Told
 from lockstep.harness.placement.hosts import Host

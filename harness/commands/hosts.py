@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from lockstep.harness.launch import allocation
-from lockstep.harness.launch.launcher import NAMES, is_name
+from lockstep.harness.launch.discovery import NAMES, is_name
 from lockstep.harness.placement.default_hosts import default_hosts, reached
 from lockstep.harness.placement.hosts import Hosts, load_hosts
 from lockstep.harness.scenario.errors import ScenarioError

@@ -28,7 +28,8 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from lockstep.harness.commands.selection import add_selection, one
 from lockstep.harness.commands.site import site_of
-from lockstep.harness.launch.launcher import Launcher, find
+from lockstep.harness.launch.discovery import find
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.placement import Placement

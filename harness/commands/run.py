@@ -12,13 +12,13 @@ from pathlib import Path
 from lockstep.harness.campaign.display import Bar
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.allocation import allocated, budget_s, end_in_order
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
 from lockstep.harness.commands.planning import Made, add_planning, again, check_selection, make, recall
 from lockstep.harness.commands.selection import add_selection, chosen, loaded
 from lockstep.harness.commands.site import Site, site_of
-from lockstep.harness.commands.slurm import allocated, budget_s, end_in_order
 from lockstep.harness.launch import allocation
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.pool import jobs_of
 from lockstep.harness.report import files, names, table

@@ -18,10 +18,10 @@ from typing import Any
 from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.interruption import not_by_slurm
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.allocation import allocated, end_in_order
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from lockstep.harness.commands.slurm import allocated, end_in_order
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.launcher import choose
+from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.capacity import Capacity

@@ -1,101 +1,99 @@
-"""The Slurm allocation in which this process runs: its nodes, what time it has left, and whether it is being ended."""
+"""The allocation in which this process runs: its nodes, what time it has left, whether it is being ended.
+
+Whichever scheduler made it. Another scheduler than Slurm is a file beside slurm.py with a class like the one there, which is
+named in SCHEDULERS; nothing outside of that file then knows of it.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
 
-from lockstep.harness.launch.errors import LaunchError
-
-JOB = "SLURM_JOB_ID"
-COUNT = re.compile(r"(\d+)(?:\(x(\d+)\))?")
-GOING_ON = ("RUNNING", "SUSPENDED")
-ASK_S = 30.0
+from lockstep.harness.launch.launcher import Launcher
+from lockstep.harness.launch.slurm import Slurm
 
 
-def job(environ: Mapping[str, str] | None = None) -> str:
-    """The number of the job; empty outside an allocation."""
-    return (os.environ if environ is None else environ).get(JOB, "")
+class Scheduler(Protocol):
+    """What hands out the nodes of a cluster."""
+
+    @property
+    def launcher_name(self) -> str:
+        """What `--launcher` calls that by which it starts ranks."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """How variables begin by which an mpiexec would take its hosts from the allocation, and ranks their numbers."""
+
+    def job(self) -> str:
+        """The name of the allocation in which this process runs; empty outside of one."""
+
+    def nodes(self) -> list[tuple[str, int]]:
+        """Its nodes, each with how many ranks it has room for. Raises LaunchError."""
+
+    def left_s(self) -> float | None:
+        """How long it has until its limit of time; None where it has no limit."""
+
+    def ending(self) -> str:
+        """Why it is coming to its end before its time; empty while it is not. What kills ranks then is no verdict."""
+
+    def launcher(self, wanted: str) -> Launcher:
+        """What starts ranks on its nodes, by a name that begins with `launcher_name`. Raises LaunchError."""
+
+    def allocate(self, nodes: int, slots: int, hosts: tuple[str, ...] = ()) -> AbstractContextManager[None]:
+        """Get an allocation and be inside it: so many nodes, each with room for so many ranks; `hosts`: these ones.
+
+        It ends with the context, however this process ends. Raises LaunchError.
+        """
 
 
-def nodes(environ: Mapping[str, str] | None = None) -> list[tuple[str, int]]:
-    """Its nodes, each with the ranks that it has room for: the tasks that were asked for, else its CPUs.
+def enough_for(nodes: Sequence[Sequence[int]], ranks: Sequence[int]) -> tuple[int, int]:
+    """How many nodes, and slots of each, hold each of some cases, by turns.
 
-    Raises LaunchError.
+    `nodes`: how many ranks each node of a case has, where it says so; `ranks`: of each case.
     """
-    environ = os.environ if environ is None else environ
-    names = ask("scontrol", "show", "hostnames", environ.get("SLURM_JOB_NODELIST", "")).split()
-    tasks = "SLURM_TASKS_PER_NODE" if "SLURM_NTASKS" in environ else "SLURM_JOB_CPUS_PER_NODE"
-    text = environ.get(tasks) or environ.get("SLURM_TASKS_PER_NODE", "")
-    slots = counts(text)
-    if not names or len(slots) != len(names):
-        raise LaunchError(f"Slurm job {job(environ)}: {len(names)} nodes ({', '.join(names)}), and {tasks} is {text!r}")
-    return list(zip(names, slots, strict=True))
+    most = max([1, *map(len, nodes)])
+    slots = [max(each) if each else -(-count // most) for each, count in zip(nodes, ranks, strict=True)]
+    return most, max([1, *slots])
 
 
-def counts(text: str) -> list[int]:
-    """Slurm's short form of a number for each node: `4(x2),1` is 4, 4, 1. Empty where it is none."""
-    found: list[int] = []
-    for word in filter(None, text.split(",")):
-        match = COUNT.fullmatch(word)
-        if match is None:
-            return []
-        found += [int(match[1])] * int(match[2] or 1)
-    return found
+SCHEDULERS: tuple[Scheduler, ...] = (Slurm(),)
+
+
+def current() -> Scheduler | None:
+    """That in whose allocation this process runs; None outside of any."""
+    return next((scheduler for scheduler in SCHEDULERS if scheduler.job()), None)
+
+
+def of_launcher(name: str) -> Scheduler | None:
+    """That which starts ranks by a launcher of this name; None for a launcher that needs no scheduler."""
+    return next((scheduler for scheduler in SCHEDULERS if name.partition(":")[0] == scheduler.launcher_name), None)
+
+
+def variables() -> tuple[str, ...]:
+    """Those of all schedulers: an mpiexec takes its hosts from us and reaches them by ssh, inside an allocation too."""
+    return tuple(variable for scheduler in SCHEDULERS for variable in scheduler.variables)
+
+
+def job() -> str:
+    """The name of the allocation; empty outside of one."""
+    scheduler = current()
+    return scheduler.job() if scheduler else ""
+
+
+def nodes() -> list[tuple[str, int]]:
+    """Its nodes, each with how many ranks it has room for; none outside of one. Raises LaunchError."""
+    scheduler = current()
+    return scheduler.nodes() if scheduler else []
 
 
 def left_s() -> float | None:
-    """How long the allocation has until its limit of time; None where there is no allocation, or no limit."""
-    return None if not job() else seconds_until(_facts().get("EndTime", ""), datetime.now())
-
-
-def seconds_until(end: str, now: datetime) -> float | None:
-    """From now to a time as Slurm writes it, in the same time zone; None where it writes none."""
-    try:
-        return max(0.0, (datetime.fromisoformat(end) - now).total_seconds())
-    except ValueError:  # Unknown, NONE
-        return None
+    """How long it has until its limit of time; None where there is no allocation, or no limit."""
+    scheduler = current()
+    return scheduler.left_s() if scheduler else None
 
 
 def ending() -> str:
-    """Why the allocation is coming to its end before its time; empty while it is not, and outside one.
-
-    Slurm notes it before it sends a signal. So whatever a signal of Slurm has done to ranks, this says so.
-    """
-    if not job():
-        return ""
-    try:
-        facts = _facts()
-    except LaunchError:
-        return ""  # it cannot be asked now, and ends nothing either
-    state = facts.get("JobState", "")
-    if state not in GOING_ON:
-        return f"Slurm job {job()} is {state or 'gone'}"
-    if _is_time(preempted := facts.get("PreemptTime", "")):
-        return f"Slurm job {job()} is preempted since {preempted}"
-    # From then on it gets no more steps, and up to half a minute later its end.
-    over = seconds_until(facts.get("EndTime", ""), datetime.now()) == 0.0
-    return f"Slurm job {job()} has reached its limit of time" if over else ""
-
-
-def ask(*argv: str, errors: bool = False) -> str:
-    """What a command of Slurm prints; with `errors` also what it prints on stderr. Raises LaunchError with its complaint."""
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=ASK_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise LaunchError(f"{argv[0]} cannot be asked: {error}") from error
-    if done.returncode != 0:
-        raise LaunchError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
-    return done.stdout + (done.stderr if errors else "")
-
-
-def _is_time(text: str) -> bool:
-    return seconds_until(text, datetime.now()) is not None
-
-
-def _facts() -> dict[str, str]:
-    told = ask("scontrol", "show", "job", "--oneliner", job())
-    return dict(pair for word in told.split() if len(pair := word.split("=", 1)) == 2)
+    """Why it is coming to its end before its time; empty while it is not, and outside of one."""
+    scheduler = current()
+    return scheduler.ending() if scheduler else ""

@@ -54,10 +54,10 @@ class Job:
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
         self.log = log
         self.launcher = launcher
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.without)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.withheld)}
         suited = {**ONE_THREAD, **(LOOPBACK if rank_map.local else {})} if ours else {}
         env = {**inherited, **suited, **launcher.environment, **environment}
-        env |= {launcher.folder_in: str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
+        env |= {launcher.folder_variable: str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
             with log.open("wb") as output:
                 self.process = subprocess.Popen(

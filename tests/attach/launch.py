@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.launcher import choose
+from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.watchdog.program_session import ProgramWatchdog

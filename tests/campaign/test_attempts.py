@@ -13,7 +13,7 @@ from lockstep.harness.bisect.silent import Silent
 from lockstep.harness.campaign.attempts import attempts
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.report.evidence import KILLED
 from lockstep.harness.report.plan import Planned
 from lockstep.harness.report.store import RunStore

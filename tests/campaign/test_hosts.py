@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lockstep.harness.campaign.run import rerun_command
 from lockstep.harness.launch.interface import Interface
-from lockstep.harness.launch.launcher import local
+from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 from tests.campaign.test_command_line import SCENARIO, lockstep
 from tests.report.samples import case
@@ -49,8 +49,8 @@ def test_rerun_names_the_hosts() -> None:
     one = case("a")
     one = type(one).from_json({**one.to_json(), "spec": {"device": "cpu"}})
     rank_map = RankMap((NodeRanks("a", 3), NodeRanks("b", 1)), head=head)
-    assert rerun_command(one, local(), ("x=1",), rank_map, named=True) == (
+    assert rerun_command(one, NoMpi(), ("x=1",), rank_map, named=True) == (
         f"lockstep run {one.path} --case a --launcher none --device cpu --hosts a:3,b:1 --interface 10.78.0.1 --set x=1"
     )
-    assert "--hosts" not in rerun_command(one, local(), (), rank_map, named=False)  # those of an allocation, which ends
-    assert "--hosts" not in rerun_command(one, local(), (), RankMap.on_this_host(4), named=True)
+    assert "--hosts" not in rerun_command(one, NoMpi(), (), rank_map, named=False)  # those of an allocation, which ends
+    assert "--hosts" not in rerun_command(one, NoMpi(), (), RankMap.on_this_host(4), named=True)

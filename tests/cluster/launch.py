@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lockstep.harness.commands.hosts import load
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.capacity import Capacity
 from lockstep.harness.placement.placement import Placement

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from tests.cluster.hosts import ROOT, Cluster
 from tests.cluster.support import (
     BIN,

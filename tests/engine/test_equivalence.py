@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lockstep.engines.minimal.plugin import ENGINE
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.scenario.load import load_all
 from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog

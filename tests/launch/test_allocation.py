@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.launch import allocation, mpi, srun
-from lockstep.harness.launch.launcher import is_name
-from lockstep.harness.launch.own_allocation import Wish, wish_for
+from lockstep.harness.launch import allocation, mpi, slurm_job
+from lockstep.harness.launch.discovery import is_name
 from lockstep.harness.launch.rank_map import NodeRanks, RankMap
+from lockstep.harness.launch.salloc import Wanted
+from lockstep.harness.launch.srun import Srun
 
 COUNTS = st.lists(st.integers(1, 128), min_size=1, max_size=12)
 
@@ -24,13 +25,13 @@ def test_counts(numbers: list[int]) -> None:
     """Slurm's short form of a number for each node means those numbers."""
     runs = [(number, len(list(found))) for number, found in groupby(numbers)]
     text = ",".join(str(number) if times == 1 else f"{number}(x{times})" for number, times in runs)
-    assert allocation.counts(text) == numbers
+    assert slurm_job.counts(text) == numbers
 
 
 @pytest.mark.parametrize("text", ["", "x", "4(x", "4,,x", "4(x2)3"])
 def test_what_is_no_count(text: str) -> None:
     """What Slurm would not write is no number of slots."""
-    assert allocation.counts(text) == []
+    assert slurm_job.counts(text) == []
 
 
 @given(st.integers(-10_000, 10_000))
@@ -38,29 +39,31 @@ def test_seconds_until(seconds: int) -> None:
     """Time left is what lies between now and Slurm's time; none after it."""
     now = datetime(2026, 11, 25, 12, 0, 0)
     end = (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-    assert allocation.seconds_until(end, now) == max(0, seconds)
-    assert allocation.seconds_until("Unknown", now) is None
+    assert slurm_job.seconds_until(end, now) == max(0, seconds)
+    assert slurm_job.seconds_until("Unknown", now) is None
 
 
 def test_outside_an_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Outside an allocation nothing is asked, nothing ends and no time is short."""
-    monkeypatch.delenv(allocation.JOB, raising=False)
+    monkeypatch.delenv(slurm_job.JOB, raising=False)
     monkeypatch.setenv("PATH", "")
-    assert (allocation.job(), allocation.ending(), allocation.left_s()) == ("", "", None)
+    assert (allocation.current(), allocation.job(), allocation.nodes()) == (None, "", [])
+    assert (allocation.ending(), allocation.left_s()) == ("", None)
+    assert (slurm_job.ending(), slurm_job.left_s()) == ("", None)
 
 
 @given(st.lists(st.tuples(st.lists(st.integers(1, 8), max_size=4), st.integers(1, 16)), min_size=1, max_size=6))
-def test_a_wish_has_room_for_every_case(cases: list[tuple[list[int], int]]) -> None:
+def test_an_allocation_has_room_for_every_case(cases: list[tuple[list[int], int]]) -> None:
     """Each case that says how it is dealt finds its nodes in an allocation of our own, each other one its slots."""
-    wish = wish_for([nodes for nodes, _ in cases], [ranks for _, ranks in cases])
+    count, slots = allocation.enough_for([nodes for nodes, _ in cases], [ranks for _, ranks in cases])
     for nodes, ranks in cases:
-        assert (len(nodes) <= wish.nodes and max(nodes) <= wish.slots) if nodes else ranks <= wish.nodes * wish.slots
+        assert (len(nodes) <= count and max(nodes) <= slots) if nodes else ranks <= count * slots
 
 
-def test_a_wish_in_salloc_s_words() -> None:
+def test_an_allocation_in_salloc_s_words() -> None:
     """Nodes that are named are asked for by name."""
-    assert "--nodelist=a,b" in Wish(2, 4, ("a", "b")).options()
-    assert not any(word.startswith("--nodelist") for word in Wish(2, 4).options())
+    assert "--nodelist=a,b" in Wanted(2, 4, ("a", "b")).options()
+    assert not any(word.startswith("--nodelist") for word in Wanted(2, 4).options())
 
 
 @given(COUNTS)
@@ -68,8 +71,8 @@ def test_a_line_for_each_rank(counts: list[int]) -> None:
     """srun gets the host of every rank, in the order of ranks, and the kind of MPI."""
     rank_map = RankMap(tuple(NodeRanks(f"n{number % 3}", count) for number, count in enumerate(counts)))
     with tempfile.TemporaryDirectory() as name:
-        words = srun.arguments("pmi2", rank_map, Path(name))
-        assert not any(word.startswith("--mpi") for word in srun.arguments("", rank_map, Path(name)))
+        words = Srun("pmi2", "").command(rank_map, ["prog"], Path(name))
+        assert not any(word.startswith("--mpi") for word in Srun("", "").command(rank_map, ["prog"], Path(name)))
         hosts = (Path(name) / "hosts").read_text().split()
     assert hosts == [rank_map.nodes[rank_map.node_of(rank)].host for rank in range(rank_map.ranks)]
     assert {"--mpi=pmi2", f"--ntasks={rank_map.ranks}", "--distribution=arbitrary"} <= set(words)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.harness.launch.discovery import find, identify
 from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.hydra import Hydra
 from lockstep.harness.launch.interface import Interface
 from lockstep.harness.launch.job import Job
-from lockstep.harness.launch.launcher import Launcher, find, identify
 from lockstep.harness.launch.probe import checks, environment
 from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 
@@ -66,7 +67,7 @@ def test_real_ranks(tmp_path: Path) -> None:
 
 def test_a_launcher_that_cannot_start(tmp_path: Path) -> None:
     """A launcher that is no program is an error that names it, and leaves no folder."""
-    launcher = Launcher("hydra", str(tmp_path / "nowhere"), "?", lambda rank_map, folder: [], {})
+    launcher = Hydra(str(tmp_path / "nowhere"), "?")
     with pytest.raises(LaunchError, match="nowhere"):
         Job(launcher, RankMap.on_this_host(2), ["true"], {}, tmp_path / "log")
 

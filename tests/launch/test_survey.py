@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from lockstep.harness.host import processes
 from lockstep.harness.launch import survey as room
 from lockstep.harness.launch.answer import Answer, find, line
-from lockstep.harness.launch.launcher import find as find_launcher
-from lockstep.harness.launch.launcher import local
+from lockstep.harness.launch.discovery import find as find_launcher
+from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.launch.probe import Check, facts
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.launch.survey import survey
@@ -65,10 +65,10 @@ def test_a_host_that_does_not_answer(argv: list[str], patience_s: float, text: s
     mark = f"{os.getpid()}-survey"
     monkeypatch.setenv("LOCKSTEP_TEST_MARK", mark)
     monkeypatch.setattr(room, "COMMAND", [sys.executable, *argv])
-    (told,) = survey(local(), [RankMap.on_this_host(1)], patience_s)
+    (told,) = survey(NoMpi(), [RankMap.on_this_host(1)], patience_s)
     assert (told.answer, told.error) == (None, text)
     assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 30)
-    missing = replace(local(), program="/nowhere/mpiexec")
+    missing = replace(NoMpi(), program="/nowhere/mpiexec")
     assert survey(missing, [RankMap.on_this_host(1)])[0].error.startswith("cannot start /nowhere/mpiexec")
 
 
@@ -84,7 +84,7 @@ def test_ctrl_c_ends_all_launchers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        survey(local(), [RankMap.on_this_host(1)] * 2)
+        survey(NoMpi(), [RankMap.on_this_host(1)] * 2)
 
 
 def test_doctor_of_hosts() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.launcher import find
+from lockstep.harness.launch.discovery import find
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.watchdog.engine_session import Watchdog
 

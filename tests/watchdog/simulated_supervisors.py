@@ -14,7 +14,9 @@ import os
 import select
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -26,6 +28,7 @@ from lockstep.harness.channel.pacing import beat_s, gather_s
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
 from lockstep.harness.host.processes import dies_with
 from lockstep.harness.launch.launcher import Launcher
+from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.supervisor.ring_reader import Feed
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.event import Kind
@@ -241,13 +244,23 @@ class Crowd:
             heapq.heappush(self.beats, (one.spoke + self.beat_s, n))
 
 
-def launcher(processes: int, options: Sequence[str]) -> Launcher:
+@dataclass(frozen=True)
+class Simulation(Launcher):
     """In the place of an MPI launcher: simulated supervisors in so many processes. `options`: STEP_S, LACKING, EP."""
-    rest = [str(processes), *options]
-    return Launcher(
-        "simulated", sys.executable, "",
-        lambda rank_map, _: ["-m", "tests.watchdog.simulated_supervisors", str(rank_map.ranks), *rest], {},
-    )  # fmt: skip
+
+    processes: int
+    options: Sequence[str]
+    name: str = "simulated"
+    program: str = sys.executable
+    version: str = ""
+
+    def command(self, rank_map: RankMap, argv: list[str], folder: Path, environment: Iterable[str] = ()) -> list[str]:
+        """One process, which makes the others."""
+        rest = [str(rank_map.ranks), str(self.processes), *self.options]
+        return [self.program, "-m", "tests.watchdog.simulated_supervisors", *rest]
+
+    def end(self, name: str) -> None:
+        """They go with it."""
 
 
 def main(ranks: str, processes: str, step_s: str, lacking: str, ep: str, *_: str) -> int:

@@ -9,7 +9,7 @@ from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.engine_session import Watchdog
 from lockstep.harness.watchdog.ranks.rank_table import Members
 from tests.watchdog.launch import case
-from tests.watchdog.simulated_supervisors import launcher
+from tests.watchdog.simulated_supervisors import Simulation
 
 RANKS, LACKING = 64, 35
 
@@ -18,7 +18,7 @@ def watchdog(folder: Path, lacking: int, **limits: float) -> Watchdog:
     """A watchdog of simulated ranks, of which one may lack blocks."""
     options = ["0.005", str(lacking), "16"]
     patient = {"deadline_s": 90.0, "livelock_s": 60.0, "launch_s": 60.0, **limits}
-    return Watchdog(case("simulated", RANKS, **patient), [], launcher(1, options), folder)
+    return Watchdog(case("simulated", RANKS, **patient), [], Simulation(1, options), folder)
 
 
 def test_a_deadlock_of_many_ranks(tmp_path: Path) -> None:

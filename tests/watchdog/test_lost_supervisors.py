@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.launch.hydra import Hydra
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.trace.state import Status
@@ -44,13 +45,15 @@ def before_the_verdict(dog: Watchdog) -> bool:
 
 def patient(launcher: Launcher) -> Launcher:
     """A launcher that goes on when a process of it dies, as one does that does not see its host die."""
-    if launcher.name != "hydra":
-        return launcher
+    return PatientHydra(launcher.program, launcher.version) if isinstance(launcher, Hydra) else launcher
 
-    def arguments(rank_map: RankMap, folder: Path) -> list[str]:
-        return ["-disable-auto-cleanup", *launcher.arguments(rank_map, folder)]
 
-    return replace(launcher, arguments=arguments)
+class PatientHydra(Hydra):
+    """It does not end the others when one has died."""
+
+    def arguments(self, rank_map: RankMap, folder: Path) -> list[str]:
+        """With the option that says so."""
+        return ["-disable-auto-cleanup", *super().arguments(rank_map, folder)]
 
 
 class Attack:

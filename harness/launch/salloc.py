@@ -6,11 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lockstep.harness.launch import allocation
+from lockstep.harness.launch import slurm_job
 from lockstep.harness.launch.errors import LaunchError
 
 # It tells what salloc has put into its environment, and waits for a word. When we end without one, supervisors are
@@ -23,7 +23,7 @@ RELEASE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Wanted:
     """So many nodes, each with room for so many ranks. `hosts`: these, in any order; empty: whichever are free."""
 
     nodes: int
@@ -38,13 +38,13 @@ class Wish:
 
 
 @contextmanager
-def own_allocation(wish: Wish) -> Iterator[None]:
+def own_allocation(wanted: Wanted) -> Iterator[None]:
     """Get an allocation, however long that takes, and be inside it; release it afterwards. Raises LaunchError.
 
     salloc says on stderr what it waits for. Should this process be killed, the allocation is given up too, also one that is
     still waited for.
     """
-    argv = ["salloc", "--job-name=lockstep", *wish.options(), *HOLDER]
+    argv = ["salloc", "--job-name=lockstep", *wanted.options(), *HOLDER]
     before = dict(os.environ)
     try:
         # Ctrl-C reaches this process only.
@@ -54,7 +54,7 @@ def own_allocation(wish: Wish) -> Iterator[None]:
     try:
         with _guarded(salloc.pid):
             told = _told(salloc)
-        if allocation.JOB not in told:
+        if slurm_job.JOB not in told:
             raise LaunchError(
                 f"no allocation: {' '.join(argv[: -len(HOLDER)])} ended with {salloc.wait()}; it says why above"
             )
@@ -101,10 +101,3 @@ def _release(salloc: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             salloc.wait(RELEASE_S)
             return
-
-
-def wish_for(nodes: Sequence[Sequence[int]], ranks: Sequence[int]) -> Wish:
-    """What cases need, all of them by turns: the ranks of each node where a case says so, and its ranks."""
-    most = max([1, *map(len, nodes)])
-    slots = [max(each) if each else -(-count // most) for each, count in zip(nodes, ranks, strict=True)]
-    return Wish(most, max([1, *slots]))

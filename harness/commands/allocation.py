@@ -1,4 +1,4 @@
-"""What `lockstep run` and `lockstep watch` do with Slurm: an allocation of their own, time left, being asked to stop."""
+"""What `run` and `watch` do with a scheduler: an allocation of their own, time left, being asked to stop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from lockstep.harness.launch import allocation, srun
-from lockstep.harness.launch.own_allocation import Wish, own_allocation, wish_for
+from lockstep.harness.launch import allocation
 from lockstep.harness.placement.hosts import load_hosts
 from lockstep.harness.scenario.errors import ScenarioError
 
@@ -17,26 +16,27 @@ MARGIN_S = 90.0  # of an allocation's time: for the reports, and for a case that
 
 
 def end_in_order(signum: int, frame: FrameType | None) -> None:
-    """Handler of SIGTERM: as Ctrl-C, once. Slurm may send it again while the ranks are being ended."""
+    """Handler of SIGTERM: as Ctrl-C, once. A scheduler may send it again while the ranks are being ended."""
     signal.signal(signum, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 @contextmanager
 def allocated(arguments: argparse.Namespace, nodes: Sequence[Sequence[int]], ranks: Sequence[int]) -> Iterator[None]:
-    """Inside an allocation, if srun is to launch: one of our own, where this is in none.
+    """Inside an allocation, if a scheduler's own launcher is to launch: one of our own, where this is in none.
 
     It has room for each of some cases, by turns; `nodes`: how many ranks each node of a case has, `ranks`: of each case.
     """
-    if arguments.launcher.partition(":")[0] != srun.NAME or allocation.job():
+    scheduler = allocation.of_launcher(arguments.launcher)
+    if scheduler is None or allocation.current() is not None:
         yield
         return
     if arguments.hosts:
         every = load_hosts(arguments.hosts)
-        wish = Wish(len(every), max(host.slots for host in every), tuple(host.name for host in every))
+        own = scheduler.allocate(len(every), max(host.slots for host in every), tuple(host.name for host in every))
     else:
-        wish = wish_for(nodes, ranks)
-    with own_allocation(wish):
+        own = scheduler.allocate(*allocation.enough_for(nodes, ranks))
+    with own:
         yield
 
 
