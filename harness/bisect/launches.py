@@ -24,7 +24,7 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import at_checkout, find_engine
@@ -122,7 +122,7 @@ class Launches:
     def _launch(self, commit: int, sha: str, case: Case, rank_map: RankMap) -> Judgement:
         launched = self.state.begin(sha)
         folder = self.state.path / launched.folder
-        store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [Planned(case, engine_commit=sha)])
+        store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [PlannedCase(case, engine_commit=sha)])
         rerun = self._rerun(sha)
         Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case, rank_map=rank_map)
         verdict = self.state.verdict(launched)

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from lockstep.harness.launch.commit import state_of
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 
 
-def with_commits(plan: Iterable[Planned]) -> list[Planned]:
+def with_commits(plan: Iterable[PlannedCase]) -> list[PlannedCase]:
     """The plan, each case with the commit of its engine's code as it is now."""
     known: dict[str, str] = {}
     return [replace(one, engine_commit=_commit(one.case, known)) for one in plan]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lockstep.harness.campaign.cost import costs
 from lockstep.harness.campaign.shard import Shard, deal, fingerprint
 from lockstep.harness.campaign.waives import Waive
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.vocabulary import Outcome
@@ -25,13 +25,13 @@ class Wanted:
     repeat: int = 1
 
 
-def plan(
+def plan_run(
     cases: Sequence[Case],
     controls: Sequence[Case],
     wanted: Wanted,
     recorded: Mapping[str, float],
     waives: Mapping[str, Waive],
-) -> tuple[list[Planned], list[str]]:
+) -> tuple[list[PlannedCase], list[str]]:
     """The plan, and sentences about it.
 
     `controls`: the cases that every night has, also those that were not selected; of no meaning otherwise. `recorded`:
@@ -53,7 +53,7 @@ def plan(
         )
         rest = [case for case in rest if case.id in mine]
     found = [
-        Planned(
+        PlannedCase(
             case,
             repetition,
             planted=wanted.nightly and _planted(case) and case.id in known,

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lockstep.harness.launch.commit import DIRTY
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 
 SHOWN = 5  # cases of a kind that are named
 
 
-def plan_differences(planned: Sequence[Mapping[str, Any]], now: Sequence[Planned]) -> list[str]:
+def plan_differences(planned: Sequence[Mapping[str, Any]], now: Sequence[PlannedCase]) -> list[str]:
     """In what the plan of a run, as it stands in run.json, differs from the one made now; sentences."""
     old = {entry["slug"]: entry for entry in planned}
     new = {one.slug: one.to_json() for one in now}

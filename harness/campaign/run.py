@@ -21,7 +21,7 @@ from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
@@ -64,19 +64,19 @@ class Run:
     no_more: threading.Event = field(default_factory=threading.Event)  # set: begin no further case
     started_s: float = field(default_factory=time.monotonic)
 
-    def all(self, plan: Sequence[Planned]) -> int:
+    def all(self, plan: Sequence[PlannedCase]) -> int:
         """Run what of a plan has no verdict that stays; the exit code of the whole run, with what was judged before."""
         left = [one for one in plan if not self.kept(one)]
         self.pool.run(left, [self.pool.request(one.case) for one in left], self._fit, self.stop)
         return exit_code(self.store.lines)
 
-    def kept(self, planned: Planned) -> bool:
+    def kept(self, planned: PlannedCase) -> bool:
         """Whether a case was judged by the run that this one continues, and is not to be tried again."""
         line = self.store.line(planned.case, planned.repetition)
         folder = self.store.path / "cases" / planned.slug
         return line.judged and not may_retry(line.outcome, line.cause, folder, self.retries)
 
-    def _fit(self, planned: Planned, rank_map: RankMap) -> Line:
+    def _fit(self, planned: PlannedCase, rank_map: RankMap) -> Line:
         """Run a case if the budget has room for what it will likely take. A case that has begun is never cut."""
         left = None if self.budget_s is None else self.budget_s - (time.monotonic() - self.started_s)
         if self.no_more.is_set():

@@ -35,7 +35,7 @@ from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
 from lockstep.harness.report.names import slug
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.rates import rate_seen
 from lockstep.harness.report.schema import VerdictFile, read_verdict
 from lockstep.harness.report.store import ROOT, RunStore
@@ -110,7 +110,7 @@ def judge_commit(arguments: argparse.Namespace) -> int:
 
 def _verdict(case: Case, launcher: Launcher, rank_map: RankMap, reports: Path) -> VerdictFile:
     """Launch once; the verdict as it is on disk."""
-    store = RunStore.create(reports, None, sys.argv, environment(launcher.name), with_commits([Planned(case)]))
+    store = RunStore.create(reports, None, sys.argv, environment(launcher.name), with_commits([PlannedCase(case)]))
     _say(f"reports: {store.path}")
     Run(store, launcher, Silent(), stop=threading.Event()).one(case, rank_map=rank_map)
     verdict = read_verdict((store.path / "cases" / slug(case.id) / "verdict.json").read_bytes())

@@ -13,13 +13,13 @@ from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.devices import assign
 from lockstep.harness.campaign.needs import complete, placeable
 from lockstep.harness.campaign.past import read_past
-from lockstep.harness.campaign.plan import Wanted, plan
+from lockstep.harness.campaign.plan import Wanted, plan_run
 from lockstep.harness.campaign.resume import environment_differences, plan_differences
 from lockstep.harness.campaign.shard import Shard
 from lockstep.harness.campaign.waives import DEFAULT, Waive, load_waives
 from lockstep.harness.commands.selection import chosen
 from lockstep.harness.commands.site import Site
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
 
@@ -33,10 +33,10 @@ NARROWING |= {"shard": "--shard", "nightly": "--nightly", "repeat": "--repeat"}
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RunPlan:
     """A plan, sentences about it, and the options that it was made by."""
 
-    plan: list[Planned]
+    plan: list[PlannedCase]
     said: list[str]
     options: dict[str, Any]
 
@@ -67,7 +67,7 @@ def check_selection(arguments: argparse.Namespace) -> None:
         raise ScenarioError(f"--repeat {arguments.repeat}: give a number from 1 on")
 
 
-def make(arguments: argparse.Namespace, there: Site, every: Sequence[Case]) -> Made:
+def make(arguments: argparse.Namespace, there: Site, every: Sequence[Case]) -> RunPlan:
     """The plan of a new run. `every`: the cases of all scenarios that are meant. Raises ScenarioError."""
     try:
         shard = Shard.parse(arguments.shard) if arguments.shard else None
@@ -80,10 +80,10 @@ def make(arguments: argparse.Namespace, there: Site, every: Sequence[Case]) -> M
     all_there_are = not arguments.scenarios and not arguments.values
     wanted = Wanted(shard, arguments.nightly, arguments.repeat or 1)
     recorded = read_past(arguments.timings, arguments.reports).timings() if arguments.timings else {}
-    found, more = plan(cases, controls, wanted, recorded, _waives(arguments.waives, every, all_there_are))
+    found, more = plan_run(cases, controls, wanted, recorded, _waives(arguments.waives, every, all_there_are))
     waived = len({one.case.id for one in found if one.waive})
     more += [f"{waived} of these cases are waived"] if waived else []
-    return Made(
+    return RunPlan(
         _settled(found, there), said + left_out + unplaced + more, {name: getattr(arguments, name) for name in OPTIONS}
     )
 
@@ -110,11 +110,11 @@ def again(
     run: Mapping[str, Any],
     environment: Mapping[str, Any],
     recalled: bool,
-) -> Made:
+) -> RunPlan:
     """The plan of the run that is continued. Raises ScenarioError when it would be another one now, with what differs."""
     if recalled:
         planned = _as_planned(run["plan"], _runnable(every, arguments.device, there))
-        made = Made(_settled(planned, there), [], dict(run["options"]))
+        made = RunPlan(_settled(planned, there), [], dict(run["options"]))
     else:
         made = make(arguments, there, every)
     differs = [*environment_differences(run["environment"], environment), *plan_differences(run["plan"], made.plan)]
@@ -128,16 +128,16 @@ def _runnable(cases: Sequence[Case], device: str, there: Site) -> list[Case]:
     return placeable(assign(complete(cases)[0], device, there.machine)[0], there.pool)[0]
 
 
-def _settled(planned: Sequence[Planned], there: Site) -> list[Planned]:
+def _settled(planned: Sequence[PlannedCase], there: Site) -> list[PlannedCase]:
     """The plan with what it means here: of which commit each case is, and how its ranks are dealt to the hosts."""
     return [replace(one, nodes=there.pool.request(one.case).counts) for one in with_commits(planned)]
 
 
-def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> list[Planned]:
+def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> list[PlannedCase]:
     """The plan of a run with its cases as they are now; without those that are gone."""
     known = {case.id: case for case in cases}
     return [
-        Planned(known[entry["id"]], entry["repetition"], entry["planted"], entry["waive"], entry["cost_s"])
+        PlannedCase(known[entry["id"]], entry["repetition"], entry["planted"], entry["waive"], entry["cost_s"])
         for entry in entries
         if entry["id"] in known
     ]

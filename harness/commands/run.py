@@ -14,7 +14,7 @@ from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated, budget_s, end_in_order
 from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from lockstep.harness.commands.planning import Made, add_planning, again, check_selection, make, recall
+from lockstep.harness.commands.planning import RunPlan, add_planning, again, check_selection, make, recall
 from lockstep.harness.commands.selection import add_selection, chosen, loaded
 from lockstep.harness.commands.site import Site, site_of
 from lockstep.harness.launch import allocation
@@ -103,7 +103,7 @@ def _again(arguments: argparse.Namespace, jobs: int | None, every: list[Case], s
     return _run(arguments, store, made, there)
 
 
-def _run(arguments: argparse.Namespace, store: RunStore, made: Made, there: Site) -> int:
+def _run(arguments: argparse.Namespace, store: RunStore, made: RunPlan, there: Site) -> int:
     print("\n".join(made.said), file=sys.stderr)
     bar = Bar(len(made.plan))
     going = Run(

@@ -28,7 +28,7 @@ from lockstep.harness.placement.capacity import Capacity
 from lockstep.harness.placement.hosts import Hosts
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
@@ -78,7 +78,7 @@ def _watch(arguments: argparse.Namespace, argv: list[str]) -> int:
     rank_map = _placed(case, hosts)
     launcher = choose(arguments.launcher, rank_map)
     facts = environment("auto" if launcher.name == "none" else launcher.name)
-    store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, with_commits([Planned(case)]))
+    store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, with_commits([PlannedCase(case)]))
     started = time.monotonic()
     watchdog = ProgramWatchdog(case, argv, launcher, store.case_dir(case), rank_map)
     watchdog.stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0

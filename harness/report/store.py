@@ -14,7 +14,7 @@ from lockstep.harness.launch.rank_map import NodeRanks
 from lockstep.harness.report import files, junit, markdown, names
 from lockstep.harness.report.evidence import attempts_in, evidence_in
 from lockstep.harness.report.line import Line, judged, not_judged, not_run
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.scenario.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class RunStore:
         run_id: str | None,
         argv: Sequence[str],
         environment: Mapping[str, Any],
-        cases: Sequence[Case | Planned],
+        cases: Sequence[Case | PlannedCase],
         options: Mapping[str, Any] | None = None,
     ) -> RunStore:
         """Make the folder of a new run below `root` and point `latest` at it. Without a run id a new one is taken.
@@ -59,7 +59,7 @@ class RunStore:
         `options` are those of the command line by which the plan was made, for who continues the run. Raises FileExistsError
         when the run exists and ValueError when two cases have one id.
         """
-        plan = [one if isinstance(one, Planned) else Planned(one) for one in cases]
+        plan = [one if isinstance(one, PlannedCase) else PlannedCase(one) for one in cases]
         twice = [ident for (ident, _), count in Counter((one.case.id, one.repetition) for one in plan).items() if count > 1]
         if twice:
             raise ValueError(f"case ids are not unique in this run: {', '.join(twice)}")

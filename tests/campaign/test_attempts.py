@@ -15,7 +15,7 @@ from lockstep.harness.campaign.run import Run
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.report.evidence import KILLED
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import CAUSES, Cause, Outcome
 from tests.report.samples import ENVIRONMENT, case
@@ -95,7 +95,7 @@ def test_the_case_itself_is_no_evidence(tmp_path: Path) -> None:
 
 def test_what_a_continued_run_tries_again(tmp_path: Path) -> None:
     """What was judged stays; a case without a verdict runs, and one that may be tried again, as long as it may."""
-    plan = [Planned(case(name)) for name in "abc"]
+    plan = [PlannedCase(case(name)) for name in "abc"]
     store = RunStore.create(tmp_path, None, [], ENVIRONMENT, plan)
     for one, verdict in zip(plan, (HUNG, LAUNCH), strict=False):
         store.record(one.case, verdict, False, [], "again", 1.0)

@@ -10,7 +10,7 @@ from lockstep.engines.command.plugin import ENGINE as COMMAND
 from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.launch.commit import commit_of, state_of
 from lockstep.harness.report.history import history_frame, rates, update
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.load import load_all
@@ -34,11 +34,13 @@ def test_of_the_tree_under_test(tmp_path: Path) -> None:
     older, newer = commits(tree, [(engine_tree, TOGETHER), (engine_tree, ALONE)])
     own = load_all(["tests/campaign/two_ranks.yaml"])[0]
     cases = [of("source", tree), of("command", tree), own]
-    found = [one.engine_commit for one in with_commits(map(Planned, cases))]
+    found = [one.engine_commit for one in with_commits(map(PlannedCase, cases))]
     assert found == [newer, newer, state_of(Path("engines"))]
     for name, sha, verdict in (("r1", older, success()), ("r2", newer, hang())):
         git(tree, "checkout", "-q", sha)
-        store = RunStore.create(tmp_path / "runs", name, [], {"commit": "of the harness"}, with_commits([Planned(cases[0])]))
+        store = RunStore.create(
+            tmp_path / "runs", name, [], {"commit": "of the harness"}, with_commits([PlannedCase(cases[0])])
+        )
         store.record(cases[0], verdict, name == "r1", [], "again", 1.0)
     table = rates(history_frame(update(tmp_path / "runs")))
     assert table[["engine_commit", "failed", "launches"]].values.tolist() == [[older, 0, 1], [newer, 1, 1]]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.campaign.plan import Wanted, plan
+from lockstep.harness.campaign.plan import Wanted, plan_run
 from lockstep.harness.campaign.resume import environment_differences, plan_differences
 from lockstep.harness.campaign.shard import Shard
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.scenario.case import Case, Expectation
 from lockstep.harness.scenario.errors import ScenarioError
 from tests.watchdog.launch import case
@@ -36,7 +36,7 @@ def test_shards_of_a_plan(count: int, shards: int, repeat: int, nightly: bool) -
     for index in range(1, shards + 1):
         wanted = Wanted(Shard(index, shards), nightly, repeat)
         try:
-            found, said = plan(every, every, wanted, {}, {})
+            found, said = plan_run(every, every, wanted, {}, {})
         except ScenarioError as error:
             assert "has no case" in str(error)
             continue
@@ -53,19 +53,19 @@ def test_shards_of_a_plan(count: int, shards: int, repeat: int, nightly: bool) -
 def test_night_has_the_controls_whatever_was_selected() -> None:
     """A night of one case has the planted hang as well; a plain run has not, and marks none."""
     (one,) = cases(1)
-    found, _ = plan([one], [one, PLANTED, CONTROL], Wanted(nightly=True), {}, {})
+    found, _ = plan_run([one], [one, PLANTED, CONTROL], Wanted(nightly=True), {}, {})
     assert [entry.case.id for entry in found] == ["planted", "control", "case-0"]
-    found, _ = plan([one, PLANTED], [], Wanted(), {}, {})
+    found, _ = plan_run([one, PLANTED], [], Wanted(), {}, {})
     assert [(entry.case.id, entry.planted) for entry in found] == [("case-0", False), ("planted", False)]
 
 
 def test_night_without_a_planted_hang() -> None:
     """Is refused: a control that should succeed proves nothing of hangs."""
     with pytest.raises(ScenarioError, match="tells nothing"):
-        plan(cases(2), [*cases(2), CONTROL], Wanted(nightly=True), {}, {})
+        plan_run(cases(2), [*cases(2), CONTROL], Wanted(nightly=True), {}, {})
 
 
-def entries(planned: list[Planned]) -> list[dict[str, Any]]:
+def entries(planned: list[PlannedCase]) -> list[dict[str, Any]]:
     """As run.json has them."""
     found: list[dict[str, Any]] = json.loads(json.dumps([one.to_json() for one in planned]))
     return found
@@ -73,32 +73,38 @@ def entries(planned: list[Planned]) -> list[dict[str, Any]]:
 
 def test_same_plan_does_not_differ() -> None:
     """A plan is the same after its way through the file, whatever it will cost."""
-    found, _ = plan(cases(4), [], Wanted(repeat=2), {}, {})
-    dearer, _ = plan(cases(4), [], Wanted(repeat=2), {"case-0": 99.0}, {})
+    found, _ = plan_run(cases(4), [], Wanted(repeat=2), {}, {})
+    dearer, _ = plan_run(cases(4), [], Wanted(repeat=2), {"case-0": 99.0}, {})
     assert plan_differences(entries(found), dearer) == []
 
 
 @pytest.mark.parametrize(
     ("now", "text"),
     [
-        ([Planned(case("a", 2))], "b is planned and would not be run now"),
-        ([Planned(case(name, 2)) for name in "abc"], "c was not planned"),
+        ([PlannedCase(case("a", 2))], "b is planned and would not be run now"),
+        ([PlannedCase(case(name, 2)) for name in "abc"], "c was not planned"),
         (
-            [Planned(case("a", 2)), Planned(case("b", 2, deadline_s=1.0))],
+            [PlannedCase(case("a", 2)), PlannedCase(case("b", 2, deadline_s=1.0))],
             "b has changed since (what its ranks get, its limits",
         ),
-        ([Planned(case("a", 2)), Planned(case("b", 2), planted=True)], "b has another waive, or another mark as planted"),
-        ([Planned(case("a", 2)), Planned(case("b", 2), nodes=(1, 1))], "b would be dealt to hosts in another way"),
-        ([Planned(case("a", 2), engine_commit="c2"), Planned(case("b", 2))], "a is of another commit of its engine now"),
         (
-            [*(Planned(case(name, 2)) for name in "ab"), *(Planned(case(f"x{n}", 1), 2) for n in range(7))],
+            [PlannedCase(case("a", 2)), PlannedCase(case("b", 2), planted=True)],
+            "b has another waive, or another mark as planted",
+        ),
+        ([PlannedCase(case("a", 2)), PlannedCase(case("b", 2), nodes=(1, 1))], "b would be dealt to hosts in another way"),
+        (
+            [PlannedCase(case("a", 2), engine_commit="c2"), PlannedCase(case("b", 2))],
+            "a is of another commit of its engine now",
+        ),
+        (
+            [*(PlannedCase(case(name, 2)) for name in "ab"), *(PlannedCase(case(f"x{n}", 1), 2) for n in range(7))],
             "x0, repetition 2, was not planned",
         ),
     ],
 )
-def test_other_plan(now: list[Planned], text: str) -> None:
+def test_other_plan(now: list[PlannedCase], text: str) -> None:
     """Each way in which a plan is another one is said with the case; many are counted."""
-    found = plan_differences(entries([Planned(case("a", 2)), Planned(case("b", 2))]), now)
+    found = plan_differences(entries([PlannedCase(case("a", 2)), PlannedCase(case("b", 2))]), now)
     assert found[0].startswith(text)
     assert len(found) == 1 or found[-1] == "and 2 more"
 

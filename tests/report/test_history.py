@@ -18,7 +18,7 @@ import pytest
 
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.history import FILE, history_frame, rates, update
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import Cause, Outcome
 from tests.campaign.test_command_line import lockstep
@@ -39,7 +39,7 @@ def add(
     """A run of one case, several times; None: not judged. `more`: of its environment."""
     libraries = {"torch": torch, "mpich": "5.0.2", "numpy": "2"}
     environment = {"commit": "of the harness", "host": "h", "libraries": libraries, **(more or {})}
-    plan = [Planned(case("a[x=1]"), number, engine_commit=commit) for number in range(1, len(verdicts) + 1)]
+    plan = [PlannedCase(case("a[x=1]"), number, engine_commit=commit) for number in range(1, len(verdicts) + 1)]
     run = RunStore.create(root, name, [], environment, plan)
     for number, verdict in enumerate(verdicts, 1):
         if verdict is not None:

@@ -15,7 +15,7 @@ from junitparser import JUnitXml, Properties, TestCase
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.junit import classname, render
 from lockstep.harness.report.line import not_judged
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import Cause, Outcome
 
@@ -106,7 +106,12 @@ KNOWN = {
 
 def test_nothing_that_consumers_do_not_know(tmp_path: Path) -> None:
     """Every element and attribute is of the common form; each case has name, classname, file and time, in numbers."""
-    plan = [Planned(case(NAMES[0]), 1), Planned(case(NAMES[0]), 2), Planned(case(NAMES[1])), Planned(case(NAMES[2]))]
+    plan = [
+        PlannedCase(case(NAMES[0]), 1),
+        PlannedCase(case(NAMES[0]), 2),
+        PlannedCase(case(NAMES[1])),
+        PlannedCase(case(NAMES[2])),
+    ]
     run = RunStore.create(tmp_path, None, [], ENVIRONMENT, plan)
     run.record(case(NAMES[0]), success(), False, ["x"], "again", 1.5, 1)
     run.record(case(NAMES[0]), hang(), True, [], "again", 1.5, 2)

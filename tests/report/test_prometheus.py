@@ -16,7 +16,7 @@ from lockstep.harness.cli import main
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import NOT_RUN, Line, not_judged
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.prometheus import NAMED_CASES, render
 from lockstep.harness.report.rebuild import rebuild
 from lockstep.harness.report.result import STANDINGS
@@ -52,7 +52,7 @@ def by(samples: Samples, name: str, *labels: str) -> dict[Any, float]:
 
 def night(root: Path) -> RunStore:
     """A second shard with a planted hang that was not found, a retried one, and one that cannot be judged."""
-    plan = [Planned(case(NAMES[0]), planted=True), Planned(case(NAMES[1])), Planned(case(NAMES[2]))]
+    plan = [PlannedCase(case(NAMES[0]), planted=True), PlannedCase(case(NAMES[1])), PlannedCase(case(NAMES[2]))]
     run = RunStore.create(root, None, [], ENVIRONMENT, plan, {"shard": "2/2", "device": "cpu"})
     run.record(case(NAMES[0]), success(), False, ["outcome is success"], "again", 2.5)
     attempt = run.case_dir(case(NAMES[1])) / "attempt-1"

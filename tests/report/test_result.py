@@ -17,7 +17,7 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report import junit, markdown, table
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
-from lockstep.harness.report.plan import Planned
+from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.result import GREEN, Result, results
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -37,7 +37,7 @@ VERDICTS = {GOOD: success(), KNOWN: hang(), OTHER: RAISED, BROKEN: LOST}
 def store(root: Path, kinds: list[str], waive: str | None = None, planted: bool = False) -> RunStore:
     """A run of one case that expects success, with what came of each of its repetitions."""
     terms = None if waive is None else {**WAIVE, "kind": waive}
-    plan = [Planned(case("a"), number, planted, terms) for number in range(1, len(kinds) + 1)]
+    plan = [PlannedCase(case("a"), number, planted, terms) for number in range(1, len(kinds) + 1)]
     run = RunStore.create(root, None, [], ENVIRONMENT, plan)
     for number, kind in enumerate(kinds, 1):
         if kind == LEFT:
