@@ -60,12 +60,12 @@ class CommandEngine(EngineBase[Sections]):
 
     def resources(self, spec: Mapping[str, Any]) -> Resources:
         """Which GPUs it takes is not known; without a launcher its processes are this host's."""
-        here = spec["config"]["launcher"] == "none"
+        here = spec["config"].get("launcher") == "none"
         return Resources("all", here_only="`config.launcher: none` starts processes on this host only" if here else "")
 
     def launcher(self, spec: Mapping[str, Any]) -> str:
         """As the scenario says."""
-        return str(spec["config"]["launcher"])
+        return str(spec["config"].get("launcher", "auto"))
 
     def lacks(self, spec: Mapping[str, Any]) -> str:
         """A checkout, where the command names one."""

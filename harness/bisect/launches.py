@@ -27,7 +27,7 @@ from lockstep.harness.placement.pool import Pool
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.scenario.engine import at_checkout, find_engine
+from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.errors import NotInCheckout
 from lockstep.harness.vocabulary import Outcome
 
@@ -117,7 +117,7 @@ class Launches:
     def _case(self, tree: Path) -> Case:
         case = self.state.case
         folder = str((tree / self.state.asked.tree).resolve())
-        return replace(case, spec=at_checkout(find_engine(case.engine), case.spec, folder))
+        return replace(case, spec=find_engine(case.engine).at(case.spec, folder))
 
     def _launch(self, commit: int, sha: str, case: Case, rank_map: RankMap) -> Judgement:
         launched = self.state.begin(sha)

@@ -40,7 +40,7 @@ from lockstep.harness.report.rates import rate_seen
 from lockstep.harness.report.schema import VerdictFile, read_verdict
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.scenario.engine import at_checkout, find_engine
+from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.errors import NotInCheckout
 from lockstep.harness.vocabulary import Outcome
 
@@ -89,7 +89,7 @@ def judge_commit(arguments: argparse.Namespace) -> int:
             return CANNOT_SAY
     try:
         engine = find_engine(judged.engine)
-        case = replace(judged, spec=at_checkout(engine, judged.spec, str((here / arguments.tree).resolve())))
+        case = replace(judged, spec=engine.at(judged.spec, str((here / arguments.tree).resolve())))
     except NotInCheckout as error:
         _say(str(error))
         return CANNOT_SAY

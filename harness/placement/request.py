@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockstep.harness.placement.capacity import Capacity, Gpus
-from lockstep.harness.placement.resources import Resources, resources_of
 from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.engine import find_engine
+from lockstep.harness.scenario.engine_base import Resources
 from lockstep.harness.scenario.errors import ScenarioError
 
 
@@ -40,10 +41,12 @@ class PlacementRequest:
         A case that says nothing of nodes takes one host if one can hold it, else it fills hosts in their order. If it has
         more ranks than there are slots it takes hosts whole; not if slots are strict. GPUs are not stretched.
         """
-        wanted = resources_of(case)
+        wanted = find_engine(case.engine).resources(case.spec)
         if wanted.here_only and not capacity.only_here:
-            return Lack("`config.launcher: none` starts processes on this host only; leave out --hosts")
+            return Lack(f"{wanted.here_only}; leave out --hosts")
         gpus = _gpus(case, wanted, capacity)
+        if isinstance(gpus, Lack):
+            return gpus
         sizes = [host.ranks(gpus) for host in capacity.hosts]
         there = sum(1 for free in sizes if free)
         if len(case.nodes) > there:
@@ -63,16 +66,19 @@ def fits(counts: Sequence[int], sizes: Sequence[int]) -> bool:
     return len(counts) <= len(sizes) and all(a <= b for a, b in zip(sorted(counts, reverse=True), largest, strict=False))
 
 
-def _gpus(case: Case, wanted: Resources, capacity: Capacity) -> Gpus:
+def _gpus(case: Case, wanted: Resources, capacity: Capacity) -> Gpus | Lack:
     numbers = [len(host.gpus) for host in capacity.hosts]
-    if not wanted.gpu or not any(numbers):
+    if case.spec.get("device") != "cuda" or not any(numbers):
         return Gpus.NONE
-    if wanted.every_gpu:
+    if wanted.gpus == "all":
         return Gpus.ALL
     enough = fits(case.nodes, numbers) if case.nodes else case.ranks <= sum(numbers)
-    if not (wanted.own_gpus and enough):
+    if wanted.gpus == "one" or (wanted.gpus == "each-or-one" and not enough):
         return Gpus.ONE
-    return Gpus.SHARED if wanted.modest and min(host.share for host in capacity.hosts) > 1 else Gpus.EACH
+    if not enough:
+        lack = f"their {case.ranks} ranks need a GPU each, and the hosts have {sum(numbers)}"
+        return Lack(f"{lack}; --device cpu needs none")
+    return Gpus.SHARED if wanted.share and min(host.share for host in capacity.hosts) > 1 else Gpus.EACH
 
 
 def _filled(ranks: int, sizes: Sequence[int]) -> tuple[int, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib.metadata
-from collections.abc import Mapping
 from typing import Any
 
 from lockstep.harness.scenario.engine_base import EngineBase
@@ -33,16 +32,6 @@ def find_engine(name: str) -> EngineBase[Any]:
         text = f"cannot be imported: {type(error).__name__}: {error}{where}; mend it, or uninstall what brings it"
         raise EngineError(f"engine {name!r} ({point.value}) {text}") from error
     return checked(found, name, point.value)
-
-
-def is_attached(engine: EngineBase[Any]) -> bool:
-    """Whether the recorder attaches itself to the engine's processes."""
-    return engine.attached
-
-
-def at_checkout(engine: EngineBase[Any], spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
-    """The spec with which an engine runs from a checkout. Raises ScenarioError when it cannot."""
-    return engine.at(spec, tree)
 
 
 def refused(engine: EngineBase[Any]) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from lockstep.harness.placement.capacity import Capacity, Gpus, HostCapacity
 from lockstep.harness.placement.request import Lack, PlacementRequest, fits
 from lockstep.harness.scenario.case import Case
-from tests.watchdog.launch import case
+from lockstep.harness.scenario.engine_base import EngineBase
+from tests.watchdog.launch import NEEDS_NOTHING, case
 
 PAIR = (HostCapacity("a", 4), HostCapacity("b", 4))
 GPUS = (HostCapacity("a", 8, ("0", "1")), HostCapacity("b", 8, ("0", "1", "2", "3")), HostCapacity("c", 8))
@@ -23,7 +25,7 @@ def one(
 ) -> Case:
     """A case of so many ranks. `unit`: of its KV capacity, which is 64; `budget`: of each rank, in bytes of its GPU."""
     gpu = {"plane": plane, "memory_bytes": None if budget is None else [budget] * ranks}
-    spec = {"device": device, "gpu": gpu, "kv_capacity": {"unit": unit, "per_rank": [64] * ranks}}
+    spec = {**NEEDS_NOTHING, "device": device, "gpu": gpu, "kv_capacity": {"unit": unit, "per_rank": [64] * ranks}}
     return replace(case("clean", ranks), nodes=nodes, spec=spec)
 
 
@@ -141,3 +143,17 @@ def test_all_ranks_are_dealt(ranks: int, slots: list[int]) -> None:
     assert found.oversubscribed == (ranks > sum(slots))
     assert len(found.counts) == 1 or ranks > max(slots)
     assert found.oversubscribed or fits(found.counts, slots)
+
+
+class Strict(EngineBase[Any]):
+    """An engine that says no more than that its ranks use GPUs."""
+
+
+def test_an_engine_that_cannot_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its ranks outnumber the GPUs nothing is launched that would fail; on the CPU it needs none."""
+    monkeypatch.setattr("lockstep.harness.placement.request.find_engine", lambda name: Strict())
+    assert request(one(6, device="cuda"), GPUS) == PlacementRequest((2, 4), Gpus.EACH)
+    assert lack(request(one(7, device="cuda"), GPUS)) == (
+        "their 7 ranks need a GPU each, and the hosts have 6; --device cpu needs none"
+    )
+    assert request(one(7), GPUS) == PlacementRequest((7,))

@@ -15,6 +15,14 @@ from lockstep.harness.launch.discovery import find
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.watchdog.engine_session import Watchdog
 
+# What the minimal engine says that it needs of hosts: nothing in particular.
+NEEDS_NOTHING: dict[str, Any] = {
+    "gpu": {"plane": "auto", "memory_bytes": None},
+    "kv_capacity": {"unit": "fraction", "per_rank": []},
+    "habits": {"step_broadcast": "none"},
+    "config": {"autotuner_cache": "memory"},
+}
+
 
 def case(name: str, ranks: int, **limits: float) -> Case:
     """A case around a program, with short limits."""
@@ -28,7 +36,7 @@ def case(name: str, ranks: int, **limits: float) -> Case:
         engine="minimal",
         ranks=ranks,
         point={},
-        spec={},
+        spec=NEEDS_NOTHING,
         limits=Limits(**{"deadline_s": 30.0, "livelock_s": 15.0, "launch_s": 30.0, "teardown_s": 5.0, **limits}),
         expect=Expectation(outcome="success"),
     )
