@@ -6,243 +6,169 @@ that follows from them is ever called proved.
 
 from __future__ import annotations
 
-import ast
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from lockstep.harness.judge import words
+from lockstep.harness.judge import flight_words
+from lockstep.harness.judge.diagnosis import Diagnosis
+from lockstep.harness.judge.flight_difference import mismatches
+from lockstep.harness.judge.flight_dump import DEFAULT, UNDESCRIBED, Call, FlightDump, parse
 from lockstep.harness.judge.graph import stuck
 from lockstep.harness.judge.verdict import WaitLine
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import RankState, Wait
 
-SAME_SIZE = ("all_reduce", "broadcast", "reduce")  # operations on as many elements on every member
-DONE = ("completed",)
+FAR = 1 << 64  # a rank of which it is not known how far it has come keeps nobody waiting
+FORGOTTEN = "a collective that its ring no longer holds"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A collective as one rank handed it to its process group."""
-
-    group: str
-    seq: int
-    name: str
-    size: str
-    state: str
-    time_ns: int
-    site: str
-
-    @property
-    def token(self) -> str:
-        """What must be the same on every member."""
-        return f"{self.name} of {self.size}" if self.name.rpartition(":")[2] in SAME_SIZE else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """The first collective of a group that its members did not all enter, or entered as different ones."""
-
-    group: str
-    seq: int
-    entered: dict[str, list[int]]  # as what, by whom
-    missing: tuple[int, ...]  # members that had not come to it
-    time_ns: int
-
-    @property
-    def text(self) -> str:
-        """For people."""
-        listed = [f"{words.ranks_text(ranks)} entered {what}" for what, ranks in self.entered.items()]
-        gone = [f"{words.ranks_text(self.missing)} had not come to it"] if self.missing else []
-        return f"{self.group} #{self.seq}: {'; '.join(listed + gone)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What the dumps tell. `waits`: those that cannot end if all dumps held together; `blame`: who parted first."""
-
-    text: str
-    proved: bool = False
-    ranks: tuple[int, ...] = ()
-    absent: tuple[int, ...] = ()  # members of groups that gave no dump
-    waits: tuple[WaitLine, ...] = ()
-    mismatches: tuple[Mismatch, ...] = ()
-    blame: tuple[int, ...] = ()
-    limits: tuple[str, ...] = field(default=())  # what the dumps cannot tell
-
-    @property
-    def hangs(self) -> bool:
-        """Whether anything points to a hang."""
-        return bool(self.waits or self.mismatches)
-
-
-def diagnose(dumps: Mapping[int, Mapping[str, Any]]) -> Diagnosis:
-    """From the dump of each rank. A dump that is not as PyTorch writes it raises ValueError with its rank."""
-    calls = {rank: _calls(rank, dump) for rank, dump in sorted(dumps.items())}
-    members = _members(dumps, calls)
+def diagnose(raw: Mapping[int, Mapping[str, Any]]) -> Diagnosis:
+    """From the dump of each rank. Raises ValueError for a dump that is not as PyTorch writes it, and where all are empty."""
+    dumps = _placed({rank: parse(rank, dump) for rank, dump in sorted(raw.items())})
+    if not any(dump.calls or dump.peer_calls or dump.status or dump.unplaced for dump in dumps.values()):
+        raise ValueError("the dumps hold no operation at all; run with TORCH_FR_BUFFER_SIZE=2000 to have them recorded")
+    members = _members(dumps)
     names = _names(dumps)
     absent = tuple(sorted({rank for ranks in members.values() for rank in ranks} - set(dumps)))
-    states = {rank: _state(rank, listed, members) for rank, listed in calls.items()}
-    waits = tuple(
-        WaitLine(
-            rank=found.rank, comm=found.wait.comm, kind="torch", name=names.get(found.wait.comm, found.wait.comm),
-            op=found.wait.op, seq=found.wait.seq, phase="", shape="", lacks=found.lacks, site=found.wait.site,
-        )
-        for found in stuck(states, members)
-    )  # fmt: skip
-    mismatches = tuple(sorted(_mismatches(calls, members, names), key=lambda mismatch: mismatch.time_ns))
-    blame = _blame(mismatches[0]) if mismatches else ()
-    return Diagnosis(
-        _text(waits, mismatches, blame, absent), False, tuple(sorted(dumps)), absent, waits, mismatches, blame,
-        _limits(dumps, calls, absent),
-    )  # fmt: skip
+    entered = {
+        group: {rank: dumps[rank].entered(group) for rank in ranks if rank in dumps} for group, ranks in members.items()
+    }
+    open_calls = {rank: _open_calls(dump) for rank, dump in dumps.items()}
+    states = {rank: _state(dump, open_calls[rank], members, entered) for rank, dump in dumps.items()}
+    waits = tuple(_line(found.rank, found.wait, found.lacks, names) for found in stuck(states, members))
+    unfinished = _unfinished(dumps, open_calls, members, entered, names)
+    standing = {group: {rank: calls[group].seq for rank, calls in open_calls.items() if group in calls} for group in members}
+    parted = tuple(mismatches(dumps, members, entered, standing, names))
+    lacked = tuple(sorted({rank for line in unfinished for rank in line.lacks} & set(absent)))
+    blame = parted[0].blame if parted and not parted[0].ended else lacked
+    found = Diagnosis("", False, tuple(dumps), absent, waits, parted, blame, (), unfinished)
+    return replace(found, text=flight_words.text(found), limits=flight_words.limits(dumps, entered, absent, names))
 
 
-def _calls(rank: int, dump: Mapping[str, Any]) -> list[Call]:
-    try:
-        found = [_call(entry) for entry in dump["entries"] if not entry.get("is_p2p")]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(f"rank {rank}: no dump of a Flight Recorder: {type(error).__name__}: {error}") from error
-    return found
+def _placed(dumps: dict[int, FlightDump]) -> dict[int, FlightDump]:
+    """The dumps, with what is known of the default group where its entries are forgotten: each process makes it first."""
+    defaults = {group for dump in dumps.values() for group, described in dump.descriptions.items() if described == DEFAULT}
+    if len(defaults) != 1:
+        return dumps
+    (default,) = defaults
+    for rank, dump in dumps.items():
+        if "0" in dump.unplaced and default not in dump.status:
+            rest = {number: status for number, status in dump.unplaced.items() if number != "0"}
+            dumps[rank] = replace(dump, status={**dump.status, default: dump.unplaced["0"]}, unplaced=rest)
+    return dumps
 
 
-def _call(entry: Mapping[str, Any]) -> Call:
-    return Call(
-        group=str(entry["process_group"][0]),
-        seq=int(entry.get("collective_seq_id", entry.get("seq_id", 0))),
-        name=str(entry["profiling_name"]),
-        size=str(entry.get("input_sizes", "")),
-        state="completed" if entry.get("retired") else str(entry["state"]),
-        time_ns=int(entry.get("time_created_ns", 0)),
-        site=_site(entry.get("frames") or ()),
-    )
-
-
-def _site(frames: Sequence[Mapping[str, Any]]) -> str:
-    """The innermost line that is not PyTorch's."""
-    for frame in frames:
-        if "/torch/" not in str(frame.get("filename", "")):
-            return f"{frame.get('filename')}:{frame.get('line')} in {frame.get('name')}"
-    return ""
-
-
-def _members(dumps: Mapping[int, Mapping[str, Any]], calls: Mapping[int, list[Call]]) -> dict[str, tuple[int, ...]]:
-    """The members of each group: as configured, else those that used it."""
+def _members(dumps: Mapping[int, FlightDump]) -> dict[str, tuple[int, ...]]:
+    """The members of each group: as configured, else those that used it; of the default group every rank."""
     found: dict[str, set[int]] = defaultdict(set)
+    seen: set[tuple[str, int]] = set()
     for dump in dumps.values():
-        config = dump.get("pg_config")
-        for group, about in config.items() if isinstance(config, dict) else ():
-            if ranks := _ranks(about):
-                found[str(about.get("name", group))] |= set(ranks)
-    configured = set(found)
-    for rank, listed in calls.items():
-        for call in listed:
-            found[call.group].add(rank)
-    for group in set(_worlds(dumps)) - configured:
-        found[group] |= set(dumps)  # gloo does not say who its members are; the default group has every rank
+        for group, ranks in dump.members.items():
+            if (group, id(ranks)) not in seen:  # every rank writes down the same long lists
+                seen.add((group, id(ranks)))
+                found[group] |= set(ranks)
+    configured = {group for group, ranks in found.items() if ranks}
+    for rank, dump in dumps.items():
+        for group in {*dump.calls, *dump.status, *(call.group for call in dump.peer_calls)}:
+            found[group].add(rank)
+    world = {rank for dump in dumps.values() for rank in dump.world}
+    for dump in dumps.values():
+        for group, described in dump.descriptions.items():
+            if described == DEFAULT and group not in configured:  # gloo does not say who the members of a group are
+                found[group] |= world or set(range(max(dumps) + 1))
     return {group: tuple(sorted(ranks)) for group, ranks in found.items() if ranks}
 
 
-def _worlds(dumps: Mapping[int, Mapping[str, Any]]) -> Iterator[str]:
+def _names(dumps: Mapping[int, FlightDump]) -> dict[str, str]:
+    """What each group is called. Groups of one description, as the tensor-parallel ones of a job, are told apart."""
+    described: dict[str, str] = {}
     for dump in dumps.values():
-        for entry in dump["entries"]:
-            group = entry["process_group"]
-            if len(group) > 1 and group[1] == "default_pg":
-                yield str(group[0])
+        for group, text in dump.descriptions.items():
+            if text not in UNDESCRIBED:
+                described.setdefault(group, text)
+    often = Counter(described.values())
+    groups = {group for dump in dumps.values() for group in dump.descriptions}
+    return {
+        group: f"group {group}" if group not in described
+        else described[group] if often[described[group]] == 1
+        else f"{described[group]} (group {group})"
+        for group in groups
+    }  # fmt: skip
 
 
-def _ranks(about: Any) -> list[int]:
-    listed = about.get("ranks", []) if isinstance(about, dict) else []
-    if isinstance(listed, str):
-        try:
-            listed = ast.literal_eval(listed)
-        except (ValueError, SyntaxError):
-            listed = []
-    return [rank for rank in listed if isinstance(rank, int)] if isinstance(listed, (list, tuple)) else []
+def _open_calls(dump: FlightDump) -> dict[str, Call]:
+    """By group the first collective from which the rank has not come out.
 
-
-def _names(dumps: Mapping[int, Mapping[str, Any]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for dump in dumps.values():
-        for entry in dump.get("entries", ()):
-            group = entry["process_group"]
-            described = str(group[1]) if len(group) > 1 and group[1] not in ("", "undefined") else ""
-            found[str(group[0])] = described or f"group {group[0]}"
+    A rank whose backend never says that a collective has ended is taken to be in the last one only.
+    """
+    waiting = [call for calls in dump.calls.values() for call in calls if not call.done]
+    if not dump.says:
+        waiting = [max(waiting, key=lambda call: call.time_ns)] if waiting else []
+    found: dict[str, Call] = {}
+    for call in waiting:
+        found.setdefault(call.group, call)
+    for group, status in dump.status.items():
+        listed = max((call.seq for call in dump.calls.get(group, ())), default=0)
+        if group not in found and status.enqueued > max(status.completed, listed, 0):
+            found[group] = Call(group, status.enqueued, FORGOTTEN, "", False, 0, "")
     return found
 
 
-def _state(rank: int, calls: list[Call], members: Mapping[str, Sequence[int]]) -> RankState:
-    """The rank as its dump shows it: what it entered, and in which of its groups it has not come out again.
-
-    Backends that never say that a collective has ended (gloo) are taken to be in the last one only.
-    """
-    state = RankState(rank)
-    for call in calls:
-        state.entered[call.group] = max(state.entered.get(call.group, 0), call.seq)
-    says = any(call.state in DONE for call in calls)
-    waiting = [call for call in calls if call.state not in DONE]
-    if not says:
-        waiting = waiting[-1:]
-    for number, group in enumerate(dict.fromkeys(call.group for call in waiting)):
-        first = next(call for call in waiting if call.group == group)
-        state.waiters[number] = Wait(group, first.seq, first.name, Need.ALL, -1, 0, first.time_ns, "", "", site=first.site)
+def _state(
+    dump: FlightDump,
+    waiting: Mapping[str, Call],
+    members: Mapping[str, Sequence[int]],
+    entered: Mapping[str, Mapping[int, int | None]],
+) -> RankState:
+    """The rank as its dump shows it: what it entered, and in which of its groups it has not come out again."""
+    state = RankState(dump.rank)
+    for group in members:
+        reached = entered[group].get(dump.rank, 0)
+        state.entered[group] = FAR if reached is None else reached
+    for number, call in enumerate(waiting.values()):
+        state.waiters[number] = _wait(call)
     if not state.waiters:
         state.waiters[0] = None  # it was doing something else
     return state
 
 
-def _mismatches(
-    calls: Mapping[int, list[Call]], members: Mapping[str, Sequence[int]], names: Mapping[str, str]
-) -> list[Mismatch]:
-    """Of each group the first. What a rank's ring no longer holds is not held against it."""
-    found: list[Mismatch] = []
-    for group, ranks in sorted(members.items()):
-        by_rank = {rank: {call.seq: call for call in calls[rank] if call.group == group} for rank in ranks if rank in calls}
-        first = max((min(listed) for listed in by_rank.values() if listed), default=0)
-        last = max((max(listed) for listed in by_rank.values() if listed), default=-1)
-        for seq in range(first, last + 1):
-            here = {rank: listed[seq] for rank, listed in by_rank.items() if seq in listed}
-            missing = tuple(rank for rank, listed in by_rank.items() if seq > max(listed, default=0))
-            entered: dict[str, list[int]] = defaultdict(list)
-            for rank, call in sorted(here.items()):
-                entered[call.token + (f" at {call.site}" if call.site and len(here) else "")].append(rank)
-            if here and (missing or len({call.token for call in here.values()}) > 1):
-                time_ns = min(call.time_ns for call in here.values())
-                found.append(Mismatch(names.get(group, group), seq, dict(entered), missing, time_ns))
-                break
-    return found
+def _wait(call: Call) -> Wait:
+    return Wait(call.group, call.seq, call.name, Need.ALL, -1, 0, call.time_ns, "", "", site=call.site)
 
 
-def _blame(mismatch: Mismatch) -> tuple[int, ...]:
-    """Who had not come; else the smallest group."""
-    if mismatch.missing:
-        return mismatch.missing
-    return min((len(ranks), tuple(ranks)) for ranks in mismatch.entered.values())[1]
+def _line(rank: int, wait: Wait, lacks: tuple[int, ...], names: Mapping[str, str]) -> WaitLine:
+    return WaitLine(
+        rank=rank, comm=wait.comm, kind="torch", name=names.get(wait.comm, wait.comm), op=wait.op, seq=wait.seq, phase="",
+        shape="", lacks=lacks, site=wait.site,
+    )  # fmt: skip
 
 
-def _text(waits: Sequence[WaitLine], mismatches: Sequence[Mismatch], blame: Sequence[int], absent: Sequence[int]) -> str:
-    parts: list[str] = []
-    if mismatches:
-        parts.append(f"First difference, in {mismatches[0].text}.")
-    if waits:
-        parts.append(f"If the dumps held together, {words.knot_text(waits)}, for ever.")
-    if absent:
-        parts.append(f"No dump of {words.ranks_text(absent)}: whether they still come is not known.")
-    return " ".join(parts) or "All ranks entered the same collectives; nothing points to a hang."
+def _unfinished(
+    dumps: Mapping[int, FlightDump],
+    open_calls: Mapping[int, Mapping[str, Call]],
+    members: Mapping[str, Sequence[int]],
+    entered: Mapping[str, Mapping[int, int | None]],
+    names: Mapping[str, str],
+) -> tuple[WaitLine, ...]:
+    """Each operation that a rank has begun and not ended, with the members that are not known to have come to it."""
+    lacking: dict[tuple[str, int], tuple[int, ...]] = {}
 
+    def lacks(group: str, seq: int) -> tuple[int, ...]:
+        if (group, seq) not in lacking:
+            reached = {rank: entered[group].get(rank, 0) for rank in members[group]}
+            lacking[group, seq] = tuple(rank for rank, last in reached.items() if last is not None and last < seq)
+        return lacking[group, seq]
 
-def _limits(
-    dumps: Mapping[int, Mapping[str, Any]], calls: Mapping[int, list[Call]], absent: Sequence[int]
-) -> tuple[str, ...]:
     found = [
-        "dumps are not taken at one moment: a rank may have gone on since",
-        "MPI, replayed graphs and stores are not in them",
+        _line(rank, _wait(call), lacks(call.group, call.seq), names)
+        for rank, calls in open_calls.items()
+        for call in calls.values()
     ]
-    if any(listed and not any(call.state in DONE for call in listed) for listed in calls.values()):
-        found.append("their backend does not say which collectives have ended")
-    if any(entry.get("is_p2p") for dump in dumps.values() for entry in dump.get("entries", ())):
-        found.append("point-to-point operations are not followed")
-    if absent:
-        found.append(f"there is no dump of {words.ranks_text(absent)}")
-    return tuple(found)
+    peers = [
+        _line(rank, _wait(call), (), names)
+        for rank, dump in dumps.items()
+        if (call := next((call for call in dump.peer_calls if not call.done), None))
+    ]
+    return (*found, *peers)

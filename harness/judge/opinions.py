@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lockstep.harness.judge import words
+from lockstep.harness.judge.flight_dump import group_of, number_of, text_of
 from lockstep.harness.judge.verdict import Blame, Finding
 from lockstep.harness.vocabulary import FindingKind
 
@@ -23,7 +24,7 @@ def opinions(
         lambda: flight_opinion(flights, blame),
     ]
     for opinion in asked:
-        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+        with contextlib.suppress(AttributeError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
             found.append(opinion())
     return [finding for finding in found if finding is not None]
 
@@ -55,12 +56,14 @@ def flight_opinion(dumps: Mapping[int, Mapping[str, Any]], blame: Blame | None) 
     last: dict[str, dict[int, tuple[int, str]]] = defaultdict(dict)
     for rank, dump in sorted(dumps.items()):
         for group in dump.get("pg_config", ()):  # a rank without entries is a member all the same
-            last[str(group)][rank] = (0, "nothing")
+            if group:  # gloo's one has no name, and nothing is ever entered in it
+                last[text_of(group, "pg_config")][rank] = (0, "nothing")
         for entry in dump.get("entries", ()):
-            group = str((entry.get("process_group") or ("?",))[0])
-            number = int(entry.get("collective_seq_id", entry.get("seq_id", 0)))
+            group = group_of(entry, "entries")[0]
+            number = number_of(entry.get("collective_seq_id", entry.get("seq_id", 0)), "collective_seq_id")
             if number >= last[group].get(rank, (-1, ""))[0]:
-                last[group][rank] = (number, f"{entry.get('profiling_name', '?')} #{number} {entry.get('state', '?')}")
+                name, state = (text_of(entry.get(key, "?"), key) for key in ("profiling_name", "state"))
+                last[group][rank] = (number, f"{name} #{number} {state}")
     lines: list[str] = []
     named: set[int] = set()
     for group, by_rank in sorted(last.items()):

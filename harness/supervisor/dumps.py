@@ -14,6 +14,7 @@ from pathlib import Path
 
 RAS_PROTOCOL = 2  # of NCCL 2.24 and later
 RAS_TIMEOUT_S = 5.0
+RAS_LONGEST_BYTES = 64 << 20  # whatever answers there may not be NCCL, and may never stop
 DUMP_TIMEOUT_S = 12.0  # PyTorch looks at its pipe now and then; 5 s were seen
 FLIGHT_EVENTS = "2000"
 PIPE, DUMP = "flight-pipe-", "flight-dump-"
@@ -68,18 +69,36 @@ def flight_recorder(folder: Path, rank: int) -> bytes | None:
 
 
 def ras(address: str, timeout_s: float = RAS_TIMEOUT_S) -> bytes | None:
-    """The status of all NCCL communicators of the job as JSON; None where nobody answers at `address` (host:port)."""
+    """The status of all NCCL communicators of the job as JSON; None where nobody answers at `address` (host:port).
+
+    Takes no more than twice `timeout_s` in all: NCCL itself may wait once for ranks that are silent.
+    """
     host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + 2 * timeout_s
     with contextlib.suppress(OSError, ValueError):
         with socket.create_connection((host, int(port)), timeout_s) as connection:
-            connection.settimeout(timeout_s)
-            stream = connection.makefile("rwb")
             for request in (f"CLIENT PROTOCOL {RAS_PROTOCOL}", f"TIMEOUT {int(timeout_s)}", "SET FORMAT json"):
-                stream.write(request.encode() + b"\n")
-                stream.flush()
-                if stream.readline().startswith(b"ERROR"):
+                connection.sendall(request.encode() + b"\n")
+                answer = _receive(connection, deadline, b"\n")
+                if answer.startswith(b"ERROR") or not answer:
                     return None  # an NCCL before 2.28.7 has no JSON
-            stream.write(b"VERBOSE STATUS\n")
-            stream.flush()
-            return stream.read() or None
+            connection.sendall(b"VERBOSE STATUS\n")
+            return _receive(connection, deadline) or None
     return None
+
+
+def _receive(connection: socket.socket, deadline: float, end: bytes = b"") -> bytes:
+    """All that comes until `end`, or until the other side closes. Raises TimeoutError and ValueError for what never does."""
+    found = bytearray()
+    while not (end and found.endswith(end)):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        part = connection.recv(1 << 16)
+        if not part:
+            break
+        found += part
+        if len(found) > RAS_LONGEST_BYTES:
+            raise ValueError("not the status of NCCL's communicators")
+    return bytes(found)

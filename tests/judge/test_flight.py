@@ -63,3 +63,76 @@ def test_no_dump() -> None:
     """What is no dump is refused with its rank."""
     with pytest.raises(ValueError, match="rank 1: no dump"):
         diagnose({0: dump(DONE), 1: {"entries": [{"state": "x"}]}})
+
+
+def gloo(last: int, completed: int, group: str = "0", first: int = 1) -> dict[str, Any]:
+    """A dump of a ring that still holds the collectives from `first` on, as gloo writes it: nothing is ever completed."""
+    found = dump(*((group, seq, "all_reduce", "scheduled") for seq in range(first, last + 1)))
+    for number, entry in enumerate(found["entries"], first - 1):
+        entry.update(profiling_name="gloo:all_reduce", record_id=number, pg_id=int(group), retired=False)
+    found["pg_status"] = {group: {"last_enqueued_collective": last, "last_completed_collective": completed}}
+    return found
+
+
+def test_status_says_what_has_ended() -> None:
+    """gloo completes no entry: what lies below the number that its status calls completed has ended."""
+    assert diagnose({0: gloo(3, 3), 1: gloo(3, 3)}).word == "nothing found"
+    found = diagnose({0: gloo(3, 2), 1: gloo(3, 2)})
+    assert (found.word, found.hangs, [line.seq for line in found.unfinished]) == ("waiting", True, [3, 3])
+
+
+def test_forgotten_ring_is_not_behind() -> None:
+    """A rank whose ring holds only another group's entries is behind where its status says so, and nowhere else."""
+    full = gloo(90, 90, group="1", first=80)
+    told = {**full, "pg_status": {**full["pg_status"], "0": {"last_enqueued_collective": 2, "last_completed_collective": 2}}}
+    assert diagnose({0: told, 1: gloo(2, 2)}).word == "nothing found"
+    ended = [{**entry, "retired": True} for entry in full["entries"]]
+    untold = diagnose({0: {**full, "entries": ended, "pg_status": {}}, 1: gloo(2, 1)})
+    assert not untold.mismatches
+    assert any("no longer hold how far rank 0 came in default_pg" in limit for limit in untold.limits)
+    behind = {
+        **full,
+        "pg_status": {**full["pg_status"], "0": {"last_enqueued_collective": 1, "last_completed_collective": 1}},
+    }
+    assert diagnose({0: behind, 1: gloo(2, 1)}).blame == (0,)
+
+
+def test_status_without_an_entry_is_a_wait() -> None:
+    """A rank that its status shows in a collective of which the ring has lost the entry stands there all the same."""
+    full = gloo(90, 90, group="1", first=80)
+    lost = {**full, "pg_status": {**full["pg_status"], "0": {"last_enqueued_collective": 2, "last_completed_collective": 1}}}
+    found = diagnose({0: lost, 1: gloo(2, 1)})
+    assert {(line.rank, line.seq) for line in found.unfinished} == {(0, 2), (1, 2)}
+
+
+def test_who_is_only_late_is_no_hang() -> None:
+    """A root that went ahead, and came out, waits for nobody: that others have not come yet is no difference."""
+    assert diagnose({0: dump(DONE, ("0", 2, "broadcast", "completed")), 1: dump(DONE)}).word == "nothing found"
+
+
+def test_difference_that_ended_is_no_hang() -> None:
+    """Operations that PyTorch pairs under two names have ended: they are told, and nothing hangs for them."""
+    one, other = dump(("0", 1, "all_gather", "completed")), dump(("0", 1, "_all_gather_base", "completed"))
+    found = diagnose({0: one, 1: other})
+    assert (found.word, [mismatch.ended for mismatch in found.mismatches]) == ("nothing found", [True])
+
+
+def test_unfinished_peer_operation_is_told() -> None:
+    """A rank in a send or receive is not followed, and is not passed over either."""
+    waits = dump(DONE)
+    waits["entries"].append({**waits["entries"][0], "is_p2p": True, "state": "started", "profiling_name": "nccl:recv 0<-1"})
+    found = diagnose({0: waits, 1: dump(DONE)})
+    assert (found.word, found.unfinished[0].op) == ("waiting", "nccl:recv 0<-1")
+
+
+def test_groups_of_one_description_are_told_apart() -> None:
+    """Two groups that are both called tp are named with their own names."""
+    one = dump(("1", 1, "all_reduce", "started"), ("2", 1, "barrier", "completed"))
+    one["entries"][1]["process_group"] = ["2", "tp"]
+    assert "tp (group 1)" in diagnose({0: one, 1: dump(DONE)}).text
+
+
+def test_order_in_time_and_size_of_a_gap_do_not_matter() -> None:
+    """Numbers of collectives that lie far apart cost nothing."""
+    far = dump(("0", 1, "all_reduce", "completed"), ("0", 10**12, "all_reduce", "started"))
+    assert diagnose({0: far, 1: far}).word == "waiting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -55,6 +56,30 @@ def test_ras_that_is_old_or_absent() -> None:
     assert dumps.ras(address) is None
     assert dumps.ras("127.0.0.1:1", 1.0) is None
     assert dumps.ras("nonsense") is None
+
+
+@pytest.mark.parametrize("part", [b" ", b" " * (1 << 20)])
+def test_ras_that_never_stops(part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers for ever, a byte now and then or without a pause, is left by time or by size."""
+    monkeypatch.setattr(dumps, "RAS_LONGEST_BYTES", 8 << 20)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def work() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                for _ in range(3):
+                    connection.recv(4096)
+                    connection.sendall(b"OK\n")
+                while True:
+                    connection.sendall(part)
+                    time.sleep(0.0 if len(part) > 1 else 0.05)
+
+    threading.Thread(target=work, daemon=True).start()
+    began = time.monotonic()
+    assert dumps.ras(f"127.0.0.1:{listener.getsockname()[1]}", 1.0) is None
+    assert time.monotonic() - began < 30.0
+    listener.close()
 
 
 def test_flight_recorder_is_dumped_through_its_pipe(tmp_path: Path) -> None:
@@ -136,7 +161,11 @@ def test_a_strange_dump_loses_no_verdict(status: dict[str, Any]) -> None:
     """What is not as its tool writes it has no opinion, and does not take the other tool's away."""
     good = {0: {"entries": [{"process_group": ("0",), "collective_seq_id": 1}]}}
     assert [finding.facts["tool"] for finding in opinions(status, good, {}, BLAME)] == ["PyTorch's Flight Recorder"]
-    assert opinions(status, {0: {"entries": [{"collective_seq_id": "x"}]}}, {}, BLAME) == []
+    numbers: list[Any] = ["x", float("inf"), None, [[[]]]]
+    for number in numbers:
+        strange = {"process_group": ("0",), "collective_seq_id": number}
+        assert opinions(status, {0: {"entries": [strange]}}, {}, BLAME) == []
+    assert read_json(b'{"a":' + b"[" * 100_000) == {}
 
 
 def test_flight_opinion_is_compared() -> None:
