@@ -13,11 +13,11 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from lockstep.harness.channel.bootstrap import TOKEN
+from lockstep.harness.channel.messages import Hello, News
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host import processes
 from lockstep.harness.judge.verdict import Verdict
@@ -64,9 +64,9 @@ class Measured(Watchdog):
 
     all_reported_s = 0.0
 
-    def _take(self, head: Head, number: int, message: dict[str, Any]) -> None:
+    def _take(self, head: Head, number: int, message: News) -> None:
         super()._take(head, number, message)
-        if message["type"] == "hello":
+        if isinstance(message, Hello):
             self.all_reported_s = time.monotonic() - self.started_s
 
     def _judge(self, head: Head, job: Job) -> Verdict:

@@ -14,8 +14,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from lockstep.harness.channel.messages import Delta, FromSupervisor, Hello, News
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.job import Job
@@ -49,7 +49,7 @@ class Measured(Watchdog):
     def _judge(self, head: Head, job: Job) -> Verdict:
         receive = head.receive
 
-        def counted(timeout_ms: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        def counted(timeout_ms: int) -> Iterator[tuple[int, FromSupervisor]]:
             for item in receive(timeout_ms):
                 self.messages += 1
                 yield item
@@ -60,12 +60,12 @@ class Measured(Watchdog):
         self.messages_to_verdict = self.messages
         return verdict
 
-    def _take(self, head: Head, number: int, message: dict[str, Any]) -> None:
+    def _take(self, head: Head, number: int, message: News) -> None:
         super()._take(head, number, message)
         now = time.monotonic()
-        if message["type"] == "hello":
+        if isinstance(message, Hello):
             self.hellos.append(now)
-        elif message["type"] == "delta":
+        elif isinstance(message, Delta):
             if not self.deltas:
                 self.cpu["first delta"] = time.process_time()
             self.deltas.append(now)

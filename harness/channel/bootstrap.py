@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-PROTOCOL = 2  # of the plan and of the messages
+PROTOCOL = 3  # of the plan and of the messages
 PLAN = "LOCKSTEP_PLAN"  # environment of a supervisor; not handed on to the engine, since it holds the keys
 STATE = (
     "LOCKSTEP_STATE"  # environment of the ranks: a folder that stays between the launches of a case; made by who needs it

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("harness", "engines")
@@ -19,7 +19,25 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TIME = Path("/proc/self/ns/time")  # a namespace may have a monotonic clock of its own
 
 
-def identity() -> dict[str, Any]:
+class Identity(TypedDict):
+    """What tells one process of Lockstep from others."""
+
+    host: str
+    machine: str  # tells its host from others
+    clock: str  # tells its clock from others
+    versions: dict[str, str]
+    code: str
+    root: str
+
+
+class Clocks(TypedDict):
+    """Both clocks of a process, read at one moment."""
+
+    monotonic_ns: int
+    wall_ns: int
+
+
+def identity() -> Identity:
     """Host, machine, clock, code and versions of this process."""
     return {
         "host": os.uname().nodename,
@@ -31,7 +49,7 @@ def identity() -> dict[str, Any]:
     }
 
 
-def clocks() -> dict[str, int]:
+def clocks() -> Clocks:
     """Both clocks of this process, in ns, read at one moment."""
     return {"monotonic_ns": time.monotonic_ns(), "wall_ns": time.time_ns()}
 

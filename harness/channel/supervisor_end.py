@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 import time
-from typing import Any
 
 import zmq
 
-from lockstep.harness.channel import codec
 from lockstep.harness.channel.bootstrap import Plan
+from lockstep.harness.channel.codec import FRAME_MOST, FormatError, decode_from_watchdog, encode
+from lockstep.harness.channel.message_base import ToWatchdog
+from lockstep.harness.channel.messages import FromWatchdog, SupervisorBeat
 from lockstep.harness.channel.pacing import beat_s
 
 CONNECT_S = 60.0
@@ -37,6 +38,7 @@ class Line:
         self._socket.curve_publickey = plan.public_key.encode()
         self._socket.curve_secretkey = plan.secret_key.encode()
         self._socket.linger = 2000
+        self._socket.maxmsgsize = FRAME_MOST  # whoever answers at that address may not fill this host's memory
         self._socket.handshake_ivl = HANDSHAKE_MS
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
         self._socket.connect(plan.endpoint)
@@ -44,21 +46,25 @@ class Line:
         self._silence_s = plan.silence_s
         self._beat_s = beat_s(plan.world, plan.silence_s)
         self.sent = 0  # messages
+        self.unreadable = 0  # what came and was no message
         self._connected = self._disconnected = False
         self._attempts = 0
         self._poller = zmq.Poller()
         for socket in (self._socket, self._monitor):
             self._poller.register(socket, zmq.POLLIN)
-        self._waiting: list[dict[str, Any]] = []  # came while there was no room to send
+        self._waiting: list[FromWatchdog] = []  # came while there was no room to send
         now = time.monotonic()
         self._started = self._heard = self._spoke = now
 
-    def send(self, kind: str, **fields: Any) -> None:
-        """Queue one message. A watchdog that does not read is waited for, until it is lost: raises LostError."""
-        raw = codec.encode(kind, **fields)
+    def send(self, message: ToWatchdog) -> None:
+        """Queue one message. A watchdog that does not read is waited for, until it is lost: raises LostError.
+
+        Raises FormatError when it is longer than any may be.
+        """
+        frames = encode(message)
         while True:
             try:
-                self._socket.send(raw, zmq.NOBLOCK)
+                self._socket.send_multipart(frames, zmq.NOBLOCK)
                 break
             except zmq.Again:
                 self._hear()
@@ -68,7 +74,7 @@ class Line:
         self.sent += 1
         self._spoke = time.monotonic()
 
-    def receive(self, timeout_ms: int) -> list[dict[str, Any]]:
+    def receive(self, timeout_ms: int) -> list[FromWatchdog]:
         """The messages that came within `timeout_ms`. Raises LostError."""
         # One call for both: hundreds of supervisors of one host do this a hundred times a second.
         if self._poller.poll(0 if self._waiting else timeout_ms):
@@ -76,14 +82,18 @@ class Line:
             self._look()
         self._check()
         if time.monotonic() - self._spoke > self._beat_s:
-            self.send("beat")
+            self.send(SupervisorBeat())
         found, self._waiting = self._waiting, []
         return found
 
     def _hear(self) -> None:
         while self._socket.poll(0):
-            self._waiting.append(codec.decode(self._socket.recv()))
+            raw = b"".join(self._socket.recv_multipart())
             self._heard = time.monotonic()
+            try:
+                self._waiting.append(decode_from_watchdog(raw))
+            except FormatError:
+                self.unreadable += 1
 
     def _look(self) -> None:
         """Whether the connection has come or gone."""

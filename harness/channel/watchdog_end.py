@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from lockstep.harness.channel import codec
 from lockstep.harness.channel.bootstrap import SILENCE_S
+from lockstep.harness.channel.codec import FRAME_MOST, MESSAGE_BYTES, FormatError, decode_from_supervisor, encode
+from lockstep.harness.channel.message_base import ToSupervisor
+from lockstep.harness.channel.messages import FromSupervisor, Hello, WatchdogBeat
 from lockstep.harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, round_s
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
 
+SURPLUS = 100  # supervisors that have no place are told to end, so many of them more than have one
 BACKLOG = 4096  # connections that wait to be accepted; the kernel's net.core.somaxconn counts when it is less
-_AT_ONCE, _WITH_MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)  # numbers: an operation on zmq's enums takes longer than a send
+# Numbers: an operation on zmq's enums takes longer than a send.
+_AT_ONCE, _WITH_MORE, _MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE), int(zmq.RCVMORE)
 _MONITOR = "inproc://closed"
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
@@ -55,6 +59,7 @@ class Head:
         self._socket.curve_secretkey = server_secret
         self._socket.curve_publickey = server_public
         self._socket.linger = 1000
+        self._socket.maxmsgsize = FRAME_MOST  # else whoever connects, with a key or without, may fill this host's memory
         self._socket.backlog = BACKLOG  # all come at once
         self._socket.handshake_ivl = HANDSHAKE_MS  # ... and wait for their turn
         self._socket.monitor(_MONITOR, zmq.EVENT_DISCONNECTED)
@@ -68,6 +73,10 @@ class Head:
         self._peers = peers
         self._connections: dict[int, int] = {}  # descriptor -> rank
         self._closed: list[int] = []  # ranks whose connections have closed, and nobody has been told
+        self._refused: list[bytes] = []  # the routes of supervisors that have no place here; they are told to end too
+        self.refusal = ""  # why the first of them was refused: the case cannot be judged
+        self._unread: set[int] = set()
+        self.unreadable: Counter[int] = Counter()  # by rank, what came and was no message; -1: from nobody that is known
         self._beat = 0.0
         self._beat_s = beat_s(peers, silence_s)
         self._round_s = round_s(peers)
@@ -83,8 +92,8 @@ class Head:
         self._auth.stop()
         self._context.term()
 
-    def receive(self, timeout_ms: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The messages that came within `timeout_ms`, each with its rank.
+    def receive(self, timeout_ms: int) -> Iterator[tuple[int, FromSupervisor]]:
+        """The messages that came within `timeout_ms`, each with its rank. What is no message is counted and left out.
 
         Where there are many peers, those that come within a round; but no more than one round's, lest nobody looks at them.
         """
@@ -103,25 +112,77 @@ class Head:
                     break
                 continue
             wait = 0
-            if len(self._routes) < self._peers:
-                frame = self._socket.recv(copy=False)
-                message = codec.decode(frame.bytes)
-                if message["type"] == "hello":
-                    self._welcome(message["rank"], route, frame.get(zmq.SRCFD))
-            else:
-                message = codec.decode(self._socket.recv())
-            if route in self._ranks:
+            message = self._read(route)
+            if message is not None:
                 yield self._ranks[route], message
             if time.monotonic() - began > MOST_ROUND_S:
                 break
         self.listening.round(time.monotonic(), drained)
 
-    def _welcome(self, rank: int, route: bytes, descriptor: int) -> None:
+    def _read(self, route: bytes) -> FromSupervisor | None:
+        """The message behind a route; None when it is none, or not of a rank's supervisor."""
+        rank = self._ranks.get(route, -1)
+        descriptor = -1
+        if rank >= 0:
+            raw = self._socket.recv()
+        else:
+            frame = self._socket.recv(copy=False)
+            descriptor, raw = int(frame.get(zmq.SRCFD)), frame.bytes
+        if self._socket.getsockopt(_MORE):
+            raw = self._rest(raw)
+        try:
+            message = decode_from_supervisor(raw)
+        except FormatError:
+            self.unreadable[rank] += 1
+            if rank >= 0:
+                self._unread.add(rank)
+            return None
+        if rank >= 0:
+            if isinstance(message, Hello):  # a second one
+                self.refuse(rank, message)
+                return None
+            return message
+        welcome = isinstance(message, Hello) and self._welcome(message.rank, route, descriptor)
+        return message if welcome else None
+
+    def refuse(self, rank: int, message: FromSupervisor) -> None:
+        """What a known supervisor may not say, or not yet, counts like what is no message."""
+        self.unreadable[rank] += 1
+        self._unread.add(rank)
+
+    def unread(self) -> set[int]:
+        """The ranks of whose supervisors something came since the last call that was no message."""
+        found, self._unread = self._unread, set()
+        return found
+
+    def _rest(self, first: bytes) -> bytes:
+        """A message that came in several frames; of one that is too long only so much that it is no message."""
+        parts, size = [first], len(first)
+        while self._socket.getsockopt(_MORE):
+            part = self._socket.recv()
+            size += len(part)
+            if size <= MESSAGE_BYTES:
+                parts.append(part)
+        return b"".join(parts) if size <= MESSAGE_BYTES else b""
+
+    def _welcome(self, rank: int, route: bytes, descriptor: int) -> bool:
+        """Whether there is a place for a supervisor that says that it is this rank."""
+        if rank >= self._peers or rank in self._routes:
+            # Never in the place of the first: that one's rank would be judged by what another does.
+            if rank in self._routes:
+                why = f"two supervisors say that they are rank {rank}: the launcher has started it twice"
+            else:
+                why = f"a supervisor says that it is rank {rank} of {self._peers}: the launcher has started too many"
+            self.refusal = self.refusal or why
+            if route not in self._refused and len(self._refused) < self._peers + SURPLUS:
+                self._refused.append(route)
+            return False
         self._routes[rank] = route
         self._ranks[route] = rank
         # What closed before this one came may have had the same descriptor: a handshake that took too long, say.
         self._note_closed()
         self._connections[descriptor] = rank
+        return True
 
     def closed(self) -> list[int]:
         """The ranks whose connections have closed since the last call.
@@ -144,23 +205,27 @@ class Head:
         """Whether any supervisor has said hello."""
         return bool(self._routes)
 
-    def send(self, rank: int, kind: str, **fields: Any) -> None:
+    def send(self, rank: int, message: ToSupervisor) -> None:
         """One message to a rank's supervisor; nothing when it has never said hello."""
-        self.send_to((rank,), kind, **fields)
+        self.send_to((rank,), message)
 
-    def send_all(self, kind: str, **fields: Any) -> None:
-        """One message to every supervisor."""
-        self.send_to(self._routes, kind, **fields)
+    def send_all(self, message: ToSupervisor) -> None:
+        """One message to every supervisor; also to those that were refused, which are to end like the others."""
+        self.send_to(self._routes, message)
+        for route in self._refused:
+            self._socket.send_multipart([route, *encode(message)])
 
-    def send_to(self, ranks: Iterable[int], kind: str, **fields: Any) -> None:
+    def send_to(self, ranks: Iterable[int], message: ToSupervisor) -> None:
         """The same message to several."""
-        raw = codec.encode(kind, **fields)
+        frames = encode(message)
         for rank in ranks:
             if rank in self._routes:
                 self._socket.send(self._routes[rank], _WITH_MORE)
-                self._socket.send(raw)
+                for frame in frames[:-1]:
+                    self._socket.send(frame, _WITH_MORE)
+                self._socket.send(frames[-1])
 
     def _send_beat(self) -> None:
         if time.monotonic() - self._beat > self._beat_s:
             self._beat = time.monotonic()
-            self.send_all("beat")
+            self.send_all(WatchdogBeat())

@@ -11,7 +11,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import FOLDER, TOKEN, read_plan
 from lockstep.harness.channel.pacing import crowding, gather_s
@@ -19,6 +19,7 @@ from lockstep.harness.host import processes
 from lockstep.harness.launch.open_files import give_back
 
 if TYPE_CHECKING:
+    from lockstep.harness.channel.messages import Question
     from lockstep.harness.channel.supervisor_end import Line
     from lockstep.harness.supervisor.host_setup import HostSetup
     from lockstep.harness.supervisor.pmix import HeldConnections
@@ -50,6 +51,10 @@ class Service(ABC):
         give_back(environ)
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
+        if self.number >= self.plan.world:
+            from lockstep.harness.supervisor.surplus import turn_away
+
+            turn_away(self.plan, self.number)
         self.environ = environ
         self.node: HostSetup | None = None  # where others than the watchdog's host may be in the case
         self.leftovers: Leftovers | None = None
@@ -79,16 +84,16 @@ class Service(ABC):
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
         from lockstep.harness.channel.identity import clocks, identity
+        from lockstep.harness.channel.messages import Hello
         from lockstep.harness.channel.supervisor_end import Line, LostError
         from lockstep.harness.supervisor.host_setup import route_to
 
         line = Line(self.plan)
-        who = {"rank": self.number, "pid": self.child.pid, "supervisor": os.getpid(), **identity()}
         address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
         if self.leftovers and self.first_here and self.plan.spec.get("device") != "cpu":
             self.leftovers.note_gpus()
         try:
-            line.send("hello", **who, address=address, **clocks())
+            line.send(Hello(self.number, self.child.pid, os.getpid(), **identity(), address=address, **clocks()))
             while self._serve(line):
                 pass
         except LostError as lost:
@@ -101,6 +106,9 @@ class Service(ABC):
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
+        from lockstep.harness.channel import messages
+        from lockstep.harness.channel.message_base import never
+
         if self.connections:
             self.connections.look(lambda: processes.descendants(os.getpid()))
         if time.monotonic() >= self.next_forward:
@@ -112,18 +120,28 @@ class Service(ABC):
             self.next_scan = time.monotonic() + self.scan_s
             self.scan(line)
         for message in line.receive(self.poll_ms):
-            kind = message["type"]
-            if kind == "end":
-                self._say_bye(line, keep=message["keep"])
-                return False
-            if kind == "call":
-                # What has happened up to now comes before the answer.
-                self.forward(line)
-                line.send("here", number=message["number"])
-            elif kind == "time":
-                line.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
-            else:
-                self.answer(line, message)
+            match message:
+                case messages.End():
+                    self._say_bye(line, message.keep)
+                    return False
+                case messages.Call():
+                    # What has happened up to now comes before the answer.
+                    self.forward(line)
+                    line.send(messages.Here(message.number))
+                case messages.ReadClock():
+                    line.send(messages.ClockRead(message.asked_ns, time.monotonic_ns()))
+                case (
+                    messages.Confirm()
+                    | messages.Acknowledge()
+                    | messages.TakeDumps()
+                    | messages.TakeStacks()
+                    | messages.Release()
+                ):
+                    self.answer(line, message)
+                case messages.WatchdogBeat() | messages.Look() | messages.Leave():
+                    pass  # it was heard; the others come after `End` only
+                case _:
+                    never(message)
         return True
 
     def _say_bye(self, line: Line, keep: bool) -> None:
@@ -131,21 +149,23 @@ class Service(ABC):
 
         A launcher kills the others of a host when the first of them leaves: none may, before all have cleaned up.
         """
+        from lockstep.harness.channel.messages import Bye, Leave, LeftOnHost, Look, StateFile
+
         self.close()
         self.forward(line)
         if self.node and self.first_here and not keep:
             for path, data in self.node.state_files():
-                line.send("state", path=path, data=data)
+                line.send(StateFile(path, data))
         self.end(keep)
-        line.send("bye")
-        kinds: set[str] = set()
-        while "leave" not in kinds:
+        line.send(Bye())
+        leaves = False
+        while not leaves:
             for message in line.receive(self.poll_ms):
-                kinds.add(message["type"])
-                if message["type"] == "look" and self.leftovers:
-                    spared = {*message["spared"], *processes.ancestors(os.getpid()), os.getpid()}
-                    leaks = self.leftovers.clear(message["ours"], spared=spared)
-                    line.send("looked", leaks=[{"text": leak.text, "facts": leak.facts} for leak in leaks])
+                leaves |= isinstance(message, Leave)
+                if isinstance(message, Look) and self.leftovers:
+                    spared = {*message.spared, *processes.ancestors(os.getpid()), os.getpid()}
+                    leaks = self.leftovers.clear(message.ours, spared=spared)
+                    line.send(LeftOnHost(tuple((leak.text, leak.facts) for leak in leaks)))
         line.close()
 
     @property
@@ -183,7 +203,7 @@ class Service(ABC):
         """Look at the processes below this one, now and then."""
 
     @abstractmethod
-    def answer(self, line: Line, message: dict[str, Any]) -> None:
+    def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
 
     @abstractmethod

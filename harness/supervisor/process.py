@@ -8,9 +8,11 @@ import json
 import os
 import select
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lockstep.harness.channel.messages import FlightRecord, Stands
 from lockstep.harness.supervisor.ring_reader import Feed
 from lockstep.harness.supervisor.ring_socket import Arrival
 
@@ -26,8 +28,9 @@ class Attached:
     def __init__(self, serial: int, arrival: Arrival) -> None:
         self.serial = serial
         self.pid = arrival.pid
-        self.hello = arrival.hello
-        self.feed = Feed(arrival.ring)
+        argv = arrival.hello.get("argv")
+        self.argv = tuple(map(str, argv)) if isinstance(argv, list) else ()
+        self.feed = Feed(arrival.ring, serial)
         self.ended = False
         self._line = arrival.line
         self._heard = b""
@@ -41,17 +44,24 @@ class Attached:
         with contextlib.suppress(OSError):
             self._line.send(json.dumps(question).encode() + b"\n")
 
-    def answers(self) -> list[dict[str, Any]]:
-        """What it has answered since the last call."""
+    def answers(self) -> list[Stands | FlightRecord]:
+        """What it has answered since the last call. What is no answer is left out: the process is the user's."""
         with contextlib.suppress(OSError):
             while chunk := self._line.recv(1 << 20):
                 self._heard += chunk
         *whole, self._heard = self._heard.split(b"\n")
-        found: list[dict[str, Any]] = []
+        found: list[Stands | FlightRecord] = []
         for raw in whole:
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(raw))
+            with contextlib.suppress(ValueError, RecursionError):
+                found += self._answer(json.loads(raw))
         return found
+
+    def _answer(self, answer: Any) -> Iterator[Stands | FlightRecord]:
+        match answer:
+            case {"dump": str(text)}:
+                yield FlightRecord(self.serial, text)
+            case {"epoch": int(epoch), "number": int(number), "others": [*others]}:
+                yield Stands(self.serial, epoch, number, tuple(map(str, others)))
 
     def gone(self) -> bool:
         """Whether the process has ended; a zombie has."""

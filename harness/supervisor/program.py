@@ -5,15 +5,36 @@ all processes below it that communicate. It holds back the command's end from th
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lockstep.harness.channel.bootstrap import PLAN, Plan
+from lockstep.harness.channel.message_base import never
+from lockstep.harness.channel.messages import (
+    STREAMS,
+    Acknowledge,
+    Came,
+    Confirm,
+    Dump,
+    Ended,
+    Gone,
+    LockHeld,
+    Output,
+    Processes,
+    Question,
+    Release,
+    Scanned,
+    SharedMemory,
+    Stacks,
+    StacksDone,
+    TakeDumps,
+    TakeStacks,
+)
 from lockstep.harness.channel.supervisor_end import Line
 from lockstep.harness.host import processes
 from lockstep.harness.host.stacks import lock_owner, stacks
@@ -21,12 +42,12 @@ from lockstep.harness.supervisor.base import Service, serve
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import ENVIRONMENT, Reception
+from lockstep.harness.supervisor.surplus import turn_away
 
 CLOSE_S = 5.0
 ANSWER_S = 0.7  # a process in which Python runs answers sooner
 SITE = Path(__file__).parents[1] / "attach" / "site"
 LIBRARIES = ("libmpi.so", "libmpi.", "libtorch_python.so", "libnccl.so")  # a process that maps one may communicate
-STREAMS = ("stdout", "stderr")
 OLD_FLIGHT_RECORDER = "TORCH_NCCL_TRACE_BUFFER_SIZE"  # a torch that knows the new name prints a warning over it
 
 
@@ -39,7 +60,12 @@ class ProgramSupervisor(Service):
     def __init__(self, environ: dict[str, str]) -> None:
         super().__init__(environ)
         self.folder = Path(environ["TMPDIR"])  # the job's own, which the head removes
-        self.reception = Reception(self.folder, f"attach-{self.number}")
+        try:
+            self.reception = Reception(self.folder, f"attach-{self.number}")
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:  # another supervisor has this number
+                turn_away(self.plan, self.number)
+            raise
         self.attached: dict[int, Attached] = {}
         self.outputs = [tempfile.TemporaryFile() for _ in STREAMS]  # noqa: SIM115
         self.sent = [0, 0]
@@ -68,7 +94,7 @@ class ProgramSupervisor(Service):
         for arrival in self.reception.arrivals():
             one = Attached(len(self.attached), arrival)
             self.attached[one.serial] = one
-            line.send("came", proc=one.serial, pid=one.pid, argv=one.hello.get("argv", []))
+            line.send(Came(one.serial, one.pid, one.argv))
         for one in self.attached.values():
             if not one.ended:
                 self._forward_one(line, one)
@@ -78,7 +104,7 @@ class ProgramSupervisor(Service):
         if self.code is not None and not self.told:
             self.told = True
             self._forward_output(line)
-            line.send("ended", code=self.code, oom=self.ended_by_memory(self.code))
+            line.send(Ended(self.code, self.ended_by_memory(self.code)))
 
     def _forward_one(self, line: Line, one: Attached) -> None:
         # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
@@ -86,10 +112,7 @@ class ProgramSupervisor(Service):
         for answer in one.answers():
             self.asked.pop(one.serial, None)
             self._send_delta(line, one)  # had it moved before it answered, its event comes first
-            if "dump" in answer:
-                line.send("dumped", proc=one.serial, text=answer["dump"])
-            else:
-                line.send("confirmed", proc=one.serial, **answer)
+            line.send(answer)
         self._send_delta(line, one)
         if one.serial in self.asked and time.monotonic() - self.asked[one.serial][1] > ANSWER_S and not gone:
             # No Python code runs there: who holds Python's lock, and is he in a wait that is known?
@@ -97,19 +120,19 @@ class ProgramSupervisor(Service):
             owner = lock_owner(one.pid)
             self._send_delta(line, one)
             if owner is not None:
-                line.send("confirmed", proc=one.serial, epoch=epoch, owner=owner)
+                line.send(LockHeld(one.serial, epoch, owner))
         if gone:
             one.ended = True
             if one.pid == self.child.pid:
                 self.code = self.child.wait()
             code = self.code if one.pid == self.child.pid else one.exit_code()
-            line.send("gone", proc=one.serial, code=code, oom=self.ended_by_memory(code), seen_ns=seen_ns)
+            line.send(Gone(one.serial, code, self.ended_by_memory(code), seen_ns))
             one.close()
 
     def _send_delta(self, line: Line, one: Attached) -> None:
         delta = one.feed.delta()
         if delta is not None:
-            line.send("delta", proc=one.serial, **delta)
+            line.send(delta)
 
     def _forward_output(self, line: Line) -> None:
         for number, output in enumerate(self.outputs):
@@ -117,7 +140,7 @@ class ProgramSupervisor(Service):
             while self.sent[number] < size:
                 chunk = os.pread(output.fileno(), 1 << 20, self.sent[number])
                 self.sent[number] += len(chunk)
-                line.send("output", stream=STREAMS[number], data=chunk)
+                line.send(Output(chunk, STREAMS[number]))
 
     def scan(self, line: Line) -> None:
         """Tell which processes live below this one, and which of them may communicate unseen."""
@@ -127,42 +150,46 @@ class ProgramSupervisor(Service):
         for pid in alive:
             self.left |= (found := processes.shared_memory(pid))
             if found:
-                line.send("left", paths=sorted(found))
+                line.send(SharedMemory(tuple(sorted(found))))
             if pid not in known and not processes.is_fork(pid, known, ENVIRONMENT) and (library := mapped_library(pid)):
                 unseen.append(
                     f"process {pid} ({processes.command_line(pid)}) has loaded {library}, and no recorder is attached"
                 )
         if (alive, unseen) != self.seen:
             self.seen = (alive, unseen)
-            line.send("processes", alive=alive, unseen=unseen)
+            line.send(Processes(tuple(alive), tuple(unseen)))
 
-    def answer(self, line: Line, message: dict[str, Any]) -> None:
+    def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
-        kind = message["type"]
-        if kind == "confirm":
-            self.scan(line)
-            line.send("scanned", epoch=message["epoch"])
-            for serial in message["procs"]:
-                self.asked[serial] = (message["epoch"], time.monotonic())
-                self.attached[serial].ask(epoch=message["epoch"])
-        elif kind == "acknowledge":
-            self.attached[message["proc"]].feed.ring.acknowledge(message["number"])
-        elif kind == "dump":
-            for one in self.attached.values():
-                if not one.ended:
-                    one.ask(epoch=0, dump=True)
-        elif kind == "stacks":
-            self._stacks(line)
+        match message:
+            case Confirm():
+                self.scan(line)
+                line.send(Scanned(message.epoch))
+                for serial in message.procs:
+                    self.asked[serial] = (message.epoch, time.monotonic())
+                    self.attached[serial].ask(epoch=message.epoch)
+            case Acknowledge():
+                self.attached[message.proc].feed.ring.acknowledge(message.number)
+            case TakeDumps():
+                for one in self.attached.values():
+                    if not one.ended:
+                        one.ask(epoch=0, dump=True)
+            case TakeStacks():
+                self._stacks(line)
+            case Release():
+                pass  # nothing is parked here
+            case _:
+                never(message)
 
     def _stacks(self, line: Line) -> None:
         for name, data in dumps(self.environ, self.number):
-            line.send("dump", name=name, data=data)
+            line.send(Dump(name, data))
         pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
         for pid in processes.descendants(os.getpid()):
             if not processes.is_zombie(pid) and (pid in pids or processes.is_python(pid)):
                 text, error = stacks(pid)
-                line.send("stacks", proc=pids.get(pid, -1), pid=pid, text=text, error=error)
-        line.send("stacks_done")
+                line.send(Stacks(text, error, pid, pids.get(pid, -1)))
+        line.send(StacksDone())
 
     def close(self) -> None:
         """End the command and all that it started; remove the shared memory that they left."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lockstep.harness.host import processes
 from lockstep.harness.supervisor.base import Service, serve
@@ -19,6 +19,7 @@ from lockstep.harness.trace import layout
 from lockstep.harness.trace.ring import Ring
 
 if TYPE_CHECKING:
+    from lockstep.harness.channel.messages import Question
     from lockstep.harness.channel.supervisor_end import Line
 
 
@@ -56,51 +57,63 @@ class Supervisor(Service):
 
     def forward(self, line: Line) -> None:
         """Send what is new: events, output, the engine's end."""
+        from lockstep.harness.channel.messages import Ended, Output
+
         # Whether the engine has ended is asked before its ring is read, so that nothing it wrote comes after its end.
         code, seen_ns = None if self.ended else self.child.poll(), time.monotonic_ns()
         delta = self.feed.delta()
         if delta is not None:
-            line.send("delta", **delta)
+            line.send(delta)
         size = os.fstat(self.output.fileno()).st_size
         while self.output_sent < size:
             chunk = os.pread(self.output.fileno(), 1 << 20, self.output_sent)
             self.output_sent += len(chunk)
-            line.send("output", data=chunk)
+            line.send(Output(chunk))
         if code is not None:
             self.ended = True
             oom, peak = self.ended_by_memory(code), self.child.peak_bytes
-            line.send("ended", code=code, oom=oom, seen_ns=seen_ns, peak_bytes=peak)
+            line.send(Ended(code, oom, seen_ns, peak))
 
     def scan(self, line: Line) -> None:
         """Tell which shared memory the rank maps."""
         found = processes.shared_memory(self.child.pid) - self.left
         if found:
-            self.left |= found
-            line.send("left", paths=sorted(found))
+            from lockstep.harness.channel.messages import SharedMemory
 
-    def answer(self, line: Line, message: dict[str, Any]) -> None:
+            self.left |= found
+            line.send(SharedMemory(tuple(sorted(found))))
+
+    def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
-        kind = message["type"]
-        if kind == "confirm":
-            # Read again now: had the rank moved since the candidate, its event comes before this answer.
-            self.forward(line)
-            line.send("confirmed", epoch=message["epoch"], alive=self.child.poll() is None)
-        elif kind == "acknowledge":
-            self.ring.acknowledge(message["number"])
-        elif kind == "stacks":
-            self._stacks(line)
-        elif kind == "release":
-            self.ring.release()
+        from lockstep.harness.channel import messages
+        from lockstep.harness.channel.message_base import never
+
+        match message:
+            case messages.Confirm():
+                # Read again now: had the rank moved since the candidate, its event comes before this answer.
+                self.forward(line)
+                line.send(messages.Confirmed(message.epoch, alive=self.child.poll() is None))
+            case messages.Acknowledge():
+                self.ring.acknowledge(message.number)
+            case messages.TakeStacks():
+                self._stacks(line)
+            case messages.Release():
+                self.ring.release()
+            case messages.TakeDumps():
+                pass  # of the processes of a program: an engine's come with its stacks
+            case _:
+                never(message)
 
     def _stacks(self, line: Line) -> None:
+        from lockstep.harness.channel.messages import Dump, Stacks
         from lockstep.harness.host.stacks import stacks
         from lockstep.harness.supervisor.dumps import dumps
 
         alive = self.child.poll() is None
         for name, data in dumps(self.environ, self.number) if alive else ():
-            line.send("dump", name=name, data=data)
+            line.send(Dump(name, data))
         text, error = stacks(self.child.pid) if alive else ("", "the process has ended")
-        line.send("stacks", text=text, error=error)
+        line.send(Stacks(text, error))
 
     def close(self) -> None:
         """End the engine and all that it started; remove the shared memory that it left."""

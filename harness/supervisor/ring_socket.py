@@ -70,7 +70,7 @@ def _receive(line: socket.socket) -> Arrival | None:
                 numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
                 fds += numbers
         hello = json.loads(raw)
-        if uid != os.getuid() or len(fds) != 1:
+        if uid != os.getuid() or len(fds) != 1 or not isinstance(hello, dict):
             raise ValueError("not a process of ours")
         ring = Ring.adopt(fds[0])
         line.setblocking(False)

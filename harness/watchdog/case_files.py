@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
+from lockstep.harness.channel.messages import Delta
 from lockstep.harness.trace.log import EventLogWriter
 
 
@@ -23,10 +24,10 @@ class CaseFiles:
         """Append what a rank printed."""
         self._append(f"rank-{rank}.log", data)
 
-    def delta(self, rank: int, world: int, clock_ns: int, message: dict[str, Any]) -> None:
+    def delta(self, rank: int, world: int, clock_ns: int, delta: Delta) -> None:
         """Append a rank's new events. `clock_ns`: what makes their times those of a wall clock."""
         log = self._log(rank, world, clock_ns)
-        log.append(message["records"], tuple(message["strings"]), message["lost"])
+        log.append(delta.records, delta.strings, delta.lost)
 
     def clock(self, rank: int, clock_ns: int) -> None:
         """Correct what was said of a rank's clock when its log was begun."""
@@ -45,6 +46,10 @@ class CaseFiles:
     def program_output(self, index: int, stream: str, data: bytes) -> None:
         """Append what a launched command and all below it printed."""
         self._append(f"command-{index}.{stream}", data)
+
+    def supervisor_log(self, number: int, text: str) -> None:
+        """Append to the log of a supervisor that cannot write here itself."""
+        self._append(f"supervisor-{number}.log", text.encode())
 
     def _append(self, name: str, data: bytes) -> None:
         file = self._taken(name)

@@ -10,6 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.channel.bootstrap import LAUNCH, STATE, STATE_FOLDER
+from lockstep.harness.channel.message_base import never
+from lockstep.harness.channel.messages import (
+    Came,
+    Confirm,
+    Confirmed,
+    Delta,
+    Ended,
+    FlightRecord,
+    Gone,
+    Hello,
+    LockHeld,
+    News,
+    Output,
+    Processes,
+    Release,
+    Scanned,
+    SharedMemory,
+    Stacks,
+    StacksDone,
+    Stands,
+    TakeStacks,
+)
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.shared_folder import state_name
 from lockstep.harness.judge.decide import decide
@@ -64,35 +86,40 @@ class Watchdog(Vigil):
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 
-    def _take(self, head: Head, number: int, message: dict[str, Any]) -> None:
-        kind = message["type"]
-        entry = self.roster[number]
-        if kind == "hello":
-            self.members.join(number, entry.host, entry.pid, entry.supervisor)
+    def _take(self, head: Head, number: int, message: News) -> None:
+        if isinstance(message, Hello):
+            self.members.join(number, message.host, message.pid, message.supervisor)
         member = self.members[number]
-        if kind == "delta":
-            self.members.take(number, message)
-            self.files.delta(number, self.case.ranks, self.clocks.wall_ns(number), message)
-            self.dirty = True
-            if member.state.status is Status.ABORTED:
-                self.aborts.note(number, -1, member.state.number)
-        elif kind == "output":
-            self.files.output(number, message["data"])
-        elif kind == "ended":
-            member.end(message["code"], time.monotonic(), message["seen_ns"])
-            member.oom_killed = message["oom"]
-            member.peak_bytes = message["peak_bytes"]
-            self.dirty = True
-        elif kind == "confirmed":
-            member.confirmed = message["epoch"]
-        elif kind == "stacks":
-            self.files.stacks(number, message["text"], message["error"])
-            self.stacks_missing.discard(number)
-        elif kind == "left":
-            member.left |= set(message["paths"])
+        match message:
+            case Hello():
+                pass
+            case Delta():
+                self.members.take(number, message)
+                self.files.delta(number, self.case.ranks, self.clocks.wall_ns(number), message)
+                self.dirty = True
+                if member.state.status is Status.ABORTED:
+                    self.aborts.note(number, -1, member.state.number)
+            case Output():
+                self.files.output(number, message.data)
+            case Ended():
+                member.end(message.code, time.monotonic(), message.seen_ns)
+                member.oom_killed = message.oom
+                member.peak_bytes = message.peak_bytes
+                self.dirty = True
+            case Confirmed():
+                member.confirmed = message.epoch
+            case Stacks():
+                self.files.stacks(number, message.text, message.error)
+                self.stacks_missing.discard(number)
+            case SharedMemory():
+                member.left |= set(message.paths)
+            case Came() | Gone() | Processes() | Scanned() | Stands() | LockHeld() | FlightRecord() | StacksDone():
+                head.refuse(number, message)  # an engine's supervisor sends none of these
+            case _:
+                never(message)
 
     def _ask(self, head: Head, ranks: Sequence[int]) -> None:
-        head.send_to(ranks, "confirm", epoch=self.proof.epoch)
+        head.send_to(ranks, Confirm(self.proof.epoch))
 
     def _limit(self, now: float, behind: bool) -> Ground | None:
         states, limits = self.members.states(), self.case.limits
@@ -127,7 +154,7 @@ class Watchdog(Vigil):
         chosen = sample(self.members.states(), alive, verdict.blame.ranks if verdict.blame else ())
         self.files.stacks_left_out(left_out_text(alive, chosen))
         self.stacks_missing = set(chosen)
-        head.send_to(chosen, "stacks")
+        head.send_to(chosen, TakeStacks())
         self._listen_until(head, lambda: not self.stacks_missing, STACKS_S)
 
     def _opinions(self, verdict: Verdict) -> list[Finding]:
@@ -142,6 +169,6 @@ class Watchdog(Vigil):
         return replace(verdict, ranks=tuple(ends))
 
     def _release(self, head: Head) -> None:
-        head.send_all("release")
+        head.send_all(Release())
         done = lambda: all(member.exit_code is not None for _, member in self.members)  # noqa: E731
         self._listen_until(head, done, self.case.limits.teardown_s)

@@ -12,6 +12,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lockstep.harness.channel.message_base import never
+from lockstep.harness.channel.messages import (
+    Came,
+    Confirm,
+    Confirmed,
+    Delta,
+    Ended,
+    FlightRecord,
+    Gone,
+    Hello,
+    LockHeld,
+    News,
+    Output,
+    Processes,
+    Scanned,
+    SharedMemory,
+    Stacks,
+    StacksDone,
+    Stands,
+    TakeDumps,
+    TakeStacks,
+)
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.opinions import opinions
@@ -30,6 +52,7 @@ from lockstep.harness.watchdog.session import Ground, Vigil
 from lockstep.harness.watchdog.snapshot import snapshot
 
 SUPERVISOR = [sys.executable, "-m", "lockstep.harness.supervisor.program"]
+OF_A_PROCESS = (Delta, Gone, Stands, LockHeld, FlightRecord)  # messages about one that has come
 LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
 LINGER_S = 3.0  # what ranks are given to end when the command that started them has ended
 
@@ -71,46 +94,55 @@ class ProgramWatchdog(Vigil):
 
     # --- until the verdict ----------------------------------------------------------------------------------------
 
-    def _take(self, head: Head, rank: int, message: dict[str, Any]) -> None:
-        """A message of the supervisor with this number; `proc` is one of its processes."""
-        kind, crowd, now = message["type"], self.members, time.monotonic()
-        if kind == "hello":
-            crowd.commands[rank] = Command(message["host"], message["pid"], message["supervisor"])
+    def _take(self, head: Head, rank: int, message: News) -> None:
+        """What the supervisor with this number tells; `proc` is one of its processes."""
+        crowd, now = self.members, time.monotonic()
+        if isinstance(message, Hello):
+            crowd.commands[rank] = Command(message.host, message.pid, message.supervisor)
         command = crowd.commands[rank]
-        process = (rank, message.get("proc", -1))
-        if kind == "came":
-            crowd.came(process, message["pid"], message["argv"])
-        elif kind == "delta":
-            one = crowd.told(process, message, now)
-            self.dirty = True
-            if one.state.status is Status.ABORTED:
-                self.aborts.note(*process, one.state.number)
-        elif kind == "gone":
-            crowd.gone(process, message["code"], now, message["oom"], message["seen_ns"])
-            self.dirty = True
-        elif kind == "ended":
-            command.exit_code, command.ended_s = message["code"], now
-            self.dirty = True
-        elif kind == "processes":
-            command.alive, command.unseen = message["alive"], message["unseen"]
-            self.dirty = True
-        elif kind == "scanned":
-            command.scanned = message["epoch"]
-        elif kind == "confirmed":
-            one = crowd.processes[process]
-            one.doubts = one.confirm(message)
-            one.confirmed = message["epoch"]
-        elif kind == "output":
-            self.files.program_output(rank, message["stream"], message["data"])
-            self.on_output(message["stream"], message["data"])
-        elif kind == "stacks":
-            self._stacks(process, message)
-        elif kind == "stacks_done":
-            self.stacks_of.discard(rank)
-        elif kind == "dumped":
-            self._dumped(process, message["text"])
-        elif kind == "left":
-            command.left |= set(message["paths"])
+        if isinstance(message, OF_A_PROCESS) and (rank, message.proc) not in crowd.processes:
+            head.refuse(rank, message)  # no such process has come
+            return
+        match message:
+            case Hello():
+                pass
+            case Came():
+                crowd.came((rank, message.proc), message.pid, message.argv)
+            case Delta():
+                one = crowd.told((rank, message.proc), message, now)
+                self.dirty = True
+                if one.state.status is Status.ABORTED:
+                    self.aborts.note(*one.process, one.state.number)
+            case Gone():
+                crowd.gone((rank, message.proc), message.code, now, message.oom, message.seen_ns)
+                self.dirty = True
+            case Ended():
+                command.exit_code, command.ended_s = message.code, now
+                self.dirty = True
+            case Processes():
+                command.alive, command.unseen = message.alive, message.unseen
+                self.dirty = True
+            case Scanned():
+                command.scanned = message.epoch
+            case Stands() | LockHeld():
+                one = crowd.processes[rank, message.proc]
+                one.doubts = one.confirm(message)
+                one.confirmed = message.epoch
+            case Output():
+                self.files.program_output(rank, message.stream, message.data)
+                self.on_output(message.stream, message.data)
+            case Stacks():
+                self._stacks((rank, message.proc), message)
+            case StacksDone():
+                self.stacks_of.discard(rank)
+            case FlightRecord():
+                self._dumped((rank, message.proc), message.text)
+            case SharedMemory():
+                command.left |= set(message.paths)
+            case Confirmed():
+                head.refuse(rank, message)  # the supervisor of a program sends none
+            case _:
+                never(message)
 
     def _certain(self, head: Head, now: float) -> Ground | None:
         if self.proof.doubts and now - self.looked_s > LOOK_AGAIN_S:
@@ -131,7 +163,7 @@ class ProgramWatchdog(Vigil):
             index, serial = self.members[rank].process
             asked[index].append(serial)
         for index, serials in asked.items():
-            head.send(index, "confirm", epoch=self.proof.epoch, procs=serials)
+            head.send(index, Confirm(self.proof.epoch, tuple(serials)))
 
     def _limit(self, now: float, behind: bool) -> Ground | None:
         """By the deadline only: a program without milestones is not known to turn in circles."""
@@ -162,16 +194,16 @@ class ProgramWatchdog(Vigil):
 
     def _collect_stacks(self, head: Head, verdict: Verdict) -> None:
         self.dumps_of = {one.process for one in self.members.processes.values() if one.alive and one.rank is not None}
-        head.send_all("dump")
+        head.send_all(TakeDumps())
         self._listen_until(head, lambda: not self.dumps_of, SETTLE_S * 2)
         self.stacks_of = set(self.members.commands)
-        head.send_all("stacks")
+        head.send_all(TakeStacks())
         self._listen_until(head, lambda: not self.stacks_of, 60.0)
 
-    def _stacks(self, process: tuple[int, int], message: dict[str, Any]) -> None:
+    def _stacks(self, process: tuple[int, int], message: Stacks) -> None:
         one = self.members.processes.get(process)
-        name = f"rank-{one.rank}" if one is not None and one.rank is not None else f"process-{message['pid']}"
-        self.files.stacks_of(name, message["text"], message["error"])
+        name = f"rank-{one.rank}" if one is not None and one.rank is not None else f"process-{message.pid}"
+        self.files.stacks_of(name, message.text, message.error)
 
     def _dumped(self, process: tuple[int, int], text: str) -> None:
         """The Flight Recorder of a rank, as it gave it itself."""

@@ -11,13 +11,32 @@ import os
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lockstep.harness.channel.bootstrap import RAS, TOKEN, Plan
 from lockstep.harness.channel.identity import identity
+from lockstep.harness.channel.message_base import Leaks
+from lockstep.harness.channel.messages import (
+    Bye,
+    Call,
+    Came,
+    ClockRead,
+    Delta,
+    Dump,
+    Ended,
+    Gone,
+    Hello,
+    Here,
+    LeftOnHost,
+    Log,
+    News,
+    Processes,
+    StateFile,
+    SupervisorBeat,
+)
 from lockstep.harness.channel.pacing import BUSY, Share
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.graph import Stuck
@@ -45,7 +64,7 @@ from lockstep.harness.watchdog.teardown.shutdown import Closing
 
 POLL_MS = 10
 BEHIND_S = 1.0  # a watchdog that is further behind with reading does not judge
-JUDGED = {"hello", "delta", "ended", "came", "gone", "processes"}  # messages that may change what is judged
+JUDGED = (Hello, Delta, Ended, Came, Gone, Processes)  # messages that may change what is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +102,7 @@ class Vigil(ABC):
         self.busy = False  # with reading
         self.changes = 0  # messages that may have changed what is judged
         self.dumps: dict[str, bytes] = {}  # of other tools, by file name
-        self.on_looked: Callable[[int, Collection[Mapping[str, Any]]], None] = lambda number, leaks: None
+        self.on_looked: Callable[[int, Leaks], None] = lambda number, leaks: None
         self.stopped: Callable[[], bool] = lambda: False  # Ctrl-C, for a watchdog that is not in the main thread
         self.on_tick: Callable[[Members], None] = lambda members: None  # for a progress display
 
@@ -157,6 +176,8 @@ class Vigil(ABC):
                 raise KeyboardInterrupt
             now = time.monotonic()
             self.on_tick(self.members)
+            if head.refusal:
+                return self._invalid(Cause.LAUNCH, head.refusal, now)
             self.aborts.let(head)
             # Who is behind with reading knows of nobody that he is silent, or late, or has left without a word.
             behind = not head.listening.drained
@@ -170,19 +191,24 @@ class Vigil(ABC):
 
     def _listen(self, head: Head, timeout_ms: int) -> None:
         for number, message in head.receive(timeout_ms):
-            kind = message["type"]
-            self.changes += kind in JUDGED
-            if self.attendance.take(head, number, message):
-                continue
-            if kind == "looked":
-                self.on_looked(number, message["leaks"])
-            elif kind == "state":
-                self.files.state(self.roster[number].host, message["path"], message["data"])
-            elif kind == "dump":
-                self.dumps[message["name"]] = message["data"]
-                self.files.dump(message["name"], message["data"])
-            else:
-                self._take(head, number, message)
+            self.changes += isinstance(message, JUDGED)
+            self.attendance.take(head, number, message)
+            match message:
+                case SupervisorBeat() | Here() | ClockRead() | Bye():
+                    pass  # of itself only
+                case LeftOnHost():
+                    self.on_looked(number, message.leaks)
+                case StateFile():
+                    self.files.state(self.roster[number].host, message.path, message.data)
+                case Dump():
+                    self.dumps[message.name] = message.data
+                    self.files.dump(message.name, message.data)
+                case Log():
+                    self.files.supervisor_log(number, message.text)
+                case _:
+                    self._take(head, number, message)
+        for number in head.unread():
+            self.members.unread(number)  # it may have been of what its ranks do: nothing can be proved of them
         self.attendance.look(head)
         self.members.settle_s = self.attendance.settle_s
 
@@ -195,7 +221,7 @@ class Vigil(ABC):
         present = self.roster.present(self.roll_call.number)
         step = self.roll_call.step((ground.limit, epoch), self.changes, present)
         if step is Step.ASK:
-            head.send_all("call", number=self.roll_call.number)
+            head.send_all(Call(self.roll_call.number))
             verdict = self._verdict(ground, now)
             if verdict.outcome is Outcome.INVALID:
                 return verdict
@@ -305,8 +331,8 @@ class Vigil(ABC):
         """Start the supervisors. Raises LaunchError."""
 
     @abstractmethod
-    def _take(self, head: Head, number: int, message: dict[str, Any]) -> None:
-        """A message of a supervisor."""
+    def _take(self, head: Head, number: int, message: News) -> None:
+        """What a supervisor tells of its engine or command."""
 
     @abstractmethod
     def _ask(self, head: Head, ranks: Sequence[int]) -> None:

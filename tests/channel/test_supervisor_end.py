@@ -7,6 +7,8 @@ import time
 import pytest
 
 from lockstep.harness.channel.bootstrap import Plan
+from lockstep.harness.channel.identity import clocks, identity
+from lockstep.harness.channel.messages import Hello, Output, WatchdogBeat
 from lockstep.harness.channel.supervisor_end import CONNECT_S, Line, LostError
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.launch.job import free_port
@@ -18,6 +20,11 @@ def plan(endpoint: str, head: Head, silence_s: float = 30.0) -> Plan:
         endpoint, head.server_key, head.client_public, head.client_secret, argv=(), spec={}, world=1, capacity=16,
         nodes=(1,), chosen=False, cwd="", machine="", ras="", silence_s=silence_s,
     )  # fmt: skip
+
+
+def hello(rank: int) -> Hello:
+    """As a supervisor of this host says it."""
+    return Hello(rank, pid=1, supervisor=2, address="127.0.0.1", **identity(), **clocks())
 
 
 def until_lost(line: Line) -> tuple[str, float]:
@@ -42,11 +49,11 @@ def test_a_watchdog_that_is_silent() -> None:
     """One that was heard, and says nothing any more, is lost when the limit of silence is over, not before."""
     with Head(1) as head:
         line = Line(plan(head.endpoint, head, silence_s=1.5))
-        line.send("hello", rank=0)
+        line.send(hello(0))
         until = time.monotonic() + 20
         while not head.known and time.monotonic() < until:
             list(head.receive(50))
-        head.send(0, "beat")
+        head.send(0, WatchdogBeat())
         while not line.receive(50):
             assert time.monotonic() < until
         text, seconds = until_lost(line)
@@ -58,10 +65,10 @@ def test_a_full_queue_does_not_keep_it_from_noticing() -> None:
     """A supervisor that has much to say to a watchdog that does not read ends all the same."""
     with Head(1) as head:
         line = Line(plan(head.endpoint, head, silence_s=1.0))
-        line.send("hello", rank=0)
+        line.send(hello(0))
         begun = time.monotonic()
         with pytest.raises(LostError):
             while time.monotonic() - begun < CONNECT_S:
-                line.send("output", data=bytes(1 << 16))
+                line.send(Output(bytes(1 << 16)))
         line.close()
         assert time.monotonic() - begun < CONNECT_S / 2

@@ -21,9 +21,11 @@ from typing import Any
 
 import zmq
 
-from lockstep.harness.channel import codec
+from lockstep.harness.channel import codec, messages
 from lockstep.harness.channel.bootstrap import Plan, read_plan
-from lockstep.harness.channel.identity import clocks, identity
+from lockstep.harness.channel.identity import Identity, clocks, identity
+from lockstep.harness.channel.message_base import ToWatchdog, never
+from lockstep.harness.channel.messages import Delta
 from lockstep.harness.channel.pacing import beat_s, gather_s
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
 from lockstep.harness.host.processes import dies_with
@@ -87,7 +89,7 @@ class SimulatedRank:
         else:
             getattr(self.recorder, op.verb)(*arguments)
 
-    def all_at_once(self) -> dict[str, Any]:
+    def all_at_once(self) -> Delta:
         """All its steps, whenever they are due, and what its supervisor would tell of them. Raises ValueError for none."""
         while self.next_s() is not None:
             self.step()
@@ -100,9 +102,7 @@ class SimulatedRank:
 class SimulatedSupervisor:
     """The end of the line of one rank."""
 
-    def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], plan: Plan, rank: SimulatedRank, who: dict[str, Any]
-    ) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], plan: Plan, rank: SimulatedRank, who: Identity) -> None:
         self.rank = rank
         self.feed = Feed(rank.ring)
         self.spoke = self.sent = 0.0
@@ -114,18 +114,18 @@ class SimulatedSupervisor:
         self.socket.linger = 2000
         self.socket.handshake_ivl = HANDSHAKE_MS
         self.socket.connect(plan.endpoint)
-        self.send("hello", rank=rank.rank, pid=1, supervisor=1, address="127.0.0.1", **who, **clocks())
+        self.send(messages.Hello(rank.rank, pid=1, supervisor=1, address="127.0.0.1", **who, **clocks()))
 
-    def send(self, kind: str, **fields: Any) -> None:
+    def send(self, message: ToWatchdog) -> None:
         """One message."""
-        self.socket.send(codec.encode(kind, **fields))
+        self.socket.send_multipart(codec.encode(message))
         self.spoke = time.monotonic()
 
     def forward(self) -> None:
         """What is new in the ring."""
         delta = self.feed.delta()
         if delta is not None:
-            self.send("delta", **delta)
+            self.send(delta)
         self.sent = time.monotonic()
 
     def take(self) -> None:
@@ -135,34 +135,40 @@ class SimulatedSupervisor:
                 raw = self.socket.recv(AT_ONCE)
             except zmq.Again:
                 return
-            self.answer(codec.decode(raw))
+            self.answer(codec.decode_from_watchdog(raw))
 
-    def answer(self, message: dict[str, Any]) -> None:
+    def answer(self, message: messages.FromWatchdog) -> None:
         """As a supervisor does."""
-        kind = message["type"]
         self.heard = True
-        if kind == "confirm":
-            self.forward()
-            self.send("confirmed", epoch=message["epoch"], alive=True)
-        elif kind == "call":
-            self.forward()
-            self.send("here", number=message["number"])
-        elif kind == "time":
-            self.send("time", asked_ns=message["asked_ns"], theirs_ns=time.monotonic_ns())
-        elif kind == "stacks":
-            self.send("stacks", text="", error="a simulated rank has no stack")
-        elif kind == "release" and not self.ended:
+        match message:
+            case messages.Confirm():
+                self.forward()
+                self.send(messages.Confirmed(message.epoch, alive=True))
+            case messages.Call():
+                self.forward()
+                self.send(messages.Here(message.number))
+            case messages.ReadClock():
+                self.send(messages.ClockRead(message.asked_ns, time.monotonic_ns()))
+            case messages.TakeStacks():
+                self.send(messages.Stacks("", "a simulated rank has no stack"))
+            case messages.Release():
+                self.end(0)
+            case messages.End():
+                self.end(-9)
+                self.send(messages.Bye())
+            case messages.Leave():
+                self.gone = True
+            case messages.WatchdogBeat() | messages.Acknowledge() | messages.TakeDumps() | messages.Look():
+                pass
+            case _:
+                never(message)
+
+    def end(self, code: int) -> None:
+        """Its rank has ended."""
+        if not self.ended:
             self.forward()
             self.ended = True
-            self.send("ended", code=0, oom=False, peak_bytes=0, seen_ns=time.monotonic_ns())
-        elif kind == "end":
-            if not self.ended:
-                self.forward()
-                self.ended = True
-                self.send("ended", code=-9, oom=False, peak_bytes=0, seen_ns=time.monotonic_ns())
-            self.send("bye")
-        elif kind == "leave":
-            self.gone = True
+            self.send(messages.Ended(code, oom=False, seen_ns=time.monotonic_ns(), peak_bytes=0))
 
 
 class Crowd:
@@ -239,7 +245,7 @@ class Crowd:
             if one.gone:
                 continue
             if now - one.spoke >= self.beat_s:
-                one.send("beat")
+                one.send(messages.SupervisorBeat())
                 one.take()
             heapq.heappush(self.beats, (one.spoke + self.beat_s, n))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from lockstep.harness.channel.identity import clocks, identity
+from lockstep.harness.channel.messages import ClockRead, Hello
 from lockstep.harness.judge.clock import OURS
 from lockstep.harness.judge.verdict import NodeReport
 from lockstep.harness.vocabulary import FindingKind
@@ -16,10 +17,10 @@ from lockstep.harness.watchdog.presence.registry import Roster
 NODE = NodeReport("a", "10.0.0.1", (0, 1), "3.11.7", "2.9.0", "4.1.1", 0.0, 0.0001)
 
 
-def hello(host: str, **other: Any) -> dict[str, Any]:
+def hello(host: str, **other: Any) -> Hello:
     """What a supervisor of a host says."""
-    mine = identity() | clocks() | {"host": host, "machine": host, "pid": 1, "supervisor": 2, "address": "10.0.0.1"}
-    return mine | {"clock": host} | other
+    mine = {**identity(), **clocks(), "host": host, "machine": host, "clock": host, **other}
+    return Hello(rank=0, pid=1, supervisor=2, address="10.0.0.1", **mine)
 
 
 def test_equal_hosts_are_no_finding() -> None:
@@ -72,9 +73,9 @@ def test_clocks_of_three_hosts() -> None:
     assert known.of(1) is known.of(2)
     assert known.of(1) is not known.of(3)
     ahead_ns = 5_000_000_000
-    again = [known.exchanged(1, {"asked_ns": n, "theirs_ns": n + ahead_ns + 50}, n + 100) for n in range(1000, 9000, 1000)]
+    again = [known.exchanged(1, ClockRead(n, n + ahead_ns + 50), n + 100) for n in range(1000, 9000, 1000)]
     assert again == [True] * (FIRST - 1) + [False]
-    assert not known.exchanged(2, {"asked_ns": 1000, "theirs_ns": 1050 + ahead_ns}, 1100)
+    assert not known.exchanged(2, ClockRead(1000, 1050 + ahead_ns), 1100)
     assert known.due(1.0) == [1, 3]
     assert known.due(1.5) == []
     assert known.due(2.1) == [1, 3]
@@ -89,7 +90,7 @@ def test_who_only_says_that_it_has_our_clock_is_found_out() -> None:
     known = HostClocks("here")
     for number in range(2):
         known.join(number, hello("here", clock="here"))
-    assert not known.exchanged(0, {"asked_ns": 1000, "theirs_ns": 1050}, 1100)
-    assert known.exchanged(1, {"asked_ns": 1000, "theirs_ns": 7000}, 1100)
+    assert not known.exchanged(0, ClockRead(1000, 1050), 1100)
+    assert known.exchanged(1, ClockRead(1000, 7000), 1100)
     assert known.of(0) is OURS
     assert known.of(1).ahead(7000) == (5900, 6000)

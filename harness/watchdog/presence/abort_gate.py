@@ -4,6 +4,7 @@ more: a rank is let go on only when everybody has shown that he is there.
 
 from __future__ import annotations
 
+from lockstep.harness.channel.messages import Acknowledge, Call
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.watchdog.presence.liveness_round import RollCall
 from lockstep.harness.watchdog.presence.registry import Roster
@@ -27,10 +28,10 @@ class Aborts:
             return
         if not self._call:
             self._call = self._roll_call.next()
-            head.send_all("call", number=self._call)
+            head.send_all(Call(self._call))
         if self.known:
             for (number, process), event in self._waiting.items():
-                head.send(number, "acknowledge", proc=process, number=event)
+                head.send(number, Acknowledge(event, process))
             self._waiting.clear()
 
     @property

@@ -7,9 +7,9 @@ times more, and then again and again, since clocks drift.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from lockstep.harness.channel.identity import clocks
+from lockstep.harness.channel.messages import ClockRead, Hello
 from lockstep.harness.judge.clock import OURS, Clock
 
 FIRST = 8  # exchanges at the start: the quickest counts
@@ -36,18 +36,18 @@ class HostClocks:
     _of: dict[int, HostClock] = field(default_factory=dict)
     _asked: list[HostClock] = field(default_factory=list)  # those that somebody is asked for
 
-    def join(self, number: int, hello: dict[str, Any]) -> None:
+    def join(self, number: int, hello: Hello) -> None:
         """A supervisor said hello."""
-        name = hello["clock"]
+        name = hello.clock
         if name not in self._by_name:
             ours = name == self.own
-            wall_ns = hello["wall_ns"] - hello["monotonic_ns"]
+            wall_ns = hello.wall_ns - hello.monotonic_ns
             self._by_name[name] = HostClock(OURS, wall_ns) if ours else self._measured(number, wall_ns)
         self._of[number] = self._by_name[name]
 
-    def exchanged(self, number: int, message: dict[str, Any], answered_ns: int) -> bool:
+    def exchanged(self, number: int, told: ClockRead, answered_ns: int) -> bool:
         """A supervisor told its time; whether it is to be asked again at once."""
-        found, asked_ns, theirs_ns = self._of[number], message["asked_ns"], message["theirs_ns"]
+        found, asked_ns, theirs_ns = self._of[number], told.asked_ns, told.theirs_ns
         if found.clock is OURS:
             if asked_ns <= theirs_ns <= answered_ns:
                 return False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from lockstep.harness.channel.identity import Identity
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Limits
@@ -19,7 +18,7 @@ CLOSED_S = 1.0  # what a launcher is given to say why a supervisor has gone
 class Losses:
     """Looks after the supervisors of one case. `own`: the identity of the watchdog."""
 
-    def __init__(self, roster: Roster, rank_map: RankMap, limits: Limits, own: dict[str, Any]) -> None:
+    def __init__(self, roster: Roster, rank_map: RankMap, limits: Limits, own: Identity) -> None:
         self._roster, self._rank_map, self._limits, self._own = roster, rank_map, limits, own
         self._compared = False
         self._looked_s = 0.0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from lockstep.harness.channel.bootstrap import SILENCE_S
+from lockstep.harness.channel.identity import Identity
+from lockstep.harness.channel.messages import Bye, ClockRead, FromSupervisor, Hello, Here, ReadClock
 from lockstep.harness.channel.pacing import beat_s
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.verdict import Finding, NodeReport
@@ -21,33 +22,29 @@ FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; mo
 class Attendance:
     """Keeps the roster and the clocks. `own`: the identity of the watchdog."""
 
-    def __init__(self, rank_map: RankMap, own: dict[str, Any]) -> None:
+    def __init__(self, rank_map: RankMap, own: Identity) -> None:
         self.roster = Roster(rank_map.ranks)
         self.clocks = HostClocks(own["clock"])
         self._local = rank_map.local
         self._beat_s = beat_s(rank_map.ranks, SILENCE_S)
         self._gap_s = 0.0
 
-    def take(self, head: Head, number: int, message: dict[str, Any]) -> bool:
-        """A message of a supervisor; whether it was about itself, and no news of the case."""
-        kind, now_s = str(message["type"]), head.listening.listened_s
-        if kind == "hello":
+    def take(self, head: Head, number: int, message: FromSupervisor) -> None:
+        """A message of a supervisor: that it was heard, and what it tells of itself."""
+        now_s = head.listening.listened_s
+        if isinstance(message, Hello):
             self.roster.join(number, message, now_s)
             self.clocks.join(number, message)
             self._ask_time(head, number)
-            return False
+            return
         entry = self.roster.heard(number, now_s)
         self._gap_s = max(self._gap_s, entry.longest_s)
-        if kind == "here":
-            entry.answered = message["number"]
-        elif kind == "bye":
+        if isinstance(message, Here):
+            entry.answered = message.number
+        elif isinstance(message, Bye):
             entry.said_bye = True
-        elif kind == "time":
-            if self.clocks.exchanged(number, message, time.monotonic_ns()):
-                self._ask_time(head, number)
-        else:
-            return kind == "beat"
-        return True
+        elif isinstance(message, ClockRead) and self.clocks.exchanged(number, message, time.monotonic_ns()):
+            self._ask_time(head, number)
 
     def look(self, head: Head) -> None:
         """Note whose connections have closed, and ask for the time again."""
@@ -69,4 +66,4 @@ class Attendance:
         return found, [] if self._local else [*uneven(found), *gaps(self.roster, self._beat_s)]
 
     def _ask_time(self, head: Head, number: int) -> None:
-        head.send(number, "time", asked_ns=time.monotonic_ns())
+        head.send(number, ReadClock(time.monotonic_ns()))

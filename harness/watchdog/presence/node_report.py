@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from lockstep.harness.channel.identity import LIBRARIES
+from lockstep.harness.channel.identity import LIBRARIES, Identity
 from lockstep.harness.judge.verdict import Finding, NodeReport
 from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
@@ -23,8 +23,7 @@ def nodes(roster: Roster, clocks: HostClocks) -> tuple[NodeReport, ...]:
         hello = roster[numbers[0]].hello
         ahead = clocks.wall_ahead(numbers[0])
         ahead_s, within_s = (None, None) if ahead is None else (round(ahead[0], 6), round(ahead[1], 6))
-        versions = hello["versions"]
-        found.append(NodeReport(hello["host"], hello["address"], tuple(numbers), **versions, wall_clock_ahead_s=ahead_s,
+        found.append(NodeReport(hello.host, hello.address, tuple(numbers), **hello.versions, wall_clock_ahead_s=ahead_s,
                           clock_within_s=within_s))  # fmt: skip
     return tuple(found)
 
@@ -62,13 +61,13 @@ def gaps(roster: Roster, beat_s: float = 1.0) -> list[Finding]:
     return found
 
 
-def stranger(roster: Roster, own: dict[str, Any]) -> str | None:
+def stranger(roster: Roster, own: Identity) -> str | None:
     """Which host runs another Lockstep, and what to do; None: none does. `own`: the identity of the watchdog."""
     for numbers in roster.machines().values():
         for number in numbers:
             hello = roster[number].hello
-            if hello["code"] != own["code"]:
-                there, here = (f"{one['root']} ({one['code']})" for one in (hello, own))
+            if hello.code != own["code"]:
+                there, here = f"{hello.root} ({hello.code})", f"{own['root']} ({own['code']})"
                 text = f"{roster.where([number])} runs another version of lockstep: {there} is not what {here} is here"
                 return f"{text}; install the same version on all hosts"
     return None

@@ -8,8 +8,8 @@ from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from lockstep.harness.channel.messages import Hello
 from lockstep.harness.judge import words
 
 
@@ -17,7 +17,7 @@ from lockstep.harness.judge import words
 class Entry:
     """One supervisor."""
 
-    hello: dict[str, Any]  # what it said of itself
+    hello: Hello  # what it said of itself
     heard_s: float  # on the clock of the time in which the watchdog listened
     answered: int = 0  # the last call that it has answered
     said_bye: bool = False
@@ -27,22 +27,22 @@ class Entry:
     @property
     def host(self) -> str:
         """The name that its host gives itself."""
-        return str(self.hello["host"])
+        return self.hello.host
 
     @property
     def machine(self) -> str:
         """What tells its host from others."""
-        return str(self.hello["machine"])
+        return self.hello.machine
 
     @property
     def pid(self) -> int:
         """Of what it has started."""
-        return int(self.hello["pid"])
+        return self.hello.pid
 
     @property
     def supervisor(self) -> int:
         """Its own process."""
-        return int(self.hello["supervisor"])
+        return self.hello.supervisor
 
 
 class Roster:
@@ -63,7 +63,7 @@ class Roster:
     def __iter__(self) -> Iterator[tuple[int, Entry]]:
         return ((number, self._entries[number]) for number in self._numbers)
 
-    def join(self, number: int, hello: dict[str, Any], now_s: float) -> None:
+    def join(self, number: int, hello: Hello, now_s: float) -> None:
         """A supervisor said hello."""
         if number not in self._entries:
             insort(self._numbers, number)

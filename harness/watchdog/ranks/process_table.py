@@ -10,8 +10,8 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
+from lockstep.harness.channel.messages import Delta, LockHeld, Stands
 from lockstep.harness.judge.clock import Clock
 from lockstep.harness.judge.graph import Stuck, stuck
 from lockstep.harness.judge.history import History
@@ -19,7 +19,7 @@ from lockstep.harness.judge.snapshot import Failure
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import Join, RankState, Status
-from lockstep.harness.watchdog.ranks.rank_table import Member, Members
+from lockstep.harness.watchdog.ranks.rank_table import UNREAD, Member, Members
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
@@ -37,9 +37,10 @@ class Command:
     supervisor: int
     exit_code: int | None = None
     ended_s: float = 0.0
-    alive: list[int] | None = None  # process ids; None: not told yet
+    alive: Sequence[int] | None = None  # process ids; None: not told yet
+    unread: bool = False  # whether something that it sent could not be read
     scanned: int = -1  # epoch in which it looked last
-    unseen: list[str] = field(default_factory=list)
+    unseen: Sequence[str] = ()
     left: set[str] = field(default_factory=set)
 
 
@@ -49,7 +50,7 @@ class Attendee(Member):
 
     process: Process = (0, 0)
     rank: int | None = None
-    argv: list[str] = field(default_factory=list)
+    argv: Sequence[str] = ()
     leaving_s: float = 0.0  # when its last exit handler had run, on the watchdog's clock
 
     def end(self, code: int | None, now_s: float, seen_ns: int = 0) -> None:
@@ -61,15 +62,15 @@ class Attendee(Member):
         elif self.state.status is Status.RETURNED and code and not (self.state.leaving_ns and code in ENDED):
             self.state.status = Status.DEAD
 
-    def confirm(self, message: dict[str, Any]) -> tuple[str, ...]:
+    def confirm(self, told: Stands | LockHeld) -> tuple[str, ...]:
         """Why the rank's standing still, which it (or its supervisor) has just confirmed, says nothing; empty: it does."""
-        if "owner" in message:
+        if isinstance(told, LockHeld):
             # A thread that holds Python's lock in its wait keeps all others from doing anything.
-            thread = self.state.kernel_ids.get(message["owner"])
+            thread = self.state.kernel_ids.get(told.owner)
             held = thread is not None and self.state.waiters.get(thread) is not None
             return () if held else ("a thread that holds Python's lock is in no wait that is known",)
-        moved = () if message["number"] == self.state.number else ("its events go on",)
-        return (*(f"Python thread {text} may still communicate" for text in message["others"]), *moved)
+        moved = () if told.number == self.state.number else ("its events go on",)
+        return (*(f"Python thread {text} may still communicate" for text in told.others), *moved)
 
 
 class Crowd(Members):
@@ -93,19 +94,19 @@ class Crowd(Members):
 
     # --- what supervisors tell ------------------------------------------------------------------------------------
 
-    def came(self, process: Process, pid: int, argv: list[str]) -> None:
+    def came(self, process: Process, pid: int, argv: Sequence[str]) -> None:
         """A process has handed over its ring."""
         command = self.commands[process[0]]
-        state = RankState(-1, rank_of=self.rank_of)
+        state = RankState(-1, rank_of=self.rank_of, opaque=[UNREAD] if command.unread else [])
         self.processes[process] = Attendee(
             state, command.host, pid, command.supervisor, self.keeps, process=process, argv=argv
         )
 
-    def told(self, process: Process, message: dict[str, Any], now_s: float) -> Attendee:
-        """A `delta` of a process."""
+    def told(self, process: Process, delta: Delta, now_s: float) -> Attendee:
+        """What is new in the ring of a process."""
         one = self.processes[process]
         joins, comms = len(one.state.joins), len(one.state.comms)
-        one.take(message)
+        one.take(delta)
         if one.state.leaving_ns and not one.leaving_s:
             one.leaving_s = now_s
         if len(one.state.joins) != joins:
@@ -114,6 +115,13 @@ class Crowd(Members):
         if len(one.state.comms) != comms:
             self._announce(one)
         return one
+
+    def unread(self, number: int) -> None:
+        """Something that a supervisor sent could not be read. It may have been of any process below it."""
+        self.commands[number].unread = True
+        for process, one in self.processes.items():
+            if process[0] == number:
+                one.distrust(UNREAD)
 
     def gone(self, process: Process, code: int | None, now_s: float, oom: bool, seen_ns: int = 0) -> None:
         """A process has ended. `seen_ns`: when, by its host's clock."""

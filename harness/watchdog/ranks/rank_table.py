@@ -6,13 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from lockstep.harness.channel.messages import Delta
 from lockstep.harness.judge.graph import Stuck, stuck
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.watchdog.ranks.retention import EACH, Keeps
 
+UNREAD = "a message of its supervisor could not be read"
 SETTLE_S = 1.0  # what a death is given to wake its peers on the same host
 
 
@@ -40,14 +41,19 @@ class Member:
         """The string with this id; a mark when it was lost."""
         return self.strings[ident] if ident < len(self.strings) else f"<string {ident}>"
 
-    def take(self, message: dict[str, Any]) -> None:
-        """Fold a `delta` in."""
-        self.strings += map(sys.intern, message["strings"])  # ranks do the same, and say the same
-        if message["lost"]:
-            self.state.overrun(message["lost"], message["entered"].__getitem__, message["threads"])
-        self._keep(message["records"])
-        self.state.apply(decode(message["records"]), self.text)
-        self.state.see(message["breadcrumbs"], message["seen_ns"], self.text)
+    def take(self, delta: Delta) -> None:
+        """Fold what is new in its ring in."""
+        self.strings += map(sys.intern, delta.strings)  # ranks do the same, and say the same
+        if delta.lost:
+            self.state.overrun(delta.lost, delta.entered.__getitem__, delta.threads)
+        self._keep(delta.records)
+        self.state.apply(decode(delta.records), self.text)
+        self.state.see(delta.breadcrumbs, delta.seen_ns, self.text)
+
+    def distrust(self, reason: str) -> None:
+        """It may have done what nobody was told of: nothing is proved of it."""
+        if reason not in self.state.opaque:
+            self.state.opaque.append(reason)
 
     def _keep(self, records: bytes) -> None:
         """Keep the first and the last events: how a rank parted from its peers, and what it does now."""
@@ -103,15 +109,19 @@ class Members:
         """Whether all supervisors have said hello."""
         return len(self.by_rank) == self.world
 
-    def take(self, rank: int, message: dict[str, Any]) -> None:
-        """A `delta` of a rank."""
+    def take(self, rank: int, delta: Delta) -> None:
+        """What is new in the ring of a rank."""
         member = self.by_rank[rank]
         known = len(member.state.comms)
-        member.take(message)
+        member.take(delta)
         if len(member.state.comms) != known:
             for info in member.state.comms.values():
                 self.comms[info.key] = info.members
                 self.kinds[info.key] = (info.kind, info.name)
+
+    def unread(self, number: int) -> None:
+        """Something that a supervisor sent could not be read."""
+        self.by_rank[number].distrust(UNREAD)
 
     def states(self) -> dict[int, RankState]:
         """The state of each rank that has reported."""

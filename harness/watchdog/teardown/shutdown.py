@@ -7,9 +7,10 @@ together. The watchdog looks after its own host itself. A host whose supervisors
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
 
+from lockstep.harness.channel.message_base import Leaks
+from lockstep.harness.channel.messages import End, Leave, Look
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.leftovers import GPU_GRACE_S, GRACE_S, Leak
 from lockstep.harness.host.shared_folder import folder_name
@@ -43,13 +44,13 @@ class Closing:
         `hurry`: who ends this run also ends its supervisors, and will soon kill what is left; a few seconds must do.
         """
         patience_s = min(self._limits.teardown_s, HURRY_S) if hurry else self._limits.teardown_s
-        self._head.send_all("end", keep=keep)
+        self._head.send_all(End(keep))
         alive = self.job.exit_code() is None
         over = lambda: self.job.exit_code() is not None or self._gone()  # noqa: E731
         self.listen_until(over, patience_s if alive else 0.0)
         if alive and not hurry:
             self._look()
-        self._head.send_all("leave")
+        self._head.send_all(Leave())
         self.job.end(patience_s=patience_s if self._roster.complete() else 1.0)
         # Of supervisors of this host that were killed; they would have removed it.
         shutil.rmtree(self.job.folder.with_name(folder_name(str(self.job.folder))), ignore_errors=True)
@@ -71,11 +72,11 @@ class Closing:
         machines = self._roster.machines().items()
         return {machine: sorted({path for n in numbers for path in left.get(n, ())}) for machine, numbers in machines}
 
-    def looked(self, number: int, leaks: Collection[Mapping[str, Any]]) -> None:
+    def looked(self, number: int, leaks: Leaks) -> None:
         """A supervisor tells what was left on its host."""
         entry = self._roster[number]
         self._awaited.discard(entry.machine)
-        self.leaks += leak_findings(entry.host, [Leak(**leak) for leak in leaks])
+        self.leaks += leak_findings(entry.host, [Leak(text, facts) for text, facts in leaks])
 
     def _left_well(self, numbers: Iterable[int]) -> bool:
         return all(number in self._roster and self._roster[number].said_bye for number in numbers)
@@ -88,9 +89,9 @@ class Closing:
         for machine, numbers in self._roster.machines().items():
             if machine != self._machine and self._left_well(numbers):
                 entries = [self._roster[number] for number in numbers]
-                pids = {"spared": [entry.supervisor for entry in entries], "ours": [entry.pid for entry in entries]}
+                spared, ours = tuple(entry.supervisor for entry in entries), tuple(entry.pid for entry in entries)
                 self._awaited.add(machine)
-                self._head.send(numbers[0], "look", **pids)
+                self._head.send(numbers[0], Look(spared, ours))
         self.listen_until(lambda: not self._awaited or self.job.exit_code() is not None, LOOK_S)
 
 
