@@ -96,6 +96,9 @@ def _replace_world(module: Any) -> None:
         recording.join(scope(), rank, size)
         _world = recording.current().recorder.comm("mpi", "world", range(size), scope=scope())
     comms[handle(module, world)] = _world
+    name, version = module.get_vendor()
+    # What its operations do with one another is known of versions that were measured.
+    recording.current().recorder.environment({"library:mpi": f"{name} {'.'.join(map(str, version))}"})
     module.COMM_WORLD = module.Intracomm(world)
 
 

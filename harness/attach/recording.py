@@ -71,6 +71,8 @@ class Recording:
                     answer["dump"] = _flight_recorder()
                 else:
                     answer |= {"number": self.recorder.last, "others": bystanders.awake({me, *self.blocked})}
+                    # Read in this order, what is told beside the number is of no earlier moment.
+                    answer["hidden"] = [entry for look in hidden for entry in look()]
                 line.sendall(json.dumps(answer).encode() + b"\n")
 
     # --- what the wrappers write ----------------------------------------------------------------------------------
@@ -198,6 +200,8 @@ def _after_fork() -> None:
 
 
 after_fork: list[Callable[[], None]] = []  # what wrappers have to forget
+# What C++ has issued since the last event: communicator's id, how many, which operation, at which line of the program.
+hidden: list[Callable[[], list[tuple[int, int, str, str]]]] = []
 os.register_at_fork(after_in_child=_after_fork)
 
 __all__ = ["call_site", "current", "existing", "expected_rank", "join", "opaque"]

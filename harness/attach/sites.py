@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 
 from lockstep.harness.trace.recorder import Recorder
 
@@ -16,7 +16,18 @@ _texts: dict[tuple[CodeType, int], int] = {}
 
 def call_site(recorder: Recorder) -> int:
     """The string id of `file:line in function`: the innermost frame that belongs to no communication library."""
-    frame = sys._getframe(2)
+    found = outside(sys._getframe(2))
+    if found is None:
+        return 0
+    code, line = found
+    text = _texts.get(found)
+    if text is None:
+        text = _texts[found] = recorder.string(site_text(code, line))
+    return text
+
+
+def outside(frame: FrameType | None) -> tuple[CodeType, int] | None:
+    """The innermost place from this frame on that belongs to no communication library."""
     while frame is not None:
         code = frame.f_code
         name = code.co_filename
@@ -24,13 +35,14 @@ def call_site(recorder: Recorder) -> int:
         if library is None:
             library = _is_library[name] = name.startswith(HERE) or any(part in name for part in LIBRARIES)
         if not library:
-            key = (code, frame.f_lineno)
-            found = _texts.get(key)
-            if found is None:
-                found = _texts[key] = recorder.string(f"{_short(name)}:{frame.f_lineno} in {code.co_name}")
-            return found
-        frame = frame.f_back  # type: ignore[assignment]
-    return 0
+            return code, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def site_text(code: CodeType, line: int) -> str:
+    """A place for people."""
+    return f"{_short(code.co_filename)}:{line} in {code.co_name}"
 
 
 def forget() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -17,7 +18,7 @@ from typing import Any
 from lockstep.harness.attach import recording, torch_works
 from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.shield import shielded
-from lockstep.harness.attach.sites import call_site
+from lockstep.harness.attach.sites import call_site, outside, site_text
 from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, on_device
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm
@@ -30,7 +31,7 @@ TORCH_RANK = (("RANK", "WORLD_SIZE"),)
 class Group:
     """A process group of this process: its communicator, and how many operations it had when we last looked."""
 
-    __slots__ = ("comm", "count", "data_parallel", "device", "pg", "rank", "timed")
+    __slots__ = ("comm", "count", "data_parallel", "device", "issuing", "pg", "rank", "timed")
 
     def __init__(self, pg: Any, comm: Comm, rank: int, timed: bool = False) -> None:
         self.pg = weakref.ref(pg)
@@ -39,6 +40,7 @@ class Group:
         self.rank = rank
         self.timed = timed  # the program has set a deadline after which its operations end with an error
         self.data_parallel = False  # DistributedDataParallel issues all-reduces of this group from C++
+        self.issuing = 0  # calls that are issuing an operation now: the count may tell of it, or not yet
         self.count = _count(pg)
 
 
@@ -55,6 +57,7 @@ def group_of(pg: Any) -> Group | None:
 def wrap(module: ModuleType) -> None:
     """Wrap distributed_c10d, when its own code has run."""
     recording.after_fork.append(groups.clear)
+    recording.hidden.append(backward_operations)
     kind = module.ProcessGroup
     for name in OPERATIONS:
         if hasattr(kind, name):
@@ -141,6 +144,7 @@ def _issued(group: Group, op: str, original: Callable[..., Any], pg: Any, argume
 
     One that fails to be issued may or may not have been counted by the others.
     """
+    group.issuing += 1
     try:
         return original(pg, *arguments, **named)
     except BaseException:
@@ -148,6 +152,7 @@ def _issued(group: Group, op: str, original: Callable[..., Any], pg: Any, argume
         raise
     finally:
         group.count = _count(pg)
+        group.issuing -= 1
 
 
 def _launch(recording_: Recording, group: Group, op: str, size: int) -> None:
@@ -173,9 +178,29 @@ def look_for_unseen(mine: Group | None = None) -> None:
         if group.data_parallel:
             recorder = recording.current().recorder
             for _ in range(unseen):
-                recorder.post(group.comm, "all_reduce (DistributedDataParallel)")
+                recorder.post(group.comm, DATA_PARALLEL)
         else:
             recording.opaque(f"operations of {group.comm.key} were issued from C++")
+
+
+DATA_PARALLEL = "all_reduce (DistributedDataParallel)"
+
+
+def backward_operations() -> list[tuple[int, int, str, str]]:
+    """What DistributedDataParallel has issued in a backward pass that a thread is in now, before an event tells of it.
+
+    Asked from another thread. While one stands in the engine's C++ no wrapper of ours is at work on that thread.
+    """
+    frames = [f for f in sys._current_frames().values() if f.f_code.co_name == "_engine_run_backward"]
+    place = outside(frames[0]) if len(frames) == 1 else None
+    if place is None:
+        return []
+    found: list[tuple[int, int, str, str]] = []
+    for group in list(groups.values()):
+        pg = group.pg()
+        if pg is not None and group.data_parallel and not group.issuing and (unseen := _count(pg) - group.count) > 0:
+            found.append((group.comm.id, unseen, DATA_PARALLEL, site_text(*place)))
+    return found
 
 
 def _count(pg: Any) -> int:
@@ -206,6 +231,7 @@ def _wrap_init(module: ModuleType) -> None:
         _scope = _scope_of(given.get("store"), given.get("init_method"))
         recording.join(_scope, rank, world)
         recording_ = recording.current()
+        _tell_version(recording_)
         backend = _backend(given.get("backend"))
         comm = recording_.recorder.comm(backend, WORLD, range(world), scope=_scope)
         _pending.append((comm, rank))
@@ -219,6 +245,12 @@ def _wrap_init(module: ModuleType) -> None:
             _pending.clear()
 
     module.init_process_group = init_process_group  # type: ignore[attr-defined]
+
+
+def _tell_version(recording_: Recording) -> None:
+    """Which gloo this is: what its operations do with one another is known of versions that were measured."""
+    version = str(sys.modules["torch"].__version__).partition("+")[0]
+    recording_.recorder.environment({"library:gloo": f"gloo {version}"})
 
 
 _pending: list[tuple[Comm, int]] = []  # the world's communicator, announced before its group exists

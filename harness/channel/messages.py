@@ -238,6 +238,7 @@ class Stands(ToWatchdog):
     epoch: Count
     number: Count  # of its last event
     others: Texts  # its threads that are in no known wait
+    hidden: Texts  # what C++ has issued since (JSON: communicator's id, how many, operation, line)
 
 
 @message

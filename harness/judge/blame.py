@@ -19,6 +19,11 @@ from lockstep.harness.vocabulary import Cause, Outcome
 
 def blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
     """The blame for a verdict; None for a success and where nothing stands out."""
+    found = case.rules.blame(case, outcome, cause)
+    return found or _blame(case, outcome, cause)
+
+
+def _blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
     if cause is Cause.DEADLOCK:
         return _parted(case) or _mispaired(case) or _missing(case)
     if cause is Cause.ORPHANED:

@@ -49,6 +49,8 @@ def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
     """Outcome and cause. Where an engine could not go on, what its peers wait for says nothing."""
     if any(state.status is Status.UNABLE for state in case.states.values()):
         return Outcome.INVALID, Cause.SCENARIO
+    if case.limit is Limit.MISMATCH or any(stuck.others for stuck in case.knot):
+        return Outcome.HANG, Cause.MISMATCH
     if case.knot:
         return Outcome.HANG, Cause.ORPHANED if ended_in_knot(case) else Cause.DEADLOCK
     if case.limit is Limit.LIVELOCK:

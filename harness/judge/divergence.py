@@ -8,7 +8,7 @@ communicator) is its consequence.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lockstep.harness.judge import clock
@@ -267,8 +267,13 @@ def most_repeated_veto(histories: Mapping[int, History], tail: int = 200) -> Spl
     return Split(site, decision.key, decision.phase, {decision.choice: list(ranks)}, details, ranks, decision.at)
 
 
-def mispaired(histories: Mapping[int, History]) -> list[Mispair]:
-    """For each communicator the first collective that its members entered with another operation, phase, shape or size."""
+def mispaired(
+    histories: Mapping[int, History], token: Callable[[Entry], Hashable] = lambda entry: entry.token
+) -> list[Mispair]:
+    """For each communicator the first collective that its members entered with another operation, phase, shape or size.
+
+    `token`: what must be the same on all of them.
+    """
     entered: dict[str, dict[int, dict[int, Entry]]] = defaultdict(lambda: defaultdict(dict))
     for rank, history in histories.items():
         for entry in history.entries:
@@ -281,7 +286,7 @@ def mispaired(histories: Mapping[int, History]) -> list[Mispair]:
             sizes = {entry.size for entry in entries.values() if entry.size >= 0}
             # Eager on one rank and a graph on another is well; two graphs are not.
             graphs = {entry.graph for entry in entries.values() if entry.graph}
-            if len({entry.token for entry in entries.values()}) > 1 or len(sizes) > 1 or len(graphs) > 1:
+            if len({token(entry) for entry in entries.values()}) > 1 or len(sizes) > 1 or len(graphs) > 1:
                 found.append(Mispair(comm, seq, entries))
                 break
     return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from lockstep.harness.judge import clock, words
 from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
 from lockstep.harness.trace.state import RankState, Status
@@ -30,6 +31,14 @@ class EngineRules:
             every = all(status is Status.RAISED for status in statuses)
             return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
         return Outcome.SUCCESS, Cause.NONE
+
+    def token(self, entry: Entry) -> Hashable:
+        """Operation, phase and shape."""
+        return entry.token
+
+    def blame(self, case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
+        """By its decisions, as `blame` does."""
+        return None
 
     def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
         """The first in time; several where the clocks of their hosts cannot tell."""

@@ -21,12 +21,13 @@ _UNKNOWN = 1 << 64  # above every collective's number
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A wait that cannot end, and the members that it lacks (global ranks)."""
+    """A wait that cannot end, and the members that it lacks (global ranks). `others`: those that came to something else."""
 
     rank: int
     thread: int
     wait: Wait
     lacks: tuple[int, ...]
+    others: tuple[int, ...] = ()
 
 
 def lacked(knot: Iterable[Stuck]) -> set[int]:
@@ -58,14 +59,24 @@ class _Frontier:
             yield self.waits.pop()[1]
 
 
-def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], closed: bool = True) -> list[Stuck]:
+Hopeless = Mapping[tuple[int, str, int], tuple[int, ...]]  # rank, communicator, number -> who came to something else
+
+
+def stuck(
+    states: Mapping[int, RankState],
+    members: Mapping[str, Sequence[int]],
+    closed: bool = True,
+    hopeless: Hopeless | None = None,
+) -> list[Stuck]:
     """The waits that can never end, by rank. `members` gives the global ranks of each communicator key.
 
     A rank without a state (it has not reported yet) counts as running. Not `closed`: another process may still be started
-    and come in the place of one that has ended, to where ranks first meet.
+    and come in the place of one that has ended, to where ranks first meet. `hopeless`: waits that never end whatever anybody
+    does, since members have entered other collectives in their place.
     """
+    lost = hopeless or {}
     moves = _start(states, members)
-    frontiers = _frontiers(states, members, moves, closed)
+    frontiers = _frontiers(states, members, moves, closed, lost)
     watched: dict[int, list[_Frontier]] = defaultdict(list)
     for frontier in frontiers:
         for rank in frontier.order:
@@ -76,7 +87,7 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]],
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need in (Need.ALL, Need.STREAM, Need.COME):
+            if wait.need in (Need.ALL, Need.STREAM, Need.COME) or (rank, wait.comm, wait.seq) in lost:
                 continue  # a host in `synchronize` goes on only after its streams, which are waiters of their own
             lacks = lacking(rank, wait, states, members)
             if _free(wait, lacks, moves):
@@ -100,6 +111,9 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]],
     shared: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def lacks_of(rank: int, wait: Wait) -> tuple[int, ...]:
+        others = lost.get((rank, wait.comm, wait.seq), ())
+        if others:
+            return tuple(sorted({*others, *lacking(rank, wait, states, members)}))
         if wait.need not in (Need.ALL, Need.COME):
             return lacking(rank, wait, states, members)
         key = (wait.comm, wait.seq)
@@ -108,7 +122,7 @@ def stuck(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]],
         return shared[key]
 
     return [
-        Stuck(rank, thread, wait, lacks_of(rank, wait))
+        Stuck(rank, thread, wait, lacks_of(rank, wait), lost.get((rank, wait.comm, wait.seq), ()))
         for rank, state in sorted(states.items())
         if rank not in moves
         for thread, wait in state.waits()
@@ -142,14 +156,14 @@ def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]
 
 
 def _frontiers(
-    states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], moves: set[int], closed: bool
+    states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], moves: set[int], closed: bool, lost: Hopeless
 ) -> list[_Frontier]:
     waits: dict[tuple[str, bool], list[tuple[int, int]]] = defaultdict(list)
     for rank, state in states.items():
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need in (Need.ALL, Need.COME):
+            if wait.need in (Need.ALL, Need.COME) and (rank, wait.comm, wait.seq) not in lost:
                 waits[wait.comm, wait.need is Need.COME and not closed].append((wait.seq, rank))
     found: list[_Frontier] = []
     for (comm, replaced), waiting in waits.items():

@@ -43,6 +43,8 @@ class Entry(NamedTuple):
     site: str = ""  # the program's line
     graph: str = ""  # the replayed graph that it belongs to
     ns: int = 0  # when the host entered it, or handed it over, by its clock
+    root: int = -1  # a global rank, -1: none
+    posted: bool = False  # it did not block
 
     @property
     def token(self) -> tuple[str, str, str]:
@@ -63,6 +65,7 @@ class Message(NamedTuple):
     posted: bool  # it did not block
     phase: str
     shape: str
+    site: str = ""  # the program's line
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +216,23 @@ class History:
         """A collective, or a message."""
         verb, _, what = op.partition(" ")
         if verb not in ("send", "recv"):
-            entry = Entry(at, info.key, record.seq, op, phase, shape, record.size, site, ns=record.time_ns)
-            self.entries.append(entry)
+            self.entries.append(entry_of(at, record, info, op, phase, shape, site))
             return
-        peer = info.members[record.c] if record.c >= 0 else -1
+        peer = _member(info, record.c)
         posted = record.kind == Kind.POST
         sends = verb == "send"
-        self.messages.append(Message(at, info.key, sends, peer, record.tag, record.seq, what, posted, phase, shape))
+        self.messages.append(Message(at, info.key, sends, peer, record.tag, record.seq, what, posted, phase, shape, site))
+
+
+def entry_of(at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, site: str) -> Entry:
+    """The collective that an ENTER or a POST tells of."""
+    root, posted = _member(info, record.c), record.kind == Kind.POST
+    return Entry(at, info.key, record.seq, op, phase, shape, record.size, site, ns=record.time_ns, root=root, posted=posted)
+
+
+def _member(info: CommInfo, place: int) -> int:
+    """The global rank of a member; -1 for none, and for a number that no member has, which its library will refuse."""
+    return info.members[place] if 0 <= place < len(info.members) else -1
 
 
 def _number(records: bytes | bytearray, end: int) -> int:

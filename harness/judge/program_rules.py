@@ -5,10 +5,11 @@ Nothing is held back there, so that one failure brings others with it: the first
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
-from lockstep.harness.judge import clock, words
+from lockstep.harness.judge import clock, pairing, program_blame, words
 from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
 from lockstep.harness.trace.state import RankState, Status
@@ -26,6 +27,16 @@ class ProgramRules:
     def classify(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
         """The first failure in time is the cause of the others."""
         return _classify(case)
+
+    def token(self, entry: Entry) -> Hashable:
+        """The operation, or one that it pairs with, and the root."""
+        return pairing.token(entry)
+
+    def blame(self, case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
+        """By the order in which ranks of one program come to its lines."""
+        if cause in (Cause.MISMATCH, Cause.DEADLOCK):
+            return program_blame.hang_blame(case, cause is Cause.MISMATCH)
+        return None
 
     def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
         """All: ranks of a program that was not made for this part anywhere, and of two that wait for each other neither

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.divergence import Mispair, Split, first_split, mispaired, parting
 from lockstep.harness.judge.graph import Stuck
-from lockstep.harness.judge.history import History
+from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.manifests import GraphMismatch, graph_mismatch
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
 from lockstep.harness.trace.state import RankState
@@ -23,6 +23,7 @@ class Limit(enum.Enum):
 
     DEADLINE = "deadline"
     LIVELOCK = "livelock"
+    MISMATCH = "mismatch"  # all have come, to different operations, and nobody has moved for some seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,12 @@ class Rules(Protocol):
 
     def classify(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
         """Outcome and cause of a case that has come to its end."""
+
+    def token(self, entry: Entry) -> Hashable:
+        """What must be the same on all members that enter one collective."""
+
+    def blame(self, case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
+        """Whom to blame where this kind of case tells it in a way of its own; None: as all others."""
 
     def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
         """Of waits that lack equally few, those that may have been the first."""
@@ -108,7 +115,7 @@ class CaseSnapshot:
     @cached_property
     def mispairs(self) -> Sequence[Mispair]:
         """Of each communicator the first collective that its members entered as different ones."""
-        return mispaired(self.histories)
+        return mispaired(self.histories, self.rules.token)
 
     @cached_property
     def graph_mismatch(self) -> GraphMismatch | None:

@@ -65,7 +65,7 @@ def unreceived_text(missing: Iterable[int], waiter: int, what: str) -> str:
 def mispaired_text(where: str, groups: Mapping[str, Sequence[int]]) -> str:
     """Ranks that met in one collective as different ones."""
     listed = "; ".join(f"{ranks_text(ranks)} entered {what}" for what, ranks in groups.items())
-    return f"{where[0].upper()}{where[1:]} is where ranks first differ: {listed}"
+    return f"Ranks first differ in {where}: {listed}"
 
 
 def unsent_text(missing: Iterable[int], waiting: Iterable[int], what: str, phase: str) -> str:

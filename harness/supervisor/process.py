@@ -60,8 +60,8 @@ class Attached:
         match answer:
             case {"dump": str(text)}:
                 yield FlightRecord(self.serial, text)
-            case {"epoch": int(epoch), "number": int(number), "others": [*others]}:
-                yield Stands(self.serial, epoch, number, tuple(map(str, others)))
+            case {"epoch": int(epoch), "number": int(number), "others": [*others], "hidden": [*hidden]}:
+                yield Stands(self.serial, epoch, number, tuple(map(str, others)), tuple(map(json.dumps, hidden)))
 
     def gone(self) -> bool:
         """Whether the process has ended; a zombie has."""

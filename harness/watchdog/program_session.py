@@ -46,6 +46,7 @@ from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.dump_decoding import read_json
+from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
 from lockstep.harness.watchdog.proof import SETTLE_S
 from lockstep.harness.watchdog.ranks.process_table import Command, Crowd
 from lockstep.harness.watchdog.session import Ground, Vigil
@@ -67,6 +68,7 @@ class ProgramWatchdog(Vigil):
     ) -> None:
         super().__init__(case, argv, launcher, folder, rank_map=rank_map)
         self.looked_s = 0.0
+        self.mismatch = MismatchWatch(self.members, self.proof)
         self.stacks_of: set[int] = set()
         self.dumps_of: set[tuple[int, int]] = set()
         self.stdin = subprocess.DEVNULL
@@ -145,6 +147,10 @@ class ProgramWatchdog(Vigil):
                 never(message)
 
     def _certain(self, head: Head, now: float) -> Ground | None:
+        known = self.members.hopeless
+        if asked := self.mismatch.look(now):
+            self._ask(head, asked)
+        self.dirty |= self.members.hopeless != known
         if self.proof.doubts and now - self.looked_s > LOOK_AGAIN_S:
             self.dirty = True
         return super()._certain(head, now) or (Ground() if self._lingering(now) else None)
@@ -168,6 +174,8 @@ class ProgramWatchdog(Vigil):
     def _limit(self, now: float, behind: bool) -> Ground | None:
         """By the deadline only: a program without milestones is not known to turn in circles."""
         self.progress.update_by_events(self.members.states(), self.roster.listened_s)
+        if not behind and self.mismatch.found(now) is not None:
+            return Ground(limit=Limit.MISMATCH)
         late = not behind and now - self.started_s > self.case.limits.deadline_s
         return Ground(limit=Limit.DEADLINE) if late and self.proof.first_proved_s is None else None
 
@@ -177,6 +185,8 @@ class ProgramWatchdog(Vigil):
         known = (self.members, self.proof, ground.knot, ground.limit, advancing, self.started_s, now)
         with self.members.with_absent():
             seen = snapshot(ProgramRules(), *known, self.clocks.of, self.members.rank_of)
+            for rank, history in seen.histories.items():
+                history.entries += self.members[rank].hidden_entries()
         commands = [c.exit_code for _, c in sorted(self.members.commands.items())]
         doubts = [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found]
         unseen, failures = [*self.members.unseen(), *(doubts if ground.limit else ())], self.members.failures(self.clocks.of)

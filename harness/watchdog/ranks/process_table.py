@@ -6,6 +6,7 @@ that it has there, if no other process has it: a program may hold several worlds
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 
 from lockstep.harness.channel.messages import Delta, LockHeld, Stands
 from lockstep.harness.judge.clock import Clock
-from lockstep.harness.judge.graph import Stuck, stuck
-from lockstep.harness.judge.history import History
+from lockstep.harness.judge.graph import Hopeless, Stuck, stuck
+from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.snapshot import Failure
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import decode
@@ -22,6 +23,7 @@ from lockstep.harness.trace.state import Join, RankState, Status
 from lockstep.harness.watchdog.ranks.rank_table import UNREAD, Member, Members
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
+MOST_HIDDEN = 10_000  # operations that C++ has issued in one backward pass
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
 
 ENDED = (-signal.SIGTERM, -signal.SIGKILL)  # by who started it, and would not wait for the interpreter's own end
@@ -52,6 +54,8 @@ class Attendee(Member):
     rank: int | None = None
     argv: Sequence[str] = ()
     leaving_s: float = 0.0  # when its last exit handler had run, on the watchdog's clock
+    hidden: Sequence[str] = ()  # what C++ had issued when it last answered
+    hidden_at: int = -1  # the number of its last event then
 
     def end(self, code: int | None, now_s: float, seen_ns: int = 0) -> None:
         """Its process has ended. One that said it returned, with a status that says otherwise, has died."""
@@ -69,8 +73,33 @@ class Attendee(Member):
             thread = self.state.kernel_ids.get(told.owner)
             held = thread is not None and self.state.waiters.get(thread) is not None
             return () if held else ("a thread that holds Python's lock is in no wait that is known",)
+        self.hidden, self.hidden_at = told.hidden, told.number
         moved = () if told.number == self.state.number else ("its events go on",)
         return (*(f"Python thread {text} may still communicate" for text in told.others), *moved)
+
+    def hidden_entries(self) -> list[Entry]:
+        """What C++ has issued and no event tells of yet, as long as it has not moved since it said so."""
+        found: list[Entry] = []
+        if self.hidden_at != self.state.number:
+            return found
+        for text in self.hidden:
+            ident, count, op, site = issued(text)
+            info = self.state.comms.get(ident)
+            if info is not None:
+                first = self.state.entered.get(info.key, 0) + 1
+                found += [
+                    Entry(self.state.number, info.key, first + n, op, "", "", -1, site, posted=True) for n in range(count)
+                ]
+        return found
+
+
+def issued(text: str) -> tuple[int, int, str, str]:
+    """What a process tells of operations that C++ has issued: communicator's id, how many, which, at which line."""
+    try:
+        ident, count, op, site = json.loads(text)
+        return int(ident), min(int(count), MOST_HIDDEN), str(op), str(site)
+    except (TypeError, ValueError):
+        return -1, 0, "", ""  # of no communicator
 
 
 class Crowd(Members):
@@ -84,6 +113,7 @@ class Crowd(Members):
         self._numbers: dict[tuple[str, int], int] = {}  # scope, rank in it -> our number of it
         self._claims: dict[tuple[str, int], tuple[Attendee, bool]] = {}  # ... -> the process that has it, and whether firmly
         self._assumed_closed = False
+        self.hopeless: Hopeless = {}  # waits that never end, since members came to something else
         self.restarts = 0
 
     def __getitem__(self, rank: int) -> Attendee:
@@ -232,12 +262,12 @@ class Crowd(Members):
         states = self.states()
         self._assumed_closed = False
         if self.complete() and not self.others():
-            found = stuck(states | self._absent(), self.comms)
+            found = stuck(states | self._absent(), self.comms, hopeless=self.hopeless)
             living = {rank for rank, one in self._ranks.items() if one.alive and one.state.status is Status.RUNNING}
             if living and living <= {wait.rank for wait in found}:
                 self._assumed_closed = True
                 return found
-        return stuck(states, self.comms, closed=False)
+        return stuck(states, self.comms, closed=False, hopeless=self.hopeless)
 
     def supervisor_of(self, rank: int) -> int:
         """The number of the supervisor below which a rank runs."""

@@ -1,0 +1,137 @@
+"""All have come, to different operations: members of a communicator that entered one number as something else. Pure.
+
+A collective that a member has entered under a number stays what it is: where two never pair, neither ever ends, whatever
+anybody still does. That needs no snapshot that held together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lockstep.harness.judge.history import Entry, entry_of
+from lockstep.harness.judge.pairing import never_pair, token
+from lockstep.harness.trace.event import RECORD, Kind, Need, Record
+from lockstep.harness.trace.state import CommInfo, RankState
+
+LIBRARY = "library:"  # before the kind of communicator, in what a rank tells of its environment
+TAIL = 4096  # events of a rank that are looked through: what it waits in stands among the last
+
+Place = tuple[str, int]  # communicator, number
+Entered = Mapping[int, Mapping[Place, Entry]]  # by rank
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One collective as those that have come to it entered it. `waits`: ranks that are in it."""
+
+    comm: str
+    seq: int
+    entries: dict[int, Entry]
+    waits: tuple[int, ...]
+
+
+def recent(records: bytes | bytearray, text: Callable[[int], str], comms: Mapping[int, CommInfo]) -> dict[Place, Entry]:
+    """The collectives among a rank's last events. Of one that was posted and is waited for, the posting counts."""
+    found: dict[Place, Entry] = {}
+    begin = max(0, len(records) - TAIL * RECORD.size)
+    for at, fields in enumerate(RECORD.iter_unpack(memoryview(records)[begin:])):
+        if fields[1] not in (Kind.ENTER, Kind.POST):
+            continue
+        record = Record._make(fields)
+        info = comms.get(record.comm)
+        op = text(record.a)
+        if info is None or record.b == Need.STREAM or op.partition(" ")[0] in ("send", "recv"):
+            continue
+        site = text(record.site) if record.site else ""
+        found.setdefault((info.key, record.seq), entry_of(at, record, info, op, "", "", site))
+    return found
+
+
+def libraries(records: bytes | bytearray, text: Callable[[int], str]) -> dict[str, str]:
+    """The libraries of a rank and their versions, by the kind of communicator, as its first events tell."""
+    found: dict[str, str] = {}
+    for fields in RECORD.iter_unpack(memoryview(records)[: TAIL * RECORD.size]):
+        if fields[1] == Kind.ENVIRONMENT:
+            with contextlib.suppress(ValueError):
+                told = json.loads(text(fields[5]))
+                found |= {key.removeprefix(LIBRARY): str(told[key]) for key in told if key.startswith(LIBRARY)}
+    return found
+
+
+def mismatches(states: Mapping[int, RankState], entered: Entered, members: Mapping[str, Sequence[int]]) -> list[Mismatch]:
+    """Every collective that somebody waits in and that members entered as different ones."""
+    waits: dict[Place, list[int]] = {}
+    for rank, state in sorted(states.items()):
+        for _, wait in state.waits():
+            if (wait.comm, wait.seq) in entered.get(rank, ()):
+                waits.setdefault((wait.comm, wait.seq), []).append(rank)
+    found: list[Mismatch] = []
+    for place, ranks in sorted(waits.items()):
+        entries = {
+            member: entered[member][place]
+            for member in members.get(place[0], ())
+            if member in entered and place in entered[member]
+        }
+        if len(_tokens(entries)) > 1:
+            found.append(Mismatch(*place, entries, tuple(ranks)))
+    return found
+
+
+def hopeless(
+    states: Mapping[int, RankState],
+    found: Sequence[Mismatch],
+    members: Mapping[str, Sequence[int]],
+    versions: Mapping[int, Mapping[str, str]],
+    hosts: Mapping[int, str],
+) -> dict[tuple[int, str, int], tuple[int, ...]]:
+    """The waits that surely never end, and the members that came to something else.
+
+    `versions`: of each rank's libraries, as it tells them; `hosts`: where each runs.
+    """
+    lost: dict[tuple[int, str, int], tuple[int, ...]] = {}
+    for mismatch in found:
+        group = members[mismatch.comm]
+        one_host = len({hosts.get(member, "") for member in group}) == 1
+        at = (mismatch.comm, mismatch.seq)
+        for rank in mismatch.waits:
+            needs = {wait.need: wait for _, wait in states[rank].waits() if (wait.comm, wait.seq) == at}
+            wait = needs.get(Need.ALL) or needs.get(Need.ROOT)
+            if wait is None:
+                continue
+            asked = [wait.peer] if wait.need is Need.ROOT else [member for member in group if member != rank]
+            others = tuple(
+                member
+                for member in asked
+                if member in mismatch.entries
+                and versions.get(rank) == versions.get(member)
+                and never_pair(
+                    versions.get(rank, {}), mismatch.entries[rank], mismatch.entries[member], rank, member, group, one_host
+                )
+            )
+            if others:
+                lost[rank, mismatch.comm, mismatch.seq] = others
+    return lost
+
+
+def standing(found: Sequence[Mismatch], states: Mapping[int, RankState], inside: Sequence[int]) -> Mismatch | None:
+    """The first that may be judged without a proof: whoever has come to it waits in it, and nobody may go on by himself.
+
+    `inside`: ranks that are known to be in it though no event says so.
+    """
+    for mismatch in found:
+        at = (mismatch.comm, mismatch.seq)
+        timed = any(
+            wait.need is Need.TIMED and (wait.comm, wait.seq) == at for r in mismatch.waits for _, wait in states[r].waits()
+        )
+        blind = any(states[rank].blind or states[rank].opaque for rank in mismatch.entries)
+        if not timed and not blind and not any(s.runs for rank, s in states.items() if rank not in inside):
+            return mismatch
+    return None
+
+
+def _tokens(entries: Mapping[int, Entry]) -> set[Hashable]:
+    sizes = {entry.size for entry in entries.values() if entry.size >= 0}
+    return {token(entry) for entry in entries.values()} | ({("size", size) for size in sizes} if len(sizes) > 1 else set())

@@ -1,0 +1,102 @@
+"""Looks for ranks that have all come, to different operations, when nobody of a communicator has moved for some seconds.
+
+What is found tells the proof which waits never end; and where the library is not known well enough for that, it is a verdict
+of its own, without a deadline. No sockets, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lockstep.harness.judge.history import Entry
+from lockstep.harness.judge.mismatch import Mismatch, Place, hopeless, libraries, mismatches, recent, standing
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.proof import Proof
+from lockstep.harness.watchdog.ranks.process_table import Attendee, Crowd
+
+QUIET_S = 3.0  # nobody of a communicator has moved for so long
+AGAIN_S = 5.0  # ... and is asked again, since C++ issues operations without an event
+GRACE_S = 1.5  # what a proof is given to be found first
+EACH_S = 0.2  # between two looks
+
+
+@dataclass(slots=True)
+class MismatchWatch:
+    """Follows who moves, asks those that do not whether they still stand there, and compares what they have entered."""
+
+    members: Crowd
+    proof: Proof
+    _moved: dict[int, tuple[tuple[object, ...], float]] = field(default_factory=dict)  # rank -> position, since when
+    _asked: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where those stood who were asked
+    _epoch: int = -1
+    _due_s: float = 0.0
+    _standing: Mismatch | None = None
+    _since_s: float = 0.0
+
+    def look(self, now_s: float) -> list[int]:
+        """The ranks to ask now, in the proof's epoch."""
+        if now_s < self._due_s or self.proof.candidate or self.proof.knot:
+            return []
+        self._due_s = now_s + EACH_S
+        for rank, one in self.members:
+            if self._moved.get(rank, ((), 0.0))[0] != one.state.position:
+                self._moved[rank] = (one.state.position, now_s)
+        if self._asked and self._still():
+            if not self._answered():
+                return []
+            self._judge(now_s)
+        self._asked = {}
+        if self._standing is not None and not self._quiet(self._standing.comm, now_s):
+            self._standing = None
+        ranks = sorted({r for comm in self._waited_in() if self._quiet(comm, now_s) for r in self.members.comms[comm]})
+        if not ranks:
+            return []
+        self.proof.epoch += 1
+        self._epoch = self.proof.epoch
+        self._asked = {rank: self.members[rank].state.position for rank in ranks}
+        self._due_s = now_s + (EACH_S if self._standing is None else GRACE_S)
+        return ranks
+
+    def found(self, now_s: float) -> Mismatch | None:
+        """What stands for so long that a proof would have been found, had there been one."""
+        due = self._standing is not None and now_s - self._since_s >= GRACE_S
+        return self._standing if due and not self.proof.pending() else None
+
+    def _waited_in(self) -> set[str]:
+        return {wait.comm for _, one in self.members for _, wait in one.state.waits() if wait.comm}
+
+    def _quiet(self, comm: str, now_s: float) -> bool:
+        """Whether all members are there, alive and known, and none has moved for a while."""
+        group = self.members.comms.get(comm, ())
+        return bool(group) and all(
+            rank in self._moved
+            and now_s - self._moved[rank][1] >= QUIET_S
+            and self.members[rank].state.status is Status.RUNNING
+            and self.members[rank].alive
+            for rank in group
+        )
+
+    def _still(self) -> bool:
+        return all(self._moved[rank][0] == position for rank, position in self._asked.items())
+
+    def _answered(self) -> bool:
+        return all(self.members[rank].confirmed == self._epoch for rank in self._asked)
+
+    def _judge(self, now_s: float) -> None:
+        states = self.members.states()
+        entered = {rank: self._entered(self.members[rank]) for rank in self._asked}
+        found = mismatches(states, entered, self.members.comms)
+        versions = {rank: libraries(one.records, one.text) for rank, one in self.members if rank in self._asked}
+        hosts = {rank: one.host for rank, one in self.members}
+        self.members.hopeless = hopeless(states, found, self.members.comms, versions, hosts)
+        inside = [rank for rank in self._asked if self.members[rank].hidden_entries()]
+        standing_ = standing(found, states, inside)
+        if standing_ is not None and self._standing is None:
+            self._since_s = now_s
+        self._standing = standing_
+        self._due_s = now_s + AGAIN_S
+
+    def _entered(self, one: Attendee) -> Mapping[Place, Entry]:
+        found = recent(one.records, one.text, one.state.comms)
+        return found | {(entry.comm, entry.seq): entry for entry in one.hidden_entries()}
