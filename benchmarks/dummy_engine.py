@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lockstep.harness.environment import RANK, WORLD
 from lockstep.harness.trace import Recorder
 from lockstep.harness.trace.handles import Comm
 
@@ -50,7 +51,7 @@ class Rank:
 
     def __init__(self) -> None:
         self.recorder = Recorder.attach()
-        self.rank, self.size = int(os.environ["LOCKSTEP_RANK"]), int(os.environ["LOCKSTEP_WORLD"])
+        self.rank, self.size = int(os.environ[RANK]), int(os.environ[WORLD])
         self.comms = {name: self.recorder.comm("socket", name, range(self.size)) for name in ("world", "second")}
         path = str(Path(os.environ["TMPDIR"], "barrier"))
         if self.rank == 0:

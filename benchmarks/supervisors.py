@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from lockstep.harness.channel.bootstrap import TOKEN
 from lockstep.harness.channel.messages import Hello, News
 from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.environment import TOKEN
 from lockstep.harness.host import processes
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find

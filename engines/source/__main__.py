@@ -12,6 +12,7 @@ from lockstep.engines.minimal.forward.model_engine import ModelEngine
 from lockstep.engines.minimal.rank import Rank
 from lockstep.engines.source.trtllm.upstream import UPSTREAM
 from lockstep.engines.source.warm_up import SourceWarmUp
+from lockstep.harness.environment import SPEC
 
 
 class SourceRank(Rank):
@@ -19,7 +20,7 @@ class SourceRank(Rank):
 
     def warm_up(self, engine: ModelEngine, manager: BlockManager) -> SourceWarmUp:
         """The tree's warm-up, ready to run."""
-        tree = Path(json.loads(os.environ["LOCKSTEP_SPEC"])["config"]["tree"])
+        tree = Path(json.loads(os.environ[SPEC])["config"]["tree"])
         return SourceWarmUp(**self.parts(engine, manager).shared(), upstream=UPSTREAM, root=tree)
 
 

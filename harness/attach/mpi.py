@@ -17,6 +17,7 @@ from lockstep.harness.attach.mpi_class import transparent
 from lockstep.harness.attach.recording import RANK_VARIABLES
 from lockstep.harness.attach.shield import shielded
 from lockstep.harness.attach.sites import call_site
+from lockstep.harness.environment import WORLD_ID
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm
 
@@ -49,7 +50,7 @@ def _enter_init() -> Callable[[], None] | None:
 
 def scope() -> str:
     """The world of this launch: another mpiexec of the same program has another."""
-    return "mpi " + (os.environ.get("LOCKSTEP_WORLD_ID") or os.environ.get("PMIX_NAMESPACE") or str(os.getppid()))
+    return "mpi " + (os.environ.get(WORLD_ID) or os.environ.get("PMIX_NAMESPACE") or str(os.getppid()))
 
 
 def wrap(module: ModuleType) -> None:

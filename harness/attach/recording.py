@@ -16,13 +16,13 @@ from collections.abc import Callable
 
 from lockstep.harness.attach import bystanders
 from lockstep.harness.attach.sites import call_site, forget
+from lockstep.harness.environment import ATTACH
 from lockstep.harness.trace import recorder as trace
 from lockstep.harness.trace.event import Kind, Need
 from lockstep.harness.trace.handles import Comm
 from lockstep.harness.trace.recorder import Recorder
 from lockstep.harness.trace.ring import new_ring
 
-ADDRESS = "LOCKSTEP_ATTACH"  # environment: the supervisor's socket
 CONNECT_S = 10.0
 RANK_VARIABLES = (("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
 
@@ -46,7 +46,7 @@ class Recording:
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             line.settimeout(CONNECT_S)
-            line.connect(os.environ[ADDRESS])
+            line.connect(os.environ[ATTACH])
             hello = json.dumps({"pid": os.getpid(), "argv": sys.orig_argv[:8]}).encode() + b"\n"
             socket.send_fds(line, [hello], [fd])
             line.settimeout(None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lockstep
+from lockstep.harness.environment import COMMIT, TREE
 
 POLL_S = 0.1
 ROOT = str(Path(lockstep.__file__).parent.parent)
@@ -26,7 +27,7 @@ class Built:
 
 def build(command: str, tree: Path, sha: str, log: Path, stopped: Callable[[], bool] = lambda: False) -> Built:
     """Run `command` with sh in the checkout. Raises KeyboardInterrupt when it is stopped; nothing of it stays then."""
-    env = {**os.environ, "LOCKSTEP_COMMIT": sha, "LOCKSTEP_TREE": str(tree)}
+    env = {**os.environ, COMMIT: sha, TREE: str(tree)}
     # The wrapper is ours wherever the command runs: not the `harness` that the checkout may have.
     wrapper = (
         "import sys; sys.path[:] = [sys.argv[2], *filter(None, sys.path)]; "

@@ -10,17 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lockstep.harness.environment import PLAN
+
 PROTOCOL = 3  # of the plan and of the messages
-PLAN = "LOCKSTEP_PLAN"  # environment of a supervisor; not handed on to the engine, since it holds the keys
-STATE = (
-    "LOCKSTEP_STATE"  # environment of the ranks: a folder that stays between the launches of a case; made by who needs it
-)
-LAUNCH = "LOCKSTEP_LAUNCH"  # environment of the ranks: the number of the launch, from 1
 STATE_FOLDER = "state"  # its name in the case's folder
 SILENCE_S = 30.0  # a watchdog or a supervisor that says nothing for so long is lost
 RAS = "NCCL_RAS_ADDR"  # environment of the ranks: where NCCL's RAS of the job listens on each host
-FOLDER = "LOCKSTEP_TMPDIR"  # environment of a supervisor: stands for TMPDIR where the launcher would act on that
-TOKEN = "LOCKSTEP_TOKEN"  # environment of every process of a case: how teardown recognises them
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockstep.harness.channel.bootstrap import TOKEN
+from lockstep.harness.environment import TOKEN
 from lockstep.harness.host import processes
 from lockstep.harness.host.gpus import Gpu, gpus
 

@@ -1,7 +1,7 @@
 """Sweeps a host: ends what a case whose supervisors are gone has left there.
 
 Started by a launcher: `python -m lockstep.harness.host.sweep`.
-What is to be swept comes by the environment, since it is a secret: see `ORDER`. What was found is printed.
+What is to be swept comes by the environment, since it is a secret: see `SWEEP`. What was found is printed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from lockstep.harness.channel.bootstrap import TOKEN
+from lockstep.harness.environment import SWEEP, TOKEN
 from lockstep.harness.host import processes
 from lockstep.harness.host.shared_folder import PREFIX, folder_name
 
 # JSON: token; folder: of the job; files: by machine; state: a folder's name, or ""; age_s: of the case.
-ORDER = "LOCKSTEP_SWEEP"
 MARK = "lockstep sweep: "  # what a launcher prints beside it is its own
 GRACE_S = 3.0
 
@@ -58,7 +57,7 @@ def main() -> None:
     """Sweep as the environment says, and print what was found."""
     from lockstep.harness.channel.identity import machine
 
-    order = json.loads(os.environ[ORDER])
+    order = json.loads(os.environ[SWEEP])
     files = order["files"].get(machine(), [])
     told = sweep(order["token"], order["folder"], files, order["state"], order["age_s"])
     print(MARK + json.dumps(told), flush=True)

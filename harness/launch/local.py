@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-INDEX = "LOCKSTEP_INDEX"
+from lockstep.harness.environment import INDEX
 
 
 def main(count: str, *argv: str) -> int:

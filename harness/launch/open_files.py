@@ -7,9 +7,9 @@ import resource
 from collections.abc import Mapping
 from pathlib import Path
 
+from lockstep.harness.environment import OPEN_FILES
 from lockstep.harness.launch.errors import LaunchError
 
-RAISED = "LOCKSTEP_OPEN_FILES"  # environment of supervisors: the soft limit as the user had it, and as the head raised it
 RESERVE = 128  # libraries, sockets, reports
 FEWEST_FILES = 16  # files of ranks that are held open together; others are opened again when they grow
 LAUNCHER_EACH = 4  # pipes that a launcher holds open for a rank of this host
@@ -34,7 +34,7 @@ def allow(ranks: int) -> dict[str, str]:
     if soft >= wish:
         return {}
     resource.setrlimit(resource.RLIMIT_NOFILE, (wish, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    return {RAISED: f"{soft}:{wish}"}
+    return {OPEN_FILES: f"{soft}:{wish}"}
 
 
 def left(ranks: int) -> int:
@@ -44,7 +44,7 @@ def left(ranks: int) -> int:
 
 def give_back(environ: Mapping[str, str]) -> None:
     """In a supervisor: what it starts gets the soft limit that the user had, not the one that the head needs."""
-    before, _, raised = environ.get(RAISED, "").partition(":")
+    before, _, raised = environ.get(OPEN_FILES, "").partition(":")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if raised and soft == int(raised):
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(before), hard))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockstep.harness.channel.bootstrap import FOLDER
+from lockstep.harness.environment import TMPDIR
 from lockstep.harness.launch import mpi, slurm_job
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.launcher import ANYWHERE, Launcher
@@ -54,7 +54,7 @@ class Srun(Launcher):
     @property
     def folder_variable(self) -> str:
         """Not TMPDIR: on every node Slurm makes what that names, and leaves it there."""
-        return FOLDER
+        return TMPDIR
 
     def command(self, rank_map: RankMap, argv: list[str], folder: Path, environment: Iterable[str] = ()) -> list[str]:
         """The step has the name of the folder, by which it is ended; it takes all variables along."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lockstep.harness.environment import SCENARIOS
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.document import read
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
@@ -23,12 +24,10 @@ def root() -> Path:
 
     Raises ScenarioError where the variable names no folder.
     """
-    named = os.environ.get("LOCKSTEP_SCENARIOS")
+    named = os.environ.get(SCENARIOS)
     if named:
         if not Path(named).is_dir():
-            raise ScenarioError(
-                f"LOCKSTEP_SCENARIOS={named}: no such folder; name the one that holds your scenarios, or unset it"
-            )
+            raise ScenarioError(f"{SCENARIOS}={named}: no such folder; name the one that holds your scenarios, or unset it")
         return Path(named)
     return HERE if HERE.is_dir() else PACKAGED
 

@@ -13,8 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lockstep.harness.channel.bootstrap import FOLDER, TOKEN, read_plan
+from lockstep.harness.channel.bootstrap import read_plan
 from lockstep.harness.channel.pacing import crowding, gather_s
+from lockstep.harness.environment import INDEX, TMPDIR, TOKEN
 from lockstep.harness.host import processes
 from lockstep.harness.launch.open_files import give_back
 
@@ -28,7 +29,7 @@ DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they
 STOPPED_S = 0.5  # within which all supervisors have stopped what they started, when nobody tells them
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 SLURM = "slurm."  # so begins the name that Slurm gives to the ranks of a step under PMIx
-RANK_VARIABLES = ("LOCKSTEP_INDEX", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+RANK_VARIABLES = (INDEX, "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
 def rank_of(environ: dict[str, str]) -> int:
@@ -229,8 +230,8 @@ def serve(kind: Callable[[dict[str, str]], Service]) -> None:
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, stop)
-    if FOLDER in os.environ:
-        os.environ["TMPDIR"] = os.environ.pop(FOLDER)
+    if TMPDIR in os.environ:
+        os.environ["TMPDIR"] = os.environ.pop(TMPDIR)
     services.append(kind(dict(os.environ)))
     if early:
         stop(early[0], None)

@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lockstep.harness.channel.bootstrap import LAUNCH, RAS, STATE, STATE_FOLDER, TOKEN, Plan
+from lockstep.harness.channel.bootstrap import RAS, STATE_FOLDER, Plan
 from lockstep.harness.channel.identity import machine
+from lockstep.harness.environment import ADDRESS, LAUNCH, STATE, TOKEN
 from lockstep.harness.host.shared_folder import NodeFolder, folder_name, remove_stale, state_name
 
-ADDRESS = "LOCKSTEP_ADDRESS"  # environment of the ranks: where those on other hosts reach this one; not set on one host
 STATE_BYTES = 8 << 20
 GET_ADDRESS = 0x8915  # SIOCGIFADDR
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lockstep.harness.channel.bootstrap import PLAN, Plan
+from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.message_base import never
 from lockstep.harness.channel.messages import (
     STREAMS,
@@ -36,12 +36,13 @@ from lockstep.harness.channel.messages import (
     TakeStacks,
 )
 from lockstep.harness.channel.supervisor_end import Line
+from lockstep.harness.environment import ATTACH, INDEX, PLAN
 from lockstep.harness.host import processes
 from lockstep.harness.host.stacks import lock_owner, stacks
 from lockstep.harness.supervisor.base import Service, serve
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
 from lockstep.harness.supervisor.process import Attached
-from lockstep.harness.supervisor.ring_socket import ENVIRONMENT, Reception
+from lockstep.harness.supervisor.ring_socket import Reception
 from lockstep.harness.supervisor.surplus import turn_away
 
 CLOSE_S = 5.0
@@ -151,7 +152,7 @@ class ProgramSupervisor(Service):
             self.left |= (found := processes.shared_memory(pid))
             if found:
                 line.send(SharedMemory(tuple(sorted(found))))
-            if pid not in known and not processes.is_fork(pid, known, ENVIRONMENT) and (library := mapped_library(pid)):
+            if pid not in known and not processes.is_fork(pid, known, ATTACH) and (library := mapped_library(pid)):
                 unseen.append(
                     f"process {pid} ({processes.command_line(pid)}) has loaded {library}, and no recorder is attached"
                 )
@@ -212,7 +213,7 @@ class ProgramSupervisor(Service):
 
 def child_environment(plan: Plan, environ: dict[str, str], index: int, address: str) -> dict[str, str]:
     """What the command gets: what the user had, and the recorder."""
-    env = {name: value for name, value in environ.items() if name not in (PLAN, "LOCKSTEP_INDEX")}
+    env = {name: value for name, value in environ.items() if name not in (PLAN, INDEX)}
     env |= {name: value for name, value in dump_environment(env, index).items() if name != OLD_FLIGHT_RECORDER}
     for name in ("TMPDIR",):  # the user's own: files that a program leaves there are meant to stay
         value = plan.spec.get("environ", {}).get(name)
@@ -221,7 +222,7 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
             env[name] = value
     env |= plan.spec.get("env", {})
     env |= plan.visible(index)
-    env[ENVIRONMENT] = address
+    env[ATTACH] = address
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), env.get("PYTHONPATH"))))
     env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
     if plan.world > 1 and not starts_ranks(plan.argv):

@@ -12,10 +12,10 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
+from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, WORLD
 from lockstep.harness.host import processes
 from lockstep.harness.supervisor.base import Service, serve
 from lockstep.harness.supervisor.ring_reader import Feed
-from lockstep.harness.trace import layout
 from lockstep.harness.trace.ring import Ring
 
 if TYPE_CHECKING:
@@ -41,17 +41,16 @@ class Supervisor(Service):
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
         import json
 
-        from lockstep.harness.channel.bootstrap import PLAN
         from lockstep.harness.supervisor.dumps import dump_environment
 
         env = {name: value for name, value in environ.items() if name != PLAN}  # the keys stay here
         env |= dump_environment(env, self.number)
         env |= self.plan.spec.get("environment", {})
         env |= self.plan.visible(self.number)
-        env[layout.RING_FD] = str(self.ring.fd)
-        env["LOCKSTEP_SPEC"] = json.dumps(self.plan.spec)
-        env["LOCKSTEP_RANK"] = str(self.number)
-        env["LOCKSTEP_WORLD"] = str(self.plan.world)
+        env[RING_FD] = str(self.ring.fd)
+        env[SPEC] = json.dumps(self.plan.spec)
+        env[RANK] = str(self.number)
+        env[WORLD] = str(self.plan.world)
         env["PYTHONUNBUFFERED"] = "1"
         return env
 

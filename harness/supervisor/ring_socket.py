@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from lockstep.harness.trace.ring import Ring
 
-ENVIRONMENT = "LOCKSTEP_ATTACH"
 HELLO_BYTES = 65_536
 HELLO_S = 2.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 
+from lockstep.harness.environment import RING_FD as RING_FD
 from lockstep.harness.trace.event import RECORD
 
 MAGIC = b"LOCKSTEP"
 VERSION = 2
-RING_FD = "LOCKSTEP_RING_FD"  # environment: the inherited descriptor of this rank's ring
 
 DEFAULT_CAPACITY = 65_536  # events; a whole start-up
 STRING_BYTES = 1 << 20

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lockstep.harness.channel.bootstrap import LAUNCH, STATE, STATE_FOLDER
+from lockstep.harness.channel.bootstrap import STATE_FOLDER
 from lockstep.harness.channel.message_base import never
 from lockstep.harness.channel.messages import (
     Came,
@@ -33,6 +33,7 @@ from lockstep.harness.channel.messages import (
     TakeStacks,
 )
 from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.environment import LAUNCH, STATE
 from lockstep.harness.host.shared_folder import state_name
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.engine_rules import EngineRules

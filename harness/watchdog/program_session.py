@@ -35,6 +35,7 @@ from lockstep.harness.channel.messages import (
     TakeStacks,
 )
 from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.environment import WORLD_ID
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.opinions import opinions
 from lockstep.harness.judge.program_rules import ProgramRules
@@ -88,7 +89,7 @@ class ProgramWatchdog(Vigil):
         }
 
     def _environment(self) -> dict[str, str]:
-        return {"LOCKSTEP_WORLD_ID": secrets.token_hex(4)}
+        return {WORLD_ID: secrets.token_hex(4)}
 
     def _job(self, environment: dict[str, str]) -> Job:
         log = self.folder / "launcher.log"

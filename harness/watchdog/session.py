@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lockstep.harness.channel.bootstrap import RAS, TOKEN, Plan
+from lockstep.harness.channel.bootstrap import RAS, Plan
 from lockstep.harness.channel.identity import identity
 from lockstep.harness.channel.message_base import Leaks
 from lockstep.harness.channel.messages import (
@@ -39,6 +39,7 @@ from lockstep.harness.channel.messages import (
 )
 from lockstep.harness.channel.pacing import BUSY, Share
 from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.environment import TOKEN
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.verdict import Finding, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from lockstep.harness.launch.open_files import RAISED
+from lockstep.harness.environment import OPEN_FILES
 
 PROGRAM = """
 import os, resource, sys
@@ -32,7 +32,7 @@ def run(hard: int, ranks: int) -> list[str]:
 def test_the_soft_limit_is_raised_and_given_back() -> None:
     """A head of 300 ranks has more files than the soft limit allows; what it starts has the user's limit again."""
     raised, after = run(4000, 300)
-    assert RAISED in raised
+    assert OPEN_FILES in raised
     assert after == "200"
 
 

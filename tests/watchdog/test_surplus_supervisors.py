@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.channel.bootstrap import TOKEN
+from lockstep.harness.environment import TOKEN
 from lockstep.harness.host import processes
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 
+from lockstep.harness.environment import ADDRESS
+
 
 def own_address() -> str:
     """As the harness says; the loopback where all ranks are on one host."""
-    return os.environ.get("LOCKSTEP_ADDRESS", "127.0.0.1")
+    return os.environ.get(ADDRESS, "127.0.0.1")
 
 
 def own_host() -> str:

@@ -20,6 +20,7 @@ from lockstep.engines.minimal.spec.groups import (
     WorkloadSettings,
 )
 from lockstep.engines.minimal.spec.variants import Habits
+from lockstep.harness.environment import LAUNCH, RANK, SPEC, STATE, WORLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,9 @@ class Settings:
     @staticmethod
     def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         """From LOCKSTEP_SPEC, LOCKSTEP_RANK and LOCKSTEP_WORLD. Raises KeyError when one is not set."""
-        spec = json.loads(environ["LOCKSTEP_SPEC"])
-        launch, state = int(environ.get("LOCKSTEP_LAUNCH", "1")), environ.get("LOCKSTEP_STATE", "state")
-        return Settings.from_spec(spec, int(environ["LOCKSTEP_RANK"]), int(environ["LOCKSTEP_WORLD"]), launch, state)
+        spec = json.loads(environ[SPEC])
+        launch, state = int(environ.get(LAUNCH, "1")), environ.get(STATE, "state")
+        return Settings.from_spec(spec, int(environ[RANK]), int(environ[WORLD]), launch, state)
 
     @staticmethod
     def from_spec(spec: Mapping[str, Any], rank: int, world: int, launch: int = 1, state: str = "state") -> Settings:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lockstep.harness import environment
 from lockstep.harness.host.processes import wait_until
-from lockstep.harness.host.sweep import MARK, ORDER
+from lockstep.harness.host.sweep import MARK
 from lockstep.harness.judge.verdict import Finding
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
@@ -54,7 +55,7 @@ def sweep_hosts(
 def _start(launcher: Launcher, rank_map: RankMap, host: str, order: Mapping[str, Any], log: Path) -> Job | None:
     alone = replace(rank_map, nodes=(NodeRanks(host, 1),), local=False)
     try:
-        return Job(launcher, alone, SWEEP, {ORDER: json.dumps(order)}, log)
+        return Job(launcher, alone, SWEEP, {environment.SWEEP: json.dumps(order)}, log)
     except LaunchError:
         return None
 
