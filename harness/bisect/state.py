@@ -24,7 +24,7 @@ ASKED, JOURNAL = "bisection.json", "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BisectionRequest:
     """What a bisection is about; it stays the same when it goes on."""
 
     repository: str  # absolute
@@ -55,7 +55,7 @@ class State:
     """The folder of one bisection."""
 
     path: Path
-    asked: Asked
+    asked: BisectionRequest
     launched: list[Launched] = field(default_factory=list)
     skips: dict[str, str] = field(default_factory=dict)
     build_seconds: list[float] = field(default_factory=list)
@@ -63,14 +63,14 @@ class State:
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def create(cls, path: Path | None, asked: Asked, argv: list[str], environment: Mapping[str, Any]) -> State:
+    def create(cls, path: Path | None, asked: BisectionRequest, argv: list[str], environment: Mapping[str, Any]) -> State:
         """Start a bisection in a folder that has none; without a folder, in a new one. Raises BisectionError."""
         folder = names.new_folder(ROOT) if path is None else path
         if (folder / ASKED).exists():
             raise BisectionError(f"{folder}: there is a bisection already; --resume goes on with it")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "builds").mkdir(exist_ok=True)
-        raw = {"schema": SCHEMA, **{name: getattr(asked, name) for name in Asked.__dataclass_fields__}}
+        raw = {"schema": SCHEMA, **{name: getattr(asked, name) for name in BisectionRequest.__dataclass_fields__}}
         raw |= {"argv": argv, "started": names.now(), "environment": dict(environment)}
         files.replace_json(folder / ASKED, raw)
         if path is None:
@@ -87,8 +87,8 @@ class State:
             raise BisectionError(f"{folder}: there is no bisection to go on with: {error}") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise BisectionError(f"{folder / ASKED}: schema is not {SCHEMA!r}, which this lockstep reads")
-        known = {name: raw[name] for name in Asked.__dataclass_fields__ if name in raw}
-        asked = Asked(**known | {"values": tuple(raw["values"])})
+        known = {name: raw[name] for name in BisectionRequest.__dataclass_fields__ if name in raw}
+        asked = BisectionRequest(**known | {"values": tuple(raw["values"])})
         state = cls(folder, asked)
         for line in files.read_lines(folder / JOURNAL):
             state._take(line)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
+from lockstep.harness.commands.hosts import HostOptions
 from lockstep.harness.launch import allocation
 from lockstep.harness.placement.hosts import load_hosts
+from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
 
 MARGIN_S = 90.0  # of an allocation's time: for the reports, and for a case that takes longer than was thought
@@ -21,23 +22,18 @@ def end_in_order(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def allocated(arguments: argparse.Namespace, nodes: Sequence[Sequence[int]], ranks: Sequence[int]) -> Iterator[None]:
+def allocated_for(options: HostOptions, cases: Sequence[Case]) -> AbstractContextManager[None]:
     """Inside an allocation, if a scheduler's own launcher is to launch: one of our own, where this is in none.
 
-    It has room for each of some cases, by turns; `nodes`: how many ranks each node of a case has, `ranks`: of each case.
+    It has room for each of the cases, by turns.
     """
-    scheduler = allocation.of_launcher(arguments.launcher)
+    scheduler = allocation.of_launcher(options.launcher)
     if scheduler is None or allocation.current() is not None:
-        yield
-        return
-    if arguments.hosts:
-        every = load_hosts(arguments.hosts)
-        own = scheduler.allocate(len(every), max(host.slots for host in every), tuple(host.name for host in every))
-    else:
-        own = scheduler.allocate(*allocation.enough_for(nodes, ranks))
-    with own:
-        yield
+        return nullcontext()
+    if options.hosts:
+        every = load_hosts(options.hosts)
+        return scheduler.allocate(len(every), max(host.slots for host in every), tuple(host.name for host in every))
+    return scheduler.allocate(*allocation.enough_for([case.nodes for case in cases], [case.ranks for case in cases]))
 
 
 def budget_s(text: str | None) -> float | None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
+from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
 from lockstep.harness.commands.site import ask
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.probe import Check, checks
@@ -38,8 +38,9 @@ def add(commands: Subparsers) -> None:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Print every check; 0 when all are well, else 3."""
-    if arguments.hosts is not None:
-        return _hosts(arguments)
+    options = HostOptions.of(arguments)
+    if options.named:
+        return _hosts(options, arguments.json)
     found = checks()
     if arguments.json:
         print(json.dumps([asdict(check) for check in found], indent=2))
@@ -48,11 +49,11 @@ def doctor(arguments: argparse.Namespace) -> int:
     return 0 if all(check.ok for check in found) else 3
 
 
-def _hosts(arguments: argparse.Namespace) -> int:
+def _hosts(options: HostOptions, as_json: bool) -> int:
     """The same of each host, as its launcher starts them there."""
-    hosts = hosts_of(arguments)
-    told = ask(hosts, find(arguments.launcher))
-    if arguments.json:
+    hosts = options.load()
+    told = ask(hosts, find(options.launcher))
+    if as_json:
         print(json.dumps([_json(host, one) for host, one in zip(hosts.every, told, strict=True)], indent=2))
     else:
         _table(hosts.every, told)

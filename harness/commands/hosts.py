@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lockstep.harness.launch import allocation
 from lockstep.harness.launch.discovery import NAMES, is_name
@@ -32,15 +33,33 @@ def add_launcher(parser: argparse.ArgumentParser, more: Sequence[str] = (), text
     parser.add_argument("--launcher", type=name, default="auto", metavar="NAME", help=told)
 
 
-def hosts_of(arguments: argparse.Namespace) -> Hosts:
-    """The hosts of a run. Raises ScenarioError."""
-    return load(arguments.hosts, arguments.interface)
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What `add_hosts` and `add_launcher` declare, as it was given."""
 
+    hosts: str | None = None
+    interface: str | None = None
+    launcher: str = "auto"
 
-def load(given: str | None, interface: str | None) -> Hosts:
-    """As `--hosts` and `--interface` say. Raises ScenarioError."""
-    if given is None:
-        if interface is not None and not allocation.job():
-            raise ScenarioError(f"--interface {interface}: ranks of this host alone use the loopback; give --hosts too")
-        return default_hosts(interface)
-    return reached(load_hosts(given), interface)
+    @staticmethod
+    def of(arguments: argparse.Namespace) -> HostOptions:
+        """As the command line says."""
+        return HostOptions(arguments.hosts, arguments.interface, arguments.launcher)
+
+    @property
+    def named(self) -> bool:
+        """Whether the user has listed the hosts."""
+        return self.hosts is not None
+
+    def load(self) -> Hosts:
+        """The hosts that are meant. Raises ScenarioError and LaunchError."""
+        if self.hosts is not None:
+            return reached(load_hosts(self.hosts), self.interface)
+        if self.interface is not None and not allocation.job():
+            raise ScenarioError(f"--interface {self.interface}: ranks of this host alone use the loopback; give --hosts too")
+        return default_hosts(self.interface)
+
+    def words(self) -> list[str]:
+        """As a command line says it, where it is not the default."""
+        given = (("--hosts", self.hosts), ("--interface", self.interface))
+        return [word for name, value in given if value for word in (name, value)]

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockstep import harness
@@ -25,8 +25,8 @@ from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.devices import assign
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from lockstep.harness.commands.selection import add_selection, one
+from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
+from lockstep.harness.commands.selection import Selection, add_selection
 from lockstep.harness.commands.site import site_of
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.launcher import Launcher
@@ -63,49 +63,78 @@ def add(commands: Subparsers) -> None:
     parser.set_defaults(run=judge_commit)
 
 
+@dataclass(frozen=True, slots=True)
+class JudgeOptions:
+    """What `lockstep judge-commit` was told."""
+
+    selection: Selection
+    hosts: HostOptions
+    signature: str
+    repeat: int
+    build: str
+    tree: str
+    device: str
+    reports: Path | None
+
+    @staticmethod
+    def of(arguments: argparse.Namespace) -> JudgeOptions:
+        """As the command line says. Raises BisectionError for what makes no sense."""
+        repeat, signature = arguments.repeat, arguments.signature
+        if repeat < 1:
+            raise BisectionError(f"--repeat {repeat}: give a number of launches from 1 on")
+        if signature and not re.fullmatch(SIGNATURE, signature):
+            raise BisectionError(f"--signature {signature}: give the 12 hex digits of a verdict's signature")
+        chosen, where = Selection.of(arguments), HostOptions.of(arguments)
+        return JudgeOptions(
+            chosen, where, signature, repeat, arguments.build, arguments.tree, arguments.device, arguments.reports
+        )
+
+
 def judge_commit(arguments: argparse.Namespace) -> int:
     """Judge; the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)  # end the ranks in order, as after Ctrl-C
-    here = Path.cwd()
-    if arguments.repeat < 1:
-        raise BisectionError(f"--repeat {arguments.repeat}: give a number of launches from 1 on")
-    if arguments.signature and not re.fullmatch(SIGNATURE, arguments.signature):
-        raise BisectionError(f"--signature {arguments.signature}: give the 12 hex digits of a verdict's signature")
+    options, here = JudgeOptions.of(arguments), Path.cwd()
     if Path(harness.__file__).resolve().is_relative_to(here.resolve()):
         raise BisectionError(f"{here} holds the lockstep that judges: install it outside of the checkout that is judged")
-    wanted, launcher = one(arguments), find(arguments.launcher)
-    site = site_of(hosts_of(arguments), launcher, jobs=1, named=arguments.hosts is not None)
-    (judged,), said = assign([wanted], arguments.device, site.machine)
-    _say("\n".join(said))
-    rank_map = Placement.of(judged, site.pool.capacity)
-    if isinstance(rank_map, Lack):
-        raise rank_map.error(judged)
-    reports = (arguments.reports or _git_folder(here)).resolve()
-    if arguments.build:
+    case, launcher, rank_map = _placed(options)
+    reports = (options.reports or _git_folder(here)).resolve()
+    if options.build:
         reports.mkdir(parents=True, exist_ok=True)
-        built = build(arguments.build, here, _git(here, "HEAD"), reports / "build.log")
+        built = build(options.build, here, _git(here, "HEAD"), reports / "build.log")
         if not built.ok:
             _say(f"{built.text} (see {reports / 'build.log'})")
             return CANNOT_SAY
     try:
-        engine = find_engine(judged.engine)
-        case = replace(judged, spec=engine.at(judged.spec, str((here / arguments.tree).resolve())))
+        engine = find_engine(case.engine)
+        case = replace(case, spec=engine.at(case.spec, str((here / options.tree).resolve())))
     except NotInCheckout as error:
         _say(str(error))
         return CANNOT_SAY
     reports.mkdir(parents=True, exist_ok=True)
     os.chdir(reports)  # supervisors start here, where no module of the checkout can be taken for one of ours
-    for _ in range(arguments.repeat):
+    for _ in range(options.repeat):
         verdict = _verdict(case, launcher, rank_map, reports)
-        found = _judgement(verdict, arguments.signature)
+        found = _judgement(verdict, options.signature)
         _say(f"{found.value}: {words(verdict)}{f': {verdict.text}' if found is Judgement.INVALID else ''}")
         if found is Judgement.BAD:
             return BAD
         if found is not Judgement.GOOD:
             return CANNOT_SAY
-    seen = rate_seen(arguments.repeat, MISS)
+    seen = rate_seen(options.repeat, MISS)
     _say(f"a hang that shows in {seen:.0%} or more of the launches would have been missed with at most {MISS:.0%}")
     return GOOD
+
+
+def _placed(options: JudgeOptions) -> tuple[Case, Launcher, RankMap]:
+    """The case with its device, what starts its ranks, and where: as a run of this case alone would have it."""
+    wanted, launcher = options.selection.one(), find(options.hosts.launcher)
+    site = site_of(options.hosts.load(), launcher, jobs=1, named=options.hosts.named)
+    (case,), said = assign([wanted], options.device, site.machine)
+    _say("\n".join(said))
+    rank_map = Placement.of(case, site.pool.capacity)
+    if isinstance(rank_map, Lack):
+        raise rank_map.error(case)
+    return case, launcher, rank_map
 
 
 def _verdict(case: Case, launcher: Launcher, rank_map: RankMap, reports: Path) -> VerdictFile:

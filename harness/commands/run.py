@@ -7,24 +7,26 @@ import json
 import platform
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from lockstep.harness.campaign.display import Bar
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.allocation import allocated, budget_s, end_in_order
-from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
-from lockstep.harness.commands.planning import RunPlan, add_planning, again, check_selection, make, recall
-from lockstep.harness.commands.selection import add_selection, chosen, loaded
+from lockstep.harness.commands.allocation import allocated_for, budget_s, end_in_order
+from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
+from lockstep.harness.commands.plan_options import PlanOptions, add_planning
+from lockstep.harness.commands.planning import RunPlan, again, make
+from lockstep.harness.commands.selection import add_selection
 from lockstep.harness.commands.site import Site, site_of
 from lockstep.harness.launch import allocation
 from lockstep.harness.launch.discovery import find
+from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.pool import jobs_of
 from lockstep.harness.report import files, names, table
 from lockstep.harness.report.exit_code import EXIT_NOTHING_JUDGED
 from lockstep.harness.report.store import LOCK, ROOT, RunStore, find_run
-from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
 
 
@@ -51,73 +53,112 @@ def add(commands: Subparsers) -> None:
     parser.set_defaults(run=run)
 
 
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `lockstep run` was told. `jobs`: cases at once; None: as many as fit."""
+
+    plan: PlanOptions
+    jobs: int | None
+    gpu_share: int
+    budget: str | None
+    retries: int
+    resume: str | None
+    reports: Path
+    run_id: str | None
+    json: bool
+
+    @staticmethod
+    def of(arguments: argparse.Namespace) -> RunOptions:
+        """As the command line says. Raises ScenarioError for what makes no sense."""
+        plan = PlanOptions.of(arguments)
+        try:
+            jobs = jobs_of(arguments.jobs)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from error
+        if arguments.gpu_share < 1:
+            raise ScenarioError(f"--gpu-share {arguments.gpu_share}: give a number from 1 on")
+        if arguments.retries < 0:
+            raise ScenarioError(f"--retries {arguments.retries}: give a number from 0 on")
+        budget_s(arguments.budget)
+        if arguments.resume and arguments.run_id:
+            raise ScenarioError("--run-id names a new run; --resume goes on with one that has its name")
+        return RunOptions(
+            plan,
+            jobs,
+            arguments.gpu_share,
+            arguments.budget,
+            arguments.retries,
+            arguments.resume,
+            arguments.reports,
+            arguments.run_id,
+            arguments.json,
+        )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the cases that are meant, or what is left of a run."""
     signal.signal(signal.SIGTERM, end_in_order)  # end the ranks in order, as after Ctrl-C
-    check_selection(arguments)
-    jobs = _jobs(arguments)
-    if arguments.resume:
-        folder = find_run(arguments.resume, arguments.reports).resolve()
-        try:
-            with files.held(folder / LOCK):
-                return _go_on(arguments, folder, jobs)
-        except BlockingIOError as error:
-            raise ScenarioError(f"run {folder.name} is still going on; its process holds {folder / LOCK}") from error
-    every = loaded(arguments)  # before any host is asked
-    cases = chosen(arguments, every)
-    with allocated(arguments, [case.nodes for case in cases], [case.ranks for case in cases]):
-        return _begin(arguments, jobs, every)
+    options = RunOptions.of(arguments)
+    return _go_on(options, options.resume) if options.resume else _begin(options)
 
 
-def _begin(arguments: argparse.Namespace, jobs: int | None, every: list[Case]) -> int:
-    there = _site(arguments, jobs)
-    made = make(arguments, there, every)
-    facts = there.environment(environment(arguments.launcher))
-    store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, made.plan, made.options)
-    with files.held(store.path / LOCK):
-        return _run(arguments, store, made, there)
+def _begin(options: RunOptions) -> int:
+    """A new run."""
+    wanted = options.plan
+    every = wanted.selection.all_cases()  # before any host is asked
+    with allocated_for(wanted.hosts, wanted.selection.narrow(every)):
+        site, launcher = _site(options, wanted.hosts)
+        made = make(wanted, site, every)
+        facts = site.environment(environment(wanted.hosts.launcher))
+        store = RunStore.create(options.reports, options.run_id, sys.argv, facts, made.plan, made.options)
+        with files.held(store.path / LOCK):
+            return _run(options, wanted, store, made, site, launcher)
 
 
-def _go_on(arguments: argparse.Namespace, folder: Path, jobs: int | None) -> int:
-    if arguments.run_id:
-        raise ScenarioError("--run-id names a new run; --resume goes on with one that has its name")
+def _go_on(options: RunOptions, name: str) -> int:
+    """What is left of a run, which nobody else may be at."""
+    folder = find_run(name, options.reports).resolve()
+    try:
+        with files.held(folder / LOCK):
+            return _resume(options, folder)
+    except BlockingIOError as error:
+        raise ScenarioError(f"run {folder.name} is still going on; its process holds {folder / LOCK}") from error
+
+
+def _resume(options: RunOptions, folder: Path) -> int:
     try:
         store = RunStore.open(folder)
     except ValueError as error:
         raise ScenarioError(str(error)) from error
-    recalled = recall(arguments, store.run)
-    every = loaded(arguments)
+    wanted = options.plan.recalled(store.run)
+    every = wanted.selection.all_cases()
     planned = {entry["id"] for entry in store.run["plan"]}
-    cases = [case for case in every if case.id in planned]
-    with allocated(arguments, [case.nodes for case in cases], [case.ranks for case in cases]):
-        return _again(arguments, jobs, every, store, recalled)
+    with allocated_for(wanted.hosts, [case for case in every if case.id in planned]):
+        site, launcher = _site(options, wanted.hosts)
+        facts = site.environment(environment(wanted.hosts.launcher))
+        made = again(wanted, site, every, store.run, facts, recalled=wanted is not options.plan)
+        store.take_in()
+        told = {"at": names.now(), "argv": sys.argv, "host": platform.node()}
+        files.append_line(store.path / "resumed.jsonl", told)
+        return _run(options, wanted, store, made, site, launcher)
 
 
-def _again(arguments: argparse.Namespace, jobs: int | None, every: list[Case], store: RunStore, recalled: bool) -> int:
-    there = _site(arguments, jobs)
-    facts = there.environment(environment(arguments.launcher))
-    made = again(arguments, there, every, store.run, facts, recalled)
-    store.take_in()
-    told = {"at": names.now(), "argv": sys.argv, "host": platform.node()}
-    files.append_line(store.path / "resumed.jsonl", told)
-    return _run(arguments, store, made, there)
-
-
-def _run(arguments: argparse.Namespace, store: RunStore, made: RunPlan, there: Site) -> int:
+def _run(options: RunOptions, wanted: PlanOptions, store: RunStore, made: RunPlan, site: Site, launcher: Launcher) -> int:
+    """What of a plan has no verdict yet."""
     print("\n".join(made.said), file=sys.stderr)
     bar = Bar(len(made.plan))
     going = Run(
         store,
-        find(arguments.launcher),
+        launcher,
         bar,
-        arguments.values,
-        there.pool,
-        retries=arguments.retries,
-        budget_s=budget_s(arguments.budget),
+        wanted.selection.values,
+        site.pool,
+        retries=options.retries,
+        budget_s=budget_s(options.budget),
     )
     signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
     kept = sum(map(going.kept, made.plan))
-    if arguments.resume:
+    if options.resume:
         print(f"run {store.id}: {kept} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
     try:
         with bar:
@@ -126,7 +167,7 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: RunPlan, there: S
     finally:
         table.show(store.lines)
         print(f"reports: {store.path}", file=sys.stderr)
-    if arguments.json:
+    if options.json:
         for line in store.lines:
             print(json.dumps(line.flat()))
     if code == EXIT_NOTHING_JUDGED:
@@ -134,21 +175,8 @@ def _run(arguments: argparse.Namespace, store: RunStore, made: RunPlan, there: S
     return code
 
 
-def _site(arguments: argparse.Namespace, jobs: int | None) -> Site:
-    """The hosts of the run, before there is one."""
-    hosts = hosts_of(arguments)
-    named = arguments.hosts is not None or bool(allocation.job())
-    return site_of(hosts, find(arguments.launcher), jobs, named, arguments.gpu_share)
-
-
-def _jobs(arguments: argparse.Namespace) -> int | None:
-    try:
-        jobs = jobs_of(arguments.jobs)
-    except ValueError as error:
-        raise ScenarioError(str(error)) from error
-    if arguments.gpu_share < 1:
-        raise ScenarioError(f"--gpu-share {arguments.gpu_share}: give a number from 1 on")
-    if arguments.retries < 0:
-        raise ScenarioError(f"--retries {arguments.retries}: give a number from 0 on")
-    budget_s(arguments.budget)
-    return jobs
+def _site(options: RunOptions, where: HostOptions) -> tuple[Site, Launcher]:
+    """The hosts of the run, before there is one, and what starts ranks there."""
+    hosts, launcher = where.load(), find(where.launcher)
+    named = where.named or bool(allocation.job())
+    return site_of(hosts, launcher, options.jobs, named, options.gpu_share), launcher

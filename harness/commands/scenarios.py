@@ -8,7 +8,7 @@ import json
 import yaml
 
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.selection import add_selection, selected
+from lockstep.harness.commands.selection import Selection, add_selection
 
 
 def add(commands: Subparsers) -> None:
@@ -25,7 +25,7 @@ def add(commands: Subparsers) -> None:
 
 def list_cases(arguments: argparse.Namespace) -> int:
     """One line a case: id, ranks, expected outcome."""
-    for case in selected(arguments):
+    for case in Selection.of(arguments).cases():
         expected = case.expect.outcome + (f" ({case.expect.cause})" if case.expect.cause else "")
         if arguments.json:
             print(json.dumps({"id": case.id, "ranks": case.ranks, "path": case.path, "expected": expected}))
@@ -36,7 +36,7 @@ def list_cases(arguments: argparse.Namespace) -> int:
 
 def show_cases(arguments: argparse.Namespace) -> int:
     """Everything about each case: source, what the ranks get, limits, expectation."""
-    for case in selected(arguments):
+    for case in Selection.of(arguments).cases():
         raw = json.loads(json.dumps(case.to_json()))  # tuples as lists
         if arguments.json:
             print(json.dumps(raw))

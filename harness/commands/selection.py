@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import yaml
 
@@ -32,41 +34,58 @@ def add_selection(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     )
 
 
-def selected(arguments: argparse.Namespace) -> list[Case]:
-    """The cases that are meant. Raises ScenarioError when there are none."""
-    return chosen(arguments, loaded(arguments))
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What `add_selection` declares. `values`: KEY=VALUE, as given."""
+
+    scenarios: tuple[str, ...] = ()  # empty: everything below scenarios/
+    words: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(arguments: argparse.Namespace) -> Selection:
+        """As the command line says."""
+        filters = (arguments.words, arguments.tag, arguments.case, arguments.values)
+        return Selection(tuple(arguments.scenarios), *map(tuple, filters))
+
+    def all_cases(self) -> list[Case]:
+        """All cases of the scenarios that are meant, whatever narrows them down. Raises ScenarioError."""
+        return load_all(list(self.scenarios) or ["scenarios"], overrides(self.values))
+
+    def narrow(self, cases: Sequence[Case]) -> list[Case]:
+        """Those that the filters leave. Raises ScenarioError when there are none."""
+        found = [
+            case
+            for case in cases
+            if all(text in case.id for text in self.words)
+            and (not self.tags or set(self.tags) & set(case.tags))
+            and (not self.ids or case.id in self.ids)
+        ]
+        if not found:
+            raise ScenarioError(f"no case is selected; there are {len(cases)}: {_some(cases)}")
+        return found
+
+    def cases(self) -> list[Case]:
+        """The cases that are meant. Raises ScenarioError when there are none."""
+        return self.narrow(self.all_cases())
+
+    def one(self) -> Case:
+        """The one case that is meant. Raises ScenarioError when there are none or several."""
+        found = self.cases()
+        if len(found) > 1:
+            raise ScenarioError(
+                f"{len(found)} cases are selected, and one is needed; choose with -k or --case: {_some(found)}"
+            )
+        return found[0]
 
 
-def loaded(arguments: argparse.Namespace) -> list[Case]:
-    """All cases of the scenarios that are meant, whatever narrows them down."""
-    return load_all(arguments.scenarios or ["scenarios"], overrides(arguments.values))
+def _some(cases: Sequence[Case]) -> str:
+    return ", ".join(case.id for case in cases[:5]) + (", ..." if len(cases) > 5 else "")
 
 
-def chosen(arguments: argparse.Namespace, cases: list[Case]) -> list[Case]:
-    """Those that the filters leave. Raises ScenarioError when there are none."""
-    found = [
-        case
-        for case in cases
-        if all(text in case.id for text in arguments.words)
-        and (not arguments.tag or set(arguments.tag) & set(case.tags))
-        and (not arguments.case or case.id in arguments.case)
-    ]
-    if not found:
-        ids = ", ".join(case.id for case in cases[:5]) + (", ..." if len(cases) > 5 else "")
-        raise ScenarioError(f"no case is selected; there are {len(cases)}: {ids}")
-    return found
-
-
-def one(arguments: argparse.Namespace) -> Case:
-    """The one case that is meant. Raises ScenarioError when there are none or several."""
-    found = selected(arguments)
-    if len(found) > 1:
-        ids = ", ".join(case.id for case in found[:5]) + (", ..." if len(found) > 5 else "")
-        raise ScenarioError(f"{len(found)} cases are selected, and one is needed; choose with -k or --case: {ids}")
-    return found[0]
-
-
-def overrides(assignments: list[str]) -> dict[str, object]:
+def overrides(assignments: Sequence[str]) -> dict[str, object]:
     """`a.b=1` as a dotted key and a YAML value. Raises ScenarioError for anything else."""
     found: dict[str, object] = {}
     for text in assignments:

@@ -12,14 +12,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.interruption import not_by_slurm
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.allocation import allocated, end_in_order
-from lockstep.harness.commands.hosts import add_hosts, add_launcher, hosts_of
+from lockstep.harness.commands.allocation import allocated_for, end_in_order
+from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.probe import environment
@@ -62,51 +63,91 @@ def add(commands: Subparsers) -> None:
     parser.set_defaults(run=watch)
 
 
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """What `lockstep watch` was told. `processes`: None: one, or with `--hosts` one for each slot."""
+
+    argv: list[str]
+    processes: int | None
+    hosts: HostOptions
+    deadline_s: float | None
+    reports: Path
+    run_id: str | None
+    json: bool
+
+    @staticmethod
+    def of(arguments: argparse.Namespace) -> WatchOptions:
+        """As the command line says. Raises ScenarioError for what makes no sense."""
+        argv: list[str] = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+        processes, deadline_s, run_id = arguments.processes, arguments.deadline, arguments.run_id
+        if not argv:
+            raise ScenarioError(
+                "lockstep watch: give a command after --, for example `lockstep watch -n 2 -- python prog.py`"
+            )
+        if processes is not None and processes < 1:
+            raise ScenarioError(f"lockstep watch: -n {processes}: give 1 or more")
+        if deadline_s is not None and deadline_s <= 0:
+            raise ScenarioError(f"lockstep watch: --deadline {deadline_s:g}: give more than 0 seconds")
+        if shutil.which(argv[0]) is None:
+            raise ScenarioError(f"lockstep watch: {argv[0]}: no such program")
+        if run_id and (arguments.reports / run_id).exists():
+            raise ScenarioError(f"lockstep watch: run {run_id} is there already; choose another --run-id")
+        where = HostOptions.of(arguments)
+        return WatchOptions(argv, processes, where, deadline_s, arguments.reports, run_id, arguments.json)
+
+    def case(self, hosts: Hosts | None = None) -> Case:
+        """The program as a case; on these hosts, as soon as they are known."""
+        argv, processes = self.argv, self.processes or (hosts.slots if hosts and self.hosts.named else 1)
+        script = argv[0].rpartition("/")[2].startswith("python") and len(argv) > 1
+        return Case(
+            id=Path(argv[-1] if script else argv[0]).name,
+            scenario="watch",
+            path="",
+            source="",
+            summary=shlex.join(argv),
+            tags=(),
+            engine="command",
+            ranks=processes,
+            point={},
+            spec={"config": {"argv": argv, "processes": processes}, "device": ""},
+            expect=Expectation(outcome="success"),
+            limits=Limits(deadline_s=self.deadline_s or NO_DEADLINE_S, livelock_s=ADVANCE_S),
+        )
+
+    def words(self, processes: int) -> list[str]:
+        """As a command line says them."""
+        deadline = ["--deadline", f"{self.deadline_s:g}"] if self.deadline_s else []
+        return ["-n", str(processes), "--launcher", self.hosts.launcher, *self.hosts.words(), *deadline]
+
+
 def watch(arguments: argparse.Namespace) -> int:
     """Run the program, print its verdict for people, and keep everything in a run folder."""
     signal.signal(signal.SIGTERM, end_in_order)
-    argv = _command(arguments)
-    with allocated(arguments, [()], [arguments.processes or 1]):
-        return _watch(arguments, argv)
+    options = WatchOptions.of(arguments)
+    with allocated_for(options.hosts, [options.case()]):
+        return _watch(options)
 
 
-def _watch(arguments: argparse.Namespace, argv: list[str]) -> int:
-    hosts = hosts_of(arguments)
-    if arguments.processes is None:
-        arguments.processes = hosts.slots if arguments.hosts else 1
-    case = _case(arguments, argv)
+def _watch(options: WatchOptions) -> int:
+    hosts = options.hosts.load()
+    case = options.case(hosts)
     rank_map = _placed(case, hosts)
-    launcher = choose(arguments.launcher, rank_map)
+    launcher = choose(options.hosts.launcher, rank_map)
     facts = environment("auto" if launcher.name == "none" else launcher.name)
-    store = RunStore.create(arguments.reports, arguments.run_id, sys.argv, facts, with_commits([PlannedCase(case)]))
+    store = RunStore.create(options.reports, options.run_id, sys.argv, facts, with_commits([PlannedCase(case)]))
     started = time.monotonic()
-    watchdog = ProgramWatchdog(case, argv, launcher, store.case_dir(case), rank_map)
+    watchdog = ProgramWatchdog(case, options.argv, launcher, store.case_dir(case), rank_map)
     watchdog.stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0
-    watchdog.on_output = _Output(to_stderr=arguments.json)
+    watchdog.on_output = _Output(to_stderr=options.json)
     verdict = not_by_slurm(watchdog.watch())
-    rerun = shlex.join(["lockstep", "watch", *_options(arguments), "--", *argv])
+    rerun = shlex.join(["lockstep", "watch", *options.words(case.ranks), "--", *options.argv])
     store.record(case, verdict, True, [], rerun, time.monotonic() - started, places=rank_map.nodes)
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
     _say(verdict, raw)
     print(f"reports: {store.path}", file=sys.stderr)
-    if arguments.json:
+    if options.json:
         print(json.dumps(raw))
     return EXIT_CODES.get(verdict.outcome, 1)
-
-
-def _command(arguments: argparse.Namespace) -> list[str]:
-    argv: list[str] = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
-    if not argv:
-        raise ScenarioError("lockstep watch: give a command after --, for example `lockstep watch -n 2 -- python prog.py`")
-    if arguments.processes is not None and arguments.processes < 1:
-        raise ScenarioError(f"lockstep watch: -n {arguments.processes}: give 1 or more")
-    if arguments.deadline is not None and arguments.deadline <= 0:
-        raise ScenarioError(f"lockstep watch: --deadline {arguments.deadline:g}: give more than 0 seconds")
-    if shutil.which(argv[0]) is None:
-        raise ScenarioError(f"lockstep watch: {argv[0]}: no such program")
-    if arguments.run_id and (arguments.reports / arguments.run_id).exists():
-        raise ScenarioError(f"lockstep watch: run {arguments.run_id} is there already; choose another --run-id")
-    return argv
 
 
 def _placed(case: Case, hosts: Hosts) -> RankMap:
@@ -117,31 +158,6 @@ def _placed(case: Case, hosts: Hosts) -> RankMap:
             f"lockstep watch: -n {case.ranks}: the hosts have {hosts.slots} slots; more are given as name:slots"
         )
     return found
-
-
-def _case(arguments: argparse.Namespace, argv: list[str]) -> Case:
-    name = Path(argv[-1] if argv[0].rpartition("/")[2].startswith("python") and len(argv) > 1 else argv[0]).name
-    return Case(
-        id=name,
-        scenario="watch",
-        path="",
-        source="",
-        summary=shlex.join(argv),
-        tags=(),
-        engine="command",
-        ranks=arguments.processes,
-        point={},
-        spec={"config": {"argv": argv, "processes": arguments.processes}, "device": ""},
-        expect=Expectation(outcome="success"),
-        limits=Limits(deadline_s=arguments.deadline or NO_DEADLINE_S, livelock_s=ADVANCE_S),
-    )
-
-
-def _options(arguments: argparse.Namespace) -> list[str]:
-    found = ["-n", str(arguments.processes), "--launcher", arguments.launcher]
-    found += ["--hosts", arguments.hosts] if arguments.hosts else []
-    found += ["--interface", arguments.interface] if arguments.interface else []
-    return found + (["--deadline", f"{arguments.deadline:g}"] if arguments.deadline else [])
 
 
 class _Output:

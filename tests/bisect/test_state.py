@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.bisect.errors import BisectionError
-from lockstep.harness.bisect.state import JOURNAL, Asked, State
+from lockstep.harness.bisect.state import JOURNAL, BisectionRequest, State
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.load import load_all
 
 SHA = "0123456789abcdef" * 2 + "01234567"
 
 
-def asked() -> Asked:
+def asked() -> BisectionRequest:
     """A bisection of the toy's case."""
     (case,) = load_all(["tests/bisect/two_ranks.yaml"])
-    return Asked("/repo", SHA, SHA, "bad", json.loads(json.dumps(case.to_json())), ("a=1",))
+    return BisectionRequest("/repo", SHA, SHA, "bad", json.loads(json.dumps(case.to_json())), ("a=1",))
 
 
 @pytest.mark.parametrize("cut", range(2, 60, 7))

@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from lockstep.harness.commands.hosts import load
+from lockstep.harness.commands.hosts import HostOptions
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.capacity import Capacity
@@ -23,7 +23,7 @@ LIMITS = {"deadline_s": 60.0, "livelock_s": 40.0, "launch_s": 40.0, "silence_s":
 
 def main(program: str, given: str, folder: str, *limits: str) -> None:
     """Judge one program, with as many ranks as the hosts have slots."""
-    hosts = load(given, None)
+    hosts = HostOptions(given).load()
     ranks = hosts.slots
     wanted = {name: float(value) for name, _, value in (limit.partition("=") for limit in limits)}
     launches = int(wanted.pop("launches", 1))
