@@ -54,6 +54,5 @@ def _reason(device: str, wanted: str, machine: Machine) -> str:
     if device == "cuda":
         first = machine.gpus[0]
         count = f"{len(machine.gpus)} x {first.name}" if len(machine.gpus) > 1 else first.name
-        plane = "NCCL where there is a GPU for each rank, symmetric memory where ranks share one"
-        return f"{count}, {first.memory_bytes >> 20} MiB each, driver {first.driver}; {plane}"
+        return f"{count}, {first.memory_bytes >> 20} MiB each, driver {first.driver}"
     return "--device cpu was given" if wanted == "cpu" else machine.lack

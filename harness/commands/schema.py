@@ -6,13 +6,14 @@ import argparse
 import json
 
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.scenario.frame import DEFAULT_ENGINE
 from lockstep.harness.scenario.schema import json_schema
 
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
     parser = commands.add_parser("schema", help="print the JSON Schema of scenario files")
-    parser.add_argument("--engine", default="minimal", help="whose config and guards to include (minimal)")
+    parser.add_argument("--engine", default=DEFAULT_ENGINE, help="the engine whose sections to include (%(default)s)")
     parser.set_defaults(run=schema)
 
 

@@ -27,7 +27,7 @@ def render(lines: Sequence[Line]) -> str:
 
 
 def guard_text(point: Mapping[str, Any]) -> str:
-    """What a point of the matrix sets of the guards, in the form `generation_capture=none`."""
+    """What a point of the matrix sets of the guards, in the form `name=value`."""
     found: list[str] = []
     for key, value in point.items():
         if key == "guards" and isinstance(value, Mapping):

@@ -56,7 +56,7 @@ def _meant(name: str | Path) -> list[Path]:
 
 
 def _below_root(path: Path) -> Path:
-    """`scenarios/vllm` and `vllm` both mean a folder of the scenarios, wherever these are."""
+    """`scenarios/NAME` and `NAME` both mean a folder of the scenarios, wherever these are."""
     parts = path.parts[1:] if path.parts[:1] == (HERE.name,) else path.parts
     return root().joinpath(*parts)
 
