@@ -94,7 +94,8 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
         return f"Rank {rank} returned"
     if not state.number and exit_code is None:
         return f"Rank {rank} never came, and nobody is left who could start it"
-    return f"Rank {rank} died{where}: {death_words(exit_code)}"
+    forgot = ", without recorder.returned()" if exit_code == 0 and state.rank_of is None else ""  # of an engine
+    return f"Rank {rank} died{where}: {death_words(exit_code)}{forgot}"
 
 
 def perhaps_earlier_text(ranks: Iterable[int], within_ns: float) -> str:

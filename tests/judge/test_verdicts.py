@@ -111,6 +111,18 @@ def blame_of(verdict: Verdict) -> Blame:
     return verdict.blame
 
 
+def test_an_engine_that_forgets_to_say_that_it_returned() -> None:
+    """Nobody can tell its end from one in the middle of a phase, but the sentence says what its author has forgotten."""
+
+    def program(script: Script) -> None:
+        script.recorder.milestone("done")
+        raise Stopped
+
+    verdict = judged(2, program, codes={0: 0, 1: 0})
+    assert verdict.text == "Rank 0 died: exit status 0, without recorder.returned()."
+    assert "recorder" not in judged(2, program, codes={0: 1, 1: 1}).text
+
+
 @pytest.mark.parametrize(("size", "short"), [(4, (3,)), (8, (7,)), (4, (0,)), (4, (0, 1, 2))])
 def test_shift_by_one_is_blamed_on_the_rank_that_skipped(size: int, short: tuple[int, ...]) -> None:
     """The ranks block later and elsewhere, and an earlier harmless decision differs: the skip is blamed, with its figures.
