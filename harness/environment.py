@@ -28,7 +28,7 @@ WORLD: Final = "LOCKSTEP_WORLD"  # whole number: how many ranks there are
 SPEC: Final = "LOCKSTEP_SPEC"  # JSON: what the scenario says to the engine
 RING_FD: Final = "LOCKSTEP_RING_FD"  # whole number: the inherited descriptor of this rank's ring
 ADDRESS: Final = "LOCKSTEP_ADDRESS"  # IP address by which ranks on other hosts reach this one; not set on one host
-STATE: Final = "LOCKSTEP_STATE"  # path: a folder that stays between the launches of a case; made by who needs it
+STATE: Final = "LOCKSTEP_STATE"  # path: a folder that stays between the launches of a case; supervisors make it
 LAUNCH: Final = "LOCKSTEP_LAUNCH"  # whole number: which launch of the case this is, from 1
 
 # --- that processes of a watched program get ----------------------------------------------------------------------------

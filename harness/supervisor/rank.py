@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, WORLD
+from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
 from lockstep.harness.host import processes
 from lockstep.harness.supervisor.base import Service, serve
 from lockstep.harness.supervisor.ring_reader import Feed
@@ -36,6 +38,9 @@ class Supervisor(Service):
         self.feed = Feed(self.ring)
         self.left: set[str] = set()  # shared memory that the rank maps, and leaves when it is killed
         self.ended = False
+        if STATE in environ:
+            with suppress(OSError):  # a rank that needs the folder will say so itself
+                Path(environ[STATE]).mkdir(parents=True, exist_ok=True)
         self.child = processes.start_engine(self.plan.argv, self._engine_environment(environ), self.output)
 
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
@@ -121,6 +126,9 @@ class Supervisor(Service):
         self.child.wait()
         processes.end_all(processes.descendants(os.getpid()))
         processes.remove_files(self.left)
+        if STATE in self.environ:
+            with suppress(OSError):  # no rank of this host has used it
+                Path(self.environ[STATE]).rmdir()
 
 
 if __name__ == "__main__":
