@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockstep.harness.interpreter import python_module
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
@@ -23,7 +24,7 @@ class NoMpi(Launcher):
 
     def command(self, rank_map: RankMap, argv: list[str], folder: Path, environment: Iterable[str] = ()) -> list[str]:
         """A process of ours starts them."""
-        return [self.program, "-m", "lockstep.harness.launch.local", str(rank_map.ranks), *argv]
+        return [self.program, *python_module("lockstep.harness.launch.local")[1:], str(rank_map.ranks), *argv]
 
     def end(self, name: str) -> None:
         """That process ends them when it is ended."""

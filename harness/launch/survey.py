@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import threading
 import time
@@ -11,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockstep.harness.interpreter import python_module
 from lockstep.harness.launch.answer import PATIENCE_S, Answer, find
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
-COMMAND = [sys.executable, "-m", "lockstep.harness.launch.answer"]
+COMMAND = python_module("lockstep.harness.launch.answer")
 AT_ONCE = 16  # launchers
 _TICK_S = 0.05
 

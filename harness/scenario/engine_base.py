@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -91,12 +90,3 @@ class EngineBase(Generic[S]):
         of what is installed. `tree` is absolute. Raises NotInCheckout when there is nothing to run in it: that commit is
         then neither good nor bad."""
         raise ScenarioError(f"engine {self.name!r} cannot be run from a checkout: its plug-in has no method `at`")
-
-
-def python_module(module: str, *arguments: str) -> list[str]:
-    """The command line that runs an installed module, whatever modules the current folder holds: with `python -m` alone a
-    folder of the same name there would be run in its stead, and judged as if it were what is installed."""
-    if sys.version_info >= (3, 11):
-        return [sys.executable, "-P", "-m", module, *arguments]
-    start = "import sys, runpy; sys.path.remove(''); runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-    return [sys.executable, "-c", start, module, *arguments]

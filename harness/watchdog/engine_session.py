@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,6 +34,7 @@ from lockstep.harness.channel.messages import (
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.environment import LAUNCH, STATE
 from lockstep.harness.host.shared_folder import state_name
+from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.judge.opinions import opinions
@@ -53,7 +53,7 @@ from lockstep.harness.watchdog.snapshot import snapshot
 from lockstep.harness.watchdog.stack_sampling import left_out_text, sample
 
 STACKS_S = 30.0
-SUPERVISOR = [sys.executable, "-m", "lockstep.harness.supervisor.rank"]
+SUPERVISOR = python_module("lockstep.harness.supervisor.rank")
 
 
 class Watchdog(Vigil):

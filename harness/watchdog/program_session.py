@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -36,6 +35,7 @@ from lockstep.harness.channel.messages import (
 )
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.environment import WORLD_ID
+from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.opinions import opinions
 from lockstep.harness.judge.program_rules import ProgramRules
@@ -53,7 +53,7 @@ from lockstep.harness.watchdog.ranks.process_table import Command, Crowd
 from lockstep.harness.watchdog.session import Ground, Vigil
 from lockstep.harness.watchdog.snapshot import snapshot
 
-SUPERVISOR = [sys.executable, "-m", "lockstep.harness.supervisor.program"]
+SUPERVISOR = python_module("lockstep.harness.supervisor.program")
 OF_A_PROCESS = (Delta, Gone, Stands, LockHeld, FlightRecord)  # messages about one that has come
 LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
 LINGER_S = 3.0  # what ranks are given to end when the command that started them has ended

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lockstep.harness.interpreter import python_module
 from tests.cluster.hosts import ROOT, Cluster
 from tests.cluster.support import LOCKSTEP, REPORTS, environment, until, verdicts
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.timeout(300)
 
 SILENCE_S = 6.0  # as tests.cluster.launch has it
 MORE_S = 4.0  # what a loaded machine may add to a bound
+RANK, PROGRAM = python_module("lockstep.harness.supervisor.rank"), python_module("lockstep.harness.supervisor.program")
 HOSTS = "node1:1,node2:1"
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
@@ -165,11 +167,7 @@ def test_supervisors_of_a_node_are_killed(program: str, cluster: Cluster) -> Non
 
     def kill() -> bool:
         """As soon as both are there: their ranks may be anywhere between their start and their end."""
-        found = [
-            pid
-            for pid, words in cluster["node2"].processes().items()
-            if words[1:3] == ["-m", "lockstep.harness.supervisor.rank"]
-        ]
+        found = [pid for pid, words in cluster["node2"].processes().items() if words[1:] == RANK[1:]]
         if len(found) == 2:
             for pid in found:
                 os.kill(pid, signal.SIGKILL)
@@ -198,7 +196,7 @@ def test_supervisors_of_a_program_are_killed(cluster: Cluster) -> None:
             "both_receive" in words and "lockstep.harness.supervisor.program" not in words for words in processes.values()
         ):
             return False
-        found = [pid for pid, words in processes.items() if words[1:3] == ["-m", "lockstep.harness.supervisor.program"]]
+        found = [pid for pid, words in processes.items() if words[1:] == PROGRAM[1:]]
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return bool(found)
@@ -217,7 +215,7 @@ def test_what_killed_supervisors_leave_is_swept(cluster: Cluster) -> None:
     run.until_it_runs()
     until(lambda: any(words[0] == "sleep" for words in cluster["node2"].processes().values()))
     for pid, words in cluster["node2"].processes().items():
-        if words[1:3] == ["-m", "lockstep.harness.supervisor.rank"]:
+        if words[1:] == RANK[1:]:
             os.kill(pid, signal.SIGKILL)
     verdict = run.verdict()
     assert said(verdict) == ("invalid", "node-lost"), verdict["text"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 from lockstep.harness import environment
 from lockstep.harness.host.processes import wait_until
 from lockstep.harness.host.sweep import MARK
+from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.verdict import Finding
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
@@ -20,7 +20,7 @@ from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import NodeRanks, RankMap
 from lockstep.harness.vocabulary import FindingKind
 
-SWEEP = [sys.executable, "-m", "lockstep.harness.host.sweep"]
+SWEEP = python_module("lockstep.harness.host.sweep")
 SWEEP_S = 20.0  # for all hosts together
 
 
