@@ -1,0 +1,1 @@
+"""An engine of its own: what Lockstep needs to judge it, and a rank."""

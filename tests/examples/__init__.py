@@ -1,0 +1,1 @@
+"""What lies in examples/, installed and run as a stranger would."""
