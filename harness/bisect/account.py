@@ -69,7 +69,7 @@ class Account:
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def account(launches: Launches, search: Search, found: Conclusion) -> Account:
+def account_of(launches: Launches, search: Search, found: Conclusion) -> Account:
     """The account of a search that has ended, or was interrupted."""
     asked, belief, suspects = launches.state.asked, search.belief, search.suspects
     low, high = rate_interval(belief)

@@ -25,7 +25,7 @@ class Built:
     text: str  # why not, for people
 
 
-def build(command: str, tree: Path, sha: str, log: Path, stopped: Callable[[], bool] = lambda: False) -> Built:
+def run_build(command: str, tree: Path, sha: str, log: Path, stopped: Callable[[], bool] = lambda: False) -> Built:
     """Run `command` with sh in the checkout. Raises KeyboardInterrupt when it is stopped; nothing of it stays then."""
     env = {**os.environ, COMMIT: sha, TREE: str(tree)}
     # The wrapper is ours wherever the command runs: not the `harness` that the checkout may have.

@@ -24,7 +24,7 @@ class Judgement(str, enum.Enum):
     INVALID = "invalid"  # could not be judged
 
 
-def judgement(verdict: Verdict, wanted: str, also_good: Sequence[str] = ()) -> Judgement:
+def classify(verdict: Verdict, wanted: str, also_good: Sequence[str] = ()) -> Judgement:
     """`wanted`: the signature that is bad. `also_good`: signatures that the good end shows; a success has none."""
     if not wanted:
         raise ValueError("an empty signature recognises nothing")

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
-from lockstep.harness.bisect.build import Built, build
+from lockstep.harness.bisect.build import Built, run_build
 from lockstep.harness.bisect.choice import Step
 from lockstep.harness.bisect.evidence import Evidence
-from lockstep.harness.bisect.judgement import Judgement, judgement, words
+from lockstep.harness.bisect.judgement import Judgement, classify, words
 from lockstep.harness.bisect.repository import Range
 from lockstep.harness.bisect.silent import Silent
 from lockstep.harness.bisect.state import Launched, State
@@ -108,7 +108,7 @@ class Launches:
             if checkout.number not in self._built:
                 started = time.monotonic()
                 log = self.state.path / "builds" / f"{sha[:12]}.log"
-                built = build(command, checkout.path, sha, log, self.stop.is_set)
+                built = run_build(command, checkout.path, sha, log, self.stop.is_set)
                 self._built[checkout.number] = built
                 if built.ok:
                     self.state.built(sha, time.monotonic() - started)
@@ -146,7 +146,7 @@ class Launches:
         if not self.wanted:  # only the bad end is launched before it has shown anything
             found = Judgement.GOOD if verdict.outcome is Outcome.SUCCESS else Judgement.INVALID
         else:
-            found = judgement(verdict, self.wanted, self.also_good)
+            found = classify(verdict, self.wanted, self.also_good)
         text = verdict.text if found is Judgement.INVALID else words(verdict)
         self.evidence.add(commit, found, text.strip().split("\n")[0])
         seconds = getattr(verdict, "seconds", None)
@@ -159,6 +159,7 @@ class Launches:
         judge = ["lockstep", "judge-commit", asked.case["path"], "--case", asked.case["id"]]
         judge += ["--device", asked.case["spec"]["device"]]
         judge += [word for value in asked.values for word in ("--set", value)]
+        judge += ["--launcher", asked.launcher] if asked.launcher != "auto" else []
         judge += ["--hosts", asked.hosts] if asked.hosts else []
         judge += ["--interface", asked.interface] if asked.interface else []
         judge += ["--tree", asked.tree] if asked.tree != "." else []

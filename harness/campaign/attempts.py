@@ -17,7 +17,7 @@ from lockstep.harness.vocabulary import Cause, Outcome
 RETRIED = (Cause.LAUNCH, Cause.NODE_LOST)
 
 
-def attempts(folder: Path, retries: int, attempt: Callable[[], Verdict]) -> Verdict:
+def judged_attempt(folder: Path, retries: int, attempt: Callable[[], Verdict]) -> Verdict:
     """The verdict of the first attempt that judged something, or of the last that is allowed.
 
     What lies in the folder of a case that a killed run was at is put away first, and counts as no retry. Attempts of that

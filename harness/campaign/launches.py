@@ -18,7 +18,7 @@ Launch = Callable[[int], Verdict]  # the number of a launch, from 1, to its verd
 UNCLEAN = (FindingKind.WRONG_RESULT, FindingKind.LEAK)
 
 
-def launches(case: Case, folder: Path, launch: Launch) -> Verdict:
+def run_launches(case: Case, folder: Path, launch: Launch) -> Verdict:
     """The verdict of the first launch that was no clean success, or of the last.
 
     Its evidence lies in `folder`, that of the launch N before it in `launch-N`. What the ranks keep between launches is in

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lockstep.harness.campaign.attempts import attempts, may_retry
+from lockstep.harness.campaign.attempts import judged_attempt, may_retry
 from lockstep.harness.campaign.interruption import not_by_slurm
-from lockstep.harness.campaign.launches import launches
+from lockstep.harness.campaign.launches import run_launches
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.launcher import Launcher
@@ -96,10 +96,10 @@ class Run:
         self.display.begin(case)
         folder = self.store.case_dir(case, repetition)
         started = time.monotonic()
-        verdict = attempts(
+        verdict = judged_attempt(
             folder,
             self.retries,
-            lambda: launches(case, folder, lambda number: self._launch(case, folder, number, where)),
+            lambda: run_launches(case, folder, lambda number: self._launch(case, folder, number, where)),
         )
         seconds = time.monotonic() - started
         differs = differences(case.expect, verdict.to_json())

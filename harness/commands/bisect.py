@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockstep.harness.bisect import page
-from lockstep.harness.bisect.account import account
+from lockstep.harness.bisect.account import account_of
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.judgement import SIGNATURE
 from lockstep.harness.bisect.launches import Launches
@@ -167,7 +167,7 @@ def bisect(arguments: argparse.Namespace) -> int:
         try:
             found = search.run()
         finally:
-            said = account(launches, search, found or search.unfinished())
+            said = account_of(launches, search, found or search.unfinished())
             page.write(state.path, said)
             if found is None or found.kind == "unfinished":
                 print(f"to go on: lockstep bisect --resume --state {shlex.quote(str(state.path))}", file=sys.stderr)

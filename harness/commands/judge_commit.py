@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockstep import harness
-from lockstep.harness.bisect.build import build
+from lockstep.harness.bisect.build import run_build
 from lockstep.harness.bisect.errors import BisectionError
-from lockstep.harness.bisect.judgement import SIGNATURE, Judgement, judgement, words
+from lockstep.harness.bisect.judgement import SIGNATURE, Judgement, classify, words
 from lockstep.harness.bisect.silent import Silent
 from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.devices import assign
@@ -100,7 +100,7 @@ def judge_commit(arguments: argparse.Namespace) -> int:
     reports = (options.reports or _git_folder(here)).resolve()
     if options.build:
         reports.mkdir(parents=True, exist_ok=True)
-        built = build(options.build, here, _git(here, "HEAD"), reports / "build.log")
+        built = run_build(options.build, here, _git(here, "HEAD"), reports / "build.log")
         if not built.ok:
             _say(f"{built.text} (see {reports / 'build.log'})")
             return CANNOT_SAY
@@ -151,7 +151,7 @@ def _verdict(case: Case, launcher: Launcher, rank_map: RankMap, reports: Path) -
 def _judgement(verdict: VerdictFile, signature: str) -> Judgement:
     """Without a signature any hang is bad."""
     wanted = signature or (verdict.signature if verdict.outcome is Outcome.HANG else "any hang")
-    return judgement(verdict, wanted)
+    return classify(verdict, wanted)
 
 
 def _git_folder(here: Path) -> Path:

@@ -13,7 +13,7 @@ from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import usable_cores
 from lockstep.harness.launch.rank_map import NodeRanks, RankMap
-from lockstep.harness.launch.survey import Told, survey
+from lockstep.harness.launch.survey import Told, survey_hosts
 from lockstep.harness.placement.capacity import Capacity, HostCapacity
 from lockstep.harness.placement.hosts import Host, Hosts
 from lockstep.harness.placement.pool import Pool
@@ -64,7 +64,7 @@ def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None, named: bool, sha
 
 def ask(hosts: Hosts, launcher: Launcher) -> list[Told]:
     """What each of the hosts says of itself, or why it says nothing."""
-    return survey(launcher, [_alone(host, hosts) for host in hosts.every])
+    return survey_hosts(launcher, [_alone(host, hosts) for host in hosts.every])
 
 
 def _alone(host: Host, hosts: Hosts) -> RankMap:

@@ -31,7 +31,7 @@ class Told:
     error: str = ""
 
 
-def survey(launcher: Launcher, maps: Sequence[RankMap], patience_s: float = PATIENCE_S) -> list[Told]:
+def survey_hosts(launcher: Launcher, maps: Sequence[RankMap], patience_s: float = PATIENCE_S) -> list[Told]:
     """Ask hosts, several at once; `maps`: for each host one with a single rank there.
 
     It takes little more than `patience_s` for each `AT_ONCE` of them. Ctrl-C ends all launchers.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.bisect.build import build
+from lockstep.harness.bisect.build import run_build
 from lockstep.harness.bisect.choice import choose
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.posterior import Prior, Tally, posterior
@@ -133,15 +133,15 @@ def test_build_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     def left() -> list[int]:
         return processes.with_variable("LOCKSTEP_TEST_MARK", mark)
 
-    assert build(f"{command} echo done", tmp_path, "0", tmp_path / "log").ok
+    assert run_build(f"{command} echo done", tmp_path, "0", tmp_path / "log").ok
     assert processes.wait_until(lambda: not left(), 20)
-    failed = build(f"{command} echo cannot; exit 3", tmp_path, "0", tmp_path / "log")
+    failed = run_build(f"{command} echo cannot; exit 3", tmp_path, "0", tmp_path / "log")
     assert (failed.ok, failed.text) == (False, "the build failed (3): cannot")
     with pytest.raises(KeyboardInterrupt):
-        build(f"{command} sleep 600", tmp_path, "0", tmp_path / "log", stopped=lambda: bool(left()))
+        run_build(f"{command} sleep 600", tmp_path, "0", tmp_path / "log", stopped=lambda: bool(left()))
     assert processes.wait_until(lambda: not left(), 20)
-    program = "import sys; from pathlib import Path; from lockstep.harness.bisect.build import build; "
-    program += "build(sys.argv[1], Path(sys.argv[2]), '0', Path(sys.argv[2], 'log'))"
+    program = "import sys; from pathlib import Path; from lockstep.harness.bisect.build import run_build; "
+    program += "run_build(sys.argv[1], Path(sys.argv[2]), '0', Path(sys.argv[2], 'log'))"
     head = subprocess.Popen([sys.executable, "-c", program, f"{command} sleep 600", str(tmp_path)])
     assert processes.wait_until(lambda: len(left()) >= 2, 60)
     head.send_signal(signal.SIGKILL)

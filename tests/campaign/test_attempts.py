@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.bisect.silent import Silent
-from lockstep.harness.campaign.attempts import attempts
+from lockstep.harness.campaign.attempts import judged_attempt
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
@@ -45,7 +45,7 @@ def test_only_a_launch_or_a_node_is_tried_again(verdicts: list[Verdict], retries
     import tempfile
 
     with tempfile.TemporaryDirectory() as name:
-        found = attempts(Path(name), retries, giving(Path(name), verdicts))
+        found = judged_attempt(Path(name), retries, giving(Path(name), verdicts))
     place = next(
         (
             n
@@ -61,7 +61,7 @@ def test_every_attempt_is_kept_and_named(tmp_path: Path) -> None:
     """Evidence and verdict of each lie in its folder; the verdict file and the line name them all."""
     run = RunStore.create(tmp_path, None, [], ENVIRONMENT, [case("a")])
     folder = run.case_dir(case("a"))
-    verdict = attempts(folder, 5, giving(folder, [LAUNCH, LOST, HUNG]))
+    verdict = judged_attempt(folder, 5, giving(folder, [LAUNCH, LOST, HUNG]))
     line = run.record(case("a"), verdict, True, [], "again", 1.0)
     kept = [(folder / name / "rank-0.log").read_text() for name in ("attempt-1", "attempt-2", ".")]
     assert kept == ["no mpiexec", "silent", "knot"]
@@ -76,9 +76,9 @@ def test_a_killed_attempt_is_kept_and_counts_as_no_retry(tmp_path: Path) -> None
     run = RunStore.create(tmp_path, None, [], ENVIRONMENT, [case("a")])
     folder = run.case_dir(case("a"))
     with pytest.raises(StopIteration):  # the run is killed in its second attempt
-        attempts(folder, 1, giving(folder, [LAUNCH]))
+        judged_attempt(folder, 1, giving(folder, [LAUNCH]))
     (folder / "rank-0.log").write_text("half")
-    verdict = attempts(folder, 1, giving(folder, [LOST, HUNG]))
+    verdict = judged_attempt(folder, 1, giving(folder, [LOST, HUNG]))
     assert verdict is LOST
     line = run.record(case("a"), verdict, False, [], "again", 1.0)
     assert line.attempt_texts == f"attempt 1: invalid (launch): no mpiexec\nattempt 2: {KILLED}"
@@ -89,7 +89,7 @@ def test_the_case_itself_is_no_evidence(tmp_path: Path) -> None:
     """A folder that holds only case.json is a fresh one."""
     run = RunStore.create(tmp_path, None, [], ENVIRONMENT, [case("a")])
     folder = run.case_dir(case("a"))
-    attempts(folder, 1, giving(folder, [HUNG]))
+    judged_attempt(folder, 1, giving(folder, [HUNG]))
     assert not (folder / "attempt-1").exists()
 
 
@@ -101,6 +101,6 @@ def test_what_a_continued_run_tries_again(tmp_path: Path) -> None:
         store.record(one.case, verdict, False, [], "again", 1.0)
     kept = [[Run(store, find(), Silent(), retries=retries).kept(one) for one in plan] for retries in (0, 1)]
     assert kept == [[True, True, False], [True, False, False]]
-    attempts(store.case_dir(case("b")), 1, giving(store.case_dir(case("b")), [LOST, HUNG]))  # and killed at its end
+    judged_attempt(store.case_dir(case("b")), 1, giving(store.case_dir(case("b")), [LOST, HUNG]))  # and killed at its end
     store.record(case("b"), LOST, False, [], "again", 1.0)
     assert Run(store, find(), Silent(), retries=1).kept(plan[1])

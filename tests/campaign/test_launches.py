@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lockstep.harness.campaign.launches import launches
+from lockstep.harness.campaign.launches import run_launches
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.watchdog.launch import case
@@ -33,7 +33,7 @@ def writing(folder: Path, verdicts: list[Verdict]) -> Callable[[int], Verdict]:
 def test_the_last_launch_counts_after_successes(tmp_path: Path) -> None:
     """The verdict is of the last launch and says so; each launch finds what the one before kept."""
     (tmp_path / "case.json").write_text("{}")
-    verdict = launches(replace(case("x", 1), launches=3), tmp_path, writing(tmp_path, [GOOD, GOOD, HUNG]))
+    verdict = run_launches(replace(case("x", 1), launches=3), tmp_path, writing(tmp_path, [GOOD, GOOD, HUNG]))
     assert (verdict.outcome, verdict.launch) == (Outcome.HANG, 3)
     assert verdict.text == "In launch 3 of 3: Rank 0 waits."
     assert (tmp_path / "state" / "kept").read_text() == "123"
@@ -48,7 +48,7 @@ def test_a_launch_that_is_no_clean_success_is_the_last(tmp_path: Path) -> None:
     """A hang ends the launches, and so does a success with a wrong result."""
     wrong = replace(GOOD, findings=(Finding(FindingKind.WRONG_RESULT, "wrong"),))
     for first in (HUNG, wrong):
-        verdict = launches(replace(case("x", 1), launches=2), tmp_path, writing(tmp_path, [first, GOOD]))
+        verdict = run_launches(replace(case("x", 1), launches=2), tmp_path, writing(tmp_path, [first, GOOD]))
         assert (verdict.outcome, verdict.launch) == (first.outcome, 1)
     assert not (tmp_path / "launch-1").exists()
 
@@ -57,5 +57,5 @@ def test_a_case_begins_with_nothing_kept(tmp_path: Path) -> None:
     """What an earlier run of the case kept in this folder is gone; one launch says nothing of its number."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "kept").write_text("old")
-    assert launches(case("x", 1), tmp_path, writing(tmp_path, [GOOD])).text == GOOD.text
+    assert run_launches(case("x", 1), tmp_path, writing(tmp_path, [GOOD])).text == GOOD.text
     assert (tmp_path / "state" / "kept").read_text() == "1"

@@ -21,7 +21,7 @@ from lockstep.harness.launch.discovery import find as find_launcher
 from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.launch.probe import Check, facts
 from lockstep.harness.launch.rank_map import RankMap
-from lockstep.harness.launch.survey import survey
+from lockstep.harness.launch.survey import survey_hosts
 from tests.campaign.test_command_line import SCENARIO, lockstep
 
 LOST = "localhost:2,nowhere.invalid:2"  # of these hosts one cannot be reached
@@ -30,7 +30,7 @@ ANSWER = Answer({"cores": 2, "host": "größer"}, (Check("torch", True, "2.13.0"
 
 def test_this_host_answers_by_the_launcher() -> None:
     """Its facts are those that this process sees, and all checks of `doctor` came along."""
-    (told,) = survey(find_launcher(), [RankMap.on_this_host(1)])
+    (told,) = survey_hosts(find_launcher(), [RankMap.on_this_host(1)])
     assert (told.host, told.error) == (os.uname().nodename, "")
     assert told.answer is not None
     assert told.answer.facts == facts()
@@ -65,11 +65,11 @@ def test_a_host_that_does_not_answer(argv: list[str], patience_s: float, text: s
     mark = f"{os.getpid()}-survey"
     monkeypatch.setenv("LOCKSTEP_TEST_MARK", mark)
     monkeypatch.setattr(room, "COMMAND", [sys.executable, *argv])
-    (told,) = survey(NoMpi(), [RankMap.on_this_host(1)], patience_s)
+    (told,) = survey_hosts(NoMpi(), [RankMap.on_this_host(1)], patience_s)
     assert (told.answer, told.error) == (None, text)
     assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 30)
     missing = replace(NoMpi(), program="/nowhere/mpiexec")
-    assert survey(missing, [RankMap.on_this_host(1)])[0].error.startswith("cannot start /nowhere/mpiexec")
+    assert survey_hosts(missing, [RankMap.on_this_host(1)])[0].error.startswith("cannot start /nowhere/mpiexec")
 
 
 def test_ctrl_c_ends_all_launchers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_ctrl_c_ends_all_launchers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        survey(NoMpi(), [RankMap.on_this_host(1)] * 2)
+        survey_hosts(NoMpi(), [RankMap.on_this_host(1)] * 2)
 
 
 def test_doctor_of_hosts() -> None:

@@ -80,7 +80,7 @@ def test_all_commands_deal_the_same(
     """`watch`, `judge-commit`, `run` and `bisect`: one map of ranks, or none of them launches anything."""
     for name in ("campaign.run.ProgramWatchdog", "commands.watch.ProgramWatchdog"):
         monkeypatch.setattr(f"lockstep.harness.{name}", Session)
-    monkeypatch.setattr("lockstep.harness.commands.site.survey", answers)
+    monkeypatch.setattr("lockstep.harness.commands.site.survey_hosts", answers)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     scenario = tmp_path / "program.yaml"
     scenario.write_text(SCENARIO.format(ranks=ranks))
