@@ -1,0 +1,43 @@
+"""docs/protocol.md: every message with its fields, and none that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lockstep.harness.channel import messages
+from lockstep.harness.channel.message_base import Message, ToSupervisor, ToWatchdog
+
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+
+
+def described(title: str) -> dict[str, tuple[str, str]]:
+    """The rows of the table below a title: by message its fields, and when it is sent."""
+    section = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section, re.MULTILINE)
+    assert len(rows) == len({name for name, _, _ in rows}), "a message stands there twice"
+    return {name: (fields, when) for name, fields, when in rows}
+
+
+@pytest.mark.parametrize(("title", "direction"), [("To the watchdog", ToWatchdog), ("To a supervisor", ToSupervisor)])
+def test_every_message_is_described(title: str, direction: type[Message]) -> None:
+    """With the names and types of its fields in their order, and with what its class says of when it is sent."""
+    kinds: list[type[Message]] = [
+        kind for kind in vars(messages).values() if isinstance(kind, type) and direction in kind.__bases__
+    ]
+    wanted = {}
+    for kind in kinds:
+        fields = ", ".join(f"`{name}` {kind.__annotations__[name]}" for name in kind.__slots__).replace("|", "or")
+        wanted[kind.__name__] = (fields or "none", " ".join((kind.__doc__ or "").split()))
+    assert described(title) == wanted
+
+
+def test_every_type_is_described() -> None:
+    """Each type that a field has stands in the table of types."""
+    section = PAGE.partition("\n## Types\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE))))
+    kinds = [kind for kind in vars(messages).values() if isinstance(kind, type) and issubclass(kind, Message)]
+    used = {word for kind in kinds for name in kind.__slots__ for word in re.findall(r"\w+", kind.__annotations__[name])}
+    assert used - {"None"} <= told
