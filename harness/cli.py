@@ -79,10 +79,12 @@ def guarded(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    from lockstep.harness.channel.logs import level
     from lockstep.harness.errors import LockstepError
 
     arguments = parser().parse_args(words)
     try:
+        level(os.environ)  # before any case is started
         code: int = arguments.run(arguments)
     except KeyboardInterrupt:
         print("lockstep: interrupted; what was judged so far is kept", file=sys.stderr)

@@ -37,6 +37,7 @@ class Plan:
     ras: str  # what the watchdog has chosen for it; empty: the user has
     silence_s: float = SILENCE_S
     protocol: int = PROTOCOL
+    log_folder: str = ""  # the case's, on the watchdog's host
     gpus: tuple[tuple[str, ...], ...] = ()  # of each node those that its ranks may use; none: all
 
     @property

@@ -86,7 +86,9 @@ class ToSupervisor(Message):
 
 
 def _short(value: object) -> str:
-    """Of a long value its size: what programs print, and the strings of their events, is nothing for a log."""
+    """Of a long value its size. What programs print, their strings and their arguments are nothing for a log."""
+    if isinstance(value, tuple) and len(value) <= 8 and all(isinstance(one, int) for one in value):
+        return repr(value)
     if isinstance(value, (bytes, tuple, dict)):
-        return f"<{len(value)}>" if len(value) > 8 or isinstance(value, bytes) else repr(value)
+        return f"<{len(value)}>"
     return f"<{len(value)}>" if isinstance(value, str) and len(value) > 80 else repr(value)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import struct
 import time
+from typing import TYPE_CHECKING
 
 import zmq
 
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.codec import FRAME_MOST, FormatError, decode_from_watchdog, encode
 from lockstep.harness.channel.message_base import ToWatchdog
-from lockstep.harness.channel.messages import FromWatchdog, SupervisorBeat
+from lockstep.harness.channel.messages import FromWatchdog, Log, SupervisorBeat
 from lockstep.harness.channel.pacing import beat_s
+
+if TYPE_CHECKING:
+    import logging  # takes its time, in each of N supervisors
 
 CONNECT_S = 60.0
 REFUSED = 50  # attempts, ten a second where a host refuses: the watchdog listened before this process was started
@@ -31,7 +35,9 @@ class Line:
     A watchdog on a host that is cut off closes nothing; it is noticed by its silence.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, log: logging.Logger | None = None) -> None:
+        """`log`: of the theme `channel`."""
+        self._log = log
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.curve_serverkey = plan.server_key.encode()
@@ -72,6 +78,8 @@ class Line:
                 self._check()
                 self._socket.poll(ROOM_MS, zmq.POLLOUT)
         self.sent += 1
+        if self._log is not None and not isinstance(message, Log):  # else each would be news for the next
+            self._log.debug("sent %r", message)
         self._spoke = time.monotonic()
 
     def receive(self, timeout_ms: int) -> list[FromWatchdog]:
@@ -92,8 +100,12 @@ class Line:
             self._heard = time.monotonic()
             try:
                 self._waiting.append(decode_from_watchdog(raw))
-            except FormatError:
+                if self._log is not None:
+                    self._log.debug("came %r", self._waiting[-1])
+            except FormatError as error:
                 self.unreadable += 1
+                if self._log is not None:
+                    self._log.warning("what came from the watchdog is left out: %s", error)
 
     def _look(self) -> None:
         """Whether the connection has come or gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import time
 from collections import Counter
@@ -14,10 +15,11 @@ from zmq.auth.thread import ThreadAuthenticator
 from lockstep.harness.channel.bootstrap import SILENCE_S
 from lockstep.harness.channel.codec import FRAME_MOST, MESSAGE_BYTES, FormatError, decode_from_supervisor, encode
 from lockstep.harness.channel.message_base import ToSupervisor
-from lockstep.harness.channel.messages import FromSupervisor, Hello, WatchdogBeat
+from lockstep.harness.channel.messages import End, FromSupervisor, Hello, Leave, WatchdogBeat
 from lockstep.harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, round_s
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
 
+LOGGED = 10  # of what is no message, from one peer
 SURPLUS = 100  # supervisors that have no place are told to end, so many of them more than have one
 BACKLOG = 4096  # connections that wait to be accepted; the kernel's net.core.somaxconn counts when it is less
 # Numbers: an operation on zmq's enums takes longer than a send.
@@ -41,10 +43,14 @@ class Head:
     """Binds on `address` (a free port is chosen) with fresh keys; knows supervisors by rank once they said hello.
 
     `peers`: how many are awaited. A connection that closes is noticed, since nothing but a supervisor's end closes it.
-    `silence_s`: after which a peer is lost.
+    `silence_s`: after which a peer is lost. `log`: of the theme `channel`.
     """
 
-    def __init__(self, peers: int, address: str = "127.0.0.1", silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self, peers: int, address: str = "127.0.0.1", silence_s: float = SILENCE_S, log: logging.Logger | None = None
+    ) -> None:
+        self._log = log or logging.Logger("lockstep.channel", logging.CRITICAL)
+        self._traces = self._log.isEnabledFor(logging.DEBUG)
         server_public, server_secret = zmq.curve_keypair()
         client_public, client_secret = zmq.curve_keypair()
         self.server_key = server_public.decode()
@@ -74,6 +80,7 @@ class Head:
         self._connections: dict[int, int] = {}  # descriptor -> rank
         self._closed: list[int] = []  # ranks whose connections have closed, and nobody has been told
         self._refused: list[bytes] = []  # the routes of supervisors that have no place here; they are told to end too
+        self._parting: list[ToSupervisor] = []  # that all are to end, and to leave
         self.refusal = ""  # why the first of them was refused: the case cannot be judged
         self._unread: set[int] = set()
         self.unreadable: Counter[int] = Counter()  # by rank, what came and was no message; -1: from nobody that is known
@@ -132,23 +139,30 @@ class Head:
             raw = self._rest(raw)
         try:
             message = decode_from_supervisor(raw)
-        except FormatError:
-            self.unreadable[rank] += 1
-            if rank >= 0:
-                self._unread.add(rank)
+        except FormatError as error:
+            self._leave_out(rank, str(error))
             return None
         if rank >= 0:
             if isinstance(message, Hello):  # a second one
                 self.refuse(rank, message)
                 return None
+            if self._traces:
+                self._log.debug("rank %d: came %r", rank, message)
             return message
         welcome = isinstance(message, Hello) and self._welcome(message.rank, route, descriptor)
         return message if welcome else None
 
     def refuse(self, rank: int, message: FromSupervisor) -> None:
         """What a known supervisor may not say, or not yet, counts like what is no message."""
+        self._leave_out(rank, f"not expected: {message!r}")
+
+    def _leave_out(self, rank: int, why: str) -> None:
         self.unreadable[rank] += 1
-        self._unread.add(rank)
+        if rank >= 0:
+            self._unread.add(rank)
+        if self.unreadable[rank] <= LOGGED:  # a flood of them fills no disk
+            whose = f"the supervisor of rank {rank}" if rank >= 0 else "somebody who has the key and is no supervisor"
+            self._log.warning("what came from %s is left out: %s", whose, why)
 
     def unread(self) -> set[int]:
         """The ranks of whose supervisors something came since the last call that was no message."""
@@ -166,7 +180,9 @@ class Head:
         return b"".join(parts) if size <= MESSAGE_BYTES else b""
 
     def _welcome(self, rank: int, route: bytes, descriptor: int) -> bool:
-        """Whether there is a place for a supervisor that says that it is this rank."""
+        """Whether there is a place for a supervisor that says that it is this rank. Who comes late is told what all were."""
+        for message in self._parting:
+            self._socket.send_multipart([route, *encode(message)])
         if rank >= self._peers or rank in self._routes:
             # Never in the place of the first: that one's rank would be judged by what another does.
             if rank in self._routes:
@@ -174,6 +190,7 @@ class Head:
             else:
                 why = f"a supervisor says that it is rank {rank} of {self._peers}: the launcher has started too many"
             self.refusal = self.refusal or why
+            self._log.warning("refused: %s", why)
             if route not in self._refused and len(self._refused) < self._peers + SURPLUS:
                 self._refused.append(route)
             return False
@@ -182,6 +199,7 @@ class Head:
         # What closed before this one came may have had the same descriptor: a handshake that took too long, say.
         self._note_closed()
         self._connections[descriptor] = rank
+        self._log.info("rank %d has said hello, %d of %d have", rank, len(self._routes), self._peers)
         return True
 
     def closed(self) -> list[int]:
@@ -214,10 +232,15 @@ class Head:
         self.send_to(self._routes, message)
         for route in self._refused:
             self._socket.send_multipart([route, *encode(message)])
+        if isinstance(message, (End, Leave)):
+            self._parting.append(message)
 
     def send_to(self, ranks: Iterable[int], message: ToSupervisor) -> None:
         """The same message to several."""
         frames = encode(message)
+        if self._traces and not isinstance(message, WatchdogBeat):
+            ranks = list(ranks)
+            self._log.debug("to %s: %r", "all" if len(ranks) == self._peers else f"ranks {ranks}", message)
         for rank in ranks:
             if rank in self._routes:
                 self._socket.send(self._routes[rank], _WITH_MORE)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import read_plan
 from lockstep.harness.channel.pacing import crowding, gather_s
-from lockstep.harness.environment import INDEX, TMPDIR, TOKEN
+from lockstep.harness.environment import INDEX, LOG, TMPDIR, TOKEN
 from lockstep.harness.host import processes
 from lockstep.harness.launch.open_files import give_back
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lockstep.harness.channel.messages import Question
     from lockstep.harness.channel.supervisor_end import Line
     from lockstep.harness.supervisor.host_setup import HostSetup
+    from lockstep.harness.supervisor.log import SupervisorLog
     from lockstep.harness.supervisor.pmix import HeldConnections
 
 DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
@@ -70,6 +71,7 @@ class Service(ABC):
                 raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
             self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
+        self.log: SupervisorLog | None = None
         self.connections: HeldConnections | None = None
         if environ.get("PMIX_NAMESPACE", "").startswith(SLURM):
             from lockstep.harness.supervisor.pmix import HeldConnections
@@ -89,7 +91,12 @@ class Service(ABC):
         from lockstep.harness.channel.supervisor_end import Line, LostError
         from lockstep.harness.supervisor.host_setup import route_to
 
-        line = Line(self.plan)
+        if LOG in self.environ:
+            from lockstep.harness.supervisor.log import SupervisorLog
+
+            self.log = SupervisorLog(self.plan, self.number, self.environ)
+            self.log.supervisor.info("started process %d as rank %d", self.child.pid, self.number)
+        line = Line(self.plan, self.log.channel if self.log else None)
         address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
         if self.leftovers and self.first_here and self.plan.spec.get("device") != "cpu":
             self.leftovers.note_gpus()
@@ -98,6 +105,8 @@ class Service(ABC):
             while self._serve(line):
                 pass
         except LostError as lost:
+            if self.log:
+                self.log.supervisor.warning("%s; ending what it started", lost)
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
             self.abandon()
             processes.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
@@ -120,6 +129,8 @@ class Service(ABC):
         if time.monotonic() >= self.next_scan:
             self.next_scan = time.monotonic() + self.scan_s
             self.scan(line)
+        if self.log:
+            self.log.send(line)
         for message in line.receive(self.poll_ms):
             match message:
                 case messages.End():
@@ -158,6 +169,9 @@ class Service(ABC):
             for path, data in self.node.state_files():
                 line.send(StateFile(path, data))
         self.end(keep)
+        if self.log:
+            self.log.supervisor.info("all that was started has ended")
+            self.log.send(line)
         line.send(Bye())
         leaves = False
         while not leaves:
@@ -225,6 +239,8 @@ def serve(kind: Callable[[dict[str, str]], Service]) -> None:
             early.append(signum)
             return
         signal.signal(signum, signal.SIG_IGN)
+        if log := services[0].log:
+            log.supervisor.warning("signal %d; ending what it started", signum)
         services[0].abandon()
         os._exit(128 + signum)
 

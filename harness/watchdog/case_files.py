@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
+from lockstep.harness.channel.logs import supervisor_log_name
 from lockstep.harness.channel.messages import Delta
 from lockstep.harness.trace.log import EventLogWriter
 
@@ -49,7 +50,7 @@ class CaseFiles:
 
     def supervisor_log(self, number: int, text: str) -> None:
         """Append to the log of a supervisor that cannot write here itself."""
-        self._append(f"supervisor-{number}.log", text.encode())
+        self._append(supervisor_log_name(number), text.encode(errors="replace"))
 
     def _append(self, name: str, data: bytes) -> None:
         file = self._taken(name)

@@ -18,6 +18,7 @@ from typing import Any
 
 from lockstep.harness.channel.bootstrap import RAS, Plan
 from lockstep.harness.channel.identity import identity
+from lockstep.harness.channel.logs import WATCHDOG_LOG, ProcessLog, level
 from lockstep.harness.channel.message_base import Leaks
 from lockstep.harness.channel.messages import (
     Bye,
@@ -39,7 +40,7 @@ from lockstep.harness.channel.messages import (
 )
 from lockstep.harness.channel.pacing import BUSY, Share
 from lockstep.harness.channel.watchdog_end import Head
-from lockstep.harness.environment import TOKEN
+from lockstep.harness.environment import LOG, TOKEN
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.verdict import Finding, Verdict
@@ -97,6 +98,7 @@ class Vigil(ABC):
         self.aborts = Aborts(self.roster, self.roll_call)
         self.files = CaseFiles(folder)
         self.folder = folder
+        self.log = ProcessLog.to_file(folder / WATCHDOG_LOG, level(os.environ))
         self.token = secrets.token_hex(8)
         self.dirty = False
         self.share = Share()  # of the time, for judging
@@ -110,16 +112,19 @@ class Vigil(ABC):
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         teardown = Teardown(self.token)
-        with Head(self.case.ranks, self.rank_map.address, self.case.limits.silence_s) as head:
+        limits, channel = self.case.limits, self.log.theme("channel")
+        with Head(self.case.ranks, self.rank_map.address, limits.silence_s, channel) as head:
             try:
                 job = self._launch(head)
             except LaunchError as error:
+                self.log.close()
                 return Verdict(Outcome.INVALID, Cause.LAUNCH, str(error))
             closing = Closing(head, job, self.roster, self.members, self.case.limits, self.identity["machine"])
             closing.listen_until = lambda done, timeout_s: self._listen_until(head, done, timeout_s)
             self.on_looked = closing.looked
             try:
                 verdict = self._on_nodes(self._judge(head, job))
+                self.log.theme("judge").info("%s (%s): %s", verdict.outcome.value, verdict.cause.value, verdict.text)
                 self._write_down()
                 if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
                     self._collect_stacks(head, verdict)
@@ -136,6 +141,8 @@ class Vigil(ABC):
                 )
                 raise
             finally:
+                self.log.theme("watchdog").info("the end of %s", self.case.id)
+                self.log.close()
                 self.files.close()
 
     def _launch(self, head: Head) -> Job:
@@ -158,10 +165,13 @@ class Vigil(ABC):
             machine=self.identity["machine"],
             ras=ras,
             silence_s=self.case.limits.silence_s,
+            log_folder=str(self.folder.resolve()),
             gpus=tuple(node.gpus for node in self.rank_map.nodes),
         )
         environment = {**plan.environment(), TOKEN: self.token, **open_files_of_user, **self._environment()}
         environment |= {RAS: ras} if ras else {}
+        environment |= {LOG: os.environ[LOG]} if LOG in os.environ else {}
+        self.log.theme("watchdog").info("starting %d ranks of %s by %s", plan.world, self.case.id, self.launcher.name)
         self.started_s = time.monotonic()
         self.progress = Progress(self.roster.listened_s)
         return self._job(environment)
@@ -222,6 +232,9 @@ class Vigil(ABC):
         present = self.roster.present(self.roll_call.number)
         step = self.roll_call.step((ground.limit, epoch), self.changes, present)
         if step is Step.ASK:
+            self.log.theme("judge").info(
+                "there is a ground, everybody is called: %s", ground.limit or f"{len(ground.knot)} waits"
+            )
             head.send_all(Call(self.roll_call.number))
             verdict = self._verdict(ground, now)
             if verdict.outcome is Outcome.INVALID:
