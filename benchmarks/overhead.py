@@ -46,9 +46,9 @@ def measure() -> dict[str, float]:
 
 
 def _warm_up(rank: Rank) -> float:
-    rank.engine.graphs.clear()
+    rank.context.engine.graphs.clear()
     start = time.perf_counter()
-    rank.warm_up(rank.engine, rank.manager).run()
+    rank.warm_up(rank.context).run()
     return time.perf_counter() - start
 
 

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from lockstep.engines.minimal import variants
 from lockstep.engines.minimal.base.unable import Unable
 from lockstep.engines.minimal.comm.mpi import finalize
 from lockstep.engines.minimal.failure.faults import LeaveEarly
@@ -19,6 +20,7 @@ def main(make: Callable[[Settings, Recorder], Rank] = Rank) -> None:
     """Run the rank; record how it ends; stay, with sockets open, until it is released."""
     recorder = Recorder.attach()
     settings = Settings.from_environment()
+    variants.check(settings)
     rank: Rank | None = None
     try:
         rank = make(settings, recorder)

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lockstep.engines.minimal.base.block_manager import BlockManager
-from lockstep.engines.minimal.base.protocols import Device, KvCache
+from lockstep.engines.minimal.comm.groups import Groups
 from lockstep.engines.minimal.comm.mpi import MpiCommunicator, MpiCrashProbe, alone
 from lockstep.engines.minimal.control.pipeline import Pipeline
 from lockstep.engines.minimal.control.request_feed import RequestFeed
-from lockstep.engines.minimal.control.step_broadcast import Broadcast, NoBroadcast, StepBroadcast
+from lockstep.engines.minimal.control.variants.step_broadcast import STEP_BROADCAST, Broadcast
 from lockstep.engines.minimal.data_parallel.drafter import Drafter
 from lockstep.engines.minimal.data_parallel.engine_core import DpEngineCore
 from lockstep.engines.minimal.data_parallel.inbox import Inbox
-from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
-from lockstep.engines.minimal.failure.crash import CODE, Crash
 from lockstep.engines.minimal.failure.faults import Faults
 from lockstep.engines.minimal.failure.hang_detector import HangDetector
+from lockstep.engines.minimal.failure.variants.on_hang import ON_HANG
+from lockstep.engines.minimal.failure.variants.rank_crash import RANK_CRASH, Means
+from lockstep.engines.minimal.forward.context import RankContext
 from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.kv.variants.quota import KV_QUOTA
 from lockstep.engines.minimal.serving.executor import Executor
 from lockstep.engines.minimal.serving.generation import Generation
-from lockstep.engines.minimal.serving.scheduler import Scheduler
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.engines.minimal.warmup.autotuner import Autotuner
 from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
 from lockstep.engines.minimal.warmup.kernels import Kernels
-from lockstep.engines.minimal.warmup.parts import Parts
+from lockstep.engines.minimal.warmup.variants.first_touch import FIRST_TOUCH
 from lockstep.engines.minimal.warmup.warm_up import WarmUp
 from lockstep.harness.trace import Recorder
 
 if TYPE_CHECKING:
-    from lockstep.engines.minimal.comm.data_plane import DataPlane
-
-WEIGHT_SEED = 1234
+    from lockstep.engines.minimal.device.hardware import Hardware
 
 
 class WarmsUp(Protocol):
@@ -57,111 +57,82 @@ class Rank:
     """One rank of the minimal engine."""
 
     def __init__(self, settings: Settings, recorder: Recorder) -> None:
-        self.settings = settings
-        self.recorder = recorder
+        self.settings, self.recorder = settings, recorder
         with recorder.phase("init"):
             threads = settings.timeouts.hang_detection_s is not None
             self.world = MpiCommunicator.world(recorder, settings.world, threads)
             self.faults = Faults(settings.rank, settings.faults, recorder, self.world.abort)
             self.kernels = Kernels(self.faults)
-            self.crash = self._crash()
+            means = Means(settings.timeouts.crash_grace_s, recorder, self.world.abort, self._crash_probe)
+            self.crash = RANK_CRASH.of(settings)(means)
             self.detector = self._hang_detector()
             self.faults.at("init")
-            self._build()
+            self.groups = Groups(settings, self.world, recorder)
+            self.feed = RequestFeed(settings, self.groups.attention)
+            self.hand_off = CacheHandOff(settings, self.groups.pp, recorder)
+            self.hardware = self._hardware()
+            self.context = self._context()
+            self.core = self.groups.core()
+            self.autotuner = Autotuner(settings, self.hardware.device, self.groups.tp, recorder)
 
-    def _crash(self) -> Crash:
-        mode, probe = self.settings.habits.rank_crash, None
-        if mode == "probe":
-            probe = MpiCrashProbe(self.world.duplicate("crash"), self.recorder)
-        return Crash(mode, self.settings.timeouts.crash_grace_s, self.recorder, self.world.abort, probe)
+    def _crash_probe(self) -> MpiCrashProbe:
+        return MpiCrashProbe(self.world.duplicate("crash"), self.recorder)
 
     def _hang_detector(self) -> HangDetector:
-        """Upstream's first one shut down in order, which waits for ranks that cannot come (#15612)."""
-        seconds, on_detected = self.settings.timeouts.hang_detection_s, self._abort
-        if seconds is not None and self.settings.habits.on_hang == "graceful":
-            on_detected = self.world.duplicate("shutdown").barrier
-        return HangDetector(seconds, on_detected, self.recorder)
+        seconds = self.settings.timeouts.hang_detection_s
+        if seconds is None:
+            return HangDetector(None, lambda: None, self.recorder)
+        return HangDetector(seconds, ON_HANG.of(self.settings)(self.world, self.recorder).fired, self.recorder)
 
-    def _abort(self) -> None:
-        self.recorder.abort(CODE)
-        self.world.abort(CODE)
-
-    def _build(self) -> None:
+    def _hardware(self) -> Hardware:
         # Late: importing torch takes a second, and MPI_Init is watched from the first moment.
-        import torch
-
         from lockstep.engines.minimal.comm.data_plane import Hooks
-        from lockstep.engines.minimal.device.estimation import Estimation
-        from lockstep.engines.minimal.model.decoder import shard
+        from lockstep.engines.minimal.device.hardware import Hardware
 
-        settings, parallel = self.settings, self.settings.parallel
-        torch.set_num_threads(1)
-        torch.set_grad_enabled(False)
-        first = settings.rank // parallel.tp * parallel.tp
-        members = range(first, first + parallel.tp)
-        stages = range(settings.rank % parallel.tp, settings.world, parallel.tp)
-        self.tp = self.world.split("tp", members)
-        self.pp = self.world.split("pp", stages) if parallel.pp > 1 else alone(self.recorder, settings.rank)
-        part = shard(
-            self.tp.rank, parallel.tp, parallel.ep, parallel.attention_dp, self.pp.rank, parallel.pp, parallel.attention_tp
-        )
-        self.feed = RequestFeed(settings, self._attention_group()) if parallel.attention_tp > 1 else None
-        self.hand_off = CacheHandOff(settings, self.pp, self.recorder)
         hooks = Hooks(
             before_meeting=lambda: self.faults.at("init", "communicator"),
             before=self._before,
             between=self._between,
             before_experts=self.hand_off.choose_one,
         )
-        if settings.device.kind == "cuda":
-            from lockstep.engines.minimal.device.cuda_setup import cuda_device
+        return Hardware.make(self.settings, self.recorder, self.groups, hooks)
 
-            gpu = cuda_device(settings, self.recorder, self.world, self.tp, members, part, WEIGHT_SEED, hooks)
-            self.faults.device, self.captures = gpu, gpu.captures
-            device: Device = gpu
-            self.plane: DataPlane = gpu.plane
-            self.pool: KvCache = gpu.pool
-            self.estimation = Estimation(gpu, settings, part, gpu.memory)
-        else:
-            from lockstep.engines.minimal.device.cpu_setup import cpu_device
+    def _context(self) -> RankContext:
+        """What the second of upstream's executors stands on, the one that serves."""
+        settings, recorder, hardware, tp = self.settings, self.recorder, self.hardware, self.groups.tp
+        quota = KV_QUOTA.of(settings).blocks(hardware.pool.blocks, self.world, "kv quota")
+        manager = BlockManager(quota, settings.kv.tokens_per_block)
+        self.faults.manager, self.faults.device = manager, hardware.faulty
+        return RankContext(
+            settings=settings,
+            recorder=recorder,
+            faults=self.faults,
+            tp=tp,
+            world=self.world,
+            pipeline=Pipeline(settings, self.groups.pp, recorder, hardware.device),
+            engine=ModelEngine(settings, tp, hardware.device, recorder, scratch_block=hardware.pool.blocks),
+            manager=manager,
+            pool=hardware.pool,
+        )
 
-            host = cpu_device(settings, self.recorder, self.tp, self.pp, members, stages, part, WEIGHT_SEED, hooks)
-            device, self.plane, self.pool, self.captures = host, host.plane, host.pool, []
-            self.estimation = Estimation(host, settings, part)
-        self.device = device
-        self.manager = BlockManager(self._quota(), settings.kv.tokens_per_block)
-        self.faults.manager = self.manager
-        self.engine = ModelEngine(settings, self.tp, device, self.recorder, scratch_block=self.pool.blocks)
-        # As in vLLM engine cores agree over a group of their own, unless one process is core and worker.
-        own_group = settings.data_parallel.backend in ("mp", "ray")
-        self.core = self.world.split("core", members) if own_group else self.tp
-        self.pipeline = Pipeline(settings, self.pp, self.recorder, device)
-        self.autotuner = Autotuner(settings, device, self.tp, self.recorder)
-
-    def warm_up(self, engine: ModelEngine, manager: BlockManager) -> WarmsUp:
+    def warm_up(self, context: RankContext) -> WarmsUp:
         """The warm-up of one of upstream's executors, ready to run. Another engine's may take its place."""
-        return WarmUp(**self.parts(engine, manager).shared(), autotuner=self.autotuner)
-
-    def parts(self, engine: ModelEngine, manager: BlockManager) -> Parts:
-        """What a warm-up of this executor stands on."""
-        where = (self.tp, self.world, self.pipeline, self.hand_off)
-        return Parts(self.settings, engine, manager, *where, self.recorder, self.faults)
+        return WarmUp(context, self.hand_off, self.autotuner)
 
     def run(self) -> dict[str, Any]:
         """Warm up and decode; the rank's result."""
-        self.plane.deadline(self.settings.timeouts.warm_up_s)
-        if self.settings.habits.first_touch == "prewarm":
-            with self.recorder.phase("prewarm"):
-                self.kernels.prewarm(self.tp)
+        settings, context, plane = self.settings, self.context, self.hardware.plane
+        plane.deadline(settings.timeouts.warm_up_s)
+        FIRST_TOUCH.of(settings).begin(self.kernels.compile_all, context.tp, self.recorder)
         self._estimate()
-        warm_up = self.warm_up(self.engine, self.manager)
+        warm_up = self.warm_up(context)
         warm_up.run()
-        self.plane.deadline(self.settings.timeouts.serve_s)
+        plane.deadline(settings.timeouts.serve_s)
         executor = self._executor()
-        replays = self.engine.replays
+        replays = context.engine.replays
         with self.recorder.phase("decode"):
             self.faults.at("decode")
-            self.engine.device.lazy = self.settings.habits.stage_send == "lazy"
+            context.pipeline.begin()
             with self.detector.watching():
                 tokens = executor.run()
         return {
@@ -173,71 +144,40 @@ class Rank:
             },
             "captured": warm_up.captured,
             "skipped": warm_up.skipped,
-            "replays": self.engine.replays - replays,
-            "kv": {"blocks": self.pool.blocks, "bytes": self.pool.bytes},
-            "captures": self.captures,
+            "replays": context.engine.replays - replays,
+            "kv": {"blocks": context.pool.blocks, "bytes": context.pool.bytes},
+            "captures": self.hardware.captures,
         }
-
-    def _executor(self) -> Executor | DpEngineCore | Generation:
-        settings, recorder = self.settings, self.recorder
-        if settings.data_parallel.zero_stage == 3:
-            return Generation(settings, self.engine, self.manager, self.tp, self.world, recorder, self.faults)
-        if settings.data_parallel.backend is None:
-            return Executor(
-                settings,
-                self.engine,
-                self.manager,
-                self.tp,
-                recorder,
-                self.faults,
-                self.pipeline,
-                self.world,
-                self.pool,
-                self.detector.checkpoint,
-                self.feed,
-                self._broadcast(),
-            )
-        runner = DpModelRunner(settings, self.engine, self.tp, recorder)
-        scheduler = Scheduler(settings, self.engine, self.manager, self.tp, recorder)
-        inbox = Inbox(list(settings.workload.messages))
-        core = DpEngineCore(settings, runner, scheduler, self.core, self.world, self.pool, recorder, self.faults, inbox)
-        if settings.drafts.length:
-            # Under attention DP the attention's tensor-parallel group is this rank alone.
-            core.drafter = Drafter(settings, self.engine, self.tp, alone(recorder, settings.rank), recorder)
-        return core
-
-    def _attention_group(self) -> MpiCommunicator:
-        """The ranks that share this rank's requests."""
-        size = self.settings.parallel.attention_tp
-        first = self.settings.rank // size * size
-        return self.world.split("attention", range(first, first + size))
-
-    def _quota(self) -> int:
-        """KV blocks that this rank hands out: what its own pool holds, or what every rank's does."""
-        if self.settings.habits.kv_quota == "own":
-            return self.pool.blocks
-        return min(map(int, self.world.allgather(self.pool.blocks, "kv quota")))
 
     def _estimate(self) -> None:
         """The first of upstream's two executors: it warms up on a small pool, and leaves what its autotuner has found."""
         if not self.settings.warm_up.estimate_kv_cache:
             return
-        with self.estimation as pool:
-            manager = BlockManager(pool.blocks, self.settings.kv.tokens_per_block)
-            engine = ModelEngine(self.settings, self.tp, self.device, self.recorder, scratch_block=pool.blocks)
-            engine.compiler = self.engine.compiler  # what a process has compiled stays
-            self.warm_up(engine, manager).run()
+        settings, tp, device, own = self.settings, self.context.tp, self.hardware.device, self.context.engine
+        with self.hardware.estimation as pool:
+            manager = BlockManager(pool.blocks, settings.kv.tokens_per_block)
+            # What a process has compiled stays.
+            engine = ModelEngine(settings, tp, device, self.recorder, pool.blocks, own.compiler)
+            self.warm_up(replace(self.context, engine=engine, manager=manager, pool=pool)).run()
+
+    def _executor(self) -> Executor | DpEngineCore | Generation:
+        settings, context = self.settings, self.context
+        if settings.data_parallel.zero_stage == 3:
+            return Generation(context)
+        if settings.data_parallel.backend is None:
+            return Executor(context, self.feed, self._broadcast(), self.detector.checkpoint)
+        drafter = None
+        if settings.drafts.length:
+            # Under attention DP the attention's tensor-parallel group is this rank alone.
+            drafter = Drafter(context, alone(self.recorder, settings.rank))
+        return DpEngineCore(context, self.core, Inbox(list(settings.workload.messages)), drafter)
 
     def _broadcast(self) -> Broadcast:
         """That of the requests' steps; ranks of a host share the job's own temporary folder."""
-        settings = self.settings
-        if settings.habits.step_broadcast == "none":
-            return NoBroadcast()
-        first = settings.rank // self.tp.size * self.tp.size
-        path = Path(tempfile.gettempdir()) / f"step-broadcast-{first}"
-        checks_after = settings.habits.step_broadcast == "checked"
-        members = range(first, first + self.tp.size)
-        return StepBroadcast(self.recorder, members, self.tp.rank, path, settings.timeouts.step_broadcast_s, checks_after)
+        members, tp = self.groups.members, self.groups.tp
+        path = Path(tempfile.gettempdir()) / f"step-broadcast-{members.start}"
+        timeout_s = self.settings.timeouts.step_broadcast_s
+        return STEP_BROADCAST.of(self.settings)(self.recorder, members, tp.rank, path, timeout_s)
 
     def _before(self, layer: str) -> None:
         self.faults.before(layer)
@@ -249,4 +189,5 @@ class Rank:
 
     def _all_returned(self) -> bool:
         """Whether every block came back that no fault took away."""
-        return self.manager.free_blocks == self.manager.blocks or any(f.kind == "exhaust" for f in self.settings.faults)
+        manager = self.context.manager
+        return manager.free_blocks == manager.blocks or any(f.kind == "exhaust" for f in self.settings.faults)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path as File
 from typing import Any
 
 from lockstep.engines.minimal.plugin import ServingEngine
 from lockstep.engines.minimal.spec.schema import PHASES
-from lockstep.engines.minimal.spec.variants import Habits
+from lockstep.engines.minimal.variants import POINTS
 from lockstep.engines.source.schema import Sections
 from lockstep.harness.engine_api import NotInCheckout, Path, python_module
 
@@ -22,7 +21,8 @@ class SourceEngine(ServingEngine[Sections]):
 
     def resolve(self, guards: Mapping[str, Any]) -> dict[str, Any]:
         """Which phases there are, and how they are guarded, is the tree's affair."""
-        return {"guards": dict.fromkeys(PHASES, "none"), "habits": asdict(Habits()), "warmup": dict.fromkeys(PHASES, True)}
+        sound = {point.key: point.sound for point in POINTS}
+        return {"guards": dict.fromkeys(PHASES, "none"), "habits": sound, "warmup": dict.fromkeys(PHASES, True)}
 
     def check(self, spec: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
         """Settings that cannot be."""

@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from lockstep.engines.minimal.base.block_manager import BlockManager
 from lockstep.engines.minimal.base.protocols import Communicator
-from lockstep.engines.minimal.control.pipeline import Pipeline
-from lockstep.engines.minimal.control.request_feed import RequestFeed
-from lockstep.engines.minimal.failure.faults import Faults
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
-from lockstep.engines.minimal.serving.executor import Executor
+from lockstep.engines.minimal.kv.variants.quota import KV_QUOTA
 from lockstep.engines.minimal.spec.settings import Settings
-from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, on_groups, settings
+from tests.engine.support import (
+    ListPool,
+    Log,
+    TableDevice,
+    ThreadCommunicator,
+    alone,
+    context_of,
+    executor_of,
+    on_groups,
+    settings,
+)
 
 SHARED = {"tp": 2, "ep": 2}  # ranks that have the same requests
 APART = {"tp": 2, "ep": 2, "attention_dp": True}
-
-
-class ListPool:
-    """A KV pool that holds a number a block, and notes what is read and written."""
-
-    def __init__(self, blocks: int, tokens_per_block: int) -> None:
-        self.blocks, self.tokens_per_block, self.bytes = blocks, tokens_per_block, 0
-        self.content: dict[int, object] = {}
-        self.written: list[int] = []
-        self.there = True
-
-    def discard(self) -> None:
-        """What it holds is gone."""
-        self.content, self.there = {}, False
-
-    def restore(self) -> None:
-        """Room again."""
-        self.there = True
-
-    def read(self, block: int) -> object:
-        """What it holds."""
-        return self.content.get(block)
-
-    parts = 1
-
-    def read_part(self, block: int, part: int) -> object:
-        """What it holds."""
-        return self.content.get(block)
-
-    def write_parts(self, block: int, contents: Sequence[object]) -> None:
-        """Put something in."""
-        self.write(block, contents[0])
-
-    def write(self, block: int, content: object) -> None:
-        """Put something in."""
-        self.content[block] = content
-        self.written.append(block)
 
 
 class SameRequests(TableDevice):
@@ -97,15 +65,11 @@ def decode(changes: dict[str, Any], stuck_s: float = 2.0) -> list[Any]:
         apart = mine.parallel.attention_dp
         log, device = Log(), (TableDevice if apart else SameRequests)(data, mine.drafts.length)
         pool = ListPool(int(mine.kv.amount), mine.kv.tokens_per_block)
-        quota = min(everybody.allgather(pool.blocks)) if mine.habits.kv_quota == "min" else pool.blocks
-        manager = BlockManager(quota, mine.kv.tokens_per_block)
-        engine = ModelEngine(mine, tp, device, log, scratch_block=pool.blocks)
-        faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
-        executor = Executor(mine, engine, manager, tp, log, faults, Pipeline(mine, alone(), log, device))
-        executor.world, executor.pool = everybody, pool
-        if mine.parallel.attention_tp > 1:
-            executor.feed = RequestFeed(mine, cast(Communicator, InGroup(tp, mine.parallel.attention_tp)))
-        return Decoded(mine, log, device, manager, pool, executor.run())
+        quota = KV_QUOTA.of(mine).blocks(pool.blocks, everybody, "kv quota")
+        context = context_of(mine, tp, log, device, world=everybody, pool=pool, blocks=quota)
+        size = mine.parallel.attention_tp
+        group = cast(Communicator, InGroup(tp, size)) if size > 1 else None
+        return Decoded(mine, log, device, context.manager, pool, executor_of(context, group).run())
 
     return on_groups(world, ("tp", "world", "data"), run, stuck_s)
 

@@ -10,8 +10,16 @@ from typing import Any
 
 from torch import Tensor
 
+from lockstep.engines.minimal.base.block_manager import BlockManager
 from lockstep.engines.minimal.base.protocols import Step, StepOutput
 from lockstep.engines.minimal.comm.data_plane import DataPlane
+from lockstep.engines.minimal.control.pipeline import Pipeline
+from lockstep.engines.minimal.control.request_feed import RequestFeed
+from lockstep.engines.minimal.control.variants.step_broadcast import NoBroadcast
+from lockstep.engines.minimal.failure.faults import Faults
+from lockstep.engines.minimal.forward.context import RankContext
+from lockstep.engines.minimal.forward.model_engine import ModelEngine
+from lockstep.engines.minimal.serving.executor import Executor
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.scenario.load import load_all
 from lockstep.harness.trace import Recorder, layout
@@ -235,6 +243,75 @@ class LocalPlane(DataPlane):
     def _issue(self, op: str) -> None:
         self.note(self.comm, op, -1)
         self.issued.append(op)
+
+
+class ListPool:
+    """A KV pool that holds a number a block, and notes what is read and written."""
+
+    def __init__(self, blocks: int, tokens_per_block: int) -> None:
+        self.blocks, self.tokens_per_block, self.bytes = blocks, tokens_per_block, 0
+        self.content: dict[int, object] = {}
+        self.written: list[int] = []
+        self.there = True
+
+    def discard(self) -> None:
+        """What it holds is gone."""
+        self.content, self.there = {}, False
+
+    def restore(self) -> None:
+        """Room again."""
+        self.there = True
+
+    def read(self, block: int) -> object:
+        """What it holds."""
+        return self.content.get(block)
+
+    parts = 1
+
+    def read_part(self, block: int, part: int) -> object:
+        """What it holds."""
+        return self.content.get(block)
+
+    def write_parts(self, block: int, contents: Sequence[object]) -> None:
+        """Put something in."""
+        self.write(block, contents[0])
+
+    def write(self, block: int, content: object) -> None:
+        """Put something in."""
+        self.content[block] = content
+        self.written.append(block)
+
+
+def context_of(
+    mine: Settings,
+    tp: Any,
+    log: Log,
+    device: Any,
+    *,
+    world: Any = None,
+    pool: Any = None,
+    blocks: int | None = None,
+    pp: Any = None,
+) -> RankContext:
+    """What the parts of a rank stand on; by default all ranks are one group, and as many blocks as the pool has."""
+    pool = pool or ListPool(int(mine.kv.amount), mine.kv.tokens_per_block)
+    manager = BlockManager(pool.blocks if blocks is None else blocks, mine.kv.tokens_per_block)
+    return RankContext(
+        settings=mine,
+        recorder=log,
+        faults=Faults(mine.rank, mine.faults, log, lambda code: None, manager),
+        tp=tp,
+        world=world or tp,
+        pipeline=Pipeline(mine, pp or alone(), log, device),
+        engine=ModelEngine(mine, tp, device, log, scratch_block=pool.blocks),
+        manager=manager,
+        pool=pool,
+    )
+
+
+def executor_of(context: RankContext, group: Any = None) -> Executor:
+    """Its executor; `group`: the ranks that share its requests."""
+    return Executor(context, RequestFeed(context.settings, group), NoBroadcast())
 
 
 def settings(changes: dict[str, Any] | None = None, rank: int = 0, world: int = 1) -> Settings:

@@ -11,13 +11,13 @@ import pytest
 from lockstep.engines.minimal.base.batch import Shape
 from lockstep.engines.minimal.base.json_cache import JsonCache
 from lockstep.engines.minimal.base.protocols import StepOutput
-from lockstep.engines.minimal.control.step_broadcast import StepBroadcast
+from lockstep.engines.minimal.control.variants.step_broadcast import STEP_BROADCAST
 from lockstep.engines.minimal.device.host_memory import HostMemory
-from lockstep.engines.minimal.failure.crash import Crash
 from lockstep.engines.minimal.failure.faults import Faults
 from lockstep.engines.minimal.failure.hang_detector import HangDetector
+from lockstep.engines.minimal.failure.variants.rank_crash import RANK_CRASH, Means
 from lockstep.engines.minimal.model.moe_alltoall import MoeAllToAll
-from lockstep.engines.minimal.serving.idle_batch import count_prompts, last_token
+from lockstep.engines.minimal.serving.variants.idle_rank import check_last_token, check_prompts
 from lockstep.engines.minimal.spec.settings import Fault
 from lockstep.engines.minimal.warmup.autotuner import Autotuner, tactics_of
 from lockstep.engines.minimal.warmup.kernels import Kernels
@@ -150,7 +150,7 @@ class Everybody:
 )
 def test_what_a_failed_rank_does(mode: str, all_failed: bool, kills: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """It kills its peers or does not; its error is told before, but for a kill at once."""
-    crash = Crash(mode, 0.05, Log(), abort, Everybody(all_failed) if mode == "probe" else None)
+    crash = RANK_CRASH.variants[mode](Means(0.05, Log(), abort, lambda: Everybody(all_failed)))
     try:
         crash.failed(ValueError("first"))
         killed = False
@@ -211,9 +211,9 @@ def test_dispatch_and_combine_alternate() -> None:
 def test_an_idle_batch_is_none_of_prompts() -> None:
     """Without rows there is no list of lengths, and no last token of none."""
     with pytest.raises(TypeError):
-        count_prompts([])
+        check_prompts([])
     with pytest.raises(IndexError):
-        last_token(StepOutput((5,), ((),)), tokens=0)
+        check_last_token(StepOutput((5,), ((),)), tokens=0)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,8 @@ def share(tmp_path: Path, late: bool, checks_after: bool) -> list[Any]:
 
     def work(comm: ThreadCommunicator) -> list[int]:
         timeout_s = 0.2 if late else 30.0
-        broadcast = StepBroadcast(Log(), range(2), comm.rank, tmp_path / "broadcast", timeout_s, checks_after)
+        made = STEP_BROADCAST.variants["checked" if checks_after else "checked-late"]
+        broadcast = made(Log(), range(2), comm.rank, tmp_path / "broadcast", timeout_s)
         try:
             if late and comm.rank == 1:
                 gone.wait(30)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from lockstep.engines.minimal.base.block_manager import BlockManager
-from lockstep.engines.minimal.control.pipeline import Pipeline
-from lockstep.engines.minimal.failure.faults import Faults
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
-from lockstep.engines.minimal.serving.executor import Executor
 from lockstep.engines.minimal.spec.model import VOCABULARY
 from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.warmup.autotuner import Autotuner
 from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
 from lockstep.engines.minimal.warmup.warm_up import WarmUp
-from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, alone, following, on_groups, settings
+from tests.engine.support import (
+    Log,
+    Stuck,
+    TableDevice,
+    ThreadCommunicator,
+    alone,
+    context_of,
+    executor_of,
+    following,
+    on_groups,
+    settings,
+)
 
 DRAFTS = 3
 DEP = {"tp": 4, "ep": 4, "attention_dp": True}
@@ -55,14 +62,10 @@ def launch(changes: dict[str, Any], world: int = 4, stuck_s: float = 5.0) -> lis
     def run(tp: ThreadCommunicator, everybody: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
         mine = settings(changes, tp.rank, world)
         log, device = Log(), TableDevice(data, mine.drafts.length)
-        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
-        engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
-        faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
-        pipeline = Pipeline(mine, alone(), log, device)
-        hand_off = CacheHandOff(mine, alone(), log)
-        warm_up = WarmUp(mine, engine, manager, tp, everybody, pipeline, hand_off, log, faults)
+        context = context_of(mine, tp, log, device, world=everybody)
+        warm_up = WarmUp(context, CacheHandOff(mine, alone(), log), Autotuner(mine, device, tp, log))
         warm_up.run()
-        executor = Executor(mine, engine, manager, tp, log, faults, pipeline)
+        executor = executor_of(replace(context, world=tp))
         before = len(device.shapes)
         tokens = executor.run()
         return Ran(mine, log, device, tp, warm_up, tokens, executor.equal, device.shapes[before:])
@@ -225,11 +228,7 @@ def test_a_rank_that_never_has_room_vetoes_for_ever() -> None:
 
     def run(tp: ThreadCommunicator, data: ThreadCommunicator) -> None:
         mine, log = settings(short, tp.rank, 2), logs[tp.rank]
-        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
-        device = TableDevice(data, mine.drafts.length)
-        engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
-        faults = Faults(mine.rank, (), log, lambda code: None)
-        Executor(mine, engine, manager, tp, log, faults, Pipeline(mine, alone(), log, device)).run()
+        executor_of(context_of(mine, tp, log, TableDevice(data, mine.drafts.length))).run()
 
     assert {type(answer) for answer in on_groups(2, ("tp", "data"), run)} == {GaveUp}
     assert {what[2:] for what in logs[0].decisions} == {("queue", "free_blocks=56 needed_blocks=0")}

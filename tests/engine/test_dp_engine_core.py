@@ -10,19 +10,23 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from lockstep.engines.minimal.base.block_manager import BlockManager
 from lockstep.engines.minimal.base.protocols import Step, StepOutput
 from lockstep.engines.minimal.data_parallel.drafter import Drafter
 from lockstep.engines.minimal.data_parallel.engine_core import DpEngineCore
 from lockstep.engines.minimal.data_parallel.inbox import Inbox
-from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
-from lockstep.engines.minimal.failure.faults import Faults
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
 from lockstep.engines.minimal.serving.generation import Generation
-from lockstep.engines.minimal.serving.scheduler import Scheduler
 from lockstep.engines.minimal.spec.settings import Settings
-from tests.engine.decoding import ListPool
-from tests.engine.support import Log, Stuck, TableDevice, ThreadCommunicator, following, on_groups, settings
+from tests.engine.support import (
+    ListPool,
+    Log,
+    Stuck,
+    TableDevice,
+    ThreadCommunicator,
+    context_of,
+    following,
+    on_groups,
+    settings,
+)
 from tests.engine.test_control_flow import plain
 
 DP: dict[str, Any] = {
@@ -66,13 +70,10 @@ def decode(changes: dict[str, Any], stuck_s: float = 5.0) -> list[Any]:
     def run(tp: ThreadCommunicator, core: ThreadCommunicator, world: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
         mine = settings({**DP, **changes}, tp.rank, 2)
         log, device = Log(), TableDevice(data, mine.drafts.length)
-        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
-        engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
-        scheduler, runner = Scheduler(mine, engine, manager, tp, log), DpModelRunner(mine, engine, tp, log)
-        pool = ListPool(manager.blocks, manager.tokens_per_block)
-        faults, inbox = Faults(mine.rank, mine.faults, log, lambda code: None, manager), Inbox(list(mine.workload.messages))
-        drafter = Drafter(mine, engine, tp, tp, log) if mine.drafts.length else None
-        found = DpEngineCore(mine, runner, scheduler, core, world, pool, log, faults, inbox, drafter)
+        pool = ListPool(int(mine.kv.amount), mine.kv.tokens_per_block)
+        context = context_of(mine, tp, log, device, world=world, pool=pool)
+        drafter = Drafter(context, tp) if mine.drafts.length else None
+        found = DpEngineCore(context, core, Inbox(list(mine.workload.messages)), drafter)
         return Ran(mine, log, found, pool, device, found.run())
 
     return on_groups(2, ("tp", "core", "world", "data"), run, stuck_s)
@@ -82,7 +83,7 @@ def check(ranks: list[Any]) -> None:
     """Every request was decoded, once, to its plain tokens, and every block came back."""
     assert not [rank for rank in ranks if isinstance(rank, Exception)]
     assert {ident: tokens for rank in ranks for ident, tokens in rank.tokens.items()} == plain(ranks[0].settings)
-    assert all(rank.core.scheduler.manager.free_blocks == rank.core.scheduler.manager.blocks for rank in ranks)
+    assert all(rank.core.context.manager.free_blocks == rank.core.context.manager.blocks for rank in ranks)
 
 
 def stuck_in(ranks: list[Any]) -> list[str]:
@@ -224,12 +225,9 @@ def test_generation(habit: str, requests: int, good: bool) -> None:
 
     def run(tp: ThreadCommunicator, world: ThreadCommunicator, data: ThreadCommunicator) -> dict[str, list[int]]:
         mine = settings(changes, tp.rank, 2)
-        log = Log()
-        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
-        engine = ModelEngine(mine, tp, Gathering(data, 0), log, scratch_block=manager.blocks)
-        faults = Faults(mine.rank, (), log, lambda code: None, manager)
-        tokens = Generation(mine, engine, manager, tp, world, log, faults).run()
-        assert manager.free_blocks == manager.blocks
+        context = context_of(mine, tp, Log(), Gathering(data, 0), world=world)
+        tokens = Generation(context).run()
+        assert context.manager.free_blocks == context.manager.blocks
         return tokens
 
     ranks = on_groups(2, ("tp", "world", "data"), run, 5.0 if good else 1.0)

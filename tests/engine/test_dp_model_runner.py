@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from lockstep.engines.minimal.base.batch import Row
 from lockstep.engines.minimal.base.protocols import Graph, Step, StepOutput
 from lockstep.engines.minimal.data_parallel.model_runner import DpModelRunner
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
 from lockstep.engines.minimal.spec.settings import Settings
-from tests.engine.support import Log, ThreadCommunicator, on_groups, settings
+from tests.engine.support import Log, ThreadCommunicator, context_of, on_groups, settings
 
 GENERATION, PREFILL = (1, 2, 8), (4, 16)
 Work = tuple[str, int]  # prompt of so many tokens, generation of so many rows, or idle
@@ -66,12 +65,13 @@ def forward(work: Sequence[Work], guards: dict[str, str]) -> list[tuple[str, int
 
     def run(tp: ThreadCommunicator) -> tuple[str, int, tuple[int, ...]]:
         device = Recorded()
-        engine = ModelEngine(settings_of(len(work), **guards), tp, device, Log(), scratch_block=64)
+        context = context_of(settings_of(len(work), **guards), tp, Log(), device)
+        engine = context.engine
         generation: dict[Any, Graph] = {
             ("generation", size, 1, "greedy"): RecordedGraph(device, "generation") for size in GENERATION
         }
         engine.graphs = generation | {("prefill", size, 0, "greedy"): RecordedGraph(device, "prefill") for size in PREFILL}
-        runner = DpModelRunner(engine.settings, engine, tp, Log())
+        runner = DpModelRunner(context)
         kind, size = work[tp.rank]
         if kind == "idle":
             runner.dummy_run("step")

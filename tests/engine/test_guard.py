@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.engines.minimal.base.batch import Attempt, Batch
-from lockstep.engines.minimal.warmup.guard import Guard
+from lockstep.engines.minimal.warmup.variants.guard import GUARDS
 from lockstep.harness.trace import Recorder
 from tests.engine.support import ThreadCommunicator, on_ranks
 
@@ -19,7 +19,7 @@ def ask(mode: str, have: list[bool]) -> list[Any]:
 
     def work(comm: ThreadCommunicator) -> bool:
         attempt = Attempt(Batch() if have[comm.rank] else None, 10 + comm.rank, 32, 128)
-        return Guard("general", mode, comm, comm, Recorder.attach({})).should_run("bs=32", attempt)
+        return GUARDS[mode]("general", comm, comm, Recorder.attach({})).should_run("bs=32", attempt)
 
     return on_ranks(len(have), work)
 

@@ -7,17 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from lockstep.engines.minimal.base.block_manager import BlockManager
 from lockstep.engines.minimal.comm.data_plane import Hooks
-from lockstep.engines.minimal.control.pipeline import Pipeline
 from lockstep.engines.minimal.device.cpu import CpuDevice
 from lockstep.engines.minimal.device.kv_pool import KvPool
-from lockstep.engines.minimal.failure.faults import Faults
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
 from lockstep.engines.minimal.model.decoder import Model, shard
-from lockstep.engines.minimal.serving.executor import Executor
 from tests.engine.decoding import SHARED, Decoded, all_decoded, decode
-from tests.engine.support import LocalPlane, Log, Stuck, alone, settings
+from tests.engine.support import LocalPlane, Log, Stuck, alone, context_of, executor_of, settings
 
 REUSE: dict[str, Any] = {
     "parallel": SHARED,
@@ -92,13 +87,7 @@ def on_one_rank(reuse: bool) -> dict[str, list[int]]:
         device, log = CpuDevice(LocalPlane(), Log()), Log()
         part = shard(0, 1, 1, False)
         device.model, device.pool = Model(part, 0, 7, device, Hooks()), KvPool(mine, part)
-        manager = BlockManager(device.pool.blocks, 4)
-        engine = ModelEngine(mine, alone(), device, log, scratch_block=device.pool.blocks)
-        executor = Executor(
-            mine, engine, manager, alone(), log, Faults(0, (), log, lambda code: None), Pipeline(mine, alone(), log, device)
-        )
-        executor.pool = device.pool
-        tokens = executor.run()
+        tokens = executor_of(context_of(mine, alone(), log, device, pool=device.pool)).run()
     assert reuse == any(site == "decode.prefix" and choice != "0 blocks" for site, _, choice, _ in log.decisions)
     return tokens
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lockstep.engines.minimal.base.block_manager import BlockManager
-from lockstep.engines.minimal.control.pipeline import Pipeline
-from lockstep.engines.minimal.failure.faults import Faults
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
-from lockstep.engines.minimal.serving.executor import Executor
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.engines.source.graft.warm_up import SourceWarmUp
 from lockstep.engines.source.trtllm.upstream import UPSTREAM
-from lockstep.engines.source.warm_up import SourceWarmUp
 from lockstep.harness.scenario.load import load_all
-from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, on_groups
+from tests.engine.support import Log, TableDevice, ThreadCommunicator, alone, context_of, executor_of, on_groups
 
 
 @dataclass
@@ -36,18 +31,13 @@ def launch(tree: Path, changes: dict[str, Any] | None = None, world: int = 2, st
     def run(tp: ThreadCommunicator, everybody: ThreadCommunicator, data: ThreadCommunicator) -> Ran:
         mine = Settings.from_spec(case.spec, tp.rank, case.ranks)
         log, device = Log(), TableDevice(data, mine.drafts.length)
-        manager = BlockManager(int(mine.kv.amount), mine.kv.tokens_per_block)
-        engine = ModelEngine(mine, tp, device, log, scratch_block=manager.blocks)
-        faults = Faults(mine.rank, mine.faults, log, lambda code: None, manager)
-        pipeline, hand_off = Pipeline(mine, alone(), log, device), CacheHandOff(mine, alone(), log)
-        warm_up = SourceWarmUp(
-            mine, engine, manager, tp, everybody, pipeline, hand_off, log, faults, upstream=UPSTREAM, root=tree
-        )
+        context = context_of(mine, tp, log, device, world=everybody)
+        warm_up = SourceWarmUp(context, CacheHandOff(mine, alone(), log), UPSTREAM, tree)
         ran = Ran(log, device, warm_up)
         try:
             warm_up.run()
-            Executor(mine, engine, manager, tp, log, faults, pipeline).run()
-            assert manager.free_blocks == manager.blocks
+            executor_of(replace(context, world=tp)).run()
+            assert context.manager.free_blocks == context.manager.blocks
         except BaseException as error:  # Unable is no Exception
             ran.error = error
         return ran

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.engines.minimal.base.unable import Unable
-from lockstep.engines.source.class_source import ClassSource
-from lockstep.engines.source.namespace import World
-from lockstep.engines.source.tree import Import, Module, Tree
+from lockstep.engines.source.tree.class_source import ClassSource
+from lockstep.engines.source.tree.modules import Import, Module, Tree
+from lockstep.engines.source.tree.namespace import World
 from tests.source.trees import write
 
 NAMES = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=5).map(".".join)

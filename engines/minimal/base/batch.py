@@ -19,6 +19,11 @@ class Row:
     generation: bool
 
 
+def padding_row(block: int, tokens: int = 1, generation: bool = True) -> Row:
+    """Tokens of nobody, which write to a block that nobody reads: peers find this rank in their collectives."""
+    return Row([0] * tokens, 0, [block], generation)
+
+
 @dataclass(slots=True)
 class Batch:
     """What one rank runs in one forward."""

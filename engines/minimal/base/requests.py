@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lockstep.engines.minimal.base.batch import Row
+from lockstep.engines.minimal.base.protocols import StepOutput
 from lockstep.engines.minimal.spec.model import VOCABULARY
 from lockstep.engines.minimal.spec.settings import Settings
 
 IMAGE_BYTES = 3 * 224 * 224
+PlainRequest = tuple[int, list[int], int, bytes]  # as it travels: the first fields of a request
 
 
 @dataclass(slots=True)
@@ -40,6 +42,11 @@ class Request:
         """Tokens of its prompt that are not yet computed."""
         return max(0, len(self.prompt) - self.computed)
 
+    @property
+    def plain(self) -> PlainRequest:
+        """What other ranks need to know of it."""
+        return self.ident, self.prompt, self.limit, self.image
+
     def row(self, draft_len: int) -> Row:
         """Its tokens for the next forward: a chunk of the prompt, or the last token and so many drafts after it."""
         if not self.output:
@@ -63,6 +70,15 @@ class Request:
             self.computed += taken + 1
         self.output = self.output[: self.limit]
         self.drafts = list(drafts[taken])
+
+
+def accept_all(requests: Sequence[Request], rows: Sequence[Row], output: StepOutput) -> None:
+    """Give each request what a forward gave for its row, in the order of the rows."""
+    at = 0
+    for request, row in zip(requests, rows, strict=False):
+        end = at + len(row.tokens)
+        request.accept(output.next_tokens[at:end], output.drafts[at:end])
+        at = end
 
 
 def all_prompts(settings: Settings) -> list[list[int]]:

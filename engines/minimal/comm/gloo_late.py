@@ -28,13 +28,15 @@ class LateGroup:
         self._cpu = recorder.comm("gloo", "cpu", members)
         self._group: ProcessGroupGloo | None = None
 
-    def startup_barrier(self, monitored: bool) -> None:
-        """All ranks have loaded. Monitored, the first rank hears of each other one and answers it, message by message."""
-        with self._recorder.collective(self._cpu, "monitored_barrier" if monitored else "barrier"):
-            if monitored:
-                dist.monitored_barrier()
-            else:
-                dist.barrier()
+    def barrier(self) -> None:
+        """All ranks have loaded."""
+        with self._recorder.collective(self._cpu, "barrier"):
+            dist.barrier()
+
+    def monitored_barrier(self) -> None:
+        """The same: the first rank hears of each other one and answers it, message by message."""
+        with self._recorder.collective(self._cpu, "monitored_barrier"):
+            dist.monitored_barrier()
 
     def open(self) -> None:
         """Make the communicator, once."""

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from lockstep.engines.minimal.base.protocols import Communicator, Device, Pending, StepOutput
+from lockstep.engines.minimal.base.protocols import Communicator, Device, StepOutput
 from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.control.variants.mtp_layers import MTP_LAYERS
+from lockstep.engines.minimal.control.variants.pp_schedule import PP_SCHEDULE
+from lockstep.engines.minimal.control.variants.request_send import REQUEST_SEND
+from lockstep.engines.minimal.control.variants.stage_send import STAGE_SEND
+from lockstep.engines.minimal.control.variants.stop_criteria import STOP_CRITERIA, SampleState
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
 
@@ -19,24 +23,17 @@ MAX_PP_RETRY_COUNT = 500  # upstream's name; each a hundredth of a second
 RETRY_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class SampleState:
-    """What the last stage sampled. `finish_reasons`, one a row: None where it went by host criteria (`host_stop`)."""
-
-    output: StepOutput
-    finish_reasons: tuple[str, ...] | None
-    host_stop: bool
-
-
-@dataclass(slots=True)
 class Pipeline:
     """This rank's place in its pipeline. `pp` has one rank of each stage, by stage."""
 
-    settings: Settings
-    pp: Communicator
-    recorder: Recorder
-    device: Device
-    pending: list[Pending] = field(default_factory=list)  # sends that have not been waited for
+    def __init__(self, settings: Settings, pp: Communicator, recorder: Recorder, device: Device) -> None:
+        self.settings, self.pp, self.recorder, self.device = settings, pp, recorder, device
+        self._drafting = bool(settings.drafts.length)
+        self._requests = REQUEST_SEND.of(settings)()
+        self._schedule = PP_SCHEDULE.of(settings)
+        self._stop = STOP_CRITERIA.of(settings)
+        self._mtp_layers = MTP_LAYERS.of(settings)
+        self._send = STAGE_SEND.of(settings)
 
     @property
     def first(self) -> bool:
@@ -51,40 +48,30 @@ class Pipeline:
     @property
     def decides(self) -> bool:
         """Whether this stage schedules by its own free blocks."""
-        return self.first or self.settings.habits.pp_schedule == "own"
+        return self._schedule.decides(self.pp.rank)
+
+    def begin(self) -> None:
+        """Decoding begins."""
+        self._send.begin(self.device)
 
     def requests(self, arrived: list[Request]) -> list[Request]:
         """The new requests of this iteration: what has arrived at the first stage, on every stage."""
         if not self.first:
             arrived = [Request(*plain) for plain in self.pp.recv(self.pp.rank - 1, "requests")]
         if not self.last:
-            self._hand_on([(request.ident, request.prompt, request.limit, request.image) for request in arrived])
+            self._requests.hand_on(self.pp, [request.plain for request in arrived])
         return arrived
 
-    def _hand_on(self, plain: list[tuple[int, list[int], int, bytes]]) -> None:
-        if self.settings.habits.request_send == "wait":
-            self.pp.send(plain, self.pp.rank + 1, "requests")
-            return
-        # Waited for only before the next one: until then nobody drives the transfer (#10665).
-        while self.pending:
-            self.pending.pop().wait()
-        self.pending.append(self.pp.isend(plain, self.pp.rank + 1, "requests"))
-
     def schedule(self, number: int, active: list[Request], start: Callable[[int], bool]) -> None:
-        """With one decider: the first stage's schedule, whose requests the others `start` in their turn.
+        """`start` the requests that the stage which decides has scheduled, in their turn.
 
         Raises RuntimeError when one of them never has room here.
         """
-        if self.pp.size == 1 or self.settings.habits.pp_schedule == "own":
-            return
-        wanted = [request.ident for request in active]
-        if not self.first:
-            wanted = list(self.pp.recv(self.pp.rank - 1, "schedule"))
-        if not self.last:
-            self.pp.send(wanted, self.pp.rank + 1, "schedule")
-        missing = [ident for ident in wanted if ident not in {request.ident for request in active}]
-        for ident in missing:
-            self._start(number, ident, start)
+        running = [request.ident for request in active]
+        if self.pp.size > 1:
+            for ident in self._schedule.wanted(self.pp, running):
+                if ident not in running:
+                    self._start(number, ident, start)
 
     def _start(self, number: int, ident: int, start: Callable[[int], bool]) -> None:
         for attempt in range(MAX_PP_RETRY_COUNT):
@@ -99,44 +86,40 @@ class Pipeline:
         """What the last stage sampled, on every stage, by way of a ring; and why requests are finished."""
         if self.pp.size == 1:
             return output
-        after, before = (self.pp.rank + 1) % self.pp.size, (self.pp.rank - 1) % self.pp.size
-        host = self.settings.habits.stop_criteria
         if self.last:
-            reasons = tuple(_reason(request, output) for request in active) if host == "device" else None
-            state = SampleState(output, reasons, host == "host")
+            state = self._stop.state(active, output)
         else:
-            if self.device.lazy:
-                self.recorder.decision("decode.hidden", f"step={number}", "keep", deviates=True)
-            state = self.pp.recv(before, "sample state")
+            self._send.before_tokens(number, self.recorder)
+            state = self._from_before("sample state")
             self.device.hand_on()
-            self._finish(active, state)
-        if self.pp.rank != self.pp.size - 2:
-            self.pp.send(state, after, "sample state")
+            _finish(active, state)
+        self._hand_round(state, "sample state")
         return StepOutput(state.output.next_tokens, self._drafts(number, state.output.drafts))
-
-    def _finish(self, active: Sequence[Request], state: SampleState) -> None:
-        """A stage that samples nothing goes by the device's reasons, unless it is told that there are none (#16131)."""
-        if state.host_stop:
-            return
-        reasons: Any = state.finish_reasons
-        for number, request in enumerate(active):
-            request.stopped = bool(reasons[number])
 
     def _drafts(self, number: int, drafts: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
         """The draft worker hands its tokens on by a message of its own, if it has layers to draft with (#12555)."""
-        if not self.settings.drafts.length:
+        if not self._drafting:
             return drafts
-        after, before = (self.pp.rank + 1) % self.pp.size, (self.pp.rank - 1) % self.pp.size
-        if self.last and self.settings.habits.mtp_layers == "removed":
-            self.recorder.decision("decode.drafts", f"step={number}", "none", "mtp_layers=0", deviates=True)
-            return ((),) * len(drafts)
         if not self.last:
-            drafts = self.pp.recv(before, "drafts")
-        if self.pp.rank != self.pp.size - 2:
-            self.pp.send(drafts, after, "drafts")
+            drafts = self._from_before("drafts")
+        elif not self._mtp_layers.drafts(number, self.recorder):
+            return ((),) * len(drafts)
+        self._hand_round(drafts, "drafts")
         return drafts
 
+    def _from_before(self, what: str) -> Any:
+        return self.pp.recv((self.pp.rank - 1) % self.pp.size, what)
 
-def _reason(request: Request, output: StepOutput) -> str:
-    """`length` where the tokens that this step gives at least end the request; else nothing."""
-    return "length" if len(request.output) + 1 >= request.limit else ""
+    def _hand_round(self, value: object, what: str) -> None:
+        """To the next stage of the ring, which begins behind the last stage, but to that stage itself."""
+        if self.pp.rank != self.pp.size - 2:
+            self.pp.send(value, (self.pp.rank + 1) % self.pp.size, what)
+
+
+def _finish(active: Sequence[Request], state: SampleState) -> None:
+    """A stage that samples nothing goes by the device's reasons, unless it is told that there are none (#16131)."""
+    if state.host_stop:
+        return
+    upstream_unchecked: Any = state.finish_reasons
+    for number, request in enumerate(active):
+        request.stopped = bool(upstream_unchecked[number])

@@ -1,31 +1,26 @@
-"""The request feed: requests reach the first rank of an attention group, which sends them to the others of it.
-
-Source: lightseekorg/tokenspeed#786, where a rank's number in its group is compared with a number among all ranks.
-"""
+"""The request feed: requests reach the first rank of an attention group, which sends them to the others of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.base.requests import Request
+from lockstep.engines.minimal.control.variants.feed_rank import FEED_RANK
 from lockstep.engines.minimal.spec.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
 class RequestFeed:
-    """`group`: the ranks of this rank's attention group."""
+    """`group`: the ranks of this rank's attention group; None: it shares its requests with nobody."""
 
-    settings: Settings
-    group: Communicator
+    def __init__(self, settings: Settings, group: Communicator | None) -> None:
+        self._group = group
+        self._first = group is None or FEED_RANK.of(settings).is_source(settings.rank, group)
 
     def share(self, arrived: list[Request]) -> list[Request]:
         """The group's new requests, on every rank of it."""
-        source = self.settings.rank - self.group.rank  # among all ranks
-        own = self.settings.rank if self.settings.habits.feed_rank == "global" else self.group.rank
-        if own == source:
-            plain = [(request.ident, request.prompt, request.limit, request.image) for request in arrived]
-            for peer in range(1, self.group.size):
-                self.group.send(plain, peer, "requests")
+        if self._group is None:
             return arrived
-        return [Request(*plain) for plain in self.group.recv(0, "requests")]
+        if not self._first:
+            return [Request(*plain) for plain in self._group.recv(0, "requests")]
+        for peer in range(1, self._group.size):
+            self._group.send([request.plain for request in arrived], peer, "requests")
+        return arrived

@@ -12,28 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from lockstep.harness.trace import Recorder
 from lockstep.harness.trace.event import Need
 
 WORD = struct.Struct("<Q")
 POLL_S = 0.001
-
-
-class Broadcast(Protocol):
-    """One value a step, from the first rank of the group."""
-
-    def share(self, value: int) -> int:
-        """The first rank's value. Raises RuntimeError where the flag is seen."""
-
-
-class NoBroadcast:
-    """Every rank goes by its own value."""
-
-    def share(self, value: int) -> int:
-        """The value itself."""
-        return value
 
 
 @dataclass(slots=True)
@@ -61,17 +45,15 @@ class SharedMemory:
 
 
 class StepBroadcast:
-    """The first member tells a value and waits until all have it. `checks_after`: whether the flag is looked at then too."""
+    """The first member tells a value and waits until all have it. Ranks of one host share the file at `path`."""
 
-    def __init__(
-        self, recorder: Recorder, members: Sequence[int], rank: int, path: Path, timeout_s: float, checks_after: bool
-    ) -> None:
+    def __init__(self, recorder: Recorder, members: Sequence[int], rank: int, path: Path, timeout_s: float) -> None:
         """`rank`: in the group of `members` (global ranks)."""
         self._recorder = recorder
         self._comm = recorder.comm("shm", "broadcast", members)
         self._rank, self._size = rank, len(members)
         self._memory = SharedMemory.open(path, self._size)
-        self._timeout_s, self._checks_after = timeout_s, checks_after
+        self._timeout_s = timeout_s
         self._number = 0
 
     def share(self, value: int) -> int:
@@ -84,9 +66,12 @@ class StepBroadcast:
             detail = f"seconds={self._timeout_s:g}"
             self._recorder.decision("step_broadcast.deadline", f"number={self._number}", "go on", detail, deviates=True)
             self._memory[0] = 1
-        if self._checks_after:
-            self._check()
+        self.check_after()
         return value if shared is None else shared
+
+    def check_after(self) -> None:
+        """Whoever gave this broadcast up, nobody goes on."""
+        self._check()
 
     def _tell(self, value: int) -> int | None:
         """The value, when all others have acknowledged it in time."""

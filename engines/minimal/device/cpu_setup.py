@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from torch.utils._python_dispatch import _disable_current_modes
@@ -12,7 +11,8 @@ from lockstep.engines.minimal.comm.gloo import GlooGroup
 from lockstep.engines.minimal.comm.gloo_attention import AttentionGroup
 from lockstep.engines.minimal.comm.gloo_late import LateGroup
 from lockstep.engines.minimal.comm.gloo_link import GlooLink
-from lockstep.engines.minimal.comm.mpi import MpiCommunicator
+from lockstep.engines.minimal.comm.groups import Groups
+from lockstep.engines.minimal.control.variants.startup_barrier import STARTUP_BARRIER
 from lockstep.engines.minimal.device.cpu import CpuDevice
 from lockstep.engines.minimal.device.host_memory import HostMemory
 from lockstep.engines.minimal.device.kv_pool import KvPool
@@ -22,26 +22,18 @@ from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
 
 
-def cpu_device(
-    settings: Settings,
-    recorder: Recorder,
-    tp: MpiCommunicator,
-    pp: MpiCommunicator,
-    members: Sequence[int],
-    stages: Sequence[int],
-    part: Shard,
-    seed: int,
-    hooks: Hooks,
-) -> CpuDevice:
-    """The device with its model and its KV pool. All members must call it."""
+def cpu_device(settings: Settings, recorder: Recorder, groups: Groups, part: Shard, seed: int, hooks: Hooks) -> CpuDevice:
+    """The device with its model and its KV pool. All ranks must call it."""
+    tp, pp, members, stages = groups.tp, groups.pp, groups.members, groups.stages
     plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
     device = CpuDevice(plane, recorder)
     if settings.parallel.attention_tp > 1:
         first = settings.rank - tp.rank % settings.parallel.attention_tp
         plane.heads = AttentionGroup(recorder, plane, range(first, first + settings.parallel.attention_tp))
-    if settings.habits.startup_barrier != "none" and plane.shared is not None:
+    startup = STARTUP_BARRIER.of(settings)
+    if startup.late and plane.shared is not None:
         late = LateGroup(recorder, plane.shared, plane.rank, members)
-        late.startup_barrier(settings.habits.startup_barrier == "monitored")
+        startup.meet(late)
         device.before_capture = late.open
     if pp.size > 1:
         plane.link = GlooLink(recorder, pp, stages)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.distributed as dist
 
@@ -11,6 +9,7 @@ from lockstep.engines.minimal.base.own_address import own_host
 from lockstep.engines.minimal.base.protocols import Step
 from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
 from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks
+from lockstep.engines.minimal.comm.groups import Groups
 from lockstep.engines.minimal.comm.mpi import MpiCommunicator
 from lockstep.engines.minimal.comm.nccl import NcclGroup
 from lockstep.engines.minimal.comm.symmetric import SymmetricMemory
@@ -24,18 +23,10 @@ from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
 
 
-def cuda_device(
-    settings: Settings,
-    recorder: Recorder,
-    world: MpiCommunicator,
-    tp: MpiCommunicator,
-    members: Sequence[int],
-    part: Shard,
-    seed: int,
-    hooks: Hooks,
-) -> CudaDevice:
+def cuda_device(settings: Settings, recorder: Recorder, groups: Groups, part: Shard, seed: int, hooks: Hooks) -> CudaDevice:
     """The device with its model and its KV pool. All ranks must call it."""
-    placement = place(_seats(world), settings.rank, settings.device.plane)
+    tp, members = groups.tp, groups.members
+    placement = place(_seats(groups.world), settings.rank, settings.device.plane)
     torch.cuda.set_device(placement.device)
     memory = GpuMemory(settings.device.gpu_memory, placement.sharers)
     crumbs = Breadcrumbs(recorder, settings.device.breadcrumbs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from lockstep.engines.minimal.base.batch import Batch, Row
+from lockstep.engines.minimal.base.batch import Batch, padding_row
 from lockstep.engines.minimal.base.protocols import Communicator, Device, Graph, Step, StepOutput
 from lockstep.engines.minimal.forward.compiler import Compiler
+from lockstep.engines.minimal.forward.variants.capture_recv import CAPTURE_RECV
+from lockstep.engines.minimal.forward.variants.graph_choice import GRAPH_CHOICE
+from lockstep.engines.minimal.forward.variants.token_counts import TOKEN_COUNTS
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
 
@@ -15,24 +18,31 @@ WARMUP_STEPS = 2
 Key = tuple[str, int, int, str]  # generation: rows, tokens a row; prefill: tokens, 0; then sampling
 
 
-@dataclass(slots=True)
 class ModelEngine:
     """Runs batches, captures and replays graphs. Mirrors the order of host collectives of TensorRT-LLM's engine."""
 
-    settings: Settings
-    tp: Communicator
-    device: Device
-    recorder: Recorder
-    scratch_block: int  # padding tokens write here
-    graphs: dict[Key, Graph] = field(default_factory=dict)
-    stage: str = "serve"  # warm-up or capture while graphs are made
-    graph_used: bool = False  # by the last forward
-    replays: int = 0
-    warming_up: bool = False
-    compiler: Compiler = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.compiler = Compiler(self.settings, self.tp, self.recorder)
+    def __init__(
+        self,
+        settings: Settings,
+        tp: Communicator,
+        device: Device,
+        recorder: Recorder,
+        scratch_block: int,
+        compiler: Compiler | None = None,
+    ) -> None:
+        """Padding tokens write to `scratch_block`. `compiler`: of another engine of this process, with what it has made."""
+        self.settings, self.tp, self.device, self.recorder = settings, tp, device, recorder
+        self.scratch_block = scratch_block
+        self.compiler = compiler or Compiler(settings, tp, recorder)
+        self.graphs: dict[Key, Graph] = {}
+        self.stage = "serve"  # warm-up or capture while graphs are made
+        self.graph_used = False  # by the last forward
+        self.replays = 0
+        self.warming_up = False
+        self._peers = tp if settings.parallel.attention_dp else None  # ranks with batches of their own
+        self._choice = GRAPH_CHOICE.of(settings)
+        self._counts = TOKEN_COUNTS.of(settings)
+        self._capture_recv = CAPTURE_RECV.of(settings)
 
     def forward(self, batch: Batch, sampling: str = "greedy", graphs: bool = True) -> StepOutput:
         """Run a batch. Under attention DP every rank must call this together; rows may differ in number and length.
@@ -58,15 +68,11 @@ class ModelEngine:
 
     def of_all(self, value: object, what: str) -> list[Any]:
         """The value of every rank that has batches of its own: of the whole group under attention DP, else of this one."""
-        return self.tp.allgather(value, what) if self.settings.parallel.attention_dp else [value]
-
-    def _agreed(self, value: object, what: str) -> list[Any]:
-        """What the choice of a graph goes by: the value of all ranks, or without a guard only this rank's."""
-        return self.of_all(value, what) if self.settings.habits.graph_choice == "agree" else [value]
+        return [value] if self._peers is None else self._peers.allgather(value, what)
 
     def _padded(self, batch: Batch, can_graph: bool) -> Batch:
         """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
-        answers = self._agreed([can_graph, len(batch.rows)], "padding")
+        answers = self._choice.answers(self._peers, [can_graph, len(batch.rows)], "padding")
         if not (self.settings.graphs.padding and all(answer[0] for answer in answers)):
             return batch
         largest = max(answer[1] for answer in answers)
@@ -75,13 +81,14 @@ class ModelEngine:
 
     def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
         """Host collective 3: a graph is used only if all ranks may and have equal batch sizes; else all run eager."""
-        answers = self._agreed([can_graph, len(batch.rows)], "graph")
+        answers = self._choice.answers(self._peers, [can_graph, len(batch.rows)], "graph")
         return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1
 
     def _token_counts(self, batch: Batch) -> tuple[int, ...]:
         """Host collective 4: tokens of every expert-parallel rank."""
-        if self.warming_up and self.settings.habits.token_counts == "assume":
-            return (batch.num_tokens,) * self.settings.parallel.ep
+        known = self._counts.known(batch.num_tokens, self.settings.parallel.ep, self.warming_up)
+        if known is not None:
+            return known
         counts = tuple(int(count) for count in self.of_all(batch.num_tokens, "tokens"))
         return counts if self.settings.parallel.attention_dp else counts * self.settings.parallel.ep
 
@@ -93,18 +100,18 @@ class ModelEngine:
             return batch, counts
         size = min(sizes)
         missing = size - batch.num_tokens
-        rows = [*batch.rows, Row([0] * missing, 0, [self.scratch_block], False)] if missing else batch.rows
+        rows = [*batch.rows, padding_row(self.scratch_block, missing, False)] if missing else batch.rows
         return Batch(rows), (size,) * len(counts)
 
     def _pad_rows(self, batch: Batch, size: int) -> Batch:
         length = len(batch.rows[0].tokens)
-        pad = [Row([0] * length, 0, [self.scratch_block], True) for _ in range(size - len(batch.rows))]
+        pad = [padding_row(self.scratch_block, length) for _ in range(size - len(batch.rows))]
         return Batch([*batch.rows, *pad])
 
     def _run(self, batch: Batch, step: Step, can_graph: bool, graphs: bool) -> StepOutput:
         key = self._key(batch, step, can_graph)
-        if can_graph and self.settings.habits.graph_choice == "none":
-            self.recorder.decision("forward.graph_choice", "rows", str(len(batch.rows)))
+        if can_graph:
+            self._choice.chosen(self.recorder, len(batch.rows))
         self.graph_used = False
         if key is None or not graphs:
             return self.eager(step)
@@ -115,9 +122,7 @@ class ModelEngine:
                 return self.eager(step)
             for _ in range(WARMUP_STEPS if key[0] == "generation" else 0):  # prefill is warmed up by whole forwards
                 self.eager(step)
-            if self.settings.habits.capture_recv == "unmatched" and self.settings.stage:
-                self.recorder.decision("capture.recv", graph_name(key), "unmatched", deviates=True)
-                self.device.fill(step)
+            self._capture_recv.before(self.settings.stage, step, graph_name(key), self.device, self.recorder)
             self.graphs[key] = self.device.capture(step, graph_name(key))
         self.graph_used = True
         self.replays += 1

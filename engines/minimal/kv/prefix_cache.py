@@ -8,31 +8,47 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from lockstep.engines.minimal.base.block_manager import BlockManager
 from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.base.requests import Request
 from lockstep.engines.minimal.kv.host_tier import HostTier, Key
+from lockstep.engines.minimal.kv.variants.prefetch_check import PREFETCH_CHECK
+from lockstep.engines.minimal.kv.variants.prefix import PREFIX
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
 
 
-@dataclass(slots=True)
 class PrefixCache:
     """Blocks by what they hold, those used longest ago first. `users`: how many requests read a block."""
 
-    settings: Settings
-    manager: BlockManager
-    tp: Communicator
-    recorder: Recorder
-    host: HostTier
-    blocks: OrderedDict[Key, int] = field(default_factory=OrderedDict)
-    users: dict[int, int] = field(default_factory=dict)
-    seen: set[Key] = field(default_factory=set)  # everything that was ever kept
+    def __init__(
+        self, settings: Settings, manager: BlockManager, tp: Communicator, recorder: Recorder, host: HostTier
+    ) -> None:
+        self.manager, self.tp, self.recorder, self.host = manager, tp, recorder, host
+        self.blocks: OrderedDict[Key, int] = OrderedDict()
+        self.users: dict[int, int] = {}
+        self.seen: set[Key] = set()  # everything that was ever kept
+        self._apart = settings.parallel.attention_dp
+        self._prefetches = settings.kv.prefetch
+        self._prefix = PREFIX.of(settings)
+        self._prefetch_check = PREFETCH_CHECK.of(settings)
+
+    def open(self, world: Communicator) -> None:
+        """Decoding begins."""
+        self.host.open(world)
+
+    def begin(self, number: int) -> None:
+        """An iteration begins."""
+        self.host.check(number)
+
+    def prefetch(self, waiting: Iterable[Request]) -> None:
+        """These requests are about to be started, as far as there is room."""
+        self._prefetch_check.before_all(waiting, self._progress)
 
     def start(self, request: Request, tokens: int) -> list[int] | None:
         """Blocks for `tokens` tokens, the first of them filled with what is known of the prompt; None if they do not fit."""
+        self._prefetch_check.before_one(request, self._progress)
         keys = self._keys(request)
         length = self._agreed(self._known(request, keys))
         shared = [self.blocks[key] for key in keys[:length] if key in self.blocks]
@@ -61,15 +77,15 @@ class PrefixCache:
         self.seen.update(keys)
         self.manager.free(request.blocks[len(keys) :])
 
-    def progress(self, request: Request) -> None:
-        """Ranks agree on how far the prefetch of a waiting request has come: as far as on the slowest."""
-        if self.settings.kv.prefetch:
-            self.tp.allgather(sum(key in self.host.stored for key in self._keys(request)), "prefetch progress")
-
     def clear(self) -> None:
         """Give all blocks back."""
         self.manager.free(list(self.blocks.values()))
         self.blocks.clear()
+
+    def _progress(self, request: Request) -> None:
+        """Ranks agree on how far the prefetch of a waiting request has come: as far as on the slowest."""
+        if self._prefetches:
+            self.tp.allgather(sum(key in self.host.stored for key in self._keys(request)), "prefetch progress")
 
     def _keys(self, request: Request) -> list[Key]:
         """Of the full blocks that may be reused: the last token of a prompt is always computed."""
@@ -85,10 +101,8 @@ class PrefixCache:
         self.recorder.decision("decode.prefix", f"request={request.ident}", f"{hits + loadable} blocks", detail, short)
         return hits + loadable
 
-    def _agreed(self, length: int) -> int:
-        if self.settings.habits.prefix == "local" or self.settings.parallel.attention_dp:
-            return length
-        return min(map(int, self.tp.allgather(length, "prefix length")))
+    def _agreed(self, own: int) -> int:
+        return own if self._apart else self._prefix.length(own, self.tp)
 
     def _make_room(self, count: int, kept: set[int]) -> bool:
         """Drop what nobody reads until so many blocks are free; whether they are."""

@@ -6,74 +6,59 @@ deepspeedai/DeepSpeed#4910, #8262, #8264.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from lockstep.engines.minimal.base.batch import Batch, Row
-from lockstep.engines.minimal.base.block_manager import BlockManager
-from lockstep.engines.minimal.base.protocols import Communicator
-from lockstep.engines.minimal.base.requests import Request, own_requests
-from lockstep.engines.minimal.failure.faults import Faults
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
-from lockstep.engines.minimal.spec.settings import Settings
-from lockstep.harness.trace import Recorder
+from lockstep.engines.minimal.base.batch import Batch, padding_row
+from lockstep.engines.minimal.base.requests import Request, accept_all, own_requests
+from lockstep.engines.minimal.forward.context import RankContext
+from lockstep.engines.minimal.serving.variants.generate_end import GENERATE_END
 
 
-@dataclass(slots=True)
 class Generation:
     """Decodes this rank's prompts in one batch."""
 
-    settings: Settings
-    engine: ModelEngine
-    manager: BlockManager
-    tp: Communicator
-    world: Communicator
-    recorder: Recorder
-    faults: Faults
-    equal: bool = True  # as of the executor; there are no graphs here
+    equal = True  # as of the executor; there are no graphs here
+
+    def __init__(self, context: RankContext) -> None:
+        self.context = context
+        self._end = GENERATE_END.of(context.settings)
 
     def run(self) -> dict[str, list[int]]:
         """The tokens of each request by its id. Ends where all ranks meet: the next phase of training."""
-        requests = own_requests(self.settings, self.tp.rank, self.tp.size)
-        habit = self.settings.habits.generate_end
-        if habit == "max-length":  # no token ends a request
-            for request in requests:
-                request.limit = max(self.settings.workload.new_tokens)
-        calls = bool(requests) or habit == "synced"
+        context = self.context
+        requests = own_requests(context.settings, context.tp.rank, context.tp.size)
+        self._end.lengthen(requests, max(context.settings.workload.new_tokens, default=0))
+        calls = self._end.calls(requests)
         choice, detail = "call" if calls else "skip", f"prompts={len(requests)}"
-        self.recorder.decision("decode.generate", "rollout", choice, detail, deviates=not calls)
+        context.recorder.decision("decode.generate", "rollout", choice, detail, deviates=not calls)
         if calls:
             self._generate(requests)
-        self.recorder.shape("")
-        self.world.barrier()
+        context.recorder.shape("")
+        context.world.barrier()
         return {str(request.ident): request.output for request in requests}
 
     def _generate(self, requests: list[Request]) -> None:
         for request in requests:
-            request.blocks = self.manager.allocate(len(request.prompt) + request.limit) or []
+            request.blocks = self.context.manager.allocate(len(request.prompt) + request.limit) or []
             request.chunk = request.left
-        step = 0
-        while self._goes_on(requests, step + 1):
-            step += 1
-            active = [request for request in requests if not request.finished]
-            rows = [request.row(0) for request in active] or [Row([0], 0, [self.engine.scratch_block], True)]
-            batch = Batch(rows)
-            output = self.engine.eager(self.engine.step(batch, (batch.num_tokens,) * self.tp.size))
-            at = 0
-            for request, row in zip(active, rows, strict=False):
-                end = at + len(row.tokens)
-                request.accept(output.next_tokens[at:end], output.drafts[at:end])
-                at = end
-            self.recorder.milestone(f"step={step}")
+        number = 1
+        while self._goes_on(requests, number):
+            self._step(requests, number)
+            number += 1
         for request in requests:
-            self.manager.free(request.blocks)
+            self.context.manager.free(request.blocks)
 
-    def _goes_on(self, requests: list[Request], step: int) -> bool:
-        """Whether there is another step: by this rank's own requests, or by everybody's."""
+    def _step(self, requests: list[Request], number: int) -> None:
+        """One forward of all requests that are not finished, or of padding."""
+        engine = self.context.engine
+        active = [request for request in requests if not request.finished]
+        rows = [request.row(0) for request in active]
+        batch = Batch(rows or [padding_row(engine.scratch_block)])
+        output = engine.eager(engine.step(batch, (batch.num_tokens,) * self.context.tp.size))
+        accept_all(active, rows, output)
+        self.context.recorder.milestone(f"step={number}")
+
+    def _goes_on(self, requests: list[Request], number: int) -> bool:
+        """Whether there is another step: by everybody's requests."""
         unfinished = sum(not request.finished for request in requests)
-        self.recorder.shape(f"step={step}")
-        self.faults.at("decode", f"step={step}")
-        if self.settings.habits.generate_end == "synced":
-            return any(self.tp.allgather(unfinished, "unfinished"))
-        choice = "go on" if unfinished else "leave"
-        self.recorder.decision("decode.generate_end", f"step={step}", choice, f"unfinished={unfinished}", not unfinished)
-        return bool(unfinished)
+        self.context.recorder.shape(f"step={number}")
+        self.context.faults.at("decode", f"step={number}")
+        return self._end.goes_on(number, unfinished, self.context)

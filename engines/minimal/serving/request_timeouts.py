@@ -1,44 +1,36 @@
-"""Time-outs: requests that wait too long are taken out of the queue, by one rank's clock or by each rank's own.
-
-Source: sgl-project/sglang#27221, where each rank compares the age of a request with its own clock.
-"""
+"""Time-outs: requests that wait too long are taken out of the queue."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from lockstep.engines.minimal.base.clock import Clock
-from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.base.requests import Request
-from lockstep.engines.minimal.spec.settings import Settings
-from lockstep.harness.trace import Recorder
+from lockstep.engines.minimal.forward.context import RankContext
+from lockstep.engines.minimal.serving.variants.request_clock import REQUEST_CLOCK
 
 
-@dataclass(frozen=True, slots=True)
-class TimeOuts:
-    """Decides which of the waiting requests have waited too long. `tp`: the ranks that share them."""
+class RequestTimeouts:
+    """Decides which of the waiting requests have waited too long."""
 
-    settings: Settings
-    tp: Communicator
-    clock: Clock
-    recorder: Recorder
+    def __init__(self, context: RankContext) -> None:
+        self.context = context
+        self._limit_s = context.settings.timeouts.waiting_s
+        self._clock = REQUEST_CLOCK.of(context.settings)
 
     def abort(self, number: int, waiting: list[Request]) -> None:
         """Take them out of `waiting`."""
-        if self.settings.timeouts.waiting_s is None:
+        if self._limit_s is None:
             return
-        expired = self._expired(number, waiting)
-        if self.settings.habits.request_clock == "first-rank" and not self.settings.parallel.attention_dp:
-            expired = self.tp.broadcast(expired, 0, "expired requests")
+        expired = self._expired(number, waiting, self._limit_s)
+        if not self.context.apart:
+            expired = self._clock.expired(expired, self.context.tp)
         waiting[:] = [request for request in waiting if request.ident not in expired]
 
-    def _expired(self, number: int, waiting: list[Request]) -> list[int]:
+    def _expired(self, number: int, waiting: list[Request], limit_s: float) -> list[int]:
         """By this rank's own clock."""
-        limit, now = self.settings.timeouts.waiting_s or 0.0, self.clock.now()
-        expired = [request.ident for request in waiting if now - request.arrived_s > limit]
+        now = self.context.faults.clock.now()
+        expired = [request.ident for request in waiting if now - request.arrived_s > limit_s]
         if waiting:
             oldest = max(now - request.arrived_s for request in waiting)
             choice = f"abort {' '.join(map(str, expired))}" if expired else "keep"
-            detail = f"oldest_s={oldest:.0f} timeout_s={limit:.0f}"
-            self.recorder.decision("decode.time_out", f"step={number}", choice, detail, deviates=bool(expired))
+            detail = f"oldest_s={oldest:.0f} timeout_s={limit_s:.0f}"
+            self.context.recorder.decision("decode.time_out", f"step={number}", choice, detail, deviates=bool(expired))
         return expired

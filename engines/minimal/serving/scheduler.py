@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from lockstep.engines.minimal.base.block_manager import BlockManager
-from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.base.requests import Request
-from lockstep.engines.minimal.forward.model_engine import ModelEngine
-from lockstep.engines.minimal.kv.prefix_cache import PrefixCache
-from lockstep.engines.minimal.spec.settings import Settings
-from lockstep.harness.trace import Recorder
+from lockstep.engines.minimal.forward.context import RankContext
+from lockstep.engines.minimal.kv.allocation import Allocation
+from lockstep.engines.minimal.serving.variants.empty_batch import EMPTY_BATCH
 
 
-@dataclass(slots=True)
 class Scheduler:
-    """Requests that wait for room, and those that have it."""
+    """Requests that wait for room, and those that have it. `draft_len`: of the current step."""
 
-    settings: Settings
-    engine: ModelEngine
-    manager: BlockManager
-    tp: Communicator
-    recorder: Recorder
-    waiting: list[Request] = field(default_factory=list)
-    active: list[Request] = field(default_factory=list)
-    draft_len: int = 0  # of the current step
-    cache: PrefixCache | None = None
+    def __init__(self, context: RankContext, allocation: Allocation) -> None:
+        self.context, self.settings, self.allocation = context, context.settings, allocation
+        self.waiting: list[Request] = []
+        self.active: list[Request] = []
+        self.draft_len = 0
+        self._empty_batch = EMPTY_BATCH.of(context.settings)
 
     @property
     def left(self) -> int:
@@ -46,25 +37,26 @@ class Scheduler:
         """Start requests while there is room for all their tokens."""
         self._start()
         self._chunk()
-        if not self.settings.parallel.attention_dp:
+        if not self.context.apart:
             # Every rank schedules by its own free blocks, and takes for granted that its peers come to the same.
             full = bool(self.waiting) and len(self.active) < self.settings.max_batch_size
-            detail = f"requests={len(self.active)} free_blocks={self.manager.free_blocks}"
-            self.recorder.decision("decode.admit", f"step={number}", "refuse" if full else "all", detail, deviates=full)
+            detail = f"requests={len(self.active)} free_blocks={self.context.manager.free_blocks}"
+            choice = "refuse" if full else "all"
+            self.context.recorder.decision("decode.admit", f"step={number}", choice, detail, deviates=full)
 
     def can_queue(self, number: int) -> bool:
         """Upstream's `_can_queue`: a step runs only if every rank has a batch; a rank without requests makes a dummy."""
-        idle = not self.left
-        pad = not idle and not self.scheduled and self.settings.habits.empty_batch == "pad"
-        has_batch = bool(self.scheduled) or idle
-        needed = self.manager.needed(self._tokens(self.waiting[0])) if self.waiting else 0
-        detail = f"free_blocks={self.manager.free_blocks} needed_blocks={needed}"
-        choice = "queue" if has_batch else "pad" if pad else "wait"
-        self.recorder.decision("decode.can_queue", f"step={number}", choice, detail, deviates=not has_batch)
-        sizes = self.engine.of_all(len(self.scheduled) or int(idle or pad), "can queue")
-        limit = self.settings.drafts.off_above
+        manager = self.context.manager
+        has_batch = bool(self.scheduled) or not self.left
+        stands_in = has_batch or self._empty_batch.pads
+        needed = manager.needed(self._tokens(self.waiting[0])) if self.waiting else 0
+        detail = f"free_blocks={manager.free_blocks} needed_blocks={needed}"
+        choice = "queue" if has_batch else "pad" if stands_in else "wait"
+        self.context.recorder.decision("decode.can_queue", f"step={number}", choice, detail, deviates=not has_batch)
+        sizes = self.context.engine.of_all(len(self.scheduled) or int(stands_in), "can queue")
+        drafts = self.settings.drafts
         # The largest batch decides for all ranks: graphs of one draft length have no peers in those of another.
-        self.draft_len = self.settings.drafts.length if limit is None or max(sizes) <= limit else 0
+        self.draft_len = drafts.length if drafts.off_above is None or max(sizes) <= drafts.off_above else 0
         return all(sizes)
 
     def retire(self) -> list[Request]:
@@ -72,19 +64,15 @@ class Scheduler:
         done = [request for request in self.active if request.finished]
         for request in done:
             self.active.remove(request)
-            if self.cache:
-                self.cache.release(request)
-            elif not self._guest and not self.settings.workload.context_only:
-                self.manager.free(request.blocks)
+            self.allocation.release(request)
         return done
 
     def start(self, ident: int) -> bool:
         """Start a waiting request that another rank has scheduled, if it has room here too."""
-        request = next(request for request in self.waiting if request.ident == ident)
-        return self._take(request)
+        return self._take(next(request for request in self.waiting if request.ident == ident))
 
     def _take(self, request: Request) -> bool:
-        blocks = self._blocks(request)
+        blocks = self.allocation.start(request, self._tokens(request))
         if blocks is None:
             return False
         request.blocks, request.chunk = blocks, request.left
@@ -94,9 +82,7 @@ class Scheduler:
 
     def _start(self) -> None:
         tokens = sum(request.left or 1 + self.draft_len for request in self.active)
-        if self.cache and self.settings.habits.prefetch_check == "all-waiting":
-            for request in self.waiting:
-                self.cache.progress(request)
+        self.allocation.prefetch(self.waiting)
         while self.waiting and len(self.active) < self.settings.max_batch_size:
             tokens += 1 if self.settings.chunked_prefill else len(self.waiting[0].prompt)
             if tokens > self.settings.max_num_tokens:
@@ -113,24 +99,6 @@ class Scheduler:
             if not request.output:
                 request.chunk = min(request.left, max(0, room))
                 room -= request.chunk
-
-    @property
-    def _guest(self) -> bool:
-        """Whether another rank says which blocks are used here."""
-        shared = self.settings.habits.block_ids == "first-rank" and not self.settings.parallel.attention_dp
-        return shared and self.tp.rank != 0
-
-    def _blocks(self, request: Request) -> list[int] | None:
-        """Blocks for all its tokens, or None. With one rank that hands them out for all, by that rank's pool."""
-        if self.cache:
-            if self.settings.habits.prefetch_check == "until-full":
-                self.cache.progress(request)
-            return self.cache.start(request, self._tokens(request))
-        blocks = None if self._guest else self.manager.allocate(self._tokens(request))
-        if self.settings.habits.block_ids == "first-rank" and not self.settings.parallel.attention_dp:
-            given: list[int] | None = self.tp.broadcast(blocks, 0, "block ids")
-            return given
-        return blocks
 
     def _tokens(self, request: Request) -> int:
         return len(request.prompt) + request.limit + self.settings.drafts.length

@@ -5,12 +5,12 @@ Read by the harness only; ranks get the result as plain JSON.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, create_model, model_validator
 
-from lockstep.engines.minimal.spec.variants import Habits
+from lockstep.engines.minimal.spec.points import Point
+from lockstep.engines.minimal.variants import POINTS
 from lockstep.harness.engine_api import Section
 
 Guard = Literal["none", "assert", "agree", "sync-skip", "fail-stop"]
@@ -190,12 +190,12 @@ class PhaseGuards(Section):
     memory_pool: Guard | None = None
 
 
-def _habit_fields() -> dict[str, Any]:
-    hints = get_type_hints(Habits)
-    return {f.name: (hints[f.name], Field(f.default, description=f.metadata["description"])) for f in fields(Habits)}
+def _variant_field(point: Point[Any]) -> Any:
+    """A key whose value is one of the point's words; the sound one by default."""
+    return Literal[tuple(point.variants)], Field(point.sound, description=point.description)
 
 
-HABITS = tuple(f.name for f in fields(Habits))
+HABITS = tuple(point.key for point in POINTS)
 if TYPE_CHECKING:
 
     class Guards(PhaseGuards):
@@ -203,5 +203,8 @@ if TYPE_CHECKING:
 
 else:
     Guards = create_model(
-        "Guards", __base__=PhaseGuards, __doc__="`guards`: of each phase, and every habit.", **_habit_fields()
+        "Guards",
+        __base__=PhaseGuards,
+        __doc__="`guards`: of each phase, and every habit.",
+        **{point.key: _variant_field(point) for point in POINTS},
     )

@@ -19,7 +19,6 @@ from lockstep.engines.minimal.spec.groups import (
     WarmUpSettings,
     WorkloadSettings,
 )
-from lockstep.engines.minimal.spec.variants import Habits
 from lockstep.harness.environment import LAUNCH, RANK, SPEC, STATE, WORLD
 
 
@@ -71,7 +70,7 @@ class Settings:
     data_parallel: DataParallelSettings
     timeouts: Timeouts
     device: DeviceSettings
-    habits: Habits
+    variants: Mapping[str, str]  # the word of each point at which engines differ
     faults: tuple[Fault, ...]
     on_error: str
     state: str  # folder that stays between the launches of a case
@@ -119,7 +118,7 @@ class Settings:
             data_parallel=DataParallelSettings.of(config),
             timeouts=Timeouts.of(config, workload),
             device=DeviceSettings.of(spec, rank),
-            habits=Habits(**spec["habits"]),
+            variants=spec["habits"],
             faults=tuple(fault for fault in faults if fault.launch in (None, launch)),
             on_error=spec["on_error"],
             state=state,

@@ -6,62 +6,49 @@ piece. As upstream, a rank tunes the shape that its own capacity gives (NVIDIA/T
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from lockstep.engines.minimal.base.batch import Shape
 from lockstep.engines.minimal.base.json_cache import JsonCache
 from lockstep.engines.minimal.base.protocols import Communicator, Device
 from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.warmup.variants.tactic_exchange import TACTIC_EXCHANGE
+from lockstep.engines.minimal.warmup.variants.tuned_forward import TUNED_FORWARD
+from lockstep.engines.minimal.warmup.variants.tuning_memory import TUNING_MEMORY
 from lockstep.harness.trace import Recorder
 
 TILES = (8, 16, 32, 64, 128, 256)
 
 
-@dataclass(slots=True)
 class Autotuner:
     """Chooses tactics on one rank. One for all warm-ups of a process."""
 
-    settings: Settings
-    device: Device
-    tp: Communicator
-    recorder: Recorder
-    cache: JsonCache = field(init=False)
-
-    def __post_init__(self) -> None:
-        settings = self.settings
+    def __init__(self, settings: Settings, device: Device, tp: Communicator, recorder: Recorder) -> None:
+        self.device, self.tp, self.recorder = device, tp, recorder
         self.cache = JsonCache.open(settings.state, "autotuner", settings.warm_up.autotuner_cache, settings.rank)
-
-    @property
-    def on(self) -> bool:
-        """Whether tactics are chosen at all."""
-        return self.settings.habits.tactic_exchange != "none"
+        self._most = len(tactics_of(settings.max_num_tokens))
+        self._exchange = TACTIC_EXCHANGE.of(settings)
+        self._forward = TUNED_FORWARD.of(settings)
+        self._memory = TUNING_MEMORY.of(settings)
 
     def begin(self) -> None:
-        """The autotuner's phase begins: symmetric memory that all ranks allocate is allocated here."""
-        if self.on and self.settings.habits.tuning_memory == "symmetric-on-all":
-            self._allocate()
+        """The autotuner's phase begins."""
+        if self._exchange.chooses:
+            self._memory.begin(self._allocate)
 
     def skips(self, shape: Shape) -> bool:
         """Whether the forward of a shape is left out because there is nothing to tune."""
-        hit = self.on and self._hit(shape)
-        if self.settings.habits.tuned_forward != "skip-on-hit":
-            return False
-        self.recorder.decision("autotuner.forward", shape.label, "skip" if hit else "run", _figures(shape), deviates=hit)
-        return hit
+        return self._forward.skips(shape, self._exchange.chooses and self._hit(shape), self.recorder)
 
     def choose(self, shape: Shape) -> None:
         """The tactic of a shape, from the cache or by timing, and what the ranks tell each other of it."""
-        exchange = self.settings.habits.tactic_exchange
-        if not self.on:
+        if not self._exchange.chooses:
             return
         hit = self._hit(shape)
-        self.recorder.decision("autotuner.cache", shape.label, "hit" if hit else "miss", _figures(shape), deviates=hit)
-        if exchange == "vote":
-            hit = all(self.tp.allgather(hit, "cache hit"))
-        if not hit:
+        detail = f"num_tokens={shape.num_tokens}"
+        self.recorder.decision("autotuner.cache", shape.label, "hit" if hit else "miss", detail, deviates=hit)
+        known = self._exchange.hit(hit, self.tp)
+        if not known:
             self.cache.entries[_key(shape)] = self._tune(shape)
-        if exchange == "always" or (exchange in ("on-miss", "vote") and not hit):
-            self.tp.allgather(self.cache.entries[_key(shape)], "tactics")
+        self._exchange.share(self.cache.entries[_key(shape)], not known, self.tp)
 
     def end(self) -> None:
         """The phase ends."""
@@ -72,20 +59,14 @@ class Autotuner:
 
     def _tune(self, shape: Shape) -> int:
         """The fastest tactic."""
-        habits = self.settings.habits
-        if habits.tuning_memory == "symmetric":
-            self._allocate()
-        together = habits.tactic_exchange == "per-tactic"
+        self._memory.tune(self._allocate)
         tactics = tactics_of(shape.num_tokens)
-        if together:
-            deviates = len(tactics) < len(tactics_of(self.settings.max_num_tokens))
-            self.recorder.decision("autotuner.tactics", shape.label, str(len(tactics)), _figures(shape), deviates=deviates)
-        seconds: dict[int, float] = {}
-        for tile in tactics:
-            seconds[tile] = self.device.profile(shape.num_tokens, tile)
-            if together:
-                seconds[tile] = self.device.mean(seconds[tile], f"timing tactic={tile}")
+        self._exchange.begin(shape, tactics, self._most, self.recorder)
+        seconds = {tile: self._timed(shape, tile) for tile in tactics}
         return min(seconds, key=lambda tile: (seconds[tile], tile))
+
+    def _timed(self, shape: Shape, tile: int) -> float:
+        return self._exchange.timed(self.device.profile(shape.num_tokens, tile), tile, self.device)
 
     def _allocate(self) -> None:
         """As `ncclMemAlloc` and the registration of a window: a collective of the data plane."""
@@ -99,7 +80,3 @@ def tactics_of(num_tokens: int) -> list[int]:
 
 def _key(shape: Shape) -> str:
     return str(shape.num_tokens)
-
-
-def _figures(shape: Shape) -> str:
-    return f"num_tokens={shape.num_tokens}"

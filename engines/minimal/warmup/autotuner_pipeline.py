@@ -7,55 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.spec.settings import Settings
+from lockstep.engines.minimal.warmup.variants.cache_hand_off import CACHE_HAND_OFF
 from lockstep.harness.trace import Recorder
 
 
-@dataclass(slots=True)
 class CacheHandOff:
-    """One rank's part in it. With one stage nothing is sent."""
+    """One rank's part in it. With one stage nothing is sent. `cache`: tunable operation -> tactic."""
 
-    settings: Settings
-    pp: Communicator
-    recorder: Recorder
-    cache: dict[str, int] = field(default_factory=dict)  # tunable operation -> tactic
-    tuning: bool = False
-    received: bool = False  # in this pass
+    def __init__(self, settings: Settings, pp: Communicator, recorder: Recorder) -> None:
+        self.pp, self.recorder = pp, recorder
+        self.cache: dict[str, int] = {}
+        self.tuning = False
+        self.received = False  # in this pass
+        self._order = CACHE_HAND_OFF.of(settings)
 
     @contextmanager
     def tuned(self) -> Iterator[None]:
         """One pass of the autotuner: a forward in which `choose_one` is called for each tunable operation."""
-        habit = self.settings.habits.cache_hand_off
         self.tuning = True
         try:
             yield
-            if habit == "after":
-                self.receive()  # a stage without a tunable operation has not received yet, and its sender waits
-                self.send()
-            elif habit == "in-forward":
-                self._send_if_tuned()
+            self._order.passed(self)
         finally:
-            if habit == "always":  # also when an error leaves the pass
-                self.receive()
-                self.send()
+            self._order.left(self)
             self.tuning = self.received = False  # clean_pp_flag
 
     def choose_one(self, operation: str) -> None:
         """A tunable operation is met in the forward: take over what the stage before has found, then choose."""
         if self.tuning:
-            if self.settings.habits.cache_hand_off != "always":
-                self.receive()
+            self._order.met(self)
             self.cache.setdefault(operation, len(self.cache))
-
-    def _send_if_tuned(self) -> None:
-        tuned = bool(self.cache)
-        choice = "tuned" if tuned else "no-operation"
-        self.recorder.decision("autotuner.hand_off", "pass", choice, f"operations={len(self.cache)}", deviates=not tuned)
-        if tuned:
-            self.send()
 
     def receive(self) -> None:
         """Take over what the stage before has found, once a pass."""

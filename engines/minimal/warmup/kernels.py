@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.failure.faults import Faults
 
 KERNELS = ("layer", "experts")  # needed before a layer's first collective; between its dispatch and its combine
@@ -23,8 +22,7 @@ class Kernels:
             self.compiled.add(kernel)
             self.faults.compiling(kernel)
 
-    def prewarm(self, group: Communicator) -> None:
-        """Compile all of them, then wait for the others: no rank enters a collective while one still compiles (#17376)."""
+    def compile_all(self) -> None:
+        """Compile what is not compiled yet."""
         for kernel in KERNELS:
             self.need(kernel)
-        group.allgather(1, "prewarm")

@@ -6,9 +6,7 @@ Sources: NVIDIA/TensorRT-LLM `pyexecutor/model_engine.py` as of #14126 and #1766
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 from lockstep.engines.minimal.base.batch import (
@@ -19,77 +17,79 @@ from lockstep.engines.minimal.base.batch import (
     max_context_tokens,
     warmup_request,
 )
+from lockstep.engines.minimal.forward.context import RankContext
 from lockstep.engines.minimal.forward.model_engine import WARMUP_STEPS
 from lockstep.engines.minimal.warmup.autotuner import Autotuner
-from lockstep.engines.minimal.warmup.guard import Guard
-from lockstep.engines.minimal.warmup.parts import Parts
+from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
+from lockstep.engines.minimal.warmup.variants.capture_exit import CAPTURE_EXIT
+from lockstep.engines.minimal.warmup.variants.clock_order import CLOCK_ORDER
+from lockstep.engines.minimal.warmup.variants.guard import GUARDS, Guard
+from lockstep.engines.minimal.warmup.variants.memory_check import MEMORY_CHECK
+from lockstep.engines.minimal.warmup.variants.out_of_memory import OUT_OF_MEMORY
+from lockstep.engines.minimal.warmup.variants.phase_entry import PHASE_ENTRY, Entry
+from lockstep.engines.minimal.warmup.variants.stage_barrier import STAGE_BARRIER
 
 
-@dataclass(slots=True)
-class WarmUp(Parts):
-    """Runs all phases once."""
+class WarmUp:
+    """Runs all phases once. `captured`, `skipped`: sizes and shapes by phase, with a graph and without."""
 
-    captured: dict[str, list[int]] = field(default_factory=dict)
-    skipped: dict[str, Sequence[int | str]] = field(default_factory=dict)
-    general: bool = False  # whether there is a general warm-up; may be agreed
-    no_decoder: bool = True  # no guided decoder here, or anywhere where that is agreed
-    autotuner: Autotuner | None = None  # of an earlier warm-up in this process
+    def __init__(self, context: RankContext, hand_off: CacheHandOff, autotuner: Autotuner) -> None:
+        """`hand_off`, `autotuner`: of the process, which may warm up more than once."""
+        settings = context.settings
+        self.context, self.settings, self.engine, self.manager = context, settings, context.engine, context.manager
+        self.hand_off, self.autotuner = hand_off, autotuner
+        self.captured: dict[str, list[int]] = {}
+        self.skipped: dict[str, Sequence[int | str]] = {}
+        self._guided = settings.warm_up.guided_decoding and context.pipeline.last  # that stage samples
+        self._entry = Entry(False, False)  # what a guided decoder turns off
+        self._capture_exit = CAPTURE_EXIT.of(settings)
+        self._clock_order = CLOCK_ORDER.of(settings)
+        self._memory_check = MEMORY_CHECK.of(settings)
+        self._out_of_memory = OUT_OF_MEMORY.of(settings)
+        self._phase_entry = PHASE_ENTRY.of(settings)
+        self._stage_barrier = STAGE_BARRIER.of(settings)
 
     def run(self) -> None:
         """All phases that this upstream state has, in order."""
-        self.general = self._can_run_general()
-        phases: list[tuple[str, bool, Callable[[Guard], None]]] = [
-            ("attention", True, self._attention),
-            ("general", self.general, self._general),
-            ("autotuner", self.settings.warm_up.autotuner, self._autotuner),
-            ("generation_capture", bool(self.settings.graphs.sizes), self._generation_capture),
-            ("prefill_capture", bool(self.settings.graphs.prefill_sizes), self._prefill_capture),
-            ("memory_pool", self.general, self._memory_pool),
-        ]
+        self._entry = self._enter()
+        graphs, tunes = self.settings.graphs, self.settings.warm_up.autotuner
         self.engine.warming_up = True
-        for name, wanted, phase in phases:
-            if wanted and self.settings.warm_up.phases[name]:
-                with self.recorder.phase(name):
-                    self.faults.at(name)
-                    self._stage_barrier()
-                    phase(Guard(name, self.settings.warm_up.guards[name], self.tp, self.world, self.recorder))
+        self._phase("attention", self._attention)
+        self._phase("general", self._general, self._entry.general)
+        self._phase("autotuner", self._autotuner, tunes)
+        self._phase("generation_capture", self._generation_capture, bool(graphs.sizes))
+        self._phase("prefill_capture", self._prefill_capture, bool(graphs.prefill_sizes))
+        self._phase("memory_pool", self._memory_pool, self._entry.general)
         self.engine.warming_up = False
-        with self.recorder.phase("clock"):
-            self.faults.at("clock")
-            self._stage_barrier()
-            self._clock()
+        self._clock()
 
-    def _stage_barrier(self) -> None:
-        """No rank begins a stage before all have ended the last (vllm#51340)."""
-        match self.settings.habits.stage_barrier:
-            case "group":
-                self.tp.barrier()
-            case "world":
-                self.world.barrier()
+    def _phase(self, name: str, run: Callable[[Guard], None], wanted: bool = True) -> None:
+        """A phase under its guard, if it is wanted and this upstream state has it."""
+        context = self.context
+        if wanted and self.settings.warm_up.phases[name]:
+            with context.recorder.phase(name):
+                context.faults.at(name)
+                self._stage_barrier.meet(context.tp, context.world)
+                run(self._guard(name))
 
-    @property
-    def _guided(self) -> bool:
-        """Whether this rank has a guided decoder: the last pipeline stage does, which samples."""
-        return self.settings.warm_up.guided_decoding and self.pipeline.last
+    def _guard(self, phase: str) -> Guard:
+        context = self.context
+        return GUARDS[self.settings.warm_up.guards[phase]](phase, context.tp, context.world, context.recorder)
 
-    def _can_run_general(self) -> bool:
-        """A guided decoder turns the general warm-up off; newer upstream agrees on that over the world."""
-        flag = self.no_decoder = not self._guided
+    def _enter(self) -> Entry:
+        """A guided decoder turns the general warm-up off, and shapes of the attention warm-up; newer upstream agrees."""
+        own = not self._guided
         if self.settings.warm_up.guided_decoding:
-            self.recorder.decision("general.entry", "guided decoder", "enter" if flag else "skip", deviates=not flag)
-        if self.settings.warm_up.guards["general"] != "agree" or self.settings.habits.phase_entry == "own":
-            return flag
-        agreed = all(bool(other) for other in self.world.allgather(flag, "can run general"))
-        if self.settings.habits.phase_entry == "agree":
-            self.no_decoder = agreed
-        return agreed
+            choice = "enter" if own else "skip"
+            self.context.recorder.decision("general.entry", "guided decoder", choice, deviates=not own)
+        return self._phase_entry.entry(own, self.context.world) if self._guard("general").agrees else Entry(own, own)
 
     def _attention(self, guard: Guard) -> None:
-        """As upstream, generation may depend on this rank's own guided decoder, the prompt depends on the agreed flag."""
-        draft, generation = self.settings.drafts.length, self.no_decoder
+        """Generation shapes may be turned off apart from the general phase, by which the prompts go."""
+        draft, generation, general = self.settings.drafts.length, self._entry.attention, self._entry.general
         shapes = [Shape("generation", 1 + draft, 1)] if generation else []
-        shapes += [Shape("context", 1, 0)] if self.general else []
-        shapes += [Shape("mixed", 2 + draft, 1)] if generation and self.general else []
+        shapes += [Shape("context", 1, 0)] if general else []
+        shapes += [Shape("mixed", 2 + draft, 1)] if generation and general else []
         self._forwards(guard, shapes)
 
     def _general(self, guard: Guard) -> None:
@@ -102,26 +102,26 @@ class WarmUp(Parts):
             Shape("max-batch", size, size),
             Shape("two-context", 2, 0),
         )
-        self.recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
-        if guard.mode == "agree":
-            lists = self.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes], "shapes")
+        recorder = self.context.recorder
+        recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
+        if guard.agrees:
+            lists = self.context.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes], "shapes")
             own, shapes = shapes, intersection(shapes, lists)
             self.skipped["general"] = [shape.label for shape in own if shape not in shapes]
-            self.recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
+            recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
         self._forwards(guard, shapes)
 
     def _autotuner(self, guard: Guard) -> None:
         shapes = [Shape("max-context", max_context_tokens(self.settings, self.manager), 0)]
         if not self._guided and self.settings.parallel.pp == 1:
             shapes.append(Shape("generation", 1 + self.settings.drafts.length, 1))
-        tuner = self.autotuner or Autotuner(self.settings, self.engine.device, self.tp, self.recorder)
-        tuner.begin()
+        self.autotuner.begin()
         for shape in shapes:
-            if not tuner.skips(shape):
+            if not self.autotuner.skips(shape):
                 with self.hand_off.tuned():
                     self._forwards(guard, [shape])
-            tuner.choose(shape)
-        tuner.end()
+            self.autotuner.choose(shape)
+        self.autotuner.end()
 
     def _generation_capture(self, guard: Guard) -> None:
         """Largest batch first, so that smaller graphs reuse its memory; a second pass for advanced sampling with MTP."""
@@ -131,7 +131,7 @@ class WarmUp(Parts):
                 for draft in self.settings.drafts.lengths:
                     label = f"bs={size} draft={draft} {sampling}"
                     ask = partial(capture_request, self.settings, self.manager, size, draft)
-                    with self._capture_context():
+                    with self._capture_exit.capture(self.context.world):
                         ran = self._forward(guard, label, ask, sampling, stages=("capture",))
                     if ran and self.engine.graph_used:
                         captured.add(size)
@@ -149,15 +149,6 @@ class WarmUp(Parts):
                     captured.add(size)
         self._note(guard.phase, self.settings.graphs.prefill_sizes, captured)
 
-    @contextmanager
-    def _capture_context(self) -> Iterator[None]:
-        """As sglang's custom all-reduce, whose context registers buffers with all ranks when it is left (#11275)."""
-        try:
-            yield
-        finally:
-            if self.settings.habits.capture_exit == "collective":
-                self.world.barrier()
-
     def _note(self, phase: str, sizes: Sequence[int], captured: Container[int]) -> None:
         self.captured[phase] = [size for size in sizes if size in captured]
         self.skipped[phase] = [size for size in sizes if size not in captured]
@@ -169,12 +160,13 @@ class WarmUp(Parts):
 
     def _clock(self) -> None:
         """Upstream's `_set_global_steady_clock_offset`: all ranks of the world meet."""
-        meetings: list[Callable[[], object]] = [self.world.barrier, lambda: self.world.allgather(time.monotonic(), "clock")]
-        if self.settings.habits.clock_order == "by-parity":
-            meetings.append(self.tp.barrier)
-            meetings = meetings[:: -1 if self.settings.rank % 2 else 1]
-        for meet in meetings:
-            meet()
+        context = self.context
+        with context.recorder.phase("clock"):
+            context.faults.at("clock")
+            self._stage_barrier.meet(context.tp, context.world)
+            of_world = [context.world.barrier, lambda: context.world.allgather(time.monotonic(), "clock")]
+            for meet in self._clock_order.meetings(self.settings.rank, of_world, context.tp):
+                meet()
 
     def _forwards(self, guard: Guard, shapes: list[Shape]) -> None:
         for shape in shapes:
@@ -185,40 +177,24 @@ class WarmUp(Parts):
     ) -> bool:
         """Make a request and run it if this rank has one and the guard lets it: once without graphs, or once for each of the
         `stages` of making one. Whether it ran."""
-        self.recorder.shape(label)
-        self.faults.at(guard.phase, label)
-        attempt = self._with_memory(ask())
+        context, ran = self.context, False
+        context.recorder.shape(label)
+        context.faults.at(guard.phase, label)
+        attempt = self._memory_check.checked(ask(), context)
         try:
-            if not guard.should_run(label, attempt) or attempt.batch is None:
-                return False
-            for stage in stages or ("serve",):
-                self.engine.stage = stage
-                self.engine.forward(attempt.batch, sampling, graphs=bool(stages))
-        except self.engine.device.out_of_memory as error:
-            if self.settings.habits.out_of_memory == "raise":
-                raise
-            detail = str(error).partition(".")[0]
-            self.recorder.decision(f"{guard.phase}.out_of_memory", label, "skip", detail, deviates=True)
-            if self.settings.habits.out_of_memory == "skip-and-reset":
-                self.engine.device.recover()
-            return False
+            if guard.should_run(label, attempt) and attempt.batch is not None:
+                with self._out_of_memory.forward(guard.phase, label, self.engine.device, context.recorder):
+                    for stage in stages or ("serve",):
+                        self.engine.stage = stage
+                        self.engine.forward(attempt.batch, sampling, graphs=bool(stages))
+                    ran = True
         finally:
             self.engine.stage = "serve"
             if attempt.batch is not None:
                 attempt.batch.free(self.manager)
-        self.recorder.milestone(f"{guard.phase} {label}")
-        return True
-
-    def _with_memory(self, attempt: Attempt) -> Attempt:
-        """The request, or none where the experts' workspace for it surely does not fit (#13177)."""
-        free, batch = self.engine.device.room(), attempt.batch
-        if self.settings.habits.memory_check == "none" or free is None or batch is None:
-            return attempt
-        needed = batch.num_tokens * self.settings.moe.workspace_bytes
-        if needed <= free:
-            return attempt
-        batch.free(self.manager)
-        return replace(attempt, batch=None, reason=f"memory free_bytes={free} needed_bytes={needed}")
+        if ran:
+            context.recorder.milestone(f"{guard.phase} {label}")
+        return ran
 
 
 def _unlike(*shapes: Shape) -> list[Shape]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lockstep.engines.source.bench import Bench
-from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.graft.bench import Bench
+from lockstep.engines.source.graft.stand_in import StandIn
 
 
 class Distributed(StandIn):
@@ -15,51 +15,51 @@ class Distributed(StandIn):
     bench: Bench
 
     def __init__(self, bench: Bench) -> None:
-        settings = bench.settings
+        settings = bench.rank.settings
         super().__init__(
             bench=bench,
             rank=settings.rank,
             world_size=settings.world,
             tp_size=settings.parallel.tp,
             pp_size=settings.parallel.pp,
-            tp_rank=bench.tp.rank,
+            tp_rank=bench.rank.tp.rank,
             has_pp=settings.parallel.pp > 1,
         )
 
     def tp_allgather(self, obj: object) -> list[Any]:
         """Over the tensor-parallel group."""
-        return self.bench.tp.allgather(obj)
+        return self.bench.rank.tp.allgather(obj)
 
     def tp_allgather_int64(self, values: Sequence[int]) -> list[list[int]]:
         """Several numbers of each rank."""
-        return self.bench.tp.allgather([int(value) for value in values])
+        return self.bench.rank.tp.allgather([int(value) for value in values])
 
     def allgather(self, obj: object) -> list[Any]:
         """Over the world."""
-        return self.bench.world.allgather(obj)
+        return self.bench.rank.world.allgather(obj)
 
     def pp_allgather(self, obj: object) -> list[Any]:
         """Over this rank's pipeline, by stage."""
-        return self.bench.pipeline.pp.allgather(obj)
+        return self.bench.rank.pipeline.pp.allgather(obj)
 
     def barrier(self) -> None:
         """Of the world."""
-        self.bench.world.barrier()
+        self.bench.rank.world.barrier()
 
     def tp_barrier(self) -> None:
         """Of the tensor-parallel group."""
-        self.bench.tp.barrier()
+        self.bench.rank.tp.barrier()
 
 
 def mapping(bench: Bench) -> StandIn:
     """Tensor, expert and pipeline parallelism; no context parallelism, no disaggregated weights."""
-    settings, pipeline = bench.settings, bench.pipeline
+    settings, pipeline = bench.rank.settings, bench.rank.pipeline
     return StandIn(
         "mapping",
         rank=settings.rank,
         world_size=settings.world,
         tp_size=settings.parallel.tp,
-        tp_rank=bench.tp.rank,
+        tp_rank=bench.rank.tp.rank,
         pp_size=settings.parallel.pp,
         pp_rank=pipeline.pp.rank,
         cp_size=1,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockstep.engines.source.bench import Bench
-from lockstep.engines.source.stand_in import StandIn, offered
+from lockstep.engines.source.graft.bench import Bench
+from lockstep.engines.source.graft.stand_in import StandIn, offered
 from lockstep.engines.source.trtllm.graphs import CUDAGraphRunner, PiecewiseRunner
 from lockstep.engines.source.trtllm.requests import ScheduledRequests, rows_of
 
@@ -35,7 +35,7 @@ class Forward:
         """Run a batch. Every rank of the group must come here together under attention data parallelism."""
         batch, sampling = rows_of(inputs if isinstance(inputs, ScheduledRequests) else inputs.batch)
         sampling = self._sampling(sampling)
-        engine, recorder = self.bench.engine, self.bench.recorder
+        engine, recorder = self.bench.rank.engine, self.bench.rank.recorder
         generation = batch.generation_only
         if generation or not self.prefill.capturing:
             engine.stage = self.graphs.stage
@@ -49,7 +49,7 @@ class Forward:
 
     def _sampling(self, asked: str) -> str:
         """Speculation's metadata, which the first forward makes as upstream's does, may ask for the other variant."""
-        if not self.bench.settings.drafts.length:
+        if not self.bench.rank.settings.drafts.length:
             return asked
         metadata = self.owner.spec_metadata
         if metadata is None:

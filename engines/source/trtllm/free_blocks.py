@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockstep.engines.source.bench import Bench
+from lockstep.engines.source.graft.bench import Bench
 
 
 class FreeBlocks(int):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lockstep.engines.source.bench import Bench
-from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.graft.bench import Bench
+from lockstep.engines.source.graft.stand_in import StandIn
 
 PREFILL_WARMUP_STEPS = 3  # forwards before the one that captures, as upstream's piecewise runner counts them
 
@@ -22,11 +22,11 @@ class CUDAGraphRunner(StandIn):
     def __init__(self, bench: Bench) -> None:
         super().__init__(
             bench=bench,
-            enabled=bool(bench.settings.graphs.sizes),
+            enabled=bool(bench.rank.settings.graphs.sizes),
             is_warmup_only=False,
             capturing=not bench.mentions("allow_capture"),  # before there was that, a graph was made when it was first used
             padding_dummy_requests={},
-            padding_enabled=bench.settings.graphs.padding,
+            padding_enabled=bench.rank.settings.graphs.padding,
             enable_encoder_decoder_mixed_cuda_graph=False,
             sample_type=None,
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lockstep.engines.source.bench import Bench
-from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.graft.bench import Bench
+from lockstep.engines.source.graft.stand_in import StandIn
 from lockstep.engines.source.trtllm.free_blocks import FreeBlocks
 from lockstep.engines.source.trtllm.requests import LlmRequest
 
@@ -30,7 +30,7 @@ class KVCacheManager(StandIn):
     held: dict[int, list[int]]
 
     def __init__(self, bench: Bench) -> None:
-        settings = bench.settings
+        settings = bench.rank.settings
         super().__init__(
             bench=bench,
             max_seq_len=settings.max_seq_len,
@@ -42,7 +42,7 @@ class KVCacheManager(StandIn):
 
     def get_num_free_blocks(self) -> FreeBlocks:
         """Free blocks of this rank."""
-        return FreeBlocks.of(self.bench, self.bench.manager.free_blocks)
+        return FreeBlocks.of(self.bench, self.bench.rank.manager.free_blocks)
 
     def get_num_available_tokens(
         self, max_num_draft_tokens: int = 0, token_num_upper_bound: int | None = None, batch_size: int = 1
@@ -51,7 +51,7 @@ class KVCacheManager(StandIn):
 
         Older callers give the drafts alone, as the first argument; newer ones name all.
         """
-        free = self.bench.manager.free_tokens - self.num_extra_kv_tokens - max_num_draft_tokens
+        free = self.bench.rank.manager.free_tokens - self.num_extra_kv_tokens - max_num_draft_tokens
         return free if token_num_upper_bound is None else min(token_num_upper_bound, free)
 
     def add_dummy_requests(
@@ -73,7 +73,7 @@ class KVCacheManager(StandIn):
 
         Raises RuntimeError when the blocks run out in the middle; what this call took is given back then.
         """
-        if self.bench.manager.free_blocks < 1:
+        if self.bench.rank.manager.free_blocks < 1:
             return None
         reserve = max_num_draft_tokens if kv_reserve_draft_tokens is None else kv_reserve_draft_tokens
         sampling = "greedy" if capture_sampling_params is None else "advanced"
@@ -81,9 +81,9 @@ class KVCacheManager(StandIn):
         for number, ident in enumerate(request_ids):
             tokens = 1 + max_num_draft_tokens if token_nums is None else token_nums[number]
             room = tokens + self.num_extra_kv_tokens + num_extra_decoding_steps + (reserve if is_gen else 0)
-            blocks = self.bench.manager.allocate(room) if prepare_resource else []
+            blocks = self.bench.rank.manager.allocate(room) if prepare_resource else []
             if blocks is None:
-                free = self.bench.manager.free_blocks
+                free = self.bench.rank.manager.free_blocks
                 for request in made:
                     self.free_resources(request)
                 raise RuntimeError(f"no free KV blocks: dummy request {ident} of {room} tokens, {free} blocks are left")
@@ -95,7 +95,7 @@ class KVCacheManager(StandIn):
         """Give a request's blocks back; nothing, when it has none any more."""
         blocks = self.held.pop(request.py_request_id, None)
         if blocks:
-            self.bench.manager.free(blocks)
+            self.bench.rank.manager.free(blocks)
 
     def check_invalid_values_in_kv_cache(self, fill_with_zero: bool = False) -> bool:
         """The minimal engine's model writes finite values for any input."""

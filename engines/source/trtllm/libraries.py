@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from lockstep.engines.minimal.warmup.autotuner_pipeline import CacheHandOff
-from lockstep.engines.source.bench import Bench
-from lockstep.engines.source.stand_in import StandIn, absent, offered
+from lockstep.engines.source.graft.bench import Bench
+from lockstep.engines.source.graft.stand_in import StandIn, absent, offered
 from lockstep.engines.source.trtllm.kv_cache import extra_kv_tokens
 
 
@@ -118,7 +118,7 @@ class _Plain(contextlib.ContextDecorator):
 
 def torch(bench: Bench) -> StandIn:
     """What the warm-up's control flow asks of torch. Tensors are the minimal engine's own affair."""
-    out_of_memory = bench.engine.device.out_of_memory
+    out_of_memory = bench.rank.engine.device.out_of_memory
     cuda = StandIn(
         "torch.cuda",
         synchronize=lambda device=None: None,  # a forward of ours ends synchronized
@@ -138,7 +138,7 @@ def torch(bench: Bench) -> StandIn:
 
 def names(bench: Bench) -> dict[str, Any]:
     """By the symbol that is imported, wherever from: modules move between versions, names less so."""
-    drafts = bench.settings.drafts.length
+    drafts = bench.rank.settings.drafts.length
     tuner = AutoTuner(
         hand_off=bench.hand_off, hands_on=bench.mentions("cache_pp_recv"), profiling_cache=bench.hand_off.cache
     )
@@ -157,7 +157,7 @@ def names(bench: Bench) -> dict[str, Any]:
         "MXFP8GemmRunner": StandIn("MXFP8GemmRunner", sync_all_tactic_caches=nothing),
         "IS_FLASHINFER_MXFP8_CUTE_DSL_AVAILABLE": False,
         "cute_dsl_megamoe_custom_op": StandIn("cute_dsl_megamoe_custom_op", release_megamoe_profiling_scratch=nothing),
-        "global_mpi_rank": lambda: bench.settings.rank,
+        "global_mpi_rank": lambda: bench.rank.settings.rank,
         "get_draft_kv_cache_manager": offered(lambda spec_config, resource_manager: None),
         "get_num_extra_kv_tokens": offered(lambda spec_config: extra_kv_tokens(drafts)),
         "get_static_draft_len": offered(lambda spec_config: drafts),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lockstep.engines.minimal.base.batch import Batch, Row
-from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.graft.stand_in import StandIn
 
 TOKEN = 1  # as upstream, dummies are not of zeros
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockstep.engines.minimal.spec.settings import Settings
-from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.graft.stand_in import StandIn
 from lockstep.engines.source.trtllm.graphs import PREFILL_BACKEND
 from lockstep.engines.source.trtllm.libraries import ATTENTION_BACKEND
 

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from lockstep.engines.source.bench import Bench
-from lockstep.engines.source.stand_in import StandIn
+from lockstep.engines.source.graft.bench import Bench
+from lockstep.engines.source.graft.stand_in import StandIn
+from lockstep.engines.source.graft.upstream import Entry, Request, Stand, Upstream
 from lockstep.engines.source.trtllm import libraries
 from lockstep.engines.source.trtllm.dist import Distributed, mapping
 from lockstep.engines.source.trtllm.forward import Forward
@@ -15,18 +16,18 @@ from lockstep.engines.source.trtllm.graphs import PREFILL_BACKEND, CUDAGraphRunn
 from lockstep.engines.source.trtllm.kv_cache import RESOURCE_MANAGER_TYPE, KVCacheManager, ResourceManager
 from lockstep.engines.source.trtllm.requests import LlmRequest, ScheduledRequests
 from lockstep.engines.source.trtllm.settings import of_runner, on_engine, spec_config
-from lockstep.engines.source.upstream import Entry, Request, Stand, Upstream
 
 PYEXECUTOR = "tensorrt_llm/_torch/pyexecutor"
 
 
 def _stand(bench: Bench) -> Stand:
-    settings = bench.settings
+    settings = bench.rank.settings
     kv_cache = KVCacheManager(bench)
     resources = ResourceManager(kv_cache)
     graphs, prefill = CUDAGraphRunner(bench), PiecewiseRunner()
     forward = Forward(bench, graphs, prefill)
     speculative = spec_config(settings)
+    guided = settings.warm_up.guided_decoding and bench.rank.pipeline.last
     pretrained = StandIn("pretrained_config", max_position_embeddings=None, model_type="lockstep", rope_scaling=None)
     attributes = {
         **on_engine(settings),
@@ -40,7 +41,7 @@ def _stand(bench: Bench) -> Stand:
         "model": StandIn(
             "model", modules=lambda: iter(()), model_config=StandIn("model_config", pretrained_config=pretrained)
         ),
-        "guided_decoder": StandIn("guided decoder") if settings.warm_up.guided_decoding and bench.pipeline.last else None,
+        "guided_decoder": StandIn("guided decoder") if guided else None,
         "sparse_attention_config": None,
         "attn_metadata": None,
         "spec_metadata": None,

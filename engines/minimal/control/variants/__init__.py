@@ -1,0 +1,1 @@
+"""How engines differ in what ranks tell each other beside tensors."""

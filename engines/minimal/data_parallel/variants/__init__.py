@@ -1,0 +1,1 @@
+"""How engine cores of data-parallel ranks differ."""

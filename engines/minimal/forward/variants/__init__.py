@@ -1,0 +1,1 @@
+"""How engines differ in a forward's agreements."""

@@ -1,0 +1,1 @@
+"""How engines differ in quotas, prefixes and the host tier."""

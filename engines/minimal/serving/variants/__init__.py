@@ -1,0 +1,1 @@
+"""How engines differ while requests are decoded."""

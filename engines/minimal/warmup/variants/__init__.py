@@ -1,0 +1,1 @@
+"""How engines differ in their warm-up."""
