@@ -13,7 +13,8 @@ from lockstep.harness.judge.clock import OURS
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.watchdog.proof import Proof
-from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.ranks.engine_ranks import EngineRanks
+from lockstep.harness.watchdog.ranks.process_table import ENGINE
 from lockstep.harness.watchdog.snapshot import snapshot
 from tests.watchdog.simulated_start import simulate
 from tests.watchdog.simulated_supervisors import FEW_BLOCKS, SimulatedRank
@@ -25,17 +26,17 @@ def measure(ranks: int = 1000) -> dict[str, float]:
     """Seconds of CPU by step, events, and bytes of the verdict. Raises RuntimeError when another rank is blamed."""
     lacking = ranks // 2 + 3
     start = simulate(ranks, {lacking: FEW_BLOCKS}, ep=EP)
-    members, fold_s = Members(ranks), 0.0
+    table, fold_s = EngineRanks(ranks), 0.0
     for rank in range(ranks):
         delta = SimulatedRank(rank, ranks, EP, start.scripts[rank]).all_at_once()
-        members.join(rank, "host", 1, 1)
+        table.joined(rank, "host", 1)
         began_s = time.process_time()
-        members.take(rank, delta)
+        table.take((rank, ENGINE), delta, 0.0)
         fold_s += time.process_time() - began_s
-    proof, times = Proof(members), [time.process_time()]
+    proof, times = Proof(table), [time.process_time()]
     proof.look()
     times.append(time.process_time())
-    seen = snapshot(EngineRules(), members, proof, proof.candidate, None, True, 0.0, 1.0, lambda rank: OURS)
+    seen = snapshot(EngineRules(), table, proof, proof.candidate, None, True, 0.0, 1.0, lambda rank: OURS)
     times.append(time.process_time())
     verdict = decide(seen)
     times.append(time.process_time())

@@ -25,13 +25,15 @@ def measure(runs: int = 1000) -> Counter[str]:
         with tempfile.TemporaryDirectory() as folder:
             dog = watchdog(PROGRAMS[number % len(PROGRAMS)], RANKS, Path(folder))
             verdict = dog.watch()
-        if verdict.outcome is not Outcome.SUCCESS or dog.proof.proved:
-            raise RuntimeError(f"run {number}: {verdict.outcome.value}, {dog.proof.proved} knots proved: {verdict.text}")
+        if verdict.outcome is not Outcome.SUCCESS or dog.state.proof.proved:
+            raise RuntimeError(
+                f"run {number}: {verdict.outcome.value}, {dog.state.proof.proved} knots proved: {verdict.text}"
+            )
         found["runs"] += 1
-        found["snapshots judged"] += dog.proof.judged
-        found["snapshots judged while ranks moved"] += dog.proof.judged_moving
-        found["candidates refuted by the second look"] += dog.proof.refuted
-        found["false hangs"] += dog.proof.proved
+        found["snapshots judged"] += dog.state.proof.judged
+        found["snapshots judged while ranks moved"] += dog.state.proof.judged_moving
+        found["candidates refuted by the second look"] += dog.state.proof.refuted
+        found["false hangs"] += dog.state.proof.proved
     return found
 
 

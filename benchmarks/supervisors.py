@@ -16,16 +16,19 @@ from pathlib import Path
 
 import psutil
 
-from lockstep.harness.channel.messages import Hello, News
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.environment import TOKEN
 from lockstep.harness.host import processes
+from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
-from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.vocabulary import Outcome
-from lockstep.harness.watchdog.engine_session import Watchdog
+from lockstep.harness.watchdog.listener import Silent
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.run_loop import RunLoop
+from lockstep.harness.watchdog.session import CaseSession
+from lockstep.harness.watchdog.targets import EngineTarget
 from tests.watchdog.launch import case
 
 SIZES = (16, 64)
@@ -59,29 +62,33 @@ class Cost:
         return Cost(int(count), cpu, rss / max(1, count), pss / max(1, count))
 
 
-class Measured(Watchdog):
-    """A watchdog that looks around when it has judged."""
+class Measured(CaseSession):
+    """A session that looks around when it has judged."""
 
-    all_reported_s = 0.0
-
-    def _take(self, head: Head, number: int, message: News) -> None:
-        super()._take(head, number, message)
-        if isinstance(message, Hello):
-            self.all_reported_s = time.monotonic() - self.started_s
-
-    def _judge(self, head: Head, job: Job) -> Verdict:
-        verdict = super()._judge(head, job)
+    def _with_evidence(self, judged: Verdict, end: Head, loop: RunLoop, guarded: Guarded) -> Verdict:
         self.head_cpu_s = time.process_time()
-        self.verdict_s = time.monotonic() - self.started_s
+        started_s = self.state.judgement.started_s
+        self.verdict_s = time.monotonic() - started_s
         pids = processes.with_variable(TOKEN, self.token)
         before, then_s = Cost.of(pids, "lockstep.harness.supervisor.rank"), time.monotonic()
         self.supervisors, self.engines = before, Cost.of(pids, "benchmarks.dummy_engine")
-        self._listen_until(head, lambda: False, REST_S)
+        loop.listen_until(lambda: False, REST_S)
         after, passed_s = Cost.of(pids, "lockstep.harness.supervisor.rank"), time.monotonic() - then_s
         self.idle = (after.cpu_s - before.cpu_s) / passed_s
         self.idle_head = (time.process_time() - self.head_cpu_s) / passed_s
         self.judged_s = time.monotonic()
-        return verdict
+        return super()._with_evidence(judged, end, loop, guarded)
+
+
+class Reports(Silent):
+    """Notes when all supervisors have said hello."""
+
+    at_s = 0.0
+
+    def tick(self, ranks: RankTable) -> None:
+        """To within a round of listening."""
+        if not self.at_s and ranks.processes.complete():
+            self.at_s = time.monotonic()
 
 
 def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") -> dict[str, float]:
@@ -90,7 +97,8 @@ def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") 
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         mpi = NoMpi() if launcher == "none" else find(launcher)
-        dog = Measured(case(program, ranks, **LIMITS), argv, mpi, Path(folder))
+        reports = Reports()
+        dog = Measured(EngineTarget(case(program, ranks, **LIMITS), argv), mpi, Path(folder), listener=reports)
         verdict = dog.watch()
         ended_s = time.monotonic()
     wanted = (Outcome.HANG, True, (ranks - 1,)) if program == "deadlock" else (Outcome.SUCCESS, None, None)
@@ -102,7 +110,7 @@ def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") 
     if left:
         raise RuntimeError(f"{len(left)} processes stay")
     found = {
-        "all have reported after s": dog.all_reported_s,
+        "all have reported after s": reports.at_s - dog.state.judgement.started_s,
         "verdict after s": dog.verdict_s,
         "head CPU s to the verdict": dog.head_cpu_s - cpu,
         "supervisors, CPU s of all to the verdict": dog.supervisors.cpu_s,

@@ -12,81 +12,93 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-from lockstep.harness.channel.messages import Delta, FromSupervisor, Hello, News
+from lockstep.harness.channel.messages import Delta, FromSupervisor, Hello
 from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.probe import usable_cores
 from lockstep.harness.vocabulary import Outcome
-from lockstep.harness.watchdog.engine_session import Watchdog
-from lockstep.harness.watchdog.session import Ground
+from lockstep.harness.watchdog.listener import Silent
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.run_loop import RunLoop
+from lockstep.harness.watchdog.session import CaseSession
+from lockstep.harness.watchdog.targets import EngineTarget
 from tests.watchdog.launch import case
 from tests.watchdog.simulated_supervisors import Simulation
 
+P = ParamSpec("P")
+T = TypeVar("T")
 PROCESSES = min(16, max(2, usable_cores() - 2))  # that simulate; a core is the watchdog's
 SIZES = (100, 1000)
 LIMITS = {"deadline_s": 600.0, "livelock_s": 300.0, "launch_s": 300.0, "teardown_s": 60.0}
 
 
-class Measured(Watchdog):
-    """A watchdog that notes what it does, and when."""
+class Measured(CaseSession):
+    """A session that notes what it does, and when."""
 
     def __init__(self, ranks: int, folder: Path, options: list[str]) -> None:
-        super().__init__(case("simulated", ranks, **LIMITS), [], Simulation(PROCESSES, options), folder)
+        target = EngineTarget(case("simulated", ranks, **LIMITS), [])
+        super().__init__(target, Simulation(PROCESSES, options), folder, listener=Proofs(self))
         self.hellos: list[float] = []
         self.latencies: list[float] = []  # from the last event of a delta to its being folded in
         self.deltas: list[float] = []  # when
         self.looks: list[float] = []
-        self.asked: list[float] = []
         self.messages = 0
         self.proved_after_s: float | None = None
         self.judged: list[float] = []
         self.cpu: dict[str, float] = {}
+        self._take, state = self.state.intake.take, self.state
+        state.intake.take = self._taken  # type: ignore[method-assign]
+        state.proof.look = timed(state.proof.look, self.looks)  # type: ignore[method-assign]
+        state.judgement.verdict = timed(state.judgement.verdict, self.judged)  # type: ignore[method-assign]
 
-    def _judge(self, head: Head, job: Job) -> Verdict:
-        receive = head.receive
-
-        def counted(timeout_ms: int) -> Iterator[tuple[int, FromSupervisor]]:
-            for item in receive(timeout_ms):
-                self.messages += 1
-                yield item
-
-        head.receive = counted  # type: ignore[method-assign]
-        verdict = super()._judge(head, job)
+    def _with_evidence(self, judged: Verdict, end: Head, loop: RunLoop, guarded: Guarded) -> Verdict:
         self.ended_s, self.cpu["verdict"] = time.monotonic(), time.process_time()
         self.messages_to_verdict = self.messages
-        return verdict
+        return super()._with_evidence(judged, end, loop, guarded)
 
-    def _take(self, head: Head, number: int, message: News) -> None:
-        super()._take(head, number, message)
+    def _taken(self, end: Head, number: int, message: FromSupervisor) -> None:
+        self._take(end, number, message)
         now = time.monotonic()
+        self.messages += 1
         if isinstance(message, Hello):
             self.hellos.append(now)
         elif isinstance(message, Delta):
             if not self.deltas:
                 self.cpu["first delta"] = time.process_time()
             self.deltas.append(now)
-            self.latencies.append(now - self.members[number].state.last_ns / 1e9)
+            self.latencies.append(now - self.state.ranks[number].state.last_ns / 1e9)
 
-    def _certain(self, head: Head, now: float) -> Ground | None:
-        judged = self.proof.judged
-        began = time.perf_counter()
-        found = super()._certain(head, now)
-        if self.proof.judged != judged:
-            self.looks.append(time.perf_counter() - began)  # with the questions that it leads to
-        if self.proof.first_proved_s is not None and self.proved_after_s is None:
-            last = max(stuck.wait.since_ns for stuck in self.proof.knot)
-            self.proved_after_s = time.monotonic() - last / 1e9
-        return found
 
-    def _verdict(self, ground: Ground, now: float) -> Verdict:
+class Proofs(Silent):
+    """Notes when a knot is first proved."""
+
+    def __init__(self, session: Measured) -> None:
+        self._session = session
+
+    def tick(self, ranks: RankTable) -> None:
+        """To within a round of listening."""
+        proof = self._session.state.proof
+        if proof.first_proved_s is not None and self._session.proved_after_s is None:
+            last = max(stuck.wait.since_ns for stuck in proof.knot)
+            self._session.proved_after_s = proof.first_proved_s - last / 1e9
+
+
+def timed(function: Callable[P, T], took: list[float]) -> Callable[P, T]:
+    """The same, with the seconds of each call."""
+
+    def call(*arguments: P.args, **named: P.kwargs) -> T:
         began = time.perf_counter()
-        verdict = super()._verdict(ground, now)
-        self.judged.append(time.perf_counter() - began)
-        return verdict
+        try:
+            return function(*arguments, **named)
+        finally:
+            took.append(time.perf_counter() - began)
+
+    return call
 
 
 def measure_one(ranks: int, step_s: float = 0.1, clean: bool = False, wide: bool = False) -> dict[str, float]:
@@ -103,7 +115,7 @@ def measure_one(ranks: int, step_s: float = 0.1, clean: bool = False, wide: bool
     late, span_s = sorted(dog.latencies), dog.deltas[-1] - dog.deltas[0]
     found = {
         "handshakes a second": (ranks - 1) / (dog.hellos[-1] - dog.hellos[0]),
-        "all have reported after s": dog.hellos[-1] - dog.started_s,
+        "all have reported after s": dog.hellos[-1] - dog.state.judgement.started_s,
         "start-up s": span_s,
         "events": float(verdict.events),
         "deltas": float(len(late)),

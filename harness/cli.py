@@ -10,9 +10,11 @@ import argparse
 import contextlib
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 
+EXIT_FAULT = 3  # never 1, which says that something was judged
 EXIT_STOP = 128
 EXIT_INTERRUPTED = 130
 EXITS_OF_JUDGE_COMMIT = (0, 1, 125)
@@ -97,7 +99,24 @@ def _run(words: Sequence[str]) -> int:
     except LockstepError as error:
         print(f"{error}", file=sys.stderr)
         return EXIT_STOP if words[:1] == ["judge-commit"] else error.exit_code
+    except Exception as error:
+        if words[:1] == ["judge-commit"]:
+            raise
+        print(f"lockstep: {type(error).__name__}: {error}; this is a fault of Lockstep, {_kept(error)}", file=sys.stderr)
+        return EXIT_FAULT
     return code
+
+
+def _kept(error: Exception) -> str:
+    """Where the trace of a fault of ours is, in words."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="lockstep-fault-", suffix=".txt")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+    except OSError:
+        return f"and its trace could not be written:\n{text}"
+    return f"please report it with {path}"
 
 
 if __name__ == "__main__":

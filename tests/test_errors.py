@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from lockstep import harness
 from lockstep.harness import cli, errors
@@ -31,3 +35,22 @@ def test_the_tree_is_as_drawn() -> None:
     assert sorted(DRAWN.findall(errors.__doc__ or "")) == sorted(
         (name, str(code)) for name, code in set(tree(LockstepError))
     )
+
+
+def test_a_fault_of_ours_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whatever a command did not foresee is exit code 3, never Python's 1; its trace is in a file that is named."""
+
+    def broken(engine: str) -> dict[str, str]:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("lockstep.harness.commands.schema.json_schema", broken)
+    assert cli.main(["schema"]) == cli.EXIT_FAULT == 3
+    (trace,) = tmp_path.iterdir()
+    told = capsys.readouterr().err
+    assert told.startswith("lockstep: ZeroDivisionError: by nothing; this is a fault of Lockstep")
+    assert told.count("\n") == 1
+    assert str(trace) in told
+    assert "in broken" in trace.read_text()

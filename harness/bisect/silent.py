@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockstep.harness.report.line import Line
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 
 class Silent:
@@ -13,7 +13,7 @@ class Silent:
     def begin(self, case: Case) -> None:
         """A case is being launched."""
 
-    def tick(self, case: Case, members: Members) -> None:
+    def tick(self, case: Case, ranks: RankTable) -> None:
         """Its ranks have moved."""
 
     def end(self, case: Case, line: Line) -> None:

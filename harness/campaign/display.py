@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lockstep.harness.report.line import Line
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 REFRESH_S = 0.2
 MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.fromkeys(
@@ -54,13 +54,13 @@ class Bar:
         """A case is being launched."""
         self._progress.update(self._task, now=f"{case.id}: starting {case.ranks} ranks")
 
-    def tick(self, case: Case, members: Members) -> None:
+    def tick(self, case: Case, ranks: RankTable) -> None:
         """Show where the slowest rank is."""
         now = time.monotonic()
         if not self._terminal or now - self._shown_s < REFRESH_S:
             return
         self._shown_s = now
-        states = members.states().values()
+        states = ranks.states().values()
         phases = sorted({state.phase for state in states if state.phase}) or ["starting"]
         self._progress.update(self._task, now=f"{case.id}: {', '.join(phases)}")
 

@@ -16,8 +16,8 @@ def put_away(folder: Path, name: str, verdict: Verdict | None, stays: tuple[str,
     past = folder / name
     shutil.rmtree(past, ignore_errors=True)  # of an earlier run of the case, in the same folder
     past.mkdir()
-    if verdict is not None:
-        (past / "verdict.json").write_text(json.dumps(verdict.to_json()))
     for path in list(folder.iterdir()):
         if path.name not in STAYS and path.name != name and not path.name.startswith((".", *stays)):
             path.rename(past / path.name)
+    if verdict is not None:  # in the place of the one that was written before its evidence was gathered
+        (past / "verdict.json").write_text(json.dumps(verdict.to_json()))

@@ -31,6 +31,11 @@ def run_launches(case: Case, folder: Path, launch: Launch) -> Verdict:
         put_away(folder, f"launch-{number}", replace(verdict, launch=number), (STATE_FOLDER, "launch-", ATTEMPT))
         number += 1
         verdict = launch(number)
+    return of_launch(case, number, verdict)
+
+
+def of_launch(case: Case, number: int, verdict: Verdict) -> Verdict:
+    """The verdict of a case, by that of the launch after which there was none."""
     if case.launches == 1:
         return verdict
     return replace(verdict, launch=number, text=f"In launch {number} of {case.launches}: {verdict.text}")

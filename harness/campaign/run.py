@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from lockstep.harness.campaign.attempts import judged_attempt, may_retry
-from lockstep.harness.campaign.interruption import not_by_slurm
-from lockstep.harness.campaign.launches import run_launches
+from lockstep.harness.campaign.interruption import not_by_slurm, slurms
+from lockstep.harness.campaign.launches import of_launch, run_launches
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.launcher import Launcher
@@ -27,10 +27,10 @@ from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.expectation import differences
 from lockstep.harness.vocabulary import Cause, Outcome
-from lockstep.harness.watchdog.engine_session import Watchdog
-from lockstep.harness.watchdog.program_session import ProgramWatchdog
-from lockstep.harness.watchdog.ranks.rank_table import Members
-from lockstep.harness.watchdog.session import Vigil
+from lockstep.harness.watchdog.listener import Listener, Silent
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.session import CaseSession
+from lockstep.harness.watchdog.targets import EngineTarget, ProgramTarget, Target
 
 SEED = "skew.seed"
 
@@ -41,7 +41,7 @@ class Display(Protocol):
     def begin(self, case: Case) -> None:
         """A case is being launched."""
 
-    def tick(self, case: Case, members: Members) -> None:
+    def tick(self, case: Case, ranks: RankTable) -> None:
         """Its ranks have moved."""
 
     def end(self, case: Case, line: Line) -> None:
@@ -96,36 +96,56 @@ class Run:
         self.display.begin(case)
         folder = self.store.case_dir(case, repetition)
         started = time.monotonic()
-        verdict = judged_attempt(
-            folder,
-            self.retries,
-            lambda: run_launches(case, folder, lambda number: self._launch(case, folder, number, where)),
-        )
-        seconds = time.monotonic() - started
-        differs = differences(case.expect, verdict.to_json())
         ours = rerun_command(case, self.launcher, self.overrides, where, self.pool.named)
         rerun = self.rerun(case) if self.rerun else ours
+
+        def keep(judged: Verdict) -> None:
+            differs = differences(case.expect, judged.to_json())
+            seconds = time.monotonic() - started
+            self.store.write_verdict(case, judged, not differs, differs, rerun, seconds, repetition, where.nodes)
+
+        def launch(number: int) -> Verdict:
+            return self._launch(case, folder, number, where, CaseListener(self, case, number, keep))
+
+        verdict = judged_attempt(folder, self.retries, lambda: run_launches(case, folder, launch))
+        seconds = time.monotonic() - started
+        differs = differences(case.expect, verdict.to_json())
         line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition, where.nodes)
         self.display.end(case, line)
         return line
 
-    def _watchdog(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Vigil:
+    def _launch(self, case: Case, folder: Path, number: int, rank_map: RankMap, listener: Listener) -> Verdict:
         engine = find_engine(case.engine)
         argv = engine.command(case.spec)
-        if not engine.attached:
-            return Watchdog(case, argv, self.launcher, folder, number, rank_map)
-        launcher = choose(engine.launcher(case.spec), rank_map, self.launcher)
-        return ProgramWatchdog(case, argv, launcher, folder, rank_map)
-
-    def _launch(self, case: Case, folder: Path, number: int, rank_map: RankMap) -> Verdict:
-        watchdog = self._watchdog(case, folder, number, rank_map)
-        watchdog.on_tick = lambda members: self.display.tick(case, members)
-        watchdog.stopped = self.stop.is_set
+        launcher = choose(engine.launcher(case.spec), rank_map, self.launcher) if engine.attached else self.launcher
         try:
-            return not_by_slurm(watchdog.watch())
+            target: Target = ProgramTarget(case, argv) if engine.attached else EngineTarget(case, argv, number)
+            return not_by_slurm(CaseSession(target, launcher, folder, rank_map, listener).watch())
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
+
+
+class CaseListener(Silent):
+    """Shows a launch of a case, ends it with its run, and keeps its verdict before anything is added to that."""
+
+    def __init__(self, run: Run, case: Case, number: int, keep: Callable[[Verdict], None]) -> None:
+        """`number`: of the launch, from 1. `keep`: writes the verdict of the case."""
+        self._run, self._case, self._number, self._keep = run, case, number, keep
+
+    def tick(self, ranks: RankTable) -> None:
+        """Where ranks are."""
+        self._run.display.tick(self._case, ranks)
+
+    def stopped(self) -> bool:
+        """With the whole run."""
+        return self._run.stop.is_set()
+
+    def judged(self, verdict: Verdict) -> None:
+        """Written at once if it is the case's: that of a launch after which there is none, and none of Slurm's."""
+        last = self._number == self._case.launches or verdict.outcome is not Outcome.SUCCESS
+        if last and not slurms(verdict):
+            self._keep(of_launch(self._case, self._number, verdict))
 
 
 def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str], rank_map: RankMap, named: bool) -> str:

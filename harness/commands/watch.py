@@ -12,12 +12,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lockstep.harness.campaign.commits import with_commits
-from lockstep.harness.campaign.interruption import not_by_slurm
+from lockstep.harness.campaign.interruption import not_by_slurm, slurms
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for, end_in_order
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
@@ -34,7 +35,9 @@ from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.vocabulary import Cause, Outcome
-from lockstep.harness.watchdog.program_session import ProgramWatchdog
+from lockstep.harness.watchdog.listener import Silent
+from lockstep.harness.watchdog.session import CaseSession
+from lockstep.harness.watchdog.targets import ProgramTarget
 
 NO_DEADLINE_S = 1e9
 ADVANCE_S = 60.0  # within so long before the deadline something must have happened, else it is a stall
@@ -136,11 +139,15 @@ def _watch(options: WatchOptions) -> int:
     facts = environment("auto" if launcher.name == "none" else launcher.name)
     store = RunStore.create(options.reports, options.run_id, sys.argv, facts, with_commits([PlannedCase(case)]))
     started = time.monotonic()
-    watchdog = ProgramWatchdog(case, options.argv, launcher, store.case_dir(case), rank_map)
-    watchdog.stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0
-    watchdog.on_output = _Output(to_stderr=options.json)
-    verdict = not_by_slurm(watchdog.watch())
     rerun = shlex.join(["lockstep", "watch", *options.words(case.ranks), "--", *options.argv])
+
+    def keep(judged: Verdict) -> None:
+        if not slurms(judged):
+            store.write_verdict(case, judged, True, [], rerun, time.monotonic() - started, places=rank_map.nodes)
+
+    target = ProgramTarget(case, options.argv, subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0)
+    session = CaseSession(target, launcher, store.case_dir(case), rank_map, _Listener(options.json, keep))
+    verdict = not_by_slurm(session.watch())
     store.record(case, verdict, True, [], rerun, time.monotonic() - started, places=rank_map.nodes)
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
     _say(verdict, raw)
@@ -160,13 +167,19 @@ def _placed(case: Case, hosts: Hosts) -> RankMap:
     return found
 
 
-class _Output:
-    """What the program prints goes where it would have gone, as it comes."""
+class _Listener(Silent):
+    """What the program prints goes where it would have gone, as it comes; its verdict is kept as soon as there is one."""
 
-    def __init__(self, to_stderr: bool) -> None:
+    def __init__(self, to_stderr: bool, keep: Callable[[Verdict], None]) -> None:
         self._files = {"stdout": 2 if to_stderr else 1, "stderr": 2}
+        self._keep = keep
 
-    def __call__(self, stream: str, data: bytes) -> None:
+    def judged(self, verdict: Verdict) -> None:
+        """Before its evidence is gathered."""
+        self._keep(verdict)
+
+    def output(self, stream: str, data: bytes) -> None:
+        """Written to the stream that it was written to."""
         rest = memoryview(data)
         try:
             while rest:

@@ -110,7 +110,7 @@ class RunStore:
         """What the reports say of a planned case."""
         return self._lines[names.slug(case.id, repetition)]
 
-    def record(
+    def write_verdict(
         self,
         case: Case,
         verdict: Verdict,
@@ -120,14 +120,14 @@ class RunStore:
         seconds: float,
         repetition: int = 1,
         places: Sequence[NodeRanks] = (),
-    ) -> Line:
-        """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
+    ) -> dict[str, Any]:
+        """Write a case's verdict file, and nothing else: as soon as there is one, whatever happens to its evidence.
 
         `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again. To
         `places` its ranks were sent.
         """
         folder = self.case_dir(case, repetition)
-        raw = {
+        raw: dict[str, Any] = {
             **verdict.to_json(),
             "case": case.id,
             "run": self.id,
@@ -145,9 +145,28 @@ class RunStore:
             "recorded": names.now(),
         }
         raw = json.loads(json.dumps(raw))  # as a reader will see it
+        files.replace_json(folder / "verdict.json", raw)
+        return raw
+
+    def record(
+        self,
+        case: Case,
+        verdict: Verdict,
+        ok: bool,
+        differences: Sequence[str],
+        rerun: str,
+        seconds: float,
+        repetition: int = 1,
+        places: Sequence[NodeRanks] = (),
+    ) -> Line:
+        """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
+
+        The arguments are those of `write_verdict`.
+        """
+        slug = names.slug(case.id, repetition)
         with files.locked(self.path / "run.json"):
-            files.replace_json(folder / "verdict.json", raw)
-            line = self._lines[folder.name] = judged(self._plan[folder.name], raw)
+            raw = self.write_verdict(case, verdict, ok, differences, rerun, seconds, repetition, places)
+            line = self._lines[slug] = judged(self._plan[slug], raw)
             self._append(line)
             self._write_reports()
         return line

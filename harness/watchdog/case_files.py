@@ -8,7 +8,7 @@ from typing import IO
 
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
 from lockstep.harness.channel.logs import supervisor_log_name
-from lockstep.harness.channel.messages import Delta
+from lockstep.harness.channel.messages import OUTPUT, Delta
 from lockstep.harness.trace.log import EventLogWriter
 
 
@@ -21,9 +21,9 @@ class CaseFiles:
         self._open: dict[str, IO[bytes] | EventLogWriter] = {}  # by name, the one that grew last at the end
         self._begun: set[str] = set()
 
-    def output(self, rank: int, data: bytes) -> None:
-        """Append what a rank printed."""
-        self._append(f"rank-{rank}.log", data)
+    def output(self, number: int, stream: str, data: bytes) -> None:
+        """Append what a rank printed, or (`stdout`, `stderr`) a launched command and all below it."""
+        self._append(f"rank-{number}.log" if stream == OUTPUT else f"command-{number}.{stream}", data)
 
     def delta(self, rank: int, world: int, clock_ns: int, delta: Delta) -> None:
         """Append a rank's new events. `clock_ns`: what makes their times those of a wall clock."""
@@ -43,10 +43,6 @@ class CaseFiles:
             log = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns, resume=resume)
         self._keep(name, log)
         return log
-
-    def program_output(self, index: int, stream: str, data: bytes) -> None:
-        """Append what a launched command and all below it printed."""
-        self._append(f"command-{index}.{stream}", data)
 
     def supervisor_log(self, number: int, text: str) -> None:
         """Append to the log of a supervisor that cannot write here itself."""
@@ -74,11 +70,7 @@ class CaseFiles:
         with EventLogWriter(self.folder / f"rank-{rank}.events", rank=rank, world=world, clock_offset_ns=clock_ns) as log:
             log.append(records, tuple(strings), lost)
 
-    def stacks(self, rank: int, text: str, error: str) -> None:
-        """Write a rank's stacks, or why there are none."""
-        self.stacks_of(f"rank-{rank}", text, error)
-
-    def stacks_of(self, name: str, text: str, error: str) -> None:
+    def stacks(self, name: str, text: str, error: str) -> None:
         """Write the stacks of a process, or why there are none."""
         folder = self.folder / "stacks"
         folder.mkdir(exist_ok=True)

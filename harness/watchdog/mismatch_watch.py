@@ -13,7 +13,9 @@ from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.mismatch import Mismatch, Place, hopeless, libraries, mismatches, recent, standing
 from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.proof import Proof
-from lockstep.harness.watchdog.ranks.process_table import Attendee, Crowd
+from lockstep.harness.watchdog.ranks.hidden_operations import hidden_entries
+from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
+from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 
 QUIET_S = 3.0  # nobody of a communicator has moved for so long
 AGAIN_S = 5.0  # ... and is asked again, since C++ issues operations without an event
@@ -25,7 +27,7 @@ EACH_S = 0.2  # between two looks
 class MismatchWatch:
     """Follows who moves, asks those that do not whether they still stand there, and compares what they have entered."""
 
-    members: Crowd
+    ranks: ProgramRanks
     proof: Proof
     _moved: dict[int, tuple[tuple[object, ...], float]] = field(default_factory=dict)  # rank -> position, since when
     _asked: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where those stood who were asked
@@ -39,7 +41,7 @@ class MismatchWatch:
         if now_s < self._due_s or self.proof.candidate or self.proof.knot:
             return []
         self._due_s = now_s + EACH_S
-        for rank, one in self.members:
+        for rank, one in self.ranks:
             if self._moved.get(rank, ((), 0.0))[0] != one.state.position:
                 self._moved[rank] = (one.state.position, now_s)
         if self._asked and self._still():
@@ -49,14 +51,14 @@ class MismatchWatch:
         self._asked = {}
         if self._standing is not None and not self._quiet(self._standing.comm, now_s):
             self._standing = None
-        ranks = sorted({r for comm in self._waited_in() if self._quiet(comm, now_s) for r in self.members.comms[comm]})
-        if not ranks:
+        quiet = sorted({r for comm in self._waited_in() if self._quiet(comm, now_s) for r in self.ranks.comms.members[comm]})
+        if not quiet:
             return []
         self.proof.epoch += 1
         self._epoch = self.proof.epoch
-        self._asked = {rank: self.members[rank].state.position for rank in ranks}
+        self._asked = {rank: self.ranks[rank].state.position for rank in quiet}
         self._due_s = now_s + (EACH_S if self._standing is None else GRACE_S)
-        return ranks
+        return quiet
 
     def found(self, now_s: float) -> Mismatch | None:
         """What stands for so long that a proof would have been found, had there been one."""
@@ -64,16 +66,16 @@ class MismatchWatch:
         return self._standing if due and not self.proof.pending() else None
 
     def _waited_in(self) -> set[str]:
-        return {wait.comm for _, one in self.members for _, wait in one.state.waits() if wait.comm}
+        return {wait.comm for _, one in self.ranks for _, wait in one.state.waits() if wait.comm}
 
     def _quiet(self, comm: str, now_s: float) -> bool:
         """Whether all members are there, alive and known, and none has moved for a while."""
-        group = self.members.comms.get(comm, ())
+        group = self.ranks.comms.members.get(comm, ())
         return bool(group) and all(
             rank in self._moved
             and now_s - self._moved[rank][1] >= QUIET_S
-            and self.members[rank].state.status is Status.RUNNING
-            and self.members[rank].alive
+            and self.ranks[rank].state.status is Status.RUNNING
+            and self.ranks[rank].alive
             for rank in group
         )
 
@@ -81,22 +83,22 @@ class MismatchWatch:
         return all(self._moved[rank][0] == position for rank, position in self._asked.items())
 
     def _answered(self) -> bool:
-        return all(self.members[rank].confirmed == self._epoch for rank in self._asked)
+        return all(self.ranks[rank].confirmed == self._epoch for rank in self._asked)
 
     def _judge(self, now_s: float) -> None:
-        states = self.members.states()
-        entered = {rank: self._entered(self.members[rank]) for rank in self._asked}
-        found = mismatches(states, entered, self.members.comms)
-        versions = {rank: libraries(one.records, one.text) for rank, one in self.members if rank in self._asked}
-        hosts = {rank: one.host for rank, one in self.members}
-        self.members.hopeless = hopeless(states, found, self.members.comms, versions, hosts)
-        inside = [rank for rank in self._asked if self.members[rank].hidden_entries()]
+        states = self.ranks.states()
+        entered = {rank: self._entered(self.ranks[rank]) for rank in self._asked}
+        found = mismatches(states, entered, self.ranks.comms.members)
+        versions = {rank: libraries(one.records, one.text) for rank, one in self.ranks if rank in self._asked}
+        hosts = {rank: one.host for rank, one in self.ranks}
+        self.ranks.hopeless = hopeless(states, found, self.ranks.comms.members, versions, hosts)
+        inside = [rank for rank in self._asked if hidden_entries(self.ranks[rank])]
         standing_ = standing(found, states, inside)
         if standing_ is not None and self._standing is None:
             self._since_s = now_s
         self._standing = standing_
         self._due_s = now_s + AGAIN_S
 
-    def _entered(self, one: Attendee) -> Mapping[Place, Entry]:
+    def _entered(self, one: ProcessRecord) -> Mapping[Place, Entry]:
         found = recent(one.records, one.text, one.state.comms)
-        return found | {(entry.comm, entry.seq): entry for entry in one.hidden_entries()}
+        return found | {(entry.comm, entry.seq): entry for entry in hidden_entries(one)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.trace.state import Status
-from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 ASK_FIRST = 64  # ranks of a large candidate
 SETTLE_S = 1.0  # how long others may still join a proved knot
@@ -22,7 +22,7 @@ SETTLE_S = 1.0  # how long others may still join a proved knot
 class Proof:
     """Turns the stream of states into a proved knot."""
 
-    members: Members
+    ranks: RankTable
     epoch: int = 0
     candidate: list[Stuck] = field(default_factory=list)
     positions: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where the candidate's ranks stood
@@ -43,20 +43,20 @@ class Proof:
 
         Of thousands of ranks some are asked first: where the states did not hold together, most likely one of them moved.
         """
-        states = self.members.states()
+        states = self.ranks.states()
         self.judged += 1
         self.judged_moving += any(state.runs for state in states.values())
-        self.candidate = self.members.knot()
+        self.candidate = self.ranks.knot()
         self.positions = {s.rank: states[s.rank].position for s in self.candidate}
         self.epoch += 1
-        ranks = list(self.positions)
-        self._asked = ranks if len(ranks) <= ASK_FIRST else ranks[:: len(ranks) // ASK_FIRST]
-        self.unasked = set(ranks).difference(self._asked)
+        knotted = list(self.positions)
+        self._asked = knotted if len(knotted) <= ASK_FIRST else knotted[:: len(knotted) // ASK_FIRST]
+        self.unasked = set(knotted).difference(self._asked)
         return self._asked
 
     def standing(self) -> bool:
         """Whether those who were asked have answered, and have not moved."""
-        asked = (self.members[rank] for rank in self._asked)
+        asked = (self.ranks[rank] for rank in self._asked)
         return bool(self.candidate) and all(
             one.confirmed == self.epoch and one.state.position == self.positions[rank]
             for rank, one in zip(self._asked, asked, strict=True)
@@ -79,7 +79,7 @@ class Proof:
             self._forget()
         if self.candidate:
             self._check(now_s)
-        return self.knot if self.knot and not self.members.may_wake(self.knot, now_s) else None
+        return self.knot if self.knot and not self.ranks.may_wake(self.knot, now_s) else None
 
     def _check(self, now_s: float) -> None:
         """Prove the candidate if everybody has answered, and forget it if somebody has moved."""
@@ -87,14 +87,14 @@ class Proof:
             self.refuted += 1
             self._drop()
             return
-        if any(self.members[rank].confirmed != self.epoch for rank in self.positions):
+        if any(self.ranks[rank].confirmed != self.epoch for rank in self.positions):
             return
-        if not self.members.answered(self.epoch):
+        if not self.ranks.answered(self.epoch):
             return
-        self.doubts = {rank: self.members[rank].doubts for rank in self.positions if self.members[rank].doubts}
-        if self.doubts or not self.members.holds():
+        self.doubts = {rank: self.ranks[rank].doubts for rank in self.positions if self.ranks[rank].doubts}
+        if self.doubts or not self.ranks.holds():
             self._forget()
-        elif not self.members.may_wake(self.candidate, now_s):
+        elif not self.ranks.may_wake(self.candidate, now_s):
             if self.first_proved_s is None:
                 self.first_proved_s = now_s
                 self.proved += 1
@@ -102,7 +102,7 @@ class Proof:
             self._drop()
 
     def _moved(self, positions: Mapping[int, tuple[object, ...]]) -> bool:
-        return any(self.members[rank].state.position != position for rank, position in positions.items())
+        return any(self.ranks[rank].state.position != position for rank, position in positions.items())
 
     def _drop(self) -> None:
         """There is no candidate any more. What was proved before stands: it does not depend on who might have joined."""
@@ -118,6 +118,6 @@ class Proof:
 
     def quiet(self) -> bool:
         """Whether every rank is in the proved knot or has ended: nobody can join it any more."""
-        return self.members.complete() and all(
-            rank in self._proved_at or member.state.status is not Status.RUNNING for rank, member in self.members
+        return self.ranks.processes.complete() and all(
+            rank in self._proved_at or record.state.status is not Status.RUNNING for rank, record in self.ranks
         )

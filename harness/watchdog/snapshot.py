@@ -1,4 +1,4 @@
-"""From the watchdog's members to the snapshot that the judge decides on."""
+"""From what the watchdog knows of ranks to the snapshot that the judge decides on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lockstep.harness.judge.history import History
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit, Process, Rules
 from lockstep.harness.trace.state import RankOf
 from lockstep.harness.watchdog.proof import Proof
-from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 
 def snapshot(
     rules: Rules,
-    members: Members,
+    ranks: RankTable,
     proof: Proof,
     knot: Sequence[Stuck],
     limit: Limit | None,
@@ -27,14 +27,15 @@ def snapshot(
     rank_of: RankOf | None = None,
 ) -> CaseSnapshot:
     """What is known at this moment. `clock_of`: the clock of a supervisor's host."""
-    clocks = {rank: clock_of(members.supervisor_of(rank)) for rank, _ in members}
+    records = ranks.everybody()
+    clocks = {rank: clock_of(record.process[0]) for rank, record in records.items()}
     since_ns = [Time(stuck.wait.since_ns, clocks[stuck.rank]).ours_ns for stuck in knot]
     blocked_s = (time.monotonic_ns() - max(since_ns)) / 1e9 if since_ns else None
     return CaseSnapshot(
-        states=members.states(),
-        histories={rank: History.read(rank, m.records, m.strings, clocks[rank], rank_of) for rank, m in members},
-        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_ns, m.oom_killed) for rank, m in members},
-        comms=members.kinds,
+        states={rank: record.state for rank, record in records.items()},
+        histories={rank: History.read(rank, m.records, m.strings, clocks[rank], rank_of) for rank, m in records.items()},
+        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_ns, m.oom_killed) for rank, m in records.items()},
+        comms=ranks.comms.kinds,
         knot=knot,
         limit=limit,
         advancing=advancing,

@@ -51,7 +51,7 @@ def test_a_thread_that_may_still_come_keeps_a_knot_from_being_proved(tmp_path: P
     """While a thread that has never communicated sleeps, what its peers wait for may still come; and it does."""
     dog = watchdog(python("mpi_program.py", "late_thread"), RANKS, tmp_path)
     assert dog.watch().outcome is Outcome.SUCCESS
-    assert dog.proof.proved == 0
+    assert dog.state.proof.proved == 0
 
 
 def test_evidence(tmp_path: Path) -> None:

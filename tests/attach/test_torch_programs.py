@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
+from lockstep.harness.watchdog.listener import Silent
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from tests.attach.launch import BIN, HERE, python, watch, watchdog
 
 MPIEXEC = (2, python("torch_program.py"))
@@ -50,8 +52,8 @@ def test_slow_is_not_a_hang(tmp_path: Path) -> None:
     """While a rank computes, no snapshot is taken for a knot."""
     dog = watchdog([*MPIEXEC[1], "slow"], 2, tmp_path)
     assert dog.watch().outcome is Outcome.SUCCESS
-    assert dog.proof.judged_moving > 0
-    assert dog.proof.proved == 0
+    assert dog.state.proof.judged_moving > 0
+    assert dog.state.proof.proved == 0
 
 
 @pytest.mark.parametrize("program", ["deadlock", "raise_one"])
@@ -60,13 +62,14 @@ def test_a_killed_supervisor_is_no_verdict(program: str, tmp_path: Path) -> None
     dog = watchdog([*MPIEXEC[1], program], 2, tmp_path)
     killed: list[int] = []
 
-    def look(members: object) -> None:
-        due = dog.proof.candidate or any(one.state.failed or not one.alive for _, one in dog.members)
-        if due and dog.roster.complete() and not killed and not dog.roll_call.open:
-            killed.append(dog.roster[0].supervisor)
-            os.kill(killed[0], signal.SIGKILL)
+    class Killer(Silent):
+        def tick(self, ranks: RankTable) -> None:
+            due = dog.state.proof.candidate or any(one.state.failed or not one.alive for _, one in ranks)
+            if due and dog.state.registry.complete() and not killed and not dog.state.liveness_round.open:
+                killed.append(dog.state.registry[0].supervisor)
+                os.kill(killed[0], signal.SIGKILL)
 
-    dog.on_tick = look
+    dog.listener = Killer()
     verdict = dog.watch()
     assert killed
     assert (verdict.outcome, verdict.cause) == (Outcome.INVALID, Cause.NODE_LOST), verdict.text

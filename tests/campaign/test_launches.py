@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from lockstep.harness.campaign.evidence import put_away
 from lockstep.harness.campaign.launches import run_launches
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
@@ -59,3 +60,12 @@ def test_a_case_begins_with_nothing_kept(tmp_path: Path) -> None:
     (tmp_path / "state" / "kept").write_text("old")
     assert run_launches(case("x", 1), tmp_path, writing(tmp_path, [GOOD])).text == GOOD.text
     assert (tmp_path / "state" / "kept").read_text() == "1"
+
+
+def test_the_final_verdict_of_a_launch_is_put_away(tmp_path: Path) -> None:
+    """The verdict that was written before the evidence was gathered gives way to the one with all findings."""
+    (tmp_path / "verdict.json").write_text(json.dumps(GOOD.to_json()))
+    found = replace(GOOD, findings=(Finding(FindingKind.LEAK, "a process"),))
+    put_away(tmp_path, "launch-1", found, ())
+    assert json.loads((tmp_path / "launch-1" / "verdict.json").read_text())["findings"][0]["kind"] == "leak"
+    assert not (tmp_path / "verdict.json").exists()

@@ -15,7 +15,8 @@ from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.capacity import Capacity
 from lockstep.harness.placement.placement import Placement
-from lockstep.harness.watchdog.engine_session import Watchdog
+from lockstep.harness.watchdog.session import CaseSession
+from lockstep.harness.watchdog.targets import EngineTarget
 from tests.watchdog.launch import case
 
 LIMITS = {"deadline_s": 60.0, "livelock_s": 40.0, "launch_s": 40.0, "silence_s": 6.0}
@@ -33,7 +34,7 @@ def main(program: str, given: str, folder: str, *limits: str) -> None:
     Path(folder).mkdir()
     argv = [sys.executable, "-m", "tests.watchdog.ranks", program]
     for number in range(1, launches + 1):
-        verdict = Watchdog(judged, argv, find(), Path(folder), number, rank_map).watch()
+        verdict = CaseSession(EngineTarget(judged, argv, number), find(), Path(folder), rank_map).watch()
     print(json.dumps(verdict.to_json()), flush=True)
 
 

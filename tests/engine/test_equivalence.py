@@ -11,7 +11,8 @@ from lockstep.engines.minimal.plugin import ENGINE
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.scenario.load import load_all
 from lockstep.harness.vocabulary import Outcome
-from lockstep.harness.watchdog.engine_session import Watchdog
+from lockstep.harness.watchdog.session import CaseSession
+from lockstep.harness.watchdog.targets import EngineTarget
 
 MTP = {"config.speculative_config": {"decoding_type": "MTP", "num_nextn_predict_layers": 3}}
 
@@ -20,7 +21,7 @@ def decode(folder: Path, changes: dict[str, Any]) -> list[dict[str, Any]]:
     """The result of each rank of the base scenario with changes."""
     folder.mkdir()
     case = load_all(["tests/engine/base.yaml"], changes)[0]
-    verdict = Watchdog(case, ENGINE.command(case.spec), find(), folder).watch()
+    verdict = CaseSession(EngineTarget(case, ENGINE.command(case.spec)), find(), folder).watch()
     assert verdict.outcome is Outcome.SUCCESS, verdict.text
     assert verdict.findings == ()
     return [rank.result or {} for rank in verdict.ranks]

@@ -8,9 +8,7 @@ import pytest
 
 from lockstep.harness.host import leftovers
 from lockstep.harness.host.gpus import Gpu
-from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.vocabulary import Outcome
-from lockstep.harness.watchdog.teardown.local_cleanup import Teardown
+from lockstep.harness.watchdog.teardown.local_cleanup import LocalCleanup
 
 PID = 2**22 + 7  # of no process
 
@@ -25,8 +23,7 @@ def findings(monkeypatch: pytest.MonkeyPatch, answers: Sequence[list[Gpu]]) -> l
     left = list(answers)
     monkeypatch.setattr(leftovers, "gpus", lambda: left.pop(0) if len(left) > 1 else left[0])
     monkeypatch.setattr(leftovers, "GPU_GRACE_S", 0.3)
-    verdict = Teardown("no-such-token").finish(Verdict(Outcome.SUCCESS), list, lambda: ({PID}, set()))
-    return [finding.text for finding in verdict.findings]
+    return [finding.text for finding in LocalCleanup("no-such-token").clear({PID}, set())]
 
 
 def test_memory_that_comes_back_is_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from lockstep.harness.judge.graph import Stuck, stuck
 from lockstep.harness.judge.history import History
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.ring import Ring
-from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.ranks.engine_ranks import EngineRanks
+from lockstep.harness.watchdog.ranks.process_table import ENGINE
 from tests.watchdog.simulated_start import simulate
 from tests.watchdog.simulated_supervisors import SimulatedRank
 
@@ -28,13 +29,13 @@ STARTS = [
 def histories(size: int, blocks: dict[int, int], ep: int) -> tuple[dict[int, History], list[Stuck]]:
     """The histories of a simulated start-up, and its knot."""
     start = simulate(size, blocks, ep=ep)
-    members = Members(size)
+    ranks = EngineRanks(size)
     for rank in range(size):
-        members.join(rank, "host", 1, 1)
-        members.take(rank, SimulatedRank(rank, size, ep, start.scripts[rank]).all_at_once())
-    knot = stuck(members.states(), members.comms)
+        ranks.joined(rank, "host", 1)
+        ranks.take((rank, ENGINE), SimulatedRank(rank, size, ep, start.scripts[rank]).all_at_once(), 0.0)
+    knot = stuck(ranks.states(), ranks.comms.members)
     assert {wait.rank for wait in knot} == start.blocked
-    return {rank: History.read(rank, member.records, member.strings) for rank, member in members}, knot
+    return {rank: History.read(rank, record.records, record.strings) for rank, record in ranks}, knot
 
 
 def every_pair(found: dict[int, History], pairs: Iterator[tuple[int, int]]) -> Split | None:

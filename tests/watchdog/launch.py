@@ -13,7 +13,8 @@ from typing import Any
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.scenario.case import Case, Expectation, Limits
-from lockstep.harness.watchdog.engine_session import Watchdog
+from lockstep.harness.watchdog.session import CaseSession
+from lockstep.harness.watchdog.targets import EngineTarget
 
 # What the minimal engine says that it needs of hosts: nothing in particular.
 NEEDS_NOTHING: dict[str, Any] = {
@@ -42,10 +43,10 @@ def case(name: str, ranks: int, **limits: float) -> Case:
     )
 
 
-def watchdog(name: str, ranks: int, folder: Path, **limits: float) -> Watchdog:
+def watchdog(name: str, ranks: int, folder: Path, **limits: float) -> CaseSession:
     """The watchdog of a program, not yet started."""
     argv = [sys.executable, "-m", "tests.watchdog.ranks", name]
-    return Watchdog(case(name, ranks, **limits), argv, find(), folder)
+    return CaseSession(EngineTarget(case(name, ranks, **limits), argv), find(), folder)
 
 
 def judge(name: str, ranks: int, folder: Path, **limits: float) -> Verdict:

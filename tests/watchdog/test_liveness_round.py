@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.watchdog.presence.liveness_round import RollCall, Step
+from lockstep.harness.watchdog.presence.liveness_round import LivenessRound, Step
 
 KIND = "all have ended"
 
@@ -34,7 +34,7 @@ class World:
 )
 def test_no_verdict_rests_on_what_came_after_a_death(size: int, steps: list[tuple[str, int]]) -> None:
     """What is given was judged before anybody died, and after everybody was heard; who was stopped is waited for."""
-    world, roll = World(size), RollCall()
+    world, roll = World(size), LivenessRound()
     judged_at: int | None = None
     for what, number in steps:
         who = number % size
@@ -52,9 +52,9 @@ def test_no_verdict_rests_on_what_came_after_a_death(size: int, steps: list[tupl
                 world.answered[one] = roll.number
         present = all(answered >= roll.number for answered in world.answered)
         step = roll.step(KIND, world.news, present)
-        if step is Step.ASK:
+        if step is Step.BEGIN:
             judged_at = world.news
-        elif step is Step.GIVE:
+        elif step is Step.COMMIT:
             assert judged_at is not None
             assert all(judged_at <= death for death in world.deaths)
             assert present
@@ -62,28 +62,28 @@ def test_no_verdict_rests_on_what_came_after_a_death(size: int, steps: list[tupl
 
 def test_two_rounds_at_most() -> None:
     """News that never ends does not keep a verdict back for ever: what is given is what was judged after the first round."""
-    roll = RollCall()
-    assert [roll.step(KIND, news, present=True) for news in range(4)] == [Step.ASK, Step.ASK, Step.GIVE, Step.ASK]
+    roll = LivenessRound()
+    assert [roll.step(KIND, news, present=True) for news in range(4)] == [Step.BEGIN, Step.BEGIN, Step.COMMIT, Step.BEGIN]
 
 
 def test_without_news_one_round_is_enough() -> None:
     """The normal case costs one question."""
-    roll = RollCall()
-    assert [roll.step(KIND, 7, present) for present in (True, False, True)] == [Step.ASK, Step.WAIT, Step.GIVE]
+    roll = LivenessRound()
+    assert [roll.step(KIND, 7, present) for present in (True, False, True)] == [Step.BEGIN, Step.WAIT, Step.COMMIT]
 
 
 def test_another_kind_of_verdict_is_asked_for_anew() -> None:
     """A deadline that was reached says nothing about a knot that is proved meanwhile."""
-    roll = RollCall()
-    assert roll.step("deadline", 1, present=True) is Step.ASK
-    assert roll.step("knot", 1, present=True) is Step.ASK
-    assert roll.step("knot", 1, present=True) is Step.GIVE
+    roll = LivenessRound()
+    assert roll.step("deadline", 1, present=True) is Step.BEGIN
+    assert roll.step("knot", 1, present=True) is Step.BEGIN
+    assert roll.step("knot", 1, present=True) is Step.COMMIT
 
 
 def test_what_does_not_hold_any_more_is_forgotten() -> None:
     """A verdict that was held back is not given later for another reason."""
-    roll = RollCall()
+    roll = LivenessRound()
     roll.step(KIND, 1, present=True)
     roll.dismiss()
     assert not roll.open
-    assert roll.step(KIND, 1, present=True) is Step.ASK
+    assert roll.step(KIND, 1, present=True) is Step.BEGIN

@@ -12,7 +12,7 @@ from lockstep.harness.judge.verdict import NodeReport
 from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.clock_sync import FIRST, HostClocks
 from lockstep.harness.watchdog.presence.node_report import nodes, stranger, uneven
-from lockstep.harness.watchdog.presence.registry import Roster
+from lockstep.harness.watchdog.presence.registry import Registry
 
 NODE = NodeReport("a", "10.0.0.1", (0, 1), "3.11.7", "2.9.0", "4.1.1", 0.0, 0.0001)
 
@@ -41,12 +41,12 @@ def test_what_differs_is_told() -> None:
 
 def test_a_host_with_other_code_is_a_stranger() -> None:
     """It is named with its ranks; hosts with the same code are none."""
-    roster = Roster(3)
+    registry = Registry(3)
     for number, host in enumerate(("a", "a", "b")):
-        roster.join(number, hello(host), 0.0)
-    assert stranger(roster, identity()) is None
-    roster.join(2, hello("b", code="other", root="/elsewhere"), 0.0)
-    text = stranger(roster, identity())
+        registry.join(number, hello(host), 0.0)
+    assert stranger(registry, identity()) is None
+    registry.join(2, hello("b", code="other", root="/elsewhere"), 0.0)
+    text = stranger(registry, identity())
     assert text is not None
     assert text.startswith("b (rank 2) runs another version of lockstep: /elsewhere (other) is not")
 
@@ -64,10 +64,10 @@ def test_this_process_knows_itself() -> None:
 
 def test_clocks_of_three_hosts() -> None:
     """The watchdog's own is exact; on another host one supervisor is asked some times at once, and then again and again."""
-    known, roster = HostClocks("here"), Roster(4)
+    known, registry = HostClocks("here"), Registry(4)
     for number, host in enumerate(("here", "b", "b", "c")):
         said = hello(host)
-        roster.join(number, said, 0.0)
+        registry.join(number, said, 0.0)
         known.join(number, said)
     assert known.of(0) is OURS
     assert known.of(1) is known.of(2)
@@ -80,7 +80,7 @@ def test_clocks_of_three_hosts() -> None:
     assert known.due(1.5) == []
     assert known.due(2.1) == [1, 3]
     assert known.of(1).ahead(1050 + ahead_ns) == (ahead_ns - 50, ahead_ns + 50)
-    found = nodes(roster, known)
+    found = nodes(registry, known)
     assert [node.ranks for node in found] == [(0,), (1, 2), (3,)]
     assert (found[0].clock_within_s, found[2].clock_within_s) == (0.0, None)
 

@@ -153,8 +153,8 @@ def test_no_false_hang_at_any_moment(program: str, tmp_path: Path) -> None:
     """While a rank is slow or stopped, no snapshot is ever taken for a knot."""
     dog = watchdog(program, RANKS, tmp_path)
     assert dog.watch().outcome is Outcome.SUCCESS
-    assert dog.proof.judged_moving > 0
-    assert dog.proof.proved == 0
+    assert dog.state.proof.judged_moving > 0
+    assert dog.state.proof.proved == 0
 
 
 @pytest.fixture

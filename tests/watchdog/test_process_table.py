@@ -6,30 +6,31 @@ from lockstep.harness.supervisor.ring_reader import Feed
 from lockstep.harness.trace import Need, Recorder
 from lockstep.harness.trace.ring import Ring
 from lockstep.harness.trace.state import Status
-from lockstep.harness.watchdog.ranks.process_table import SPAWNER_S, Command, Crowd
+from lockstep.harness.watchdog.ranks.process_table import Command
+from lockstep.harness.watchdog.ranks.program_ranks import SPAWNER_S, ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 
 
 class Program:
     """One process: a recorder on a real ring, and what a supervisor would send of it."""
 
-    def __init__(self, crowd: Crowd, serial: int, supervisor: int = 0) -> None:
-        self.crowd, self.process = crowd, (supervisor, serial)
+    def __init__(self, ranks: ProgramRanks, serial: int, supervisor: int = 0) -> None:
+        self.ranks, self.process = ranks, (supervisor, serial)
         ring = Ring(-1, 0)
         self.feed = Feed(ring)
         self.recorder = Recorder.on(ring.fd)
-        crowd.came(self.process, 100 + serial, [])
+        ranks.came(self.process, 100 + serial)
 
     def tell(self, now_s: float = 0.0) -> None:
         """Send what is new."""
         delta = self.feed.delta()
         if delta is not None:
-            self.crowd.told(self.process, delta, now_s)
+            self.ranks.take(self.process, delta, now_s)
 
     @property
     def rank(self) -> int | None:
         """Its number."""
-        return self.crowd.processes[self.process].rank
+        return self.ranks.processes.records[self.process].rank
 
     def joins(self, scope: str, rank: int, world: int = 2, firm: bool = True) -> Program:
         """It has a rank."""
@@ -45,16 +46,16 @@ class Program:
         return self
 
 
-def crowd(*alive: int) -> Crowd:
+def program(*alive: int) -> ProgramRanks:
     """One command, below which these processes (by serial) live."""
-    found = Crowd(1)
-    found.commands[0] = Command("host", 1, 2, alive=[100 + serial for serial in alive])
+    found = ProgramRanks(1)
+    found.processes.commands[0] = Command("host", 1, alive=tuple(100 + serial for serial in alive))
     return found
 
 
 def test_ranks_are_numbered_as_in_their_world() -> None:
     """A process has the number that it has in its world; a helper, or one without a world, has none."""
-    here = crowd(0, 1, 2)
+    here = program(0, 1, 2)
     one, two, other = (Program(here, serial) for serial in range(3))
     two.joins("torch", 1)
     one.joins("torch", 0)
@@ -65,15 +66,15 @@ def test_ranks_are_numbered_as_in_their_world() -> None:
 
 def test_two_worlds_are_told_apart() -> None:
     """Rank 0 of one world is not rank 0 of another, and their communicators of the same name are two."""
-    here = crowd(0, 1)
+    here = program(0, 1)
     one, two = Program(here, 0).joins("a", 0).waits("a"), Program(here, 1).joins("b", 0).waits("b")
     assert one.rank != two.rank
-    assert len(here.comms) == 2
+    assert len(here.comms.members) == 2
 
 
 def test_a_process_in_two_worlds_has_one_number() -> None:
     """MPI and torch.distributed number the same processes, perhaps differently; waits of both meet in one graph."""
-    here = crowd(0, 1)
+    here = program(0, 1)
     one, two = Program(here, 0).joins("mpi", 0), Program(here, 1).joins("mpi", 1)
     one.joins("torch", 1).waits("torch")  # reversed
     two.joins("torch", 0).waits("mpi")
@@ -83,21 +84,20 @@ def test_a_process_in_two_worlds_has_one_number() -> None:
 
 def test_who_has_not_come_may_come_while_somebody_can_start_it() -> None:
     """A rank that nobody has seen counts as running while a process is left that is no rank; without one, as dead."""
-    here = crowd(0, 5)
+    here = program(0, 5)
     Program(here, 0).joins("torch", 0).waits("torch", "init", Need.COME)
     assert here.knot() == []
-    here.commands[0].alive = [100]
+    here.processes.commands[0].alive = (100,)
     assert [(wait.rank, wait.lacks) for wait in here.knot()] == [(0, (1,))]
-    with here.with_absent():
-        assert here[1].state.status is Status.DEAD
+    assert here.everybody()[1].state.status is Status.DEAD
     assert [rank for rank, _ in here] == [0]
 
 
 def test_a_restarted_rank_takes_the_place_of_the_dead_one() -> None:
     """Who waits to meet a rank that has died may be met by its successor, but not in an old communicator."""
-    here = crowd(0, 5)
+    here = program(0, 5)
     first = Program(here, 1).joins("torch", 1)
-    here.gone(first.process, 1, 0.0, False)
+    here.end(here.processes.records[first.process], 1, 0.0)
     Program(here, 0).joins("torch", 0).waits("torch", "init", Need.COME)
     assert here.knot() == []
     second = Program(here, 2).joins("torch", 1).waits("torch", "init", Need.COME)
@@ -107,24 +107,24 @@ def test_a_restarted_rank_takes_the_place_of_the_dead_one() -> None:
 
 def test_an_established_communicator_waits_for_its_dead() -> None:
     """Nobody can take a dead member's place there; a proof leaves time for sockets to close, and for who watches them."""
-    here = crowd(0, 5)
+    here = program(0, 5)
     one, two = Program(here, 0).joins("torch", 0).waits("torch"), Program(here, 1).joins("torch", 1)
-    here.gone(two.process, -9, 100.0, False)
+    here.end(here.processes.records[two.process], -9, 100.0)
     knot = here.knot()
     assert [(wait.rank, wait.lacks) for wait in knot] == [(one.rank, (1,))]
     assert here.may_wake(knot, 100.0 + SPAWNER_S / 2)
     assert not here.may_wake(knot, 100.0 + SPAWNER_S + 1)
-    here.commands[0].alive = [100]
+    here.processes.commands[0].alive = (100,)
     assert not here.may_wake(knot, 100.0 + SETTLE_S + 0.1)
 
 
 def test_an_opaque_rank_is_never_stuck() -> None:
     """A rank that may communicate unseen may move, and so may all that wait for it."""
-    here = crowd(0, 1)
+    here = program(0, 1)
     one, two = Program(here, 0).joins("torch", 0).waits("torch"), Program(here, 1).joins("torch", 1).waits("torch", name="b")
     assert len(here.knot()) == 2
     two.recorder.opaque("MPI_Barrier is called through ctypes")
     two.tell()
     assert here.knot() == []
-    assert here.unseen() == ["rank 1: MPI_Barrier is called through ctypes"]
+    assert here[1].state.opaque == ["MPI_Barrier is called through ctypes"]
     assert one.rank == 0

@@ -5,24 +5,24 @@ from __future__ import annotations
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import Wait
 from lockstep.harness.watchdog.proof import ASK_FIRST, Proof
-from lockstep.harness.watchdog.ranks.rank_table import Members
+from lockstep.harness.watchdog.ranks.engine_ranks import EngineRanks
 
 WORLD, PAIR = "mpi:world#1@0", "mpi:pair#1@0"
 
 
-def members(size: int) -> Members:
+def engine_ranks(size: int) -> EngineRanks:
     """Ranks that run; all are of the world, the first two of a pair besides."""
-    found = Members(size)
-    found.comms = {WORLD: tuple(range(size)), PAIR: (0, 1)}
+    found = EngineRanks(size)
+    found.comms.members = {WORLD: tuple(range(size)), PAIR: (0, 1)}
     for rank in range(size):
-        found.join(rank, "host", 1, 1)
+        found.joined(rank, "host", 1)
         state = found[rank].state
         state.waiters = {0: None}
         state.entered = dict.fromkeys((WORLD, PAIR), 1) if rank < 2 else {WORLD: 1}
     return found
 
 
-def block(found: Members, rank: int, comm: str) -> None:
+def block(found: EngineRanks, rank: int, comm: str) -> None:
     """A rank enters a collective."""
     state = found[rank].state
     state.number += 1
@@ -30,7 +30,7 @@ def block(found: Members, rank: int, comm: str) -> None:
     state.waiters[0] = Wait(comm, state.entered[comm], "barrier", Need.ALL, -1, 0, 0, "", "")
 
 
-def answer(found: Members, ranks: list[int], epoch: int) -> None:
+def answer(found: EngineRanks, ranks: list[int], epoch: int) -> None:
     """Ranks confirm that they stand."""
     for rank in ranks:
         found[rank].confirmed = epoch
@@ -38,7 +38,7 @@ def answer(found: Members, ranks: list[int], epoch: int) -> None:
 
 def test_a_proved_knot_stands_when_a_larger_one_is_refuted() -> None:
     """Of ranks that only seem to join a proved knot one moves: that takes nothing back, and the knot is given."""
-    found = members(4)
+    found = engine_ranks(4)
     proof = Proof(found)
     block(found, 0, PAIR)
     block(found, 1, WORLD)
@@ -56,7 +56,7 @@ def test_a_proved_knot_stands_when_a_larger_one_is_refuted() -> None:
 
 def test_a_proved_knot_that_moves_is_withdrawn() -> None:
     """Whoever was proved to be stuck and moves shows that events do not tell all."""
-    found = members(2)
+    found = engine_ranks(2)
     proof = Proof(found)
     block(found, 0, PAIR)
     block(found, 1, WORLD)
@@ -69,7 +69,7 @@ def test_a_proved_knot_that_moves_is_withdrawn() -> None:
 
 def test_of_thousands_some_are_asked_first_and_all_in_the_end() -> None:
     """A large candidate is proved only when every rank of it has answered; it is refuted when one of the first has moved."""
-    found = members(1000)
+    found = engine_ranks(1000)
     proof = Proof(found)
     block(found, 0, PAIR)
     for rank in range(1, 1000):

@@ -16,8 +16,7 @@ from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.vocabulary import Cause, Outcome
-from lockstep.harness.watchdog.program_session import ProgramWatchdog
-from lockstep.harness.watchdog.session import Vigil
+from lockstep.harness.watchdog.session import CaseSession
 from tests.attach.launch import watchdog as program_watchdog
 from tests.watchdog.launch import watchdog as engine_watchdog
 
@@ -58,14 +57,14 @@ class OneTooMany(Lying):
         return self._real.command(RankMap.on_this_host(rank_map.ranks + 1), argv, folder, environment)
 
 
-def engine(launcher: Launcher, folder: Path) -> Vigil:
+def engine(launcher: Launcher, folder: Path) -> CaseSession:
     """Ranks that would go on for ever."""
     dog = engine_watchdog("stay", RANKS, folder)
     dog.launcher = launcher
     return dog
 
 
-def program(launcher: Launcher, folder: Path) -> ProgramWatchdog:
+def program(launcher: Launcher, folder: Path) -> CaseSession:
     """A command that would go on for ever."""
     dog = program_watchdog([sys.executable, "-c", "import time; time.sleep(600)"], RANKS, folder)
     dog.launcher = launcher
@@ -81,7 +80,7 @@ def program(launcher: Launcher, folder: Path) -> ProgramWatchdog:
 def test_surplus(
     lies: Callable[[Launcher], Launcher],
     text: str,
-    kind: Callable[[Launcher, Path], Vigil],
+    kind: Callable[[Launcher, Path], CaseSession],
     real: Callable[[], Launcher],
     tmp_path: Path,
 ) -> None:

@@ -1,20 +1,20 @@
 """Ranks that are about to abort. A launcher answers MPI_Abort by killing all supervisors, so that nobody could be called any
-more: a rank is let go on only when everybody has shown that he is there.
+more: a rank is let go on only when everybody has shown that it is there.
 """
 
 from __future__ import annotations
 
 from lockstep.harness.channel.messages import Acknowledge, Call
 from lockstep.harness.channel.watchdog_end import Head
-from lockstep.harness.watchdog.presence.liveness_round import RollCall
-from lockstep.harness.watchdog.presence.registry import Roster
+from lockstep.harness.watchdog.presence.liveness_round import LivenessRound
+from lockstep.harness.watchdog.presence.registry import Registry
 
 
-class Aborts:
+class AbortGate:
     """The aborts of a case."""
 
-    def __init__(self, roster: Roster, roll_call: RollCall) -> None:
-        self._roster, self._roll_call = roster, roll_call
+    def __init__(self, registry: Registry, liveness_round: LivenessRound) -> None:
+        self._registry, self._liveness_round = registry, liveness_round
         self._waiting: dict[tuple[int, int], int] = {}  # supervisor, process -> the event to acknowledge
         self._call = 0  # asked when a rank was about to abort; 0: none was
 
@@ -27,7 +27,7 @@ class Aborts:
         if not self._waiting:
             return
         if not self._call:
-            self._call = self._roll_call.next()
+            self._call = self._liveness_round.next()
             head.send_all(Call(self._call))
         if self.known:
             for (number, process), event in self._waiting.items():
@@ -37,4 +37,4 @@ class Aborts:
     @property
     def known(self) -> bool:
         """Whether a rank aborts, and all supervisors were there when it was about to."""
-        return self._call > 0 and self._roster.present(self._call)
+        return self._call > 0 and self._registry.present(self._call)

@@ -9,49 +9,49 @@ from lockstep.harness.scenario.case import Limits
 from lockstep.harness.vocabulary import Cause
 from lockstep.harness.watchdog.presence.node_report import stranger
 from lockstep.harness.watchdog.presence.placement_check import misplaced
-from lockstep.harness.watchdog.presence.registry import Roster
+from lockstep.harness.watchdog.presence.registry import Registry
 
 LOOK_S = 0.1  # between two looks at thousands of supervisors
 CLOSED_S = 1.0  # what a launcher is given to say why a supervisor has gone
 
 
-class Losses:
+class FailureDetector:
     """Looks after the supervisors of one case. `own`: the identity of the watchdog."""
 
-    def __init__(self, roster: Roster, rank_map: RankMap, limits: Limits, own: Identity) -> None:
-        self._roster, self._rank_map, self._limits, self._own = roster, rank_map, limits, own
+    def __init__(self, registry: Registry, rank_map: RankMap, limits: Limits, own: Identity) -> None:
+        self._registry, self._rank_map, self._limits, self._own = registry, rank_map, limits, own
         self._compared = False
         self._looked_s = 0.0
         self._closed_s: float | None = None  # when a supervisor was first seen to have gone
 
     def look(self, job: Job, started_s: float, now_s: float) -> tuple[Cause, str] | None:
         """Why the case cannot be judged, and in which words; None: it can so far. Times on the watchdog's clock."""
-        roster, limits = self._roster, self._limits
+        registry, limits = self._registry, self._limits
         code = job.exit_code()
         if code is not None:
-            cause = Cause.NODE_LOST if roster.complete() else Cause.LAUNCH
+            cause = Cause.NODE_LOST if registry.complete() else Cause.LAUNCH
             return cause, f"the launcher ended ({code}) before a verdict:\n{self._never_came()}{job.tail()}"
-        if not roster.complete() and now_s - started_s > limits.launch_s:
+        if not registry.complete() and now_s - started_s > limits.launch_s:
             return Cause.LAUNCH, f"within {limits.launch_s:.0f} s:\n{self._never_came()}{job.tail()}"
-        if roster.complete() and not self._compared:
+        if registry.complete() and not self._compared:
             self._compared = True
-            other = None if self._rank_map.local else stranger(roster, self._own)
-            if wrong := other or misplaced(self._rank_map, roster.places()):
+            other = None if self._rank_map.local else stranger(registry, self._own)
+            if wrong := other or misplaced(self._rank_map, registry.places()):
                 return Cause.LAUNCH, wrong
         if now_s - self._looked_s < LOOK_S:
             return None
         self._looked_s = now_s
-        if silent := roster.silent(limits.silence_s):
-            return Cause.NODE_LOST, f"nothing was heard for {limits.silence_s:.0f} s from {roster.where(silent)}"
-        if closed := roster.closed():
+        if silent := registry.silent(limits.silence_s):
+            return Cause.NODE_LOST, f"nothing was heard for {limits.silence_s:.0f} s from {registry.where(silent)}"
+        if closed := registry.closed():
             self._closed_s = self._closed_s or now_s
             if now_s - self._closed_s > CLOSED_S:
-                return Cause.NODE_LOST, f"supervisors ended before a verdict: {roster.where(closed)}\n{job.tail()}"
+                return Cause.NODE_LOST, f"supervisors ended before a verdict: {registry.where(closed)}\n{job.tail()}"
         return None
 
     def _never_came(self) -> str:
         """A line for each host of which supervisors never came."""
-        missing = self._roster.missing()
+        missing = self._registry.missing()
         by_host: dict[str, list[int]] = {}
         for rank in missing:
             by_host.setdefault(self._rank_map.nodes[self._rank_map.node_of(rank)].host, []).append(rank)

@@ -1,4 +1,4 @@
-"""The roll call: no verdict before every supervisor has shown that it was there after what is judged had happened.
+"""The liveness round: no verdict before every supervisor has shown that it was there after what is judged had happened.
 
 A supervisor that dies takes its rank along, and the rank's peers raise over it, or wait for it for ever. What they report
 then is no work of theirs. A supervisor that answers a question asked after that report was alive when it was made, and its
@@ -19,13 +19,13 @@ from dataclasses import dataclass
 class Step(enum.Enum):
     """What is to be done about a verdict that is certain, or due."""
 
-    ASK = "set down what is judged now, and call everybody with the present number"
-    WAIT = "somebody has not answered"
-    GIVE = "the verdict that was set down"
+    BEGIN = "begin"  # set down what is judged now, and call everybody with the present number
+    WAIT = "wait"  # somebody has not answered
+    COMMIT = "commit"  # give the verdict that was set down
 
 
 @dataclass(slots=True)
-class RollCall:
+class LivenessRound:
     """`number`: the last call, which grows with every one. The state machine only: no sockets, no clock."""
 
     number: int = 0
@@ -50,7 +50,7 @@ class RollCall:
         if self._round == 1 and state != self._state:
             return self._ask(2, kind, state)
         self._round = 0
-        return Step.GIVE
+        return Step.COMMIT
 
     def dismiss(self) -> None:
         """What was judged does not hold any more."""
@@ -64,4 +64,4 @@ class RollCall:
     def _ask(self, number: int, kind: Hashable, state: Hashable) -> Step:
         self._round, self._kind, self._state = number, kind, state
         self.next()
-        return Step.ASK
+        return Step.BEGIN

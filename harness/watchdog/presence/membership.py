@@ -13,17 +13,17 @@ from lockstep.harness.judge.verdict import Finding, NodeReport
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
 from lockstep.harness.watchdog.presence.node_report import gaps, nodes, uneven
-from lockstep.harness.watchdog.presence.registry import Roster
+from lockstep.harness.watchdog.presence.registry import Registry
 from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 
 FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; more where a link was cut for longer
 
 
-class Attendance:
-    """Keeps the roster and the clocks. `own`: the identity of the watchdog."""
+class Membership:
+    """Keeps the registry and the clocks. `own`: the identity of the watchdog."""
 
     def __init__(self, rank_map: RankMap, own: Identity) -> None:
-        self.roster = Roster(rank_map.ranks)
+        self.registry = Registry(rank_map.ranks)
         self.clocks = HostClocks(own["clock"])
         self._local = rank_map.local
         self._beat_s = beat_s(rank_map.ranks, SILENCE_S)
@@ -33,11 +33,11 @@ class Attendance:
         """A message of a supervisor: that it was heard, and what it tells of itself."""
         now_s = head.listening.listened_s
         if isinstance(message, Hello):
-            self.roster.join(number, message, now_s)
+            self.registry.join(number, message, now_s)
             self.clocks.join(number, message)
             self._ask_time(head, number)
             return
-        entry = self.roster.heard(number, now_s)
+        entry = self.registry.heard(number, now_s)
         self._gap_s = max(self._gap_s, entry.longest_s)
         if isinstance(message, Here):
             entry.answered = message.number
@@ -48,10 +48,10 @@ class Attendance:
 
     def look(self, head: Head) -> None:
         """Note whose connections have closed, and ask for the time again."""
-        self.roster.listened_s = head.listening.listened_s
+        self.registry.listened_s = head.listening.listened_s
         if head.listening.drained:  # else there may be more to read of who has closed
             for number in head.closed():
-                self.roster[number].closed = True
+                self.registry[number].closed = True
         for number in self.clocks.due(time.monotonic()):
             self._ask_time(head, number)
 
@@ -62,8 +62,8 @@ class Attendance:
 
     def nodes(self) -> tuple[tuple[NodeReport, ...], list[Finding]]:
         """What is known of the hosts, and what is to be said about them."""
-        found = nodes(self.roster, self.clocks)
-        return found, [] if self._local else [*uneven(found), *gaps(self.roster, self._beat_s)]
+        found = nodes(self.registry, self.clocks)
+        return found, [] if self._local else [*uneven(found), *gaps(self.registry, self._beat_s)]
 
     def _ask_time(self, head: Head, number: int) -> None:
         head.send(number, ReadClock(time.monotonic_ns()))

@@ -10,17 +10,17 @@ from lockstep.harness.channel.identity import LIBRARIES, Identity
 from lockstep.harness.judge.verdict import Finding, NodeReport
 from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
-from lockstep.harness.watchdog.presence.registry import Roster
+from lockstep.harness.watchdog.presence.registry import Registry
 
 GAP_S = 5.0  # a supervisor says something every second
 WALL_S = 1.0  # a wall clock that is further off is told: what people read in logs of several hosts does not fit together
 
 
-def nodes(roster: Roster, clocks: HostClocks) -> tuple[NodeReport, ...]:
+def nodes(registry: Registry, clocks: HostClocks) -> tuple[NodeReport, ...]:
     """One for each host, in the order of its first rank."""
     found: list[NodeReport] = []
-    for numbers in roster.machines().values():
-        hello = roster[numbers[0]].hello
+    for numbers in registry.machines().values():
+        hello = registry[numbers[0]].hello
         ahead = clocks.wall_ahead(numbers[0])
         ahead_s, within_s = (None, None) if ahead is None else (round(ahead[0], 6), round(ahead[1], 6))
         found.append(NodeReport(hello.host, hello.address, tuple(numbers), **hello.versions, wall_clock_ahead_s=ahead_s,
@@ -49,25 +49,25 @@ def uneven(found: Sequence[NodeReport]) -> list[Finding]:
     return [Finding(FindingKind.UNEVEN_HOSTS, "; ".join(texts), facts)] if texts else []
 
 
-def gaps(roster: Roster, beat_s: float = 1.0) -> list[Finding]:
+def gaps(registry: Registry, beat_s: float = 1.0) -> list[Finding]:
     """A finding where a host was not heard for a while and came back: what ranks did about it counts as their own doing."""
     found: list[Finding] = []
-    for numbers in roster.machines().values():
-        longest_s = max(roster[number].longest_s for number in numbers)
+    for numbers in registry.machines().values():
+        longest_s = max(registry[number].longest_s for number in numbers)
         if longest_s > max(GAP_S, 3 * beat_s):
-            host = roster[numbers[0]].host
+            host = registry[numbers[0]].host
             text = f"{host} was not heard for {longest_s:.1f} s: what its ranks and their peers did then may come of that"
             found.append(Finding(FindingKind.SILENT_HOST, text, {"host": host, "seconds": round(longest_s, 3)}))
     return found
 
 
-def stranger(roster: Roster, own: Identity) -> str | None:
+def stranger(registry: Registry, own: Identity) -> str | None:
     """Which host runs another Lockstep, and what to do; None: none does. `own`: the identity of the watchdog."""
-    for numbers in roster.machines().values():
+    for numbers in registry.machines().values():
         for number in numbers:
-            hello = roster[number].hello
+            hello = registry[number].hello
             if hello.code != own["code"]:
                 there, here = f"{hello.root} ({hello.code})", f"{own['root']} ({own['code']})"
-                text = f"{roster.where([number])} runs another version of lockstep: {there} is not what {here} is here"
+                text = f"{registry.where([number])} runs another version of lockstep: {there} is not what {here} is here"
                 return f"{text}; install the same version on all hosts"
     return None

@@ -1,4 +1,4 @@
-"""The roster: every supervisor that has said hello, where it runs, when it was last heard, and what it has answered.
+"""The registry: every supervisor that has said hello, where it runs, when it was last heard, and what it has answered.
 No sockets, no clock.
 """
 
@@ -14,7 +14,7 @@ from lockstep.harness.judge import words
 
 
 @dataclass(slots=True)
-class Entry:
+class SupervisorEntry:
     """One supervisor."""
 
     hello: Hello  # what it said of itself
@@ -45,31 +45,31 @@ class Entry:
         return self.hello.supervisor
 
 
-class Roster:
+class Registry:
     """The supervisors of a case, by the number that the launcher gave them."""
 
     def __init__(self, world: int) -> None:
         self.world = world
         self.listened_s = 0.0  # the time in which the watchdog has listened
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, SupervisorEntry] = {}
         self._numbers: list[int] = []  # in order
 
-    def __getitem__(self, number: int) -> Entry:
+    def __getitem__(self, number: int) -> SupervisorEntry:
         return self._entries[number]
 
     def __contains__(self, number: int) -> bool:
         return number in self._entries
 
-    def __iter__(self) -> Iterator[tuple[int, Entry]]:
+    def __iter__(self) -> Iterator[tuple[int, SupervisorEntry]]:
         return ((number, self._entries[number]) for number in self._numbers)
 
     def join(self, number: int, hello: Hello, now_s: float) -> None:
         """A supervisor said hello."""
         if number not in self._entries:
             insort(self._numbers, number)
-        self._entries[number] = Entry(hello, now_s)
+        self._entries[number] = SupervisorEntry(hello, now_s)
 
-    def heard(self, number: int, now_s: float) -> Entry:
+    def heard(self, number: int, now_s: float) -> SupervisorEntry:
         """A message of a supervisor came."""
         entry = self._entries[number]
         entry.longest_s = max(entry.longest_s, now_s - entry.heard_s)

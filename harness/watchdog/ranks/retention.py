@@ -12,28 +12,28 @@ LEAST_BYTES = 1024 * RECORD.size
 
 
 @dataclass(frozen=True, slots=True)
-class Keeps:
+class Retention:
     """The first events, which tell how a rank parted from its peers, and the last, which tell what it does now."""
 
     head: int  # bytes
     tail: int
 
     @staticmethod
-    def of(ranks: int, case_bytes: int = CASE_BYTES) -> Keeps:
+    def of(ranks: int, case_bytes: int = CASE_BYTES) -> Retention:
         """What each of so many ranks may keep, that all together stay within `case_bytes`, down to a least for each."""
         each = max(LEAST_BYTES, min(RANK_BYTES, case_bytes // max(1, ranks)))
         quarter = each // 4 // RECORD.size * RECORD.size
-        return Keeps(2 * quarter, quarter)
+        return Retention(2 * quarter, quarter)
 
     @property
     def most(self) -> int:
-        """Bytes that one rank has in memory at most, after `cut`."""
+        """Bytes that one rank has in memory at most, after `trim`."""
         return self.head + 2 * self.tail
 
-    def cut(self, records: bytearray) -> None:
+    def trim(self, records: bytearray) -> None:
         """Drop the middle when there is too much. The numbers of the events around it tell how many are missing."""
         if len(records) > self.most:
             del records[self.head : len(records) - self.tail]
 
 
-EACH = Keeps.of(1)
+EACH = Retention.of(1)

@@ -1,0 +1,161 @@
+"""The intake: what supervisors tell of a case goes to the tables of its ranks, what is to be kept to its files."""
+
+from __future__ import annotations
+
+import time
+
+from lockstep.harness.channel.message_base import never
+from lockstep.harness.channel.messages import (
+    Bye,
+    Came,
+    ClockRead,
+    Confirmed,
+    Delta,
+    Dump,
+    Ended,
+    FlightRecord,
+    FromSupervisor,
+    Gone,
+    Hello,
+    Here,
+    LeftOnHost,
+    LockHeld,
+    Log,
+    Output,
+    Processes,
+    Scanned,
+    SharedMemory,
+    Stacks,
+    StacksDone,
+    Stands,
+    StateFile,
+    SupervisorBeat,
+)
+from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.evidence import Evidence
+from lockstep.harness.watchdog.listener import Listener
+from lockstep.harness.watchdog.presence.abort_gate import AbortGate
+from lockstep.harness.watchdog.presence.registry import Registry
+from lockstep.harness.watchdog.ranks.process_table import ENGINE
+from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.teardown.host_leaks import HostLeaks
+
+JUDGED = (Hello, Delta, Ended, Came, Gone, Processes)  # messages that may change what is judged
+MOVES = (Delta, Ended, Gone, Processes)  # those after which another knot may be there
+OF_A_PROCESS = (Delta, Gone, Stands, LockHeld, FlightRecord)  # about one that has come
+OF_A_PROGRAM = (Came, Processes, Scanned, StacksDone)  # that the supervisor of an engine never sends
+
+
+class Intake:
+    """`changes`: messages that may have changed what is judged. `dirty`: whether nobody has looked for a knot since."""
+
+    def __init__(
+        self,
+        ranks: RankTable,
+        registry: Registry,
+        abort_gate: AbortGate,
+        evidence: Evidence,
+        host_leaks: HostLeaks,
+        listener: Listener,
+    ) -> None:
+        self.changes = 0
+        self.dirty = False
+        self._ranks = ranks
+        self._processes = ranks.processes
+        self._registry = registry
+        self._abort_gate = abort_gate
+        self._evidence = evidence
+        self._host_leaks = host_leaks
+        self._listener = listener
+
+    def take(self, end: Head, number: int, message: FromSupervisor) -> None:
+        """What a supervisor tells. What it may not say is refused."""
+        self.changes += isinstance(message, JUDGED)
+        self.dirty |= isinstance(message, MOVES)
+        if not self._may_say(number, message):
+            end.refuse(number, message)
+            return
+        match message:
+            case SupervisorBeat() | Here() | ClockRead() | Bye():
+                pass  # of itself only, which membership has taken
+            case LeftOnHost():
+                self._host_leaks.told(self._registry[number], message.leaks)
+            case StateFile():
+                self._evidence.files.state(self._registry[number].host, message.path, message.data)
+            case Log():
+                self._evidence.files.supervisor_log(number, message.text)
+            case Output():
+                self._evidence.files.output(number, message.stream, message.data)
+                if self._ranks.open:
+                    self._listener.output(message.stream, message.data)
+            case Dump() | FlightRecord() | Stacks() | StacksDone():
+                self._take_evidence(number, message)
+            case _:
+                self._take_news(number, message)
+
+    def _may_say(self, number: int, message: FromSupervisor) -> bool:
+        records = self._processes.records
+        if isinstance(message, OF_A_PROCESS):
+            return (number, message.proc) in records  # such a process has come
+        if isinstance(message, Confirmed):
+            return (number, ENGINE) in records
+        return self._ranks.open or not isinstance(message, OF_A_PROGRAM)
+
+    def _take_news(
+        self,
+        number: int,
+        message: Hello | Came | Delta | Gone | Ended | Processes | Scanned | Confirmed | Stands | LockHeld | SharedMemory,
+    ) -> None:
+        """What processes do, and how they stand."""
+        now = time.monotonic()
+        if isinstance(message, Hello):
+            self._ranks.joined(number, message.host, message.pid)
+        command = self._processes.commands[number]
+        match message:
+            case Hello():
+                pass
+            case Came():
+                if isinstance(self._ranks, ProgramRanks):
+                    self._ranks.came((number, message.proc), message.pid)
+            case Delta():
+                record = self._ranks.take((number, message.proc), message, now)
+                self._evidence.grew(record, message)
+                if record.state.status is Status.ABORTED:
+                    self._abort_gate.note(*record.process, record.state.number)
+            case Gone():
+                record = self._processes.records[number, message.proc]
+                record.oom_killed = message.oom
+                self._ranks.end(record, message.code, now, message.seen_ns)
+            case Ended():
+                self._processes.ended(number, message, now)
+            case Processes():
+                command.alive, command.unseen = message.alive, message.unseen
+            case Scanned():
+                command.scanned = message.epoch
+            case Confirmed():
+                self._processes.records[number, ENGINE].confirm(message)
+            case Stands() | LockHeld():
+                self._processes.records[number, message.proc].confirm(message)
+            case SharedMemory():
+                command.shm_files |= set(message.paths)
+            case _:
+                never(message)
+
+    def _take_evidence(self, number: int, message: Dump | FlightRecord | Stacks | StacksDone) -> None:
+        """What was asked for after the verdict."""
+        records = self._processes.records
+        match message:
+            case Dump():
+                self._evidence.dumped(message)
+            case FlightRecord():
+                self._evidence.flight(records[number, message.proc], message)
+            case Stacks():
+                self._evidence.stacks(records.get((number, message.proc)), message)
+                if not self._ranks.open:  # an engine is all that its supervisor has
+                    self._evidence.awaited.discard(number)
+            case StacksDone():
+                self._evidence.awaited.discard(number)
+            case _:
+                never(message)

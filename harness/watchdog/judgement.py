@@ -1,0 +1,151 @@
+"""On what a verdict rests, and what it then is: the limits of time, and the judge's rules, of engines and of programs."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.engine_rules import EngineRules
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.program_rules import ProgramRules
+from lockstep.harness.judge.snapshot import Limit
+from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.scenario.case import Limits
+from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
+from lockstep.harness.watchdog.presence.membership import Membership
+from lockstep.harness.watchdog.progress import Progress
+from lockstep.harness.watchdog.proof import Proof
+from lockstep.harness.watchdog.ranks.hidden_operations import hidden_entries
+from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.snapshot import snapshot
+
+LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
+LINGER_S = 3.0  # what ranks are given to end when the command that started them has ended
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictBasis:
+    """What a verdict rests on: a proved knot, a limit of time, or (neither) that everybody has ended."""
+
+    knot: Sequence[Stuck] = ()
+    limit: Limit | None = None
+
+
+class Judgement(ABC):
+    """Judges one case. Times are of the watchdog's monotonic clock."""
+
+    def __init__(self, limits: Limits, ranks: RankTable, proof: Proof, membership: Membership) -> None:
+        self.limits = limits
+        self.started_s = time.monotonic()
+        self.proof = proof
+        self._membership = membership
+        self._ranks = ranks
+        self._progress = Progress(0.0)
+
+    def late(self, now: float) -> bool:
+        """Whether the deadline is over."""
+        return now - self.started_s > self.limits.deadline_s
+
+    def to_ask(self, now: float) -> Sequence[int]:
+        """Ranks that are to confirm that they stand, beside those of a knot, and in the same epoch."""
+        return ()
+
+    def abandoned(self, now: float) -> bool:
+        """Whether ranks that still run are not waited for any more."""
+        return False
+
+    def unsure(self, since_asked_s: float) -> bool:
+        """Whether what kept a knot from being proved may have ended without an event."""
+        return False
+
+    @abstractmethod
+    def limit(self, now: float, behind: bool) -> VerdictBasis | None:
+        """The basis of a verdict by time: unproved, and only where no proof was found. `behind`: there is more to read."""
+
+    @abstractmethod
+    def verdict(self, basis: VerdictBasis, now: float) -> Verdict:
+        """The verdict on this basis. What is known stays as it is."""
+
+
+class EngineJudgement(Judgement):
+    """An engine reaches milestones: what turns in circles reaches none."""
+
+    def limit(self, now: float, behind: bool) -> VerdictBasis | None:
+        """By the window of a livelock, or the deadline."""
+        states = self._ranks.states()
+        self._progress.update(states, self._membership.registry.listened_s)
+        if self.proof.first_proved_s is not None:
+            return None
+        if self._progress.livelock(states, self.limits.livelock_s):
+            return VerdictBasis(limit=Limit.LIVELOCK)
+        late = not behind and self.late(now)  # what nobody has read yet may be a milestone
+        return VerdictBasis(limit=Limit.DEADLINE) if late else None
+
+    def verdict(self, basis: VerdictBasis, now: float) -> Verdict:
+        """By the rules for engines."""
+        advancing = self._progress.advancing(self._membership.registry.listened_s, self.limits.livelock_s)
+        known = (self._ranks, self.proof, basis.knot, basis.limit, advancing, self.started_s, now)
+        return decide(snapshot(EngineRules(), *known, self._membership.clocks.of))
+
+
+class ProgramJudgement(Judgement):
+    """A program has no milestones, starts and ends processes as it likes, and may do what is not seen."""
+
+    def __init__(self, limits: Limits, ranks: ProgramRanks, proof: Proof, membership: Membership) -> None:
+        super().__init__(limits, ranks, proof, membership)
+        self._program = ranks
+        self._mismatch = MismatchWatch(ranks, proof)
+        self._hopeless_changed = False
+
+    def to_ask(self, now: float) -> Sequence[int]:
+        """Those that may have come to different operations."""
+        known = self._program.hopeless
+        asked = self._mismatch.look(now)
+        self._hopeless_changed |= self._program.hopeless != known
+        return asked
+
+    def abandoned(self, now: float) -> bool:
+        """The commands have ended, and have left ranks behind of which nothing is to be proved."""
+        commands = self._ranks.processes.commands.values()
+        complete = self._ranks.processes.complete()
+        if not complete or any(c.exit_code is None or now - c.ended_s < LINGER_S for c in commands):
+            return False
+        return not self.proof.pending()
+
+    def unsure(self, since_asked_s: float) -> bool:
+        """A Python thread in no wait that is known may be in one by now; or waits that never end have been found."""
+        changed, self._hopeless_changed = self._hopeless_changed, False
+        return changed or (bool(self.proof.doubts) and since_asked_s > LOOK_AGAIN_S)
+
+    def limit(self, now: float, behind: bool) -> VerdictBasis | None:
+        """By the deadline, or when all have come, to different operations: without milestones nothing else is known."""
+        self._progress.update_by_events(self._ranks.states(), self._membership.registry.listened_s)
+        if not behind and self._mismatch.found(now) is not None:
+            return VerdictBasis(limit=Limit.MISMATCH)
+        late = not behind and self.late(now)
+        return VerdictBasis(limit=Limit.DEADLINE) if late and self.proof.first_proved_s is None else None
+
+    def verdict(self, basis: VerdictBasis, now: float) -> Verdict:
+        """By the rules for programs."""
+        window_s = min(self.limits.livelock_s, self.limits.deadline_s / 4)
+        advancing = self._progress.advancing(self._membership.registry.listened_s, window_s)
+        known = (self._ranks, self.proof, basis.knot, basis.limit, advancing, self.started_s, now)
+        clocks, processes = self._membership.clocks, self._ranks.processes
+        seen = snapshot(ProgramRules(), *known, clocks.of, self._program.claims.rank_of)
+        for rank, record in self._ranks:
+            seen.histories[rank].entries += hidden_entries(record)
+        commands = [command.exit_code for _, command in sorted(processes.commands.items())]
+        unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
+        return decide(replace(seen, roots=commands, unseen=unseen, failures=processes.failures(clocks.of)))
+
+    def _unseen(self) -> list[str]:
+        """What of the program could not be seen, in sentences."""
+        found = [f"rank {rank}: {reason}" for rank, record in self._ranks for reason in record.state.opaque]
+        return found + [text for command in self._ranks.processes.commands.values() for text in command.unseen]
+
+    def _doubts(self) -> list[str]:
+        return [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found]

@@ -1,0 +1,71 @@
+"""Which process of a program is which rank: the numbers that worlds give, and who claims them. No sockets, no clock.
+
+A process is a rank when it has joined a world of ranks (an MPI world, a world of torch.distributed). Its number is the one
+that it has there, if no other process has it: a program may hold several worlds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lockstep.harness.trace.state import Join
+from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
+
+NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
+
+
+@dataclass(slots=True)
+class Claims:
+    """`ranks`: the table of those who have one, by our numbers, which is kept up to date."""
+
+    ranks: dict[int, ProcessRecord]
+    restarts: int = 0  # ranks whose process has ended and whose place another has taken
+    _numbers: dict[tuple[str, int], int] = field(default_factory=dict)  # scope, rank in it -> our number of it
+    _holders: dict[tuple[str, int], tuple[ProcessRecord, bool]] = field(default_factory=dict)  # ... -> who; whether firmly
+
+    def rank_of(self, scope: str, rank: int) -> int:
+        """Our number of a rank of a world. One whose process is not known gets a number that nobody has."""
+        key = (scope, rank)
+        if key not in self._numbers:
+            taken = set(self._numbers.values())
+            self._numbers[key] = rank if rank not in taken else _fresh(NOBODY_YET, taken)
+        return self._numbers[key]
+
+    def claim(self, record: ProcessRecord, join: Join) -> bool:
+        """A process says that it is a rank; whether numbers that events were read by have changed.
+
+        Who has come stands above who only may; who lives, above who has ended.
+        """
+        key = (join.scope, join.rank)
+        holder, firm = self._holders.get(key, (None, False))
+        if holder is record:
+            self._holders[key] = (record, firm or join.firm)
+        elif holder is None or not holder.alive or (join.firm and not firm):
+            if holder is not None and holder.rank is not None:
+                self.restarts += join.firm and firm
+                self.ranks.pop(holder.rank, None)
+                holder.rank = None
+            self._holders[key] = (record, join.firm)
+        elif join.firm:
+            record.state.opaque.append(f"another process is rank {join.rank} of {join.scope} already")
+            return False
+        else:
+            return False  # a helper that was started with a rank's environment
+        return self._number(record, key)
+
+    def _number(self, record: ProcessRecord, key: tuple[str, int]) -> bool:
+        number = self.rank_of(*key)
+        if record.rank is None:
+            if number >= NOBODY_YET:
+                taken = {n for n in self._numbers.values() if n < NOBODY_YET} | set(self.ranks)
+                number = _fresh(max(taken, default=-1) + 1, taken)
+            record.rank = number
+        changed = self._numbers[key] != record.rank  # it has a number from another world
+        self._numbers[key] = record.rank
+        record.state.rank = record.rank
+        self.ranks[record.rank] = record
+        return changed
+
+
+def _fresh(first: int, taken: set[int]) -> int:
+    return next(number for number in range(first, first + len(taken) + 1) if number not in taken)

@@ -1,0 +1,152 @@
+"""The ranks of a program that knows nothing of us: its processes come and go, and some of them are ranks.
+
+No sockets, no clock.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection, Mapping, Sequence
+
+from lockstep.harness.channel.messages import Delta
+from lockstep.harness.judge.graph import Hopeless, Stuck, stuck
+from lockstep.harness.trace.event import RECORD
+from lockstep.harness.trace.ring import decode
+from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.watchdog.ranks.claims import Claims
+from lockstep.harness.watchdog.ranks.process_table import Command, Process, ProcessRecord
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
+
+SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
+ENDED = (-signal.SIGTERM, -signal.SIGKILL)  # by who started it, and would not wait for the interpreter's own end
+
+
+class ProgramRanks(RankTable):
+    """Processes claim ranks as they join worlds; while somebody is left who can start processes, more may come."""
+
+    open = True
+
+    def __init__(self, supervisors: int) -> None:
+        super().__init__(supervisors)
+        self.claims = Claims(self._ranks)
+        self.hopeless: Hopeless = {}  # waits that never end, since members came to something else
+        self._assumed_closed = False  # the last knot takes it for granted that nobody can come any more
+
+    def joined(self, number: int, host: str, pid: int) -> None:
+        """A command was started. It may or may not become a rank."""
+        self.processes.commands[number] = Command(host, pid)
+
+    def came(self, process: Process, pid: int) -> None:
+        """A process has handed over its ring."""
+        self.processes.add(process, pid, RankState(-1, rank_of=self.claims.rank_of))
+
+    def take(self, process: Process, delta: Delta, now_s: float) -> ProcessRecord:
+        """New events, by which it may have joined worlds."""
+        joins = len(self.processes.records[process].state.joins)
+        record = super().take(process, delta, now_s)
+        for join in record.state.joins[joins:]:
+            if self.claims.claim(record, join):
+                self._read_again()
+        return record
+
+    def end(self, record: ProcessRecord, code: int | None, now_s: float, seen_ns: int = 0) -> None:
+        """A process has ended. One that said it returned, with a status that says otherwise, has died."""
+        state = record.state
+        record.end(state.exit_status if code is None else code, now_s, seen_ns)
+        if state.failed and state.status is Status.DEAD:
+            state.status = Status.RAISED
+        elif state.status is Status.RETURNED and code and not (state.leaving_ns and code in ENDED):
+            state.status = Status.DEAD
+
+    def _read_again(self) -> None:
+        """Numbers have changed: fold all events once more."""
+        self.comms.members.clear()
+        for record in self.processes.records.values():
+            old = record.state
+            fresh = RankState(-1 if record.rank is None else record.rank, rank_of=self.claims.rank_of)
+            fresh.apply(decode(bytes(record.records)), record.text)
+            if old.lost or old.number * RECORD.size > len(record.records):
+                fresh.lost, fresh.blind = old.lost, True
+                fresh.opaque.append("events that told its communicators were lost")
+            fresh.opaque += [reason for reason in old.opaque if reason not in fresh.opaque]
+            fresh.gone = old.gone
+            if old.gone:
+                fresh.status = old.status
+                fresh.waiters.clear()
+            record.state = fresh
+            self.comms.announce(fresh)
+
+    # --- who is left, and who may come ----------------------------------------------------------------------------
+
+    def others(self) -> set[tuple[int, int]]:
+        """Living processes (supervisor, pid) that are no ranks: they may start more."""
+        return self.processes.living() - {(record.process[0], record.pid) for record in self._ranks.values()}
+
+    def settled(self) -> bool:
+        """The commands and all ranks have ended."""
+        return self.processes.over() and not any(record.alive for record in self._ranks.values())
+
+    def knot(self) -> list[Stuck]:
+        """As of all ranks. When nobody is left who could start another process, one that has not come never will."""
+        states = self.states()
+        self._assumed_closed = False
+        if self.processes.complete() and not self.others():
+            absent = {rank: record.state for rank, record in self._absent().items()}
+            found = stuck(states | absent, self.comms.members, hopeless=self.hopeless)
+            living = {rank for rank, one in self._ranks.items() if one.alive and one.state.status is Status.RUNNING}
+            if living and living <= {wait.rank for wait in found}:
+                self._assumed_closed = True
+                return found
+        return stuck(states, self.comms.members, closed=False, hopeless=self.hopeless)
+
+    def questions(self, ranks: Sequence[int]) -> Mapping[tuple[int, ...], Collection[int]]:
+        """Every supervisor looks again who lives; those of the ranks ask these besides."""
+        asked: dict[int, list[int]] = {number: [] for number in self.processes.commands} if ranks else {}
+        for rank in ranks:
+            number, serial = self._ranks[rank].process
+            asked[number].append(serial)
+        found: dict[tuple[int, ...], list[int]] = {}
+        for number, serials in asked.items():
+            found.setdefault(tuple(serials), []).append(number)
+        return found
+
+    def answered(self, epoch: int) -> bool:
+        """Where it matters whether others are left, every supervisor must have looked again."""
+        return not self._assumed_closed or all(c.scanned == epoch for c in self.processes.commands.values())
+
+    def holds(self) -> bool:
+        """Nobody has appeared meanwhile who could start another process."""
+        return not self._assumed_closed or not self.others()
+
+    def may_wake(self, knot: Sequence[Stuck], now_s: float) -> bool:
+        """Whether a wait of the knot may yet end because of a member that has ended.
+
+        Its sockets close when its process ends. MPI has none to close: who is past its last exit handler only finalizes it.
+        Who starts and watches processes may end those that wait for a dead one.
+        """
+        patience_s = SPAWNER_S if self.others() else self.settle_s
+        for wait in knot:
+            for peer in self.comms.members.get(wait.wait.comm, ()):
+                one = self._ranks.get(peer)
+                if one is None or one.state.status is Status.RUNNING:
+                    continue
+                if not one.alive:
+                    if now_s - one.ended_s < patience_s:
+                        return True
+                    continue
+                leaving = self.comms.kinds[wait.wait.comm][0] == "mpi" and one.leaving_s
+                if not leaving or now_s - one.leaving_s < self.settle_s:
+                    return True
+        return False
+
+    def everybody(self) -> Mapping[int, ProcessRecord]:
+        """Those that never came have a place where the knot rests on them: it must be told who lacks whom."""
+        return dict(sorted((self._ranks | (self._absent() if self._assumed_closed else {})).items()))
+
+    def _absent(self) -> dict[int, ProcessRecord]:
+        named = {member for members in self.comms.members.values() for member in members}
+        of = self.claims.rank_of
+        return {
+            rank: ProcessRecord(RankState(rank, status=Status.DEAD, gone=True, rank_of=of), rank=rank)
+            for rank in named - set(self._ranks)
+        }
