@@ -27,7 +27,7 @@ def find_engine(name: str) -> EngineBase[Any]:
     point = points[name]
     try:
         found = point.load()
-    except Exception as error:  # whatever a stranger's module does when it is imported
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does when it is imported
         where = f" ({origin(error)})" if origin(error) else ""
         text = f"cannot be imported: {type(error).__name__}: {error}{where}; mend it, or uninstall what brings it"
         raise EngineError(f"engine {name!r} ({point.value}) {text}") from error

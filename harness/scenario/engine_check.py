@@ -19,7 +19,7 @@ from lockstep.harness.scenario.frame import Frame
 
 T = TypeVar("T")
 NEEDED = {
-    "ranks": "def ranks(self, sections) -> int: how many ranks the sections of a scenario mean",
+    "ranks": "def ranks(self, sections) -> int: how many ranks a scenario's sections mean",
     "command": "def command(self, spec) -> list[str]: the command line of one rank's process",
 }
 OFFERED = tuple(name for name in vars(EngineBase) if not name.startswith("_"))
@@ -64,9 +64,10 @@ def _methods(engine: EngineBase[Any]) -> Iterator[str]:
         if name in NEEDED and getattr(type(engine), name) is getattr(EngineBase, name):
             yield f"`{name}` is missing; add it: {NEEDED[name]}"
         elif not callable(own):
-            yield f"`{name}` is {own!r}; make it a method: def {name}{base}"
+            yield f"`{name}` is {own!r}; make it a method: {_definition(name, base)}"
         elif not _takes(own, len(base.parameters) - 1):
-            yield f"`{name}` is called with {_listed(base)}, and takes {inspect.signature(own)}; write: def {name}{base}"
+            takes = inspect.signature(own)
+            yield f"`{name}` is called with {_listed(base)}, and takes {takes}; write: {_definition(name, base)}"
 
 
 def _takes(method: Callable[..., Any], count: int) -> bool:
@@ -82,6 +83,10 @@ def _takes(method: Callable[..., Any], count: int) -> bool:
 
 def _listed(base: inspect.Signature) -> str:
     return f"({', '.join(name for name in base.parameters if name != 'self')})"
+
+
+def _definition(name: str, base: inspect.Signature) -> str:
+    return f"def {name}{base}".replace("'", "")
 
 
 def _strays(kind: type) -> Iterator[str]:
