@@ -8,9 +8,10 @@ from lockstep.harness.judge import words
 from lockstep.harness.judge.blame import blame
 from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.graph import lacked
+from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.signature import signature
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
-from lockstep.harness.judge.verdict import RankEnd, Verdict, WaitLine
+from lockstep.harness.judge.verdict import Finding, RankEnd, Verdict, WaitLine
 from lockstep.harness.trace.state import STREAM_WAITER, Status
 from lockstep.harness.vocabulary import Cause, Outcome
 
@@ -18,23 +19,32 @@ LISTED = 200_000  # ranks that the waits of a verdict list in all
 
 
 def decide(case: CaseSnapshot) -> Verdict:
-    """The verdict of a case whose ranks have all ended, are knotted, or have run into a limit."""
+    """The verdict of a case whose ranks have all ended, are knotted, or have run into a limit.
+
+    Outcome and cause come first. Whom to blame, what to say and what else was found is tried one by one.
+    """
     outcome, cause = classify(case)
     ends = rank_ends(case)
     if outcome is Outcome.INVALID:
         text = words.unable_text({rank: history.unable for rank, history in case.histories.items()})
         return Verdict(outcome, cause, text, ranks=ends, start_to_verdict_s=case.start_to_verdict_s)
     knot = wait_lines(case)
-    blamed = blame(case, outcome, cause)
+    guarded = Guarded()
+    blamed = guarded("the blame", lambda: blame(case, outcome, cause), None)
+    named = f"{outcome.value} ({cause.value})" if cause is not Cause.NONE else outcome.value
+    text = guarded("the verdict's text", lambda: case.rules.verdict_text(case, outcome, cause, knot, blamed, ends), named)
+    nothing: tuple[Finding, ...] = ()
+    found = guarded("the findings", lambda: findings(case), nothing)
+    marked = case.rules.signature_ends(blamed, ends)
     return Verdict(
         outcome=outcome,
         cause=cause,
-        text=case.rules.verdict_text(case, outcome, cause, knot, blamed, ends),
+        text=text,
         proved=bool(case.knot) if outcome is Outcome.HANG else None,
         knot=short(knot),
         blame=blamed,
-        findings=findings(case),
-        signature=signature(outcome, cause, knot, blamed, case.rules.signature_ends(blamed, ends)),
+        findings=(*found, *guarded.findings),
+        signature=signature(outcome, cause, knot, blamed, marked),
         ranks=ends,
         last_block_to_verdict_s=case.last_block_to_verdict_s if case.knot else None,
         start_to_verdict_s=case.start_to_verdict_s,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lockstep.harness.trace.event import Need
-from lockstep.harness.vocabulary import Cause, Outcome
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.judge.test_verdicts import Script, Stopped, blame_of, judged
 
 TIMED_OUT = "Timed out waiting 1500ms"
@@ -121,3 +123,21 @@ def test_an_abort_over_the_error_of_another_rank_is_blamed_on_that() -> None:
     assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.ABORT)
     assert (blame_of(verdict).ranks, blame_of(verdict).by) == ((0,), "raised")
     assert verdict.text.endswith("first. Then rank 1 called abort.")
+
+
+@pytest.mark.parametrize(
+    ("step", "where"),
+    [("the blame", "decide.blame"), ("the findings", "decide.findings"), ("the verdict's text", "words.verdict_text")],
+)
+def test_words_cost_no_verdict(step: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the blame, the text or the findings of a verdict fail, it stands, and the failure is a finding of it."""
+
+    def fail(*arguments: object) -> None:
+        raise IndexError("tuple index out of range")
+
+    monkeypatch.setattr(f"lockstep.harness.judge.{where}", fail)
+    verdict = judged(2, expire)
+    assert (verdict.outcome, verdict.cause) == (Outcome.RAISE, Cause.ALL_RANKS)
+    assert verdict.text
+    texts = [finding.text for finding in verdict.findings if finding.kind is FindingKind.EVIDENCE_LOST]
+    assert texts == [f"{step} failed: IndexError: tuple index out of range"]
