@@ -182,7 +182,7 @@ def test_a_program_that_hangs_between_hosts(cluster: Cluster) -> None:
     program: list[str | Path] = [sys.executable, PROGRAMS / "mpi_and_gloo.py", "short"]
     done = lockstep(cluster, "watch", "--hosts", "node2:1,node3:1", "--", *program)
     assert done.returncode == 1, done.stderr
-    assert "hang (deadlock, proved): Rank 1 never entered world all_reduce #2" in done.stderr
+    assert "hang (deadlock, proved): Rank 1 never entered gloo world all_reduce #2" in done.stderr
     ((folder, verdict),) = verdicts(cluster).items()
     assert [one["host"] for one in verdict["ranks"]] == ["node2", "node3"]
     for rank in range(2):
