@@ -1,33 +1,77 @@
-"""The other Python threads of this process: which of them could still do something, communicate for instance.
+"""Which threads of this process could still do something by themselves, communicate for instance.
 
-A thread is asleep for certain only if it waits for a lock without a time limit and the lock is held: then another thread of
-this process must release it. Everything else (a socket, a timer, a computation) may wake it from outside.
+A thread in a recorded operation is asleep for certain only while it is in the library, and in no Python code that the
+library has called (to unpickle, to reduce). One outside is asleep if it waits for a lock without a time limit and the lock
+is held: then another thread of this process must release it. The main thread may be woken even so, by a signal's handler.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
-from collections.abc import Set
+from collections.abc import Collection
 from types import FrameType
 from typing import Any
 
+from lockstep.harness.attach import natives, recorded
+
 # Threads of libraries that only look after themselves: they never communicate.
 SERVICES = ("/tqdm/_monitor.py",)
+# What torch's own functions run in while a recorded one of them waits.
+TORCH = ("/torch/distributed/", "/torch/_ops.py")
 _CONDITION_WAIT = threading.Condition.wait.__code__
 _JOIN = threading.Thread.join.__code__
 _JOIN_LOCK = getattr(getattr(threading.Thread, "_wait_for_tstate_lock", None), "__code__", None)
 
 
-def awake(known: Set[int]) -> list[str]:
-    """Name and place of each thread, besides `known`, that may still do something by itself."""
+def awake(me: int, blocked: Collection[int]) -> list[str]:
+    """Each thread, besides `me`, that may still do something by itself. `blocked`: those in a recorded operation."""
+    frames = sys._current_frames()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
+    main = threading.main_thread().ident
+    handlers = _handlers()
     found: list[str] = []
-    for ident, frame in sys._current_frames().items():
-        if ident not in known and not _asleep(frame):
+    for ident, frame in frames.items():
+        if ident == me:
+            continue
+        alert = handlers if ident == main else []
+        if not (_in_library(frame, not alert) if ident in blocked else not alert and _asleep(frame)):
             name = names.get(ident, "a thread that Python did not start")
-            found.append(f"{name} at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}")
-    return sorted(found)
+            why = f", and has handlers of {', '.join(alert)}" if alert and _asleep(frame) else ""
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+            found.append(f"Python thread {name} at {place}{why} may still communicate")
+    return [*sorted(found), *natives.doubts(frames)]
+
+
+def _handlers() -> list[str]:
+    """The signals for which Python has a handler of the program: it runs in the main thread, also while that waits."""
+    usual = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None)
+    return [_name(number) for number in sorted(signal.valid_signals()) if signal.getsignal(number) not in usual]
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(int(number))
+
+
+def _in_library(frame: FrameType, undisturbed: bool) -> bool:
+    """Whether a thread in a recorded operation is in the library and nowhere else. Torch's is partly written in Python."""
+    between: list[str] = []
+    at: FrameType | None = frame
+    while at is not None and at.f_code not in recorded.CODES:
+        between.append(at.f_code.co_filename)
+        if at.f_code.co_name == "exec_module" and at.f_code.co_filename.endswith("/harness/attach/imports.py"):
+            return all(name.startswith("<frozen importlib") for name in between[:-1])  # MPI_Init inside of an import
+        at = at.f_back
+    if at is None or not at.f_locals.get("started") or at.f_locals.get("begun") is None:
+        return False
+    if not between:
+        return True
+    of_torch = (getattr(at.f_locals["original"], "__module__", None) or "").startswith("torch")
+    return of_torch and undisturbed and all(any(part in name for part in TORCH) for name in between)
 
 
 def _asleep(frame: FrameType) -> bool:

@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # Module of the program -> our module and function that wraps it.
 WRAPPERS = {
-    "torch.distributed.distributed_c10d": ("torch_groups", "wrap"),
+    "torch.distributed.distributed_c10d": ("torch_init", "wrap"),
     "torch.distributed._functional_collectives": ("torch_functional", "wrap"),
     "torch.nn.parallel.distributed": ("torch_functional", "wrap_data_parallel"),
     "torch.multiprocessing.spawn": ("exits", "wrap_spawn"),
@@ -26,7 +26,9 @@ WRAPPERS = {
     "torch.cuda.graphs": ("cuda", "wrap_graphs"),
     "mpi4py.MPI": ("mpi", "wrap"),
     "multiprocessing.process": ("exits", "wrap_process"),
+    "torch.distributed.rpc": ("visibility", "wrap_rpc"),
     "ctypes": ("visibility", "wrap_ctypes"),
+    "cffi.api": ("visibility", "wrap_cffi"),
 }
 BEFORE = {"mpi4py.MPI": ("mpi", "before")}  # what is to run before a module's own code
 _ours: dict[str, ModuleType] = {}

@@ -1,20 +1,12 @@
-"""The operations of an MPI communicator: their names for people, and whom each surely needs before it can end."""
+"""The operations of an MPI communicator, and whom a call of them needs with the arguments that it has."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from operator import index
+from typing import Any
 
+from lockstep.harness.attach.operations import Operation
 from lockstep.harness.trace.event import Need
-
-
-class Operation(NamedTuple):
-    """`rule`: who needs whom. `root`: which argument it is, -1: none. `same`: whether all pass as much (upper case only)."""
-
-    name: str
-    rule: str = "all"  # all, from-root, to-root, prefix
-    root: int = -1
-    same: bool = False
-
 
 _PLAIN = {
     "barrier": Operation("barrier"),
@@ -25,92 +17,120 @@ _PLAIN = {
     "alltoall": Operation("alltoall"),
     "reduce": Operation("reduce", "to-root", 2),
     "allreduce": Operation("allreduce"),
-    "scan": Operation("scan", "prefix"),
-    "exscan": Operation("exscan", "prefix"),
+    "scan": Operation("scan", "below"),
+    "exscan": Operation("exscan", "below"),
 }
 _BUFFERS = {
     "Barrier": Operation("barrier"),
-    "Bcast": Operation("bcast", "from-root", 1, True),
+    "Bcast": Operation("bcast", "from-root", 1, 0),
     "Gather": Operation("gather", "to-root", 2),
-    "Gatherv": Operation("gather", "to-root", 2),
+    "Gatherv": Operation("gather", "to-root", 2, counted=1),
     "Scatter": Operation("scatter", "from-root", 2),
     "Scatterv": Operation("scatter", "from-root", 2),
     "Allgather": Operation("allgather"),
-    "Allgatherv": Operation("allgather"),
+    "Allgatherv": Operation("allgather", counted=1),
     "Alltoall": Operation("alltoall"),
-    "Alltoallv": Operation("alltoall"),
-    "Alltoallw": Operation("alltoall"),
+    "Alltoallv": Operation("alltoall", counted=1),
+    "Alltoallw": Operation("alltoall", counted=1),
     "Reduce": Operation("reduce", "to-root", 3),
-    "Allreduce": Operation("allreduce", "all", -1, True),
+    "Allreduce": Operation("allreduce", same=0),
     "Reduce_scatter": Operation("reduce_scatter"),
     "Reduce_scatter_block": Operation("reduce_scatter"),
-    "Scan": Operation("scan", "prefix"),
-    "Exscan": Operation("exscan", "prefix"),
+    "Scan": Operation("scan", "below"),
+    "Exscan": Operation("exscan", "below"),
 }
-COLLECTIVES = {**_PLAIN, **_BUFFERS, **{f"I{name.lower()}": operation for name, operation in _BUFFERS.items()}}
+BLOCKING = {**_PLAIN, **_BUFFERS}
+STARTING = {f"I{name.lower()}": operation for name, operation in _BUFFERS.items()}
+PERSISTENT = {f"{name}_init": operation for name, operation in _BUFFERS.items()}
+COLLECTIVES = {**BLOCKING, **STARTING, **PERSISTENT}
+# What makes a communicator: its name for people. All members of the old one take part, or those of a group.
 MAKERS = {
-    "Split": "split",
-    "Split_type": "split_type",
-    "Dup": "dup",
-    "Dup_with_info": "dup",
-    "Clone": "dup",
-    "Create": "create",
-}
-SENDS = ("send", "ssend", "isend", "issend", "bsend", "ibsend", "Send", "Ssend", "Isend", "Issend", "Bsend", "Ibsend")
-RECEIVES = ("recv", "irecv", "Recv", "Irecv")
+    "Split": "split", "Split_type": "split_type", "Dup": "dup", "Dup_with_info": "dup", "Clone": "dup", "Create": "create",
+    "Create_cart": "cart", "Create_graph": "graph", "Create_dist_graph": "graph", "Create_dist_graph_adjacent": "graph",
+    "Sub": "sub",
+}  # fmt: skip
+SENDS = (
+    "send", "ssend", "isend", "issend", "bsend", "ibsend", "Send", "Ssend", "Isend", "Issend", "Bsend", "Ibsend", "Rsend",
+    "Irsend", "Send_init", "Ssend_init", "Bsend_init", "Rsend_init",
+)  # fmt: skip
+SEND = ("buf", "dest", "tag")
+RECEIVES = ("recv", "irecv", "Recv", "Irecv", "Recv_init")
+RECEIVE = ("buf", "source", "tag", "status")
+PROBES = ("Probe", "probe", "Mprobe", "mprobe", "Improbe", "improbe")
+PROBE = ("source", "tag", "status")
 BOTH = {
     "sendrecv": ("sendobj", "dest", "sendtag", "recvbuf", "source", "recvtag", "status"),
     "Sendrecv": ("sendbuf", "dest", "sendtag", "recvbuf", "source", "recvtag", "status"),
     "Sendrecv_replace": ("buf", "dest", "sendtag", "source", "recvtag", "status"),
+    "Isendrecv": ("sendbuf", "dest", "sendtag", "recvbuf", "source", "recvtag"),
+    "Isendrecv_replace": ("buf", "dest", "sendtag", "source", "recvtag"),
 }
-# They neither block nor count: what they tell may be asked at any time. A probe that looks is no wait, and one that waits
-# counts as running.
-HARMLESS = {
-    "Get_rank", "Get_size", "Get_name", "Set_name", "Get_group", "Get_attr", "Set_attr", "Delete_attr", "Get_info",
-    "Set_info", "Get_errhandler", "Set_errhandler", "Call_errhandler", "Create_errhandler", "Create_keyval", "Free_keyval",
-    "Get_topology", "Is_inter", "Is_intra", "Is_revoked", "Compare", "Get_parent", "Free", "free", "Disconnect", "py2f",
-    "Iprobe", "iprobe", "Probe", "probe", "Attach_buffer", "Detach_buffer", "toint",
-}  # fmt: skip
 
 
-def needs(operation: Operation, root: Any, rank: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Need, int]:
+def starts(name: str) -> bool:
+    """Whether it returns a request at once."""
+    return name[0] in "iI" or name.endswith("_init")
+
+
+def root_of(operation: Operation, arguments: tuple[Any, ...], named: dict[str, Any]) -> int:
+    """The root of a call; -1 where it has none. Roots are numbers of any kind; without one it is 0."""
+    if not operation.rooted:
+        return -1
+    given = named.get("root", arguments[operation.root] if len(arguments) > operation.root else 0)
+    return max(-1, index(given))
+
+
+def needs(operation: Operation, root: int, rank: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Need, int]:
     """Whom the operation needs on this rank, and its root (-1: none).
 
-    Where a member's share may be empty (the v forms, buffers without elements) an implementation may leave it out; a prefix
-    needs the ranks below only.
+    Where a member's share is empty, or may be, an implementation may leave it out.
     """
-    peer = root if operation.rule in ("from-root", "to-root") and isinstance(root, int) else -1
-    if operation.rule == "prefix" or (operation.rule != "all" and peer < 0):
-        return Need.NOBODY, peer
-    if operation.rule == "from-root":
-        need = Need.NOBODY if rank == peer else Need.ROOT
-    elif operation.rule == "to-root":
-        need = Need.ALL if rank == peer else Need.NOBODY
-    else:
-        need = Need.ALL
-    if any(_may_be_empty(argument) for argument in (*arguments, *named.values())):
+    need = operation.need(rank, root)
+    if need is not Need.NOBODY and any(_may_be_empty(argument) for argument in (*arguments, *named.values())):
         need = Need.NOBODY
-    return need, peer
+    if need is not Need.NOBODY and operation.counted >= 0:
+        given = named.get("recvbuf", arguments[operation.counted] if len(arguments) > operation.counted else None)
+        need = need if _counts(given) else Need.NOBODY
+    return need, root if operation.rooted else -1
 
 
 def size(operation: Operation, arguments: tuple[Any, ...]) -> int:
     """Elements, where every member must pass the same number and it is plain to see."""
-    if not operation.same or not arguments:
+    if operation.same < 0:
         return -1
-    for argument in arguments[:2]:
-        found = getattr(argument, "size", None)
-        if isinstance(found, int):
-            return found
-    return -1
+    found = (getattr(argument, "size", None) for argument in arguments[:2])
+    return next((number for number in found if isinstance(number, int)), -1)
 
 
 def _may_be_empty(argument: Any) -> bool:
-    """A buffer without elements, or one with counts, of which some may be 0."""
-    if isinstance(argument, (list, tuple)) and any(_is_buffer(item) for item in argument[:1]):
-        counted = any(isinstance(item, (int, list, tuple)) or _is_buffer(item) for item in argument[1:])
-        return counted or _may_be_empty(argument[0])
-    return _is_buffer(argument) and getattr(argument, "size", 0) == 0
+    """A buffer without elements, alone or as mpi4py lets it be described: buffer, counts or (counts, displacements) ..."""
+    if isinstance(argument, (list, tuple)):
+        if not argument or _elements(argument[0]) is None:
+            return False
+        return _elements(argument[0]) == 0 or any(not count > 0 for count in _counts(argument))
+    return _elements(argument) == 0
 
 
-def _is_buffer(argument: Any) -> bool:
-    return hasattr(argument, "__array_interface__") or isinstance(argument, (bytearray, memoryview))
+def _counts(argument: Any) -> list[Any]:
+    """The counts in the description of a buffer, if there are any."""
+    if not isinstance(argument, (list, tuple)) or len(argument) < 2:
+        return []
+    given = argument[1]
+    if isinstance(given, (list, tuple)) and given and _sequence(given[0]) is not None:
+        given = given[0]
+    return found if (found := _sequence(given)) is not None else [given] if hasattr(given, "__index__") else []
+
+
+def _sequence(given: Any) -> list[Any] | None:
+    return list(given) if isinstance(given, (list, tuple)) or _elements(given) is not None else None
+
+
+def _elements(argument: Any) -> int | None:
+    """How many elements a buffer has; None for what is none."""
+    found = getattr(argument, "size", None) if hasattr(argument, "__array_interface__") else None
+    if isinstance(found, int):
+        return found
+    try:
+        return memoryview(argument).nbytes
+    except TypeError:
+        return None

@@ -12,13 +12,14 @@ import socket
 import sys
 import threading
 from _thread import get_ident, start_new_thread
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lockstep.harness.attach import bystanders
-from lockstep.harness.attach.sites import call_site, forget
+from lockstep.harness.attach.calls import Again, Issued
+from lockstep.harness.attach.sites import forget
 from lockstep.harness.environment import ATTACH
 from lockstep.harness.trace import recorder as trace
-from lockstep.harness.trace.event import Kind, Need
+from lockstep.harness.trace.event import Kind, Need, Took
 from lockstep.harness.trace.handles import Comm
 from lockstep.harness.trace.recorder import Recorder
 from lockstep.harness.trace.ring import new_ring
@@ -34,6 +35,7 @@ class Recording:
         self.pid = os.getpid()
         fd = new_ring(-1, 0)
         self.recorder = Recorder.on(fd)
+        self.messages = {self.recorder.string(verb) for verb in ("send", "recv")}
         self.blocked: dict[int, int] = {}  # thread -> how many recorded operations it is inside of
         self.listening = False
         self.failed = False
@@ -70,43 +72,100 @@ class Recording:
                 if question.get("dump"):
                     answer["dump"] = _flight_recorder()
                 else:
-                    answer |= {"number": self.recorder.last, "others": bystanders.awake({me, *self.blocked})}
+                    others = [*bystanders.awake(me, self.blocked), *(text for doubt in doubts for text in doubt())]
+                    answer |= {"number": self.recorder.last, "others": others}
                     # Read in this order, what is told beside the number is of no earlier moment.
                     answer["hidden"] = [entry for look in hidden for entry in look()]
                 line.sendall(json.dumps(answer).encode() + b"\n")
 
     # --- what the wrappers write ----------------------------------------------------------------------------------
 
-    def begin(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int) -> tuple[int, int]:
-        """This thread now waits in a collective, which counts from here. Its number, and the string id of `op`."""
+    def collective(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int) -> Issued:
+        """This thread now waits in a collective, which counts from here."""
         wait = self.recorder.collective(comm, op, size, need, root, site)
-        self._block()
-        return wait.seq, wait.op
+        return Issued(comm, wait.seq, wait.op, need, root)
 
-    def begin_p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int, site: int) -> tuple[int, int]:
-        """The same for a `send` or `recv`."""
+    def start(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int) -> Issued:
+        """A collective is about to be started."""
+        return Issued(comm, self.recorder.post(comm, op, size, need, root, site), self.recorder.string(op), need, root)
+
+    def message(self, comm: Comm, op: str, need: Need, peer: int, tag: int, site: int) -> Issued:
+        """This thread now waits in a `send` or `recv`."""
         wait = self.recorder.p2p(comm, op, need, peer, tag, site)
-        self._block()
-        return wait.seq, wait.op
+        return Issued(comm, wait.seq, wait.op, need, peer, tag)
 
-    def _block(self) -> None:
+    def start_message(self, comm: Comm, op: str, need: Need, peer: int, tag: int, site: int) -> Issued:
+        """A `send` or `recv` is about to be started."""
+        seq = self.recorder.post_p2p(comm, op, need, peer, tag, -1, site)
+        return Issued(comm, seq, self.recorder.string(op), need, peer, tag)
+
+    def again(self, issued: Issued, site: int) -> Again:
+        """This thread now waits for an operation that was counted before."""
+        self.enter(issued, site)
+        return Again(self, issued)
+
+    def several(self, name: str, need: Need, parts: Sequence[Issued], site: int) -> Again:
+        """This thread now waits for several of them: for any (EITHER), or all (EVERY)."""
+        for part in parts:
+            self.enter(part, site, Kind.PART)
+        op = self.recorder.string(name)
+        self.recorder.write(Kind.ENTER, 0, 0, op, need, 0, 0, len(parts), site)
+        return Again(self, Issued(parts[0].comm, 0, op, need))
+
+    def enter(self, issued: Issued, site: int, kind: Kind = Kind.ENTER) -> None:
+        """This thread now waits for it."""
+        comm, seq, op, need, peer, tag = issued
+        self.recorder.write(kind, comm.id, seq, op, need, peer, tag, -1, site)
+
+    def block(self) -> None:
+        """This thread is inside of a recorded operation."""
         me = get_ident()
         self.blocked[me] = self.blocked.get(me, 0) + 1
 
-    def enter(self, comm: Comm, seq: int, op: int, need: Need, peer: int = -1, tag: int = 0, site: int = 0) -> None:
-        """This thread now waits in an operation that was counted before."""
-        self.recorder.write(Kind.ENTER, comm.id, seq, op, need, peer, tag, -1, site)
-        self._block()
-
-    def leave(self, comm: Comm, seq: int, op: int) -> None:
-        """... and does so no more, however the operation ended."""
+    def leave(self, issued: Issued, took: Took | None = None, source: int = 0, tag: int = 0) -> None:
+        """... and is so no more, however the operation ended. `took`: it was a receive, and took this message."""
         me = get_ident()
         left = self.blocked.get(me, 1) - 1
         if left:
             self.blocked[me] = left
         else:
             self.blocked.pop(me, None)
-        self.recorder.write(Kind.EXIT, comm.id, seq, op)
+        if took is None:
+            self.recorder.write(Kind.EXIT, issued.comm.id, issued.seq, issued.op)
+        else:
+            self.took(issued, took, source, tag, Kind.EXIT)
+
+    def took(self, issued: Issued, took: Took, source: int, tag: int, kind: Kind = Kind.TOOK) -> None:
+        """A receive has taken a message."""
+        asked = (issued.tag, issued.peer + 1)
+        self.recorder.write(kind, issued.comm.id, issued.seq, issued.op, took, source, tag, *asked)
+
+    def cancel(self, issued: Issued, done: bool) -> None:
+        """A receive is being taken back; or it turned out that it was not."""
+        self.recorder.write(Kind.CANCEL, issued.comm.id, issued.seq, issued.op, int(done), issued.peer, issued.tag)
+
+    def occupy(self, issued: Issued) -> None:
+        """Two threads at once in one lane of a communicator: nobody knows whose operation comes first in the library."""
+        if issued.open or issued.need is Need.PROBE:
+            return  # it is taken for whatever may match
+        comm, me = issued.comm, get_ident()
+        lane = (issued.op, issued.peer, issued.tag) if issued.op in self.messages else None
+        other = comm.busy.setdefault(lane, (me, issued.need))
+        if other[0] == me:
+            return
+        if lane is None or Need.SSEND in (issued.need, other[1]) or issued.need is Need.RECV:
+            self.recorder.opaque(f"two threads at once use {comm.key}, in an order that is not known")
+        comm.unordered = True  # of plain sends only the number counts, until a synchronous one asks for its place
+
+    def release(self, issued: Issued) -> None:
+        """It was begun."""
+        lane = (issued.op, issued.peer, issued.tag) if issued.op in self.messages else None
+        issued.comm.busy.pop(lane, None)
+
+    def doubt(self, issued: Issued, error: BaseException) -> None:
+        """An operation raised: nobody knows whether its peers count it."""
+        name = self.recorder.text(issued.op)
+        opaque(f"{name} of {issued.comm.key} raised {type(error).__name__}: whether its peers count it is not known")
 
     def uncaught(self, error: BaseException) -> None:
         """An exception ends the program of this process. Only the first counts."""
@@ -193,7 +252,7 @@ def _after_fork() -> None:
         if _current.line is not None:
             _current.line.close()
         _current = None
-        trace._local.__dict__.clear()
+        trace.forget_thread()
         forget()
         for hook in after_fork:
             hook()
@@ -202,6 +261,5 @@ def _after_fork() -> None:
 after_fork: list[Callable[[], None]] = []  # what wrappers have to forget
 # What C++ has issued since the last event: communicator's id, how many, which operation, at which line of the program.
 hidden: list[Callable[[], list[tuple[int, int, str, str]]]] = []
+doubts: list[Callable[[], list[str]]] = []  # what wrappers have to say when it is asked whether this process stands still
 os.register_at_fork(after_in_child=_after_fork)
-
-__all__ = ["call_site", "current", "existing", "expected_rank", "join", "opaque"]

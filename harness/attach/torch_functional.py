@@ -10,10 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from lockstep.harness.attach import recording, torch_works
-from lockstep.harness.attach.shield import shielded
+from lockstep.harness.attach.recorded import recorded
 from lockstep.harness.attach.sites import call_site
-from lockstep.harness.attach.torch_groups import Group, group_of, groups, look_for_unseen
-from lockstep.harness.attach.torch_works import Issued
+from lockstep.harness.attach.torch_groups import Group, count, group_of, groups, look_for_unseen
 from lockstep.harness.trace.event import Need
 
 # Function -> which argument names the group. Each issues one operation, or one for each tensor of a list.
@@ -36,40 +35,55 @@ def wrap(module: Any) -> None:
         module.wait_tensor = _unless_compiling(torch_works.waiting(module.wait_tensor), module.wait_tensor)
 
 
-def _function(name: str, place: int, original: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
-    @shielded(original)
-    def issue(original: Any, *arguments: Any, **named: Any) -> Any:
-        group = _group(module, named.get("group", arguments[place] if len(arguments) > place else None))
-        if group is None or getattr(_inside, "yes", False):  # some are made of others
-            return original(*arguments, **named)
-        look_for_unseen(group)
-        recording_ = recording.current()
-        recorder = recording_.recorder
-        before = group.count
-        # Posted before it is issued, as all others are. How many it issues is known after it.
-        seq = recorder.post(group.comm, name, need=Need.ALL, site=call_site(recorder))
+class Functional:
+    """A functional collective: it issues one operation, or one for each tensor of a list. How many is known after it.
+
+    The first is posted before, as all others are.
+    """
+
+    def __init__(self, name: str, group: Group, may_be_empty: bool) -> None:
+        self.name, self.group, self.may_be_empty = name, group, may_be_empty
+        look_for_unseen()
+        found = recording.current()
+        self.before = group.count
+        self.issued = found.start(group.comm, name, -1, Need.ALL, -1, call_site(found.recorder))
+        self.post = found.recorder.post
         _inside.yes = True
-        try:
-            result = original(*arguments, **named)
-        except BaseException:
-            recording.opaque(f"{name} of {group.comm.key} raised when it was issued")
-            raise
-        finally:
-            _inside.yes = False
-        pg = group.pg()
-        if pg is not None:
-            group.count = int(pg._get_sequence_number_for_group())
-            for _ in range(group.count - before - 1):
-                seq = recorder.post(group.comm, name, need=Need.ALL)
-            if group.count == before:
-                recording.opaque(f"{name} of {group.comm.key} is not counted by its backend")
-        need = Need.NOBODY if _may_be_empty(arguments) else Need.ALL
-        issued = Issued(group.comm, seq, recorder.string(name), need, -1, 0)
+        group.issuing += 1
+
+    def ended(self, result: Any) -> None:
+        """It was issued: its tensors stand for it."""
+        self._close()
+        issued, group = self.issued, self.group
+        for _ in range(group.count - self.before - 1):
+            issued = issued._replace(seq=self.post(group.comm, self.name))
+        if group.count == self.before:
+            recording.opaque(f"{self.name} of {group.comm.key} is not counted by its backend")
+        issued = issued._replace(need=Need.NOBODY if self.may_be_empty else Need.TIMED if group.timed else Need.ALL)
         for tensor in result if isinstance(result, (list, tuple)) else (result,):
             torch_works.remember(getattr(tensor, "elem", tensor), issued)
-        return result
 
-    return _unless_compiling(issue, original)
+    def failed(self, error: BaseException) -> None:
+        """Nobody knows whether the others count it."""
+        self._close()
+        recording.opaque(f"{self.name} of {self.group.comm.key} raised when it was issued")
+
+    def _close(self) -> None:
+        _inside.yes = False
+        self.group.issuing -= 1
+        pg = self.group.pg()
+        if pg is not None:
+            self.group.count = count(pg)
+
+
+def _function(name: str, place: int, original: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
+    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> Functional | None:
+        group = _group(module, named.get("group", arguments[place] if len(arguments) > place else None))
+        if group is None or getattr(_inside, "yes", False):  # some are made of others
+            return None
+        return Functional(name, group, _may_be_empty(arguments))
+
+    return _unless_compiling(recorded(original, prepare), original)
 
 
 def _unless_compiling(wrapped: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,8 +124,7 @@ def wrap_data_parallel(module: ModuleType) -> None:
     kind = module.DistributedDataParallel
     original = kind.__init__
 
-    @shielded(original)
-    def init(original: Any, self: Any, *arguments: Any, **named: Any) -> None:
+    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         distributed_c10d = _c10d()
         pg = named.get("process_group")
         if pg is None and not named.get("device_mesh") and distributed_c10d.is_initialized():
@@ -119,6 +132,5 @@ def wrap_data_parallel(module: ModuleType) -> None:
         group = group_of(pg)
         if group is not None:
             group.data_parallel = True
-        original(self, *arguments, **named)
 
-    kind.__init__ = init
+    kind.__init__ = recorded(original, prepare)

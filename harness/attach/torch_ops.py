@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from lockstep.harness.attach.operations import Operation
 from lockstep.harness.trace.event import Need
 
-
-class Operation(NamedTuple):
-    """`rule`: who needs whom. `same`: which argument (0: the first) has the same number of elements on every member."""
-
-    name: str
-    rule: str  # all, from-root, to-root
-    same: int | None = None
-
-
 OPERATIONS = {
-    "allreduce": Operation("all_reduce", "all", 0),
-    "allreduce_coalesced": Operation("all_reduce_coalesced", "all", 0),
-    "broadcast": Operation("broadcast", "from-root", 0),
-    "reduce": Operation("reduce", "to-root", 0),
+    "allreduce": Operation("all_reduce", "all", same=0),
+    "allreduce_coalesced": Operation("all_reduce_coalesced", "all", same=0),
+    "broadcast": Operation("broadcast", "from-root", same=0),
+    "reduce": Operation("reduce", "to-root", same=0),
     "allgather": Operation("all_gather", "all"),
-    "_allgather_base": Operation("all_gather_into_tensor", "all", 1),
-    "all_gather_single": Operation("all_gather_into_tensor", "all", 1),
+    "_allgather_base": Operation("all_gather_into_tensor", "all", same=1),
+    "all_gather_single": Operation("all_gather_into_tensor", "all", same=1),
     "allgather_coalesced": Operation("all_gather_coalesced", "all"),
     "allgather_into_tensor_coalesced": Operation("all_gather_into_tensor_coalesced", "all"),
     "all_gather_single_coalesced": Operation("all_gather_into_tensor_coalesced", "all"),
     "gather": Operation("gather", "to-root"),
     "scatter": Operation("scatter", "from-root"),
     "reduce_scatter": Operation("reduce_scatter", "all"),
-    "_reduce_scatter_base": Operation("reduce_scatter_tensor", "all", 0),
-    "reduce_scatter_single": Operation("reduce_scatter_tensor", "all", 0),
+    "_reduce_scatter_base": Operation("reduce_scatter_tensor", "all", same=0),
+    "reduce_scatter_single": Operation("reduce_scatter_tensor", "all", same=0),
     "reduce_scatter_tensor_coalesced": Operation("reduce_scatter_tensor_coalesced", "all"),
     "reduce_scatter_single_coalesced": Operation("reduce_scatter_tensor_coalesced", "all"),
     "alltoall": Operation("all_to_all", "all"),
@@ -48,19 +40,11 @@ def describe(name: str, arguments: tuple[Any, ...], named: dict[str, Any], rank:
     An operation on nothing may end without anybody: libraries leave it out.
     """
     operation = OPERATIONS[name]
-    root = _root(arguments, named) if operation.rule in ("from-root", "to-root") else -1
-    if operation.rule == "to-and-from-root":
-        return (Need.ALL, -1, -1) if rank == 0 else (Need.ROOT, 0, -1)
-    if operation.rule == "all":
-        need = Need.ALL
-    elif root < 0:
-        return Need.NOBODY, -1, -1
-    elif operation.rule == "from-root":
-        need = Need.NOBODY if rank == root else Need.ROOT
-    else:
-        need = Need.ALL if rank == root else Need.NOBODY
-    size = _elements(arguments[operation.same]) if operation.same is not None and len(arguments) > operation.same else -1
-    if name != "barrier" and any(_has_empty(argument) for argument in (*arguments, *named.values())):
+    monitored = operation.rule == "to-and-from-root"  # from the first, which cannot be chosen
+    root = _root(arguments, named) if operation.rooted else 0 if monitored else -1
+    need = operation.need(rank, root)
+    size = _elements(arguments[operation.same]) if 0 <= operation.same < len(arguments) else -1
+    if not monitored and name != "barrier" and any(_has_empty(argument) for argument in (*arguments, *named.values())):
         return Need.NOBODY, root, size
     return need, root, size
 

@@ -6,34 +6,22 @@ import weakref
 from _thread import get_ident
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from lockstep.harness.attach import cuda_graphs, recording
+from lockstep.harness.attach.calls import Again, Issued
+from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
-from lockstep.harness.attach.shield import shielded
 from lockstep.harness.attach.sites import call_site
-from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.event import Need, Took
 from lockstep.harness.trace.handles import Comm
-
-
-class Issued(NamedTuple):
-    """An operation that was issued, as its wait needs to know it."""
-
-    comm: Comm
-    seq: int
-    op: int  # string id
-    need: Need
-    peer: int
-    tag: int
-
 
 _issued: dict[int, tuple[weakref.ref[Any], Issued]] = {}
 _last: dict[int, Issued] = {}  # thread -> what it issued last, for a Work that stands for several
 
 
-def note(work: Any, comm: Comm, seq: int, op: int, need: Need, peer: int, tag: int) -> None:
+def note(work: Any, issued: Issued) -> None:
     """Remember what a Work stands for, as long as the program keeps it."""
-    issued = Issued(comm, seq, op, need, peer, tag)
     _last[get_ident()] = issued
     if work is not None:
         remember(work, issued)
@@ -56,57 +44,79 @@ def last_issued() -> Issued | None:
     return _last.get(get_ident())
 
 
+class Receiving(Again):
+    """A wait for a message."""
+
+    __slots__ = ("work",)
+    work: Any
+
+    def ended(self, result: Any) -> None:
+        """It has come. Who waits for the same Work again waits for nothing more."""
+        _issued.pop(id(self.work), None)
+        if not self.issued.open:
+            self.recording.leave(self.issued, Took.NAMED, self.issued.peer, self.issued.tag)
+            return
+        source = self.work._source_rank() if hasattr(self.work, "_source_rank") else -1
+        if 0 <= source < len(self.issued.comm.members):
+            self.recording.leave(self.issued, Took.WILD, source, self.issued.tag)
+        else:
+            self.recording.leave(self.issued)
+
+
 def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
     """A function that waits for its first argument, recorded."""
 
-    @shielded(original)
-    def wait(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
-        issued = issued_as(self)
+    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+        issued = issued_as(arguments[0])
         if issued is None:
-            return original(self, *arguments, **named)
-        recording_ = recording.current()
-        comm, seq, op, need, peer, tag = issued
-        if (arguments or named) and need is not Need.NOBODY:
-            need = Need.TIMED if need is not Need.RECV else Need.NOBODY  # it was told how long to wait
-        recording_.enter(comm, seq, op, need, peer, tag, call_site(recording_.recorder))
-        try:
-            return original(self, *arguments, **named)
-        finally:
-            recording_.leave(comm, seq, op)
+            return None
+        found = recording.current()
+        received = issued.need is Need.RECV
+        if (len(arguments) > 1 or named) and issued.need is not Need.NOBODY:
+            # It was told how long to wait.
+            found.enter(issued._replace(need=Need.NOBODY if received else Need.TIMED), call_site(found.recorder))
+        else:
+            found.enter(issued, call_site(found.recorder))
+        if not received:
+            return Again(found, issued)
+        call = Receiving(found, issued)
+        call.work = arguments[0]
+        return call
 
-    return wait
+    return recorded(original, prepare)
 
 
 def wrap(module: ModuleType) -> None:
     """Wrap the class Work."""
-    recording.after_fork.append(_issued.clear)
-    recording.after_fork.append(_last.clear)
+    recording.after_fork += (_issued.clear, _last.clear)
     kind = module.Work
     kind.wait = waiting(kind.wait)
-    future = kind.get_future
+    kind.get_future = recorded(kind.get_future, _future_taken)
 
-    @shielded(future)
-    def get_future(future: Any, self: Any) -> Any:
-        # What is attached to a future runs, and may communicate, on a thread that Python does not know until then.
-        if issued_as(self) is not None:
-            recording.opaque("a future of a collective was taken: code attached to it may communicate at any moment")
-        return future(self)
 
-    kind.get_future = get_future
+def _future_taken(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """What is attached to a future runs, and may communicate, on a thread that Python does not know until then."""
+    if issued_as(arguments[0]) is not None:
+        recording.opaque("a future of a collective was taken: code attached to it may communicate at any moment")
+
+
+class Coalescing:
+    """The Work of several operations issued together ends after the last of them."""
+
+    def ended(self, result: Any) -> None:
+        """They were issued."""
+        last = last_issued()
+        if result is not None and last is not None:
+            remember(result, last)
+
+    def failed(self, error: BaseException) -> None:
+        """Which of them were issued is not known."""
+        recording.opaque("operations that were to be issued together raised")
 
 
 def coalesced(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The Work of several operations issued together ends after the last of them."""
-
-    @shielded(original)
-    def end_coalescing(original: Any, self: Any, *arguments: Any, **named: Any) -> Any:
-        work = original(self, *arguments, **named)
-        last = last_issued()
-        if work is not None and last is not None:
-            remember(work, last)
-        return work
-
-    return end_coalescing
+    """A function that issues several operations together."""
+    return recorded(original, lambda arguments, named: Coalescing())
 
 
 def launched(recording_: Recording, comm: Comm, op: str, size: int) -> None:

@@ -1,8 +1,9 @@
 """The wait-for graph: which ranks can never move again. Pure; about linear in ranks times communicators.
 
-A waiter (a thread, or a device stream) may move if it is running, or if everybody that its wait still lacks may move. A
-rank may move if one of its waiters may. The least fixpoint of that rule leaves the stuck set: only something from outside
-(a library's timeout, a kill) can end those waits. docs/proof.md explains why that is a proof.
+A waiter (a thread, or a device stream) may move if it is running, or if everybody that its wait still lacks may move; one
+that waits for several operations, if all of them may end, or any, as it asked. A rank may move if one of its waiters may.
+The least fixpoint of that rule leaves the stuck set: only something from outside (a library's timeout, a kill) can end
+those waits. docs/proof.md explains why that is a proof.
 
 The states given must have held together; making sure of that is the watchdog's work.
 """
@@ -17,6 +18,8 @@ from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import RankState, Status, Wait
 
 _UNKNOWN = 1 << 64  # above every collective's number
+_TOGETHER = (Need.ALL, Need.COME)  # AND-waits that all ranks of a communicator share
+_SINGLE = (Need.ROOT, Need.NOBODY, Need.TIMED, Need.RECV, Need.PROBE, Need.SSEND)  # one moving peer is enough to end them
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +84,46 @@ def stuck(
     for frontier in frontiers:
         for rank in frontier.order:
             watched[rank].append(frontier)
-    single: dict[int, list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
+    single: dict[int, list[int]] = defaultdict(list)  # rank -> those whose wait it may end
+    compound: list[tuple[int, Wait]] = []
     work = list(moves)
     for rank, state in states.items():
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need in (Need.ALL, Need.STREAM, Need.COME) or (rank, wait.comm, wait.seq) in lost:
+            if wait.need in (*_TOGETHER, Need.STREAM) or _others(lost, rank, wait):
                 continue  # a host in `synchronize` goes on only after its streams, which are waiters of their own
+            if wait.need not in _SINGLE:
+                compound.append((rank, wait))
+                continue
             lacks = lacking(rank, wait, states, members)
             if _free(wait, lacks, moves):
                 moves.add(rank)
                 work.append(rank)
                 break
             for peer in lacks:
-                single[peer].append((rank, lacks))
+                single[peer].append(rank)
     for frontier in frontiers:
         work.extend(_release(frontier, moves))
+    work.extend(_freed(compound, states, members, moves))
     while work:
         mover = work.pop()
         for frontier in watched[mover]:
             work.extend(_release(frontier, moves))
-        # One moving peer is enough for a point-to-point wait, be it for a named peer or for any.
-        for waiter, _ in single.pop(mover, ()):
+        for waiter in single.pop(mover, ()):
             if waiter not in moves:
                 moves.add(waiter)
                 work.append(waiter)
+        if not work:
+            work.extend(_freed(compound, states, members, moves))
     # All that wait in one collective lack the same members, so the work is done once for them.
     shared: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def lacks_of(rank: int, wait: Wait) -> tuple[int, ...]:
-        others = lost.get((rank, wait.comm, wait.seq), ())
+        others = _others(lost, rank, wait)
         if others:
             return tuple(sorted({*others, *lacking(rank, wait, states, members)}))
-        if wait.need not in (Need.ALL, Need.COME):
+        if wait.need not in _TOGETHER:
             return lacking(rank, wait, states, members)
         key = (wait.comm, wait.seq)
         if key not in shared:
@@ -122,30 +131,68 @@ def stuck(
         return shared[key]
 
     return [
-        Stuck(rank, thread, wait, lacks_of(rank, wait), lost.get((rank, wait.comm, wait.seq), ()))
+        Stuck(rank, thread, part, lacks_of(rank, part), _others(lost, rank, part))
         for rank, state in sorted(states.items())
         if rank not in moves
         for thread, wait in state.waits()
+        for part in wait.parts or (wait,)
+        if not wait.parts or not _may_end(rank, part, states, members, moves)
     ]
+
+
+def _others(lost: Hopeless, rank: int, wait: Wait) -> tuple[int, ...]:
+    """Who came to something else than this wait is in. Messages have numbers of their own."""
+    return () if wait.op.partition(" ")[0] in ("send", "recv", "probe") else lost.get((rank, wait.comm, wait.seq), ())
+
+
+def _freed(
+    compound: Iterable[tuple[int, Wait]],
+    states: Mapping[int, RankState],
+    members: Mapping[str, Sequence[int]],
+    moves: set[int],
+) -> set[int]:
+    """The ranks that one of these waits lets go now. They are rare: all are looked at whenever nothing else has changed."""
+    freed = {rank for rank, wait in compound if rank not in moves and _may_end(rank, wait, states, members, moves)}
+    moves |= freed
+    return freed
+
+
+def _may_end(
+    rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], moves: set[int]
+) -> bool:
+    """Whether a wait may end once `moves` have moved, as far as they can."""
+    match wait.need:
+        case Need.EVERY:
+            return all(_may_end(rank, part, states, members, moves) for part in wait.parts)
+        case Need.EITHER:
+            return any(_may_end(rank, part, states, members, moves) for part in wait.parts)
+        case Need.ALL | Need.COME | Need.BELOW:
+            return moves.issuperset(lacking(rank, wait, states, members))
+    return _free(wait, lacking(rank, wait, states, members), moves)
 
 
 def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
     """The members that a wait still needs. Empty: it may end now."""
     if wait.need is Need.STREAM:
         return (rank,)
+    if wait.parts:
+        return tuple({peer: None for part in wait.parts for peer in lacking(rank, part, states, members)})
     group = members[wait.comm]
     match wait.need:
         case Need.ALL | Need.COME:
             return tuple(m for m in group if m != rank and _entered(states, m, wait.comm) < wait.seq)
+        case Need.BELOW:
+            return tuple(m for m in group[: group.index(rank)] if _entered(states, m, wait.comm) < wait.seq)
         case Need.ROOT:
             return (wait.peer,) if _entered(states, wait.peer, wait.comm) < wait.seq else ()
-        case Need.NOBODY | Need.TIMED:
-            return ()
-        case Need.RECV:
-            senders = [m for m in group if m != rank] if wait.peer < 0 else [wait.peer]
-            return () if any(_may_have_sent(states, m, rank, wait) for m in senders) else tuple(senders)
+        case Need.RECV | Need.PROBE:
+            senders = group if wait.peer < 0 else (wait.peer,)
+            if any(_may_have_sent(states, m, rank, wait) for m in senders):
+                return ()
+            return tuple(m for m in senders if m != rank) or (rank,)  # a rank can send to itself, but not while it waits
         case Need.SSEND:
             return () if _may_receive(states, rank, wait) else (wait.peer,)
+    return ()
 
 
 def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> set[int]:
@@ -163,7 +210,7 @@ def _frontiers(
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need in (Need.ALL, Need.COME) and (rank, wait.comm, wait.seq) not in lost:
+            if wait.need in _TOGETHER and not _others(lost, rank, wait):
                 waits[wait.comm, wait.need is Need.COME and not closed].append((wait.seq, rank))
     found: list[_Frontier] = []
     for (comm, replaced), waiting in waits.items():
@@ -201,24 +248,35 @@ def _entered(states: Mapping[int, RankState], rank: int, comm: str) -> int:
 
 
 def _may_have_sent(states: Mapping[int, RankState], peer: int, rank: int, wait: Wait) -> bool:
-    """Whether a send to `rank` that nobody has received yet may exist at `peer`. Tags that are wild are not matched."""
-    state = states.get(peer)
-    if state is None or state.blind:
+    """Whether a message of `peer` may exist that this wait could end with.
+
+    Messages of one tag are taken in the order of their sending, by receives that name peer and tag in the order of theirs. A
+    receive that leaves one of them open is known to have taken a message only when it has ended.
+    """
+    state, mine = states.get(peer), states[rank]
+    if state is None or state.blind or mine.blind:
         return True
-    mine = states[rank].received
-    sent = {tag: n for (comm, to, tag), n in state.sent.items() if comm == wait.comm and to == rank}
-    wild = wait.tag < 0 or wait.peer < 0 or any(c == wait.comm and (f < 0 or t < 0) for c, f, t in mine)
-    if not wild:
-        return sent.get(wait.tag, 0) >= wait.seq
-    # With wildcards the order of matching is unknown: any send of a matching tag may be the one.
-    return bool(sent) if wait.tag < 0 else sent.get(wait.tag, 0) > 0
+    if wait.need is Need.RECV and wait.peer >= 0 and wait.tag >= 0:
+        key = (wait.comm, wait.peer, wait.tag)
+        before = mine.taken.wild.get(key, 0) - mine.taken.cancelled.get(key, 0)
+        return state.sent.get((wait.comm, rank, wait.tag), 0) >= wait.seq + before
+    return any(
+        sent > mine.taken.all.get((comm, peer, tag), 0)
+        for (comm, to, tag), sent in state.sent.items()
+        if comm == wait.comm and to == rank and wait.tag in (-1, tag)
+    )
 
 
 def _may_receive(states: Mapping[int, RankState], rank: int, wait: Wait) -> bool:
+    """Whether the peer may have begun the receive that this synchronous send needs; one that was taken back counts too."""
     state = states.get(wait.peer)
     if state is None or state.blind:
         return True
-    begun = state.received
-    if any(c == wait.comm and (f < 0 or t < 0) for c, f, t in begun):
+    key = (wait.comm, rank, wait.tag)
+    if state.received.get(key, 0) + state.taken.wild.get(key, 0) >= wait.seq:
         return True
-    return begun.get((wait.comm, rank, wait.tag), 0) >= wait.seq
+    return any(
+        begun > state.taken.open.get((comm, source, tag), 0)
+        for (comm, source, tag), begun in state.received.items()
+        if comm == wait.comm and min(source, tag) < 0 and source in (-1, rank) and tag in (-1, wait.tag)
+    )

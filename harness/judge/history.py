@@ -14,7 +14,10 @@ from lockstep.harness.judge.clock import OURS, Clock, Time
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo, RankOf
 
-_NO_HISTORY = frozenset({Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END})  # the most frequent of them
+_NO_OPERATION = frozenset({Need.STREAM, Need.PROBE, Need.EITHER, Need.EVERY})  # waits that begin nothing
+_NO_HISTORY = frozenset(
+    {Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END, Kind.TOOK, Kind.PART}
+)  # the most frequent of them
 
 
 class Decision(NamedTuple):
@@ -128,7 +131,7 @@ class History:
             if kind in (Kind.ENTER, Kind.POST):
                 record = Record._make(fields)
                 info = comms.get(record.comm)
-                if info is not None and record.b != Need.STREAM:
+                if info is not None and record.b not in _NO_OPERATION and record.c < len(info.members):
                     site = text(record.site) if record.site else ""
                     history._begin(at, record, info, text(record.a), phase, shape, site)
             elif kind == Kind.SHAPE:
@@ -166,9 +169,11 @@ class History:
                 record = Record._make(fields)
                 info = comms.get(record.comm)
                 if info is not None:
-                    history.entries += _launched(at, record, info, text(record.a), phase, shape)
+                    with contextlib.suppress(LookupError, ValueError, TypeError):  # its string found no room
+                        history.entries += _launched(at, record, info, text(record.a), phase, shape)
             elif kind == Kind.MANIFEST:
-                history.graphs.append(_manifest(at, text(fields[5]), comms, phase))
+                with contextlib.suppress(LookupError, ValueError, TypeError):
+                    history.graphs.append(_manifest(at, text(fields[5]), comms, phase))
             elif kind == Kind.ENVIRONMENT:
                 history.environment = (history.environment or {}) | _object(text(fields[5]))
         return history

@@ -41,6 +41,14 @@ class Kind(enum.IntEnum):
     OPAQUE = 23  # a = string: it communicates, or may, in a way that writes no events
     LEAVING = 24  # its last exit handler has run: nothing of the program is left but the interpreter's own end
     STATUS = 25  # its program ends with exit status a, which is not 0, and without an exception
+    TOOK = (
+        26  # a receive has taken a message: comm, c = from, tag; b: see Took; it had asked for: site = peer + 1, size = tag.
+    )
+    # An EXIT with b > 0 says the same of the receive that has ended.
+    CANCEL = 27  # a receive is being taken back: comm, c = peer, tag; b = 0: it was not, after all
+    PART = (
+        28  # one operation of a wait for several, which the thread's next ENTER (size = how many) begins: columns as ENTER
+    )
 
 
 class Need(enum.IntEnum):
@@ -58,6 +66,18 @@ class Need(enum.IntEnum):
     STREAM = 5  # the rank's own device streams: a host in `synchronize`
     TIMED = 6  # every member, or the library's own deadline, which ends the operation with an error
     COME = 7  # every member, as ALL; but a process that is not there yet may still be started and come
+    BELOW = 8  # the members below in the communicator's order: a prefix reduction
+    PROBE = 9  # one peer's message, as RECV, which stays where it is
+    EITHER = 10  # one of the parts: it ends when any of them does
+    EVERY = 11  # each of the parts: it ends when all of them do
+
+
+class Took(enum.IntEnum):
+    """What kind of receive has taken a message."""
+
+    NAMED = 1  # it named peer and tag
+    WILD = 2  # it left one of them open
+    PROBED = 3  # a probe took the message out, no receive was begun
 
 
 class Record(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
-from lockstep.harness.trace.event import Kind
+from lockstep.harness.trace.event import Kind, Need
 
 
 class Writer(Protocol):
@@ -19,7 +19,7 @@ class Writer(Protocol):
 class Comm:
     """A communicator as the recorder knows it: an id within the rank and the number of its last collective."""
 
-    __slots__ = ("id", "key", "members", "number", "p2p")
+    __slots__ = ("busy", "id", "key", "members", "number", "p2p", "unordered")
 
     def __init__(self, ident: int, key: str, members: tuple[int, ...]) -> None:
         self.id = ident
@@ -27,6 +27,9 @@ class Comm:
         self.members = members
         self.number = 0
         self.p2p: dict[tuple[str, int, int], int] = {}
+        # Of an attached process: what is being begun, by which thread and how; and whether sends once overtook each other.
+        self.busy: dict[object, tuple[int, Need]] = {}
+        self.unordered = False
 
 
 class Wait:

@@ -29,6 +29,11 @@ MAX_STRING = 16_384
 FULL = "<string table full>"
 
 
+def forget_thread() -> None:
+    """In a forked child: the thread's number belongs to the parent's recorder."""
+    _local.__dict__.clear()
+
+
 class Recorder:
     """Writes one rank's events. Use `attach()`; one recorder a process."""
 
@@ -45,7 +50,8 @@ class Recorder:
         self._instances: dict[tuple[str, str, tuple[int, ...]], int] = {}
         self._host = Comm(0, "", ())
         self.last = 0
-        self.string("")
+        for text in ("", "send", "recv"):  # a full table must not turn a message into something else
+            self.string(text)
         self._thread()
 
     @classmethod
@@ -316,6 +322,10 @@ class Recorder:
         """The id of a string in the table; strings repeat, so the table stays small."""
         found = self._strings.get(text)
         return self._intern(text, limit) if found is None else found
+
+    def text(self, ident: int) -> str:
+        """The string of an id."""
+        return next((text for text, found in self._strings.items() if found == ident), "")
 
     def _intern(self, text: str, limit: int) -> int:
         with self._string_lock:

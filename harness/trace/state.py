@@ -2,94 +2,18 @@
 
 from __future__ import annotations
 
-import enum
-import functools
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from lockstep.harness.trace.breadcrumb import Crumb
-from lockstep.harness.trace.event import Kind, Need, Record
+from lockstep.harness.trace.communicator import CommInfo, RankOf
+from lockstep.harness.trace.event import Need, Record
+from lockstep.harness.trace.folding import HANDLERS
 from lockstep.harness.trace.lane import Lane
-from lockstep.harness.trace.runs import unpack
+from lockstep.harness.trace.wait import Join, Status, Taken, Wait
 
-RankOf = Callable[[str, int], int]  # scope, rank in it -> global rank
-
-
-class Status(enum.Enum):
-    """How a rank's program stands. `DEAD` is set by the supervisor, which sees the process end."""
-
-    RUNNING = "running"
-    RAISED = "raised"
-    RETURNED = "returned"
-    ABORTED = "aborted"
-    UNABLE = "unable"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True)
-class CommInfo:
-    """A communicator: `key` is the same on every member, `members` are global ranks in communicator order."""
-
-    key: str
-    kind: str
-    name: str
-    members: tuple[int, ...]
-    device: str = ""  # the device stream that its collectives run on
-
-    @staticmethod
-    def parse(text: str, rank_of: RankOf | None = None) -> CommInfo:
-        """From the JSON of a COMM event. `rank_of`: the global rank of a rank in a scope, where a case has several.
-
-        Raises ValueError when it is none: the string table of the rank was full, say.
-        """
-        return _known(text) if rank_of is None else CommInfo._read(text, rank_of)
-
-    @staticmethod
-    def _read(text: str, rank_of: RankOf | None) -> CommInfo:
-        try:
-            raw = json.loads(text)
-            members, scope = unpack(raw["members"]), raw.get("scope", "")
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no communicator: {text[:80]}") from error
-        digest = hashlib.sha256((scope + ",".join(map(str, members))).encode()).hexdigest()[:8]
-        key = f"{raw['kind']}:{raw['name']}#{raw['instance']}@{digest}"
-        if rank_of is not None:
-            members = tuple(rank_of(scope, member) for member in members)
-        return CommInfo(key, raw["kind"], raw["name"], members, raw.get("device", ""))
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def _known(text: str) -> CommInfo:
-    """All members announce a communicator in the same words: it is read once, and they share its list of members."""
-    return CommInfo._read(text, None)
-
-
-class Join(NamedTuple):
-    """That a process has a rank in a world of ranks. Not `firm`: its environment says so, it has not come yet."""
-
-    scope: str
-    rank: int
-    world: int
-    firm: bool
-
-
-class Wait(NamedTuple):
-    """One waiter blocked in one operation. `peer` is the global rank of the root or the peer, -1 for none or any."""
-
-    comm: str
-    seq: int
-    op: str
-    need: Need
-    peer: int
-    tag: int
-    since_ns: int
-    phase: str
-    shape: str
-    graph: str = ""  # the replayed graph that a device stream is in
-    site: str = ""  # the program's line that waits
+STREAM_WAITER = 1000  # above every thread's number
+__all__ = ["STREAM_WAITER", "CommInfo", "RankOf", "RankState", "Status", "Wait"]
 
 
 @dataclass(slots=True)
@@ -103,6 +27,8 @@ class RankState:
     entered: dict[str, int] = field(default_factory=dict)  # communicator key -> highest collective entered
     sent: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, to, tag) -> sends begun
     received: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, from, tag) -> receives begun
+    taken: Taken = field(default_factory=Taken)
+    parts: dict[int, list[Wait]] = field(default_factory=dict)  # thread -> of the wait that it is about to begin
     comms: dict[int, CommInfo] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)  # communicator key -> what the device does on it
     device_lost: bool = False  # nothing that was handed to the device will run
@@ -131,9 +57,15 @@ class RankState:
         for record in records:
             self.number = record.number
             self.last_ns = record.time_ns
-            handler = _HANDLERS.get(record.kind)
-            if handler is not None:
+            handler = HANDLERS.get(record.kind)
+            if handler is None:
+                continue
+            try:
                 handler(self, record, string)
+            except (LookupError, ValueError, TypeError):  # written wrongly, or its string found no room in the table
+                self.waiters[record.thread] = None
+                if not self.lost:  # else it speaks of what was announced by an event that was overwritten
+                    self.opaque.append(f"its event {record.number} makes no sense")
 
     def overrun(self, lost: int, entered: Callable[[int], int], threads: int = 0) -> None:
         """Events were overwritten unread: take the collective counts from the table, trust no waiter's last state.
@@ -148,6 +80,7 @@ class RankState:
             else:
                 self.entered[info.key] = max(self.entered.get(info.key, 0), entered(ident))
         self.waiters = dict.fromkeys((*self.waiters, *range(threads)))
+        self.parts.clear()
 
     def see(self, words: Mapping[int, int], seen_ns: int, string: Callable[[int], str]) -> None:
         """Fold the breadcrumbs in, after the events that were read later. `seen_ns`: when they still stood otherwise."""
@@ -210,154 +143,3 @@ class RankState:
         launch = lane.current()
         place = (launch.phase, launch.shape, launch.graph) if launch else (self.phase, self.shape, "")
         return Wait(lane.comm, lane.entered, lane.op, Need.ALL, -1, 0, lane.since_ns, *place)
-
-
-STREAM_WAITER = 1000  # above every thread's number
-_NEEDS = dict(enumerate(Need))
-String = Callable[[int], str]
-
-
-def _comm(state: RankState, record: Record, string: String) -> None:
-    try:
-        info = CommInfo.parse(string(record.a), state.rank_of)
-    except ValueError:
-        state.opaque.append("it announced a communicator of which nothing is known")
-        return
-    state.comms[record.comm] = info
-    state.entered.setdefault(info.key, 0)
-    if info.device:
-        state.lanes[info.key] = Lane(info.key, info.device)
-
-
-def _enter(state: RankState, record: Record, string: String) -> None:
-    if record.b == Need.STREAM:
-        place = (state.phase, state.shape)
-        wait = Wait("", 0, string(record.a), Need.STREAM, state.rank, 0, record.time_ns, *place)
-        state.waiters[record.thread] = wait
-        return
-    info = state.comms.get(record.comm)
-    if info is None:  # its COMM event was overwritten: the rank counts as running
-        state.waiters[record.thread] = None
-        return
-    op, need = string(record.a), _NEEDS[record.b]
-    peer = info.members[record.c] if record.c >= 0 else -1
-    verb = op.partition(" ")[0]
-    if verb in ("send", "recv"):
-        # The wait for one that was posted comes after others may have been posted: the count never goes back.
-        counts, key = state.sent if verb == "send" else state.received, (info.key, peer, record.tag)
-        counts[key] = max(counts.get(key, 0), record.seq)
-    else:
-        state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
-    if record.kind == Kind.ENTER:
-        place = (state.phase, state.shape)
-        site = string(record.site) if record.site else ""
-        state.waiters[record.thread] = Wait(
-            info.key, record.seq, op, need, peer, record.tag, record.time_ns, *place, site=site
-        )
-
-
-def _launch(state: RankState, record: Record, string: String) -> None:
-    info = state.comms.get(record.comm)
-    if info is not None and info.device:
-        graph = json.loads(string(record.a))["graph"] if record.c else ""
-        state.lanes[info.key].launch(record.seq, graph, state.phase, state.shape)
-
-
-def _exit(state: RankState, record: Record, string: String) -> None:
-    state.waiters[record.thread] = None
-    state.exits += 1
-
-
-def _decision(state: RankState, record: Record, string: String) -> None:
-    state.decisions += 1
-
-
-def _phase(state: RankState, record: Record, string: String) -> None:
-    state.phase = string(record.a)
-    state.shape = ""
-
-
-def _shape(state: RankState, record: Record, string: String) -> None:
-    state.shape = string(record.a)
-
-
-def _milestone(state: RankState, record: Record, string: String) -> None:
-    state.milestones += 1
-    state.milestone_ns = record.time_ns
-
-
-def _waiter(state: RankState, record: Record, string: String) -> None:
-    state.waiters[record.thread] = None
-    state.kernel_ids[record.size] = record.thread
-
-
-def _waiter_end(state: RankState, record: Record, string: String) -> None:
-    state.waiters.pop(record.thread, None)
-
-
-def _raised(state: RankState, record: Record, string: String) -> None:
-    state.status = Status.RAISED
-    state.device_lost = bool(record.seq)
-
-
-def _returned(state: RankState, record: Record, string: String) -> None:
-    state.status = Status.RETURNED
-
-
-def _abort(state: RankState, record: Record, string: String) -> None:
-    state.status = Status.ABORTED
-
-
-def _unable(state: RankState, record: Record, string: String) -> None:
-    state.status = Status.UNABLE
-
-
-def _parked(state: RankState, record: Record, string: String) -> None:
-    state.parked = True
-
-
-def _join(state: RankState, record: Record, string: String) -> None:
-    state.joins.append(Join(**json.loads(string(record.a))))
-
-
-def _error(state: RankState, record: Record, string: String) -> None:
-    state.failed = True
-
-
-def _opaque(state: RankState, record: Record, string: String) -> None:
-    reason = string(record.a)
-    if reason not in state.opaque:
-        state.opaque.append(reason)
-
-
-def _status(state: RankState, record: Record, string: String) -> None:
-    state.exit_status = record.a
-
-
-def _leaving(state: RankState, record: Record, string: String) -> None:
-    state.leaving_ns = record.time_ns
-
-
-_HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
-    Kind.COMM: _comm,
-    Kind.ENTER: _enter,
-    Kind.POST: _enter,
-    Kind.EXIT: _exit,
-    Kind.LAUNCH: _launch,
-    Kind.DECISION: _decision,
-    Kind.PHASE: _phase,
-    Kind.SHAPE: _shape,
-    Kind.MILESTONE: _milestone,
-    Kind.WAITER: _waiter,
-    Kind.WAITER_END: _waiter_end,
-    Kind.RAISED: _raised,
-    Kind.RETURNED: _returned,
-    Kind.ABORT: _abort,
-    Kind.UNABLE: _unable,
-    Kind.PARKED: _parked,
-    Kind.JOIN: _join,
-    Kind.ERROR: _error,
-    Kind.OPAQUE: _opaque,
-    Kind.STATUS: _status,
-    Kind.LEAVING: _leaving,
-}

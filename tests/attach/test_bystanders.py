@@ -24,7 +24,7 @@ def thread(target: Callable[[], object], name: str) -> Iterator[None]:
 
 def mine(name: str) -> list[str]:
     """The threads of this name that may act."""
-    return [text for text in awake({threading.get_ident()}) if text.startswith(name)]
+    return [text for text in awake(threading.get_ident(), ()) if text.startswith(f"Python thread {name}")]
 
 
 def settles(name: str, asleep: bool) -> bool:

@@ -22,7 +22,7 @@ def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProc
 def test_the_programs_own_sitecustomize_runs(tmp_path: Path) -> None:
     """A sitecustomize that ours hides is run, and our folder is no longer on the path."""
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.mine = True")
-    done = run("import sys; print(sys.mine, [p for p in sys.path if 'attach' in p])", tmp_path)
+    done = run("import sys; print(sys.mine, [p for p in sys.path if p.endswith('attach/site')])", tmp_path)
     assert (done.stdout, done.stderr) == ("True []\n", "")
 
 

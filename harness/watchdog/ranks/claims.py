@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockstep.harness.trace.state import Join
+from lockstep.harness.trace.wait import Join
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
 
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known

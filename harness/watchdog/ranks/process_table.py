@@ -109,7 +109,7 @@ class ProcessRecord:
             case Stands():
                 self.hidden, self.hidden_at = answer.hidden, answer.number
                 moved = () if answer.number == self.state.number else ("its events go on",)
-                return (*(f"Python thread {text} may still communicate" for text in answer.others), *moved)
+                return (*answer.others, *moved)
 
 
 class ProcessTable:

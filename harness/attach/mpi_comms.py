@@ -1,0 +1,79 @@
+"""The communicators of mpi4py that are known: those that were made where we saw it, by MPI's own handle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from lockstep.harness.attach import recording
+from lockstep.harness.environment import WORLD_ID
+from lockstep.harness.trace.handles import Comm
+
+
+def scope() -> str:
+    """The world of this launch: another mpiexec of the same program has another."""
+    return "mpi " + (os.environ.get(WORLD_ID) or os.environ.get("PMIX_NAMESPACE") or str(os.getppid()))
+
+
+class Comms:
+    """Handle -> communicator. MPI gives a handle again when its communicator was freed."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Comm] = {}
+        self._module: Any = None
+        self._handle: Callable[[Any], int] = lambda comm: 0
+        self._groups: dict[tuple[object, ...], int] = {}
+
+    @property
+    def module(self) -> Any:
+        """mpi4py.MPI."""
+        return self._module
+
+    @module.setter
+    def module(self, module: Any) -> None:
+        self._module, self._handle = module, module._handleof  # its own, before ours stands in its place
+
+    def known(self, comm: Any) -> Comm | None:
+        """The communicator that a method is called on."""
+        return self._known.get(self._handle(comm))
+
+    def shared(self, one: Any) -> bool:
+        """Whether others could be reached through this object: any request, and a communicator of several."""
+        return not isinstance(one, self._module.Comm) or self.known(one) is not None
+
+    def add(self, made: Any, comm: Comm) -> None:
+        """A communicator exists."""
+        self._known[self._handle(made)] = comm
+
+    def forget(self, handle: int) -> None:
+        """It was freed."""
+        self._known.pop(handle, None)
+
+    def handle(self, comm: Any) -> int:
+        """MPI's own handle."""
+        return self._handle(comm)
+
+    def clear(self) -> None:
+        """In a forked child."""
+        self._known.clear()
+
+    def adopt(self, made: Any, name: str, several: bool = False) -> None:
+        """Announce a new communicator; nothing where this process is no member.
+
+        `several` of one name may be made by the same members, who make them in the same order.
+        """
+        if made == self._module.COMM_NULL:
+            return
+        groups = made.Get_group(), self._module.COMM_WORLD.Get_group()
+        members = groups[0].Translate_ranks(list(range(groups[0].Get_size())), groups[1])
+        for group in groups:
+            group.Free()
+        if several:
+            key = (name, *members)
+            self._groups[key] = number = self._groups.get(key, 0) + 1
+            name += f" {number}"
+        self.add(made, recording.current().recorder.comm("mpi", name, members, scope=scope()))
+
+
+comms = Comms()

@@ -1,0 +1,130 @@
+"""The threads of this process that Python did not start: whether each is of a library that does not call into Python.
+
+Such a thread may call back into Python at any moment, and have it do anything (a timer of a C library, gRPC, a callback of
+ctypes). What it belongs to stands on its stack: the libraries that its return addresses point into.
+"""
+
+from __future__ import annotations
+
+import array
+import bisect
+import functools
+import mmap
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+# Mathematics, transports, and what starts them: their threads run their own code only.
+KNOWN = (
+    "libc.so", "libc-", "ld-linux", "libpthread", "libm.so", "libm-", "libstdc++", "libgcc_s", "libgomp", "libiomp",
+    "libomp", "libtorch", "libc10", "libgloo", "libopenblas", "libscipy_openblas", "libmkl", "libtbb", "libmpi", "libpmi",
+    "libprrte", "libopen-", "libhwloc", "libevent", "libucp", "libucs", "libuct", "libucm", "libfabric", "libpsm",
+    "libibverbs", "librdmacm", "libnuma", "libxpmem", "libcuda", "libnccl", "libnv", "libcublas", "libcudnn", "libzmq",
+    "[vdso]",
+)  # fmt: skip
+FOLDERS = ("/torch/lib/", "/torch/_C", "/mpi4py/", "/numpy/", "/nvidia/", "/lib/openmpi/", "/lib/pmix/")
+INTO_PYTHON = ("cupy", "numba")  # they let a GPU's driver call Python: then its threads are not known
+DEEPEST = 1 << 18  # bytes of a stack that are looked at
+WORD = 8
+
+
+class _Mapping(NamedTuple):
+    start: int
+    end: int
+    runs: bool
+    path: str
+
+
+def doubts(frames: Mapping[int, FrameType]) -> list[str]:
+    """Which of them may call into Python, in sentences. `frames`: where Python's own threads are."""
+    try:
+        return sorted(set(_doubts(frames)))
+    except OSError as error:
+        return [f"the threads that Python did not start cannot be seen ({error.strerror})"]
+
+
+def _doubts(frames: Mapping[int, FrameType]) -> Iterator[str]:
+    mappings = list(_mappings())
+    for path in sorted({one.path for one in mappings if one.runs and not _is_known(one.path)}):
+        if path != sys_executable() and _links_mpi(path):
+            yield f"{Path(path).name} is linked with MPI: what it communicates is not seen"
+    mine = {thread.native_id for thread in threading.enumerate() if thread.ident in frames} | {threading.get_native_id()}
+    others = len(frames) - len({thread.ident for thread in threading.enumerate()} & set(frames)) - 1  # us
+    python = 0
+    for name in os.listdir("/proc/self/task"):  # noqa: PTH208
+        if int(name) in mine:
+            continue
+        libraries = _libraries(name, mappings)
+        if libraries is None:
+            yield "a thread that Python did not start is at work"
+            continue
+        unknown = sorted(Path(path).name or "code made at run time" for path in libraries if not _is_known(path))
+        if unknown:
+            yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
+        python += any(_is_python(path) for path in libraries)
+    if python > max(others, 0):
+        yield "a Python thread is about to begin or to end"
+
+
+def _mappings() -> Iterator[_Mapping]:
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, rights, _, _, _, *path = line.split(None, 5)
+        start, _, end = place.partition("-")
+        yield _Mapping(int(start, 16), int(end, 16), "x" in rights, path[0] if path else "")
+
+
+def _libraries(thread: str, mappings: list[_Mapping]) -> set[str] | None:
+    """The files that a thread's stack points into; empty of one that has ended, None of one that does not wait."""
+    try:
+        words = Path(f"/proc/self/task/{thread}/syscall").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    if len(words) < 3:
+        return None
+    stack, at = int(words[-2], 16), int(words[-1], 16)
+    starts = [one.start for one in mappings]
+
+    def found(address: int) -> _Mapping | None:
+        one = mappings[bisect.bisect(starts, address) - 1]
+        return one if one.start <= address < one.end else None
+
+    place = found(stack)
+    if place is None or place.end - stack > DEEPEST:
+        return None
+    with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+        memory.seek(stack)
+        raw = memory.read((place.end - stack) // WORD * WORD)
+    low, high = mappings[0].start, max(one.end for one in mappings if one.runs and one.path != "[vsyscall]")
+    hits = (found(address) for address in {at, *array.array("Q", raw)} if low <= address < high)
+    return {one.path for one in hits if one is not None and one.runs}
+
+
+def _is_known(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    if name.startswith("libcuda") and any(module in sys.modules for module in INTO_PYTHON):
+        return False
+    return name.startswith(KNOWN) or any(folder in path for folder in FOLDERS) or _is_python(path)
+
+
+def _is_python(path: str) -> bool:
+    return path == sys_executable() or path.rpartition("/")[2].startswith("libpython")
+
+
+@functools.lru_cache
+def sys_executable() -> str:
+    """The file of this Python."""
+    return os.readlink("/proc/self/exe")  # noqa: PTH115
+
+
+@functools.cache
+def _links_mpi(path: str) -> bool:
+    """Whether a shared object asks for an MPI library."""
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory:  # noqa: PTH123
+            return memory.find(b"\0libmpi.so") >= 0 or memory.find(b"\0libmpi_") >= 0 or memory.find(b"\0libmpich") >= 0
+    except (OSError, ValueError):
+        return False  # no file: code that was made at run time, or that is gone

@@ -1,0 +1,175 @@
+"""torch.distributed: what is called on a process group is counted.
+
+The wrappers sit on the methods of ProcessGroup, below every Python function of torch.distributed: object collectives,
+coalesced ones and whatever a program keeps a reference to end there. What C++ calls by itself is found by the group's own
+count of its operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+from lockstep.harness.attach import recording, torch_works
+from lockstep.harness.attach.calls import Issued, Issuing, Waiting
+from lockstep.harness.attach.recorded import Call, recorded
+from lockstep.harness.attach.recording import Recording
+from lockstep.harness.attach.sites import call_site
+from lockstep.harness.attach.torch_groups import Group, count, group_of, is_short, look_for_unseen
+from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, on_device
+from lockstep.harness.trace.event import Need
+
+
+def wrap(module: ModuleType) -> None:
+    """Wrap the class ProcessGroup."""
+    kind = module.ProcessGroup
+    for name in OPERATIONS:
+        if hasattr(kind, name):
+            setattr(kind, name, _operation(name, getattr(kind, name)))
+    for name in P2P:
+        if hasattr(kind, name):
+            setattr(kind, name, _p2p(name, getattr(kind, name)))
+    if hasattr(kind, "_end_coalescing"):
+        kind._end_coalescing = torch_works.coalesced(kind._end_coalescing)
+    if hasattr(kind, "set_timeout"):
+        kind.set_timeout = recorded(kind.set_timeout, _set_timeout)
+
+
+class Posting(Issuing):
+    """A call that returns a Work."""
+
+    __slots__ = ("group",)
+
+    def __init__(self, found: Recording, issued: Issued, group: Group) -> None:
+        super().__init__(found, issued)
+        self.group = group
+        group.issuing += 1
+
+    def ended(self, result: Any) -> None:
+        """It was issued: the Work stands for it."""
+        _issued(self.group)
+        super().ended(result)
+        torch_works.note(result, self.issued)
+
+    def failed(self, error: BaseException) -> None:
+        """One that fails to be issued may or may not have been counted by the others."""
+        _issued(self.group)
+        super().failed(error)
+
+
+class Blocking(Waiting):
+    """The one call that returns no Work."""
+
+    __slots__ = ("group",)
+
+    def __init__(self, found: Recording, issued: Issued, group: Group) -> None:
+        super().__init__(found, issued)
+        self.group = group
+        group.issuing += 1
+
+    def ended(self, result: Any) -> None:
+        """It has ended."""
+        _issued(self.group)
+        super().ended(result)
+
+    def failed(self, error: BaseException) -> None:
+        """It has ended, with an error."""
+        _issued(self.group)
+        super().failed(error)
+
+
+class Launching:
+    """A collective goes to the GPU. It has no breadcrumb, so the stream counts as running from now on."""
+
+    def __init__(self, found: Recording, group: Group, op: str, size: int) -> None:
+        self.group, self.op = group, op
+        if group.device is None:
+            kind, _, name = group.comm.key.partition(":")
+            kind = "nccl" if kind == "gloo" else kind
+            group.device = found.recorder.comm(kind, name, group.comm.members, device="cuda", scope=Group.scope)
+        torch_works.launched(found, group.device, op, size)
+        group.issuing += 1
+
+    def ended(self, result: Any) -> None:
+        """It was handed over."""
+        _issued(self.group)
+
+    def failed(self, error: BaseException) -> None:
+        """Whether it was nobody knows."""
+        _issued(self.group)
+        recording.opaque(f"{self.op} of {self.group.comm.key} raised when it was issued")
+
+
+def _issued(group: Group) -> None:
+    """Bring the count up to date."""
+    group.issuing -= 1
+    pg = group.pg()
+    if pg is not None:
+        group.count = count(pg)
+
+
+def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    op = OPERATIONS[name].name
+    blocks = name == "monitored_barrier"
+
+    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+        group = group_of(arguments[0])
+        if group is None:
+            return None
+        found = recording.current()
+        look_for_unseen()
+        given = arguments[1:]
+        need, root, size = describe(name, given, named, group.rank)
+        if need in (Need.ALL, Need.ROOT) and (group.timed or _has_deadline(given, named)):
+            need = Need.TIMED
+        if on_device(given):
+            return Launching(found, group, op, size)
+        what = (group.comm, op, size, need, root, call_site(found.recorder))
+        return Blocking(found, found.collective(*what), group) if blocks else Posting(found, found.start(*what), group)
+
+    return recorded(original, prepare)
+
+
+def _has_deadline(given: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Whether this call has a short deadline of its own, alone or among its options."""
+    for argument in (*given, *named.values()):
+        timeout = argument if isinstance(argument, timedelta) else getattr(argument, "timeout", None)
+        if isinstance(timeout, timedelta) and is_short(timeout):
+            return True
+    return False
+
+
+def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    op = "send" if name == "send" else "recv"
+    # gloo may take a message before anybody wants it: a send is never known to wait.
+    sure = Need.NOBODY if op == "send" else Need.RECV
+    names = ("tensors", "tag") if name == "recv_anysource" else ("tensors", "dstRank" if op == "send" else "srcRank", "tag")
+
+    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+        group = group_of(arguments[0])
+        if group is None:
+            return None
+        found = recording.current()
+        look_for_unseen()
+        given = {**dict(zip(names, arguments[1:], strict=False)), **named}
+        if on_device(arguments[1:]):
+            recording.opaque("messages of a GPU write no events")
+            return None
+        peer = int(given[names[1]]) if len(names) == 3 else -1
+        if peer >= len(group.comm.members):
+            return None
+        need = Need.NOBODY if group.timed else sure
+        issued = found.start_message(group.comm, op, need, peer, int(given["tag"]), call_site(found.recorder))
+        return Posting(found, issued, group)
+
+    return recorded(original, prepare)
+
+
+def _set_timeout(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    group = group_of(arguments[0])
+    if group is not None and any(
+        is_short(given) for given in (*arguments[1:], *named.values()) if isinstance(given, timedelta)
+    ):
+        group.timed = True

@@ -1,0 +1,193 @@
+"""How each kind of event changes a rank's state. No clock, no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lockstep.harness.trace.communicator import CommInfo
+from lockstep.harness.trace.event import Kind, Need, Record, Took
+from lockstep.harness.trace.lane import Lane
+from lockstep.harness.trace.wait import Join, Status, Wait
+
+if TYPE_CHECKING:
+    from lockstep.harness.trace.state import RankState
+
+_NEEDS = dict(enumerate(Need))
+String = Callable[[int], str]
+
+
+def _comm(state: RankState, record: Record, string: String) -> None:
+    try:
+        info = CommInfo.parse(string(record.a), state.rank_of)
+    except ValueError:
+        state.opaque.append("it announced a communicator of which nothing is known")
+        return
+    state.comms[record.comm] = info
+    state.entered.setdefault(info.key, 0)
+    if info.device:
+        state.lanes[info.key] = Lane(info.key, info.device)
+
+
+def _enter(state: RankState, record: Record, string: String) -> None:
+    wait = _wait(state, record, string)
+    if record.kind == Kind.PART:
+        state.parts.setdefault(record.thread, []).append(wait)
+    elif record.kind == Kind.ENTER:
+        state.waiters[record.thread] = wait
+
+
+def _wait(state: RankState, record: Record, string: String) -> Wait:
+    """The wait that an ENTER, a POST or a PART tells of, counted. LookupError where it names what was never announced."""
+    op, need = string(record.a), _NEEDS[record.b]
+    place = (record.time_ns, state.phase, state.shape)
+    site = string(record.site) if record.site else ""
+    if need in (Need.STREAM, Need.EITHER, Need.EVERY):
+        parts = tuple(state.parts.pop(record.thread, ()))
+        if need is not Need.STREAM and not len(parts) == record.size > 0:
+            raise LookupError("some of its parts were lost")
+        return Wait("", 0, op, need, state.rank if need is Need.STREAM else -1, 0, *place, site=site, parts=parts)
+    info = state.comms[record.comm]
+    peer = info.members[record.c] if record.c >= 0 else -1
+    verb = op.partition(" ")[0]
+    if verb in ("send", "recv"):
+        # The wait for one that was posted comes after others may have been posted: the count never goes back.
+        counts, key = state.sent if verb == "send" else state.received, (info.key, peer, record.tag)
+        counts[key] = max(counts.get(key, 0), record.seq)
+    elif need is not Need.PROBE:
+        state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
+    return Wait(info.key, record.seq, op, need, peer, record.tag, *place, site=site)
+
+
+def _launch(state: RankState, record: Record, string: String) -> None:
+    info = state.comms.get(record.comm)
+    if info is not None and info.device:
+        graph = json.loads(string(record.a))["graph"] if record.c else ""
+        state.lanes[info.key].launch(record.seq, graph, state.phase, state.shape)
+
+
+def _exit(state: RankState, record: Record, string: String) -> None:
+    state.waiters[record.thread] = None
+    state.exits += 1
+    if record.b:
+        _took(state, record, string)
+
+
+def _took(state: RankState, record: Record, string: String) -> None:
+    info = state.comms[record.comm]
+    kind, key = Took(record.b), (info.key, info.members[record.c], record.tag)
+    _count(state.taken.all, key)
+    if kind is not Took.NAMED:
+        _count(state.taken.wild, key)
+    if kind is Took.WILD:
+        asked = info.members[record.site - 1] if record.site else -1
+        _count(state.taken.open, (info.key, asked, record.size))
+
+
+def _cancel(state: RankState, record: Record, string: String) -> None:
+    info = state.comms[record.comm]
+    peer = info.members[record.c] if record.c >= 0 else -1
+    _count(state.taken.cancelled, (info.key, peer, record.tag), 1 if record.b else -1)
+
+
+def _count(counts: dict[tuple[str, int, int], int], key: tuple[str, int, int], more: int = 1) -> None:
+    counts[key] = counts.get(key, 0) + more
+
+
+def _decision(state: RankState, record: Record, string: String) -> None:
+    state.decisions += 1
+
+
+def _phase(state: RankState, record: Record, string: String) -> None:
+    state.phase = string(record.a)
+    state.shape = ""
+
+
+def _shape(state: RankState, record: Record, string: String) -> None:
+    state.shape = string(record.a)
+
+
+def _milestone(state: RankState, record: Record, string: String) -> None:
+    state.milestones += 1
+    state.milestone_ns = record.time_ns
+
+
+def _waiter(state: RankState, record: Record, string: String) -> None:
+    state.waiters[record.thread] = None
+    state.kernel_ids[record.size] = record.thread
+
+
+def _waiter_end(state: RankState, record: Record, string: String) -> None:
+    state.waiters.pop(record.thread, None)
+
+
+def _raised(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.RAISED
+    state.device_lost = bool(record.seq)
+
+
+def _returned(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.RETURNED
+
+
+def _abort(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.ABORTED
+
+
+def _unable(state: RankState, record: Record, string: String) -> None:
+    state.status = Status.UNABLE
+
+
+def _parked(state: RankState, record: Record, string: String) -> None:
+    state.parked = True
+
+
+def _join(state: RankState, record: Record, string: String) -> None:
+    state.joins.append(Join(**json.loads(string(record.a))))
+
+
+def _error(state: RankState, record: Record, string: String) -> None:
+    state.failed = True
+
+
+def _opaque(state: RankState, record: Record, string: String) -> None:
+    reason = string(record.a)
+    if reason not in state.opaque:
+        state.opaque.append(reason)
+
+
+def _status(state: RankState, record: Record, string: String) -> None:
+    state.exit_status = record.a
+
+
+def _leaving(state: RankState, record: Record, string: String) -> None:
+    state.leaving_ns = record.time_ns
+
+
+HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
+    Kind.COMM: _comm,
+    Kind.ENTER: _enter,
+    Kind.POST: _enter,
+    Kind.PART: _enter,
+    Kind.TOOK: _took,
+    Kind.CANCEL: _cancel,
+    Kind.EXIT: _exit,
+    Kind.LAUNCH: _launch,
+    Kind.DECISION: _decision,
+    Kind.PHASE: _phase,
+    Kind.SHAPE: _shape,
+    Kind.MILESTONE: _milestone,
+    Kind.WAITER: _waiter,
+    Kind.WAITER_END: _waiter_end,
+    Kind.RAISED: _raised,
+    Kind.RETURNED: _returned,
+    Kind.ABORT: _abort,
+    Kind.UNABLE: _unable,
+    Kind.PARKED: _parked,
+    Kind.JOIN: _join,
+    Kind.ERROR: _error,
+    Kind.OPAQUE: _opaque,
+    Kind.STATUS: _status,
+    Kind.LEAVING: _leaving,
+}

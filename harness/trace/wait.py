@@ -1,0 +1,56 @@
+"""What a rank's state is made of: how its program stands, what a waiter waits for, which messages were taken."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lockstep.harness.trace.event import Need
+
+
+class Status(enum.Enum):
+    """How a rank's program stands. `DEAD` is set by the supervisor, which sees the process end."""
+
+    RUNNING = "running"
+    RAISED = "raised"
+    RETURNED = "returned"
+    ABORTED = "aborted"
+    UNABLE = "unable"
+    DEAD = "dead"
+
+
+class Join(NamedTuple):
+    """That a process has a rank in a world of ranks. Not `firm`: its environment says so, it has not come yet."""
+
+    scope: str
+    rank: int
+    world: int
+    firm: bool
+
+
+class Wait(NamedTuple):
+    """One waiter blocked in one operation. `peer` is the global rank of the root or the peer, -1 for none or any."""
+
+    comm: str
+    seq: int
+    op: str
+    need: Need
+    peer: int
+    tag: int
+    since_ns: int
+    phase: str
+    shape: str
+    graph: str = ""  # the replayed graph that a device stream is in
+    site: str = ""  # the program's line that waits
+    parts: tuple[Wait, ...] = ()  # of a wait for several: what they are
+
+
+@dataclass(slots=True)
+class Taken:
+    """The messages that a rank's receives have taken or given back, exactly as far as it tells. Keys: (comm, from, tag)."""
+
+    all: dict[tuple[str, int, int], int] = field(default_factory=dict)  # by receives that have ended
+    wild: dict[tuple[str, int, int], int] = field(default_factory=dict)  # ... that had left peer or tag open
+    open: dict[tuple[str, int, int], int] = field(default_factory=dict)  # ended wild receives, by what they had asked for
+    cancelled: dict[tuple[str, int, int], int] = field(default_factory=dict)  # receives that take none
