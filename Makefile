@@ -1,6 +1,7 @@
 # make repro   reproduce the start-up deadlocks and judge them (makes .venv first)
 # make catalogue   every scenario
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
+# make repeat  every scenario ROUNDS times (20) beside two processes that compute: what was not as expected, which must be nothing
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
@@ -24,7 +25,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale clean
+.PHONY: env repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale repeat clean
 
 env: $(VENV)/.ready
 
@@ -103,6 +104,12 @@ bench: env
 # Ten thousand simulated ranks, 256 real ones: 12 GiB, and nothing else on the machine.
 bench-scale: env
 	$(BIN)/python -m benchmarks.scale
+
+# Hours; ROUNDS=1 CASES=scenarios/control for a try.
+ROUNDS ?= 20
+CASES ?=
+repeat: env
+	nice -n 10 $(BIN)/python -m benchmarks.repeat_scenarios $(ROUNDS) $(CASES)
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
