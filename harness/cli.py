@@ -10,13 +10,13 @@ import argparse
 import contextlib
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 
-EXIT_FAULT = 3  # never 1, which says that something was judged
 EXIT_STOP = 128
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # as a shell shows a command that SIGPIPE has ended
+READERS = ("list", "show", "catalogue", "schema", "events", "history")  # who only shows may be cut short
 EXITS_OF_JUDGE_COMMIT = (0, 1, 125)
 
 
@@ -81,42 +81,36 @@ def guarded(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    """Parse, dispatch, and say what ended the command before its time."""
     from lockstep.harness.channel.logs import level
-    from lockstep.harness.errors import LockstepError
 
     arguments = parser().parse_args(words)
+    judges = words[:1] == ["judge-commit"]
     try:
         level(os.environ)  # before any case is started
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("lockstep: interrupted; what was judged so far is kept", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `lockstep ... | head`
-        if words[:1] == ["judge-commit"]:
+        if judges:
             raise
-        sys.stderr.close()
-        return 0
-    except LockstepError as error:
-        print(f"{error}", file=sys.stderr)
-        return EXIT_STOP if words[:1] == ["judge-commit"] else error.exit_code
+        _write_no_more()
+        return 0 if words[:1] and words[0] in READERS else EXIT_BROKEN_PIPE
     except Exception as error:
-        if words[:1] == ["judge-commit"]:
-            raise
-        print(f"lockstep: {type(error).__name__}: {error}; this is a fault of Lockstep, {_kept(error)}", file=sys.stderr)
-        return EXIT_FAULT
+        from lockstep.harness.unforeseen import told
+
+        code = told(error, words)
+        return EXIT_STOP if judges else code
     return code
 
 
-def _kept(error: Exception) -> str:
-    """Where the trace of a fault of ours is, in words."""
-    text = "".join(traceback.format_exception(error))
-    try:
-        descriptor, path = tempfile.mkstemp(prefix="lockstep-fault-", suffix=".txt")
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-    except OSError:
-        return f"and its trace could not be written:\n{text}"
-    return f"please report it with {path}"
+def _write_no_more() -> None:
+    """Let what is still in Python's buffers go nowhere, and so what it says of a broken pipe on its way out."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 from lockstep import harness
 from lockstep.harness import cli, errors
 from lockstep.harness.errors import LockstepError
+from lockstep.harness.unforeseen import EXIT_FAULT
 
 DRAWN = re.compile(r"^[│├└─ ]*(\w+) {2,}(\d)", re.MULTILINE)
 
@@ -47,7 +48,7 @@ def test_a_fault_of_ours_is_told_in_a_sentence(
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("lockstep.harness.commands.schema.json_schema", broken)
-    assert cli.main(["schema"]) == cli.EXIT_FAULT == 3
+    assert cli.main(["schema"]) == EXIT_FAULT == 3
     (trace,) = tmp_path.iterdir()
     told = capsys.readouterr().err
     assert told.startswith("lockstep: ZeroDivisionError: by nothing; this is a fault of Lockstep")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.trace.log import describe
 
 
@@ -20,7 +23,7 @@ def add(commands: Subparsers) -> None:
 
 def events(arguments: argparse.Namespace) -> int:
     """Print the events, oldest first."""
-    for event in describe(arguments.log):
+    for event in _read(arguments.log):
         if arguments.json:
             print(json.dumps(event))
         else:
@@ -28,3 +31,14 @@ def events(arguments: argparse.Namespace) -> int:
             rest = " ".join(f"{key}={value}" for key, value in event.items() if value not in ("", None, -1))
             print(f"{time_s:12.6f} {kind:10} {rest}")
     return 0
+
+
+def _read(log: Path) -> Iterator[dict[str, object]]:
+    """The events of a log. Raises ScenarioError for what is none, or holds what no recorder writes."""
+    if not log.is_file():
+        why = "not a file" if log.exists() else "no such file"
+        raise ScenarioError(f"lockstep events: {log}: {why}; give the rank-N.events of a case")
+    try:
+        yield from describe(log)
+    except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+        raise ScenarioError(f"lockstep events: {log}: no event log that can be read: {error}") from error

@@ -143,18 +143,25 @@ def _watch(options: WatchOptions) -> int:
 
     def keep(judged: Verdict) -> None:
         if not slurms(judged):
-            store.write_verdict(case, judged, True, [], rerun, time.monotonic() - started, places=rank_map.nodes)
+            store.write_verdict(case, judged, *_expected(judged), rerun, time.monotonic() - started, places=rank_map.nodes)
 
     target = ProgramTarget(case, options.argv, subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0)
     session = CaseSession(target, launcher, store.case_dir(case), rank_map, _Listener(options.json, keep))
     verdict = not_by_slurm(session.watch())
-    store.record(case, verdict, True, [], rerun, time.monotonic() - started, places=rank_map.nodes)
+    store.record(case, verdict, *_expected(verdict), rerun, time.monotonic() - started, places=rank_map.nodes)
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
     _say(verdict, raw)
     print(f"reports: {store.path}", file=sys.stderr)
     if options.json:
         print(json.dumps(raw))
     return EXIT_CODES.get(verdict.outcome, 1)
+
+
+def _expected(verdict: Verdict) -> tuple[bool, list[str]]:
+    """Whether the verdict is the one that is hoped for, and if not, in what it differs: reports are red by this."""
+    if verdict.outcome is Outcome.SUCCESS:
+        return True, []
+    return False, [f"outcome: expected {Outcome.SUCCESS.value}, got {verdict.outcome.value}"]
 
 
 def _placed(case: Case, hosts: Hosts) -> RankMap:

@@ -55,8 +55,9 @@ def _render(run: Mapping[str, Any], found: Sequence[Result], characters: int) ->
 
 def _case(result: Result, characters: int) -> TestCase:
     line = result.line
-    case = _InFile(_clean(line.case), classname(line.path), result.seconds)
-    case.file = _clean(line.path)
+    case = _InFile(_clean(line.case), classname(line.path) or _clean(line.scenario), result.seconds)
+    if line.path:  # a watched program is of no scenario's file
+        case.file = _clean(line.path)
     case.append(_properties(result, characters))
     message = _clip(". ".join(filter(None, (_lead(result), line.text.rstrip("."), line.differences))), characters)
     texts = (result.note, line.text, line.differences, line.blame_text, line.finding_texts)

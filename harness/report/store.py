@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.rank_map import NodeRanks
-from lockstep.harness.report import files, junit, markdown, names
+from lockstep.harness.report import files, junit, markdown, names, run_file
 from lockstep.harness.report.evidence import attempts_in, evidence_in
 from lockstep.harness.report.line import Line, judged, not_judged, not_run
 from lockstep.harness.report.plan import PlannedCase
@@ -63,6 +63,8 @@ class RunStore:
         twice = [ident for (ident, _), count in Counter((one.case.id, one.repetition) for one in plan).items() if count > 1]
         if twice:
             raise ValueError(f"case ids are not unique in this run: {', '.join(twice)}")
+        if run_id and (Path(run_id).name != run_id or run_id in ("..", "latest")):
+            raise ScenarioError(f"--run-id {run_id}: give a plain name; it becomes a folder of {root}")
         path = root / run_id if run_id else names.new_folder(root)
         if run_id:
             path.mkdir(parents=True)
@@ -87,11 +89,15 @@ class RunStore:
         """Read a run back, with the verdicts it has. Raises ValueError when `path` holds no run of this version."""
         path = path.resolve()  # `latest` may move on
         try:
-            run = json.loads((path / "run.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            run = json.loads(_text_of(path / "run.json"))
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"{path}: not the folder of a run: {error}") from error
         if not isinstance(run, dict) or run.get("schema") != SCHEMA:
             raise ValueError(f"{path}/run.json: schema is not {SCHEMA!r}, which this lockstep reads")
+        try:
+            run_file.check(run)
+        except ValueError as error:
+            raise ValueError(f"{path}/run.json: {error}; not the folder of a run as this lockstep writes it") from error
         return cls(path, run)
 
     @property
@@ -193,7 +199,8 @@ class RunStore:
             self._write_reports()
 
     def _read_lines(self) -> dict[str, Line]:
-        left_out = {row["slug"]: row["why"] for row in files.read_lines(self.path / LEFT_OUT)}
+        rows = files.read_lines(self.path / LEFT_OUT)
+        left_out = {str(row.get("slug")): str(row.get("why", "")) for row in rows}
         return {slug: _read_line(self.path, entry, left_out.get(slug)) for slug, entry in self._plan.items()}
 
     def _write_reports(self) -> None:
@@ -223,10 +230,19 @@ def _read_line(run: Path, entry: Mapping[str, Any], left_out: str | None) -> Lin
     """The line of a planned case from its verdict file, if there is a good one."""
     path = run / "cases" / entry["slug"] / "verdict.json"
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(_text_of(path))
         Verdict.from_json(raw)
-        return judged(entry, raw)
+        if (raw["case"], raw["repetition"]) != (entry["id"], entry.get("repetition", 1)):
+            return not_judged(entry, f"verdict.json is that of another case: {raw['case']}, repetition {raw['repetition']}")
+        return run_file.checked_line(judged(entry, raw))
     except FileNotFoundError:
         return not_judged(entry) if left_out is None else not_run(entry, left_out)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         return not_judged(entry, f"verdict.json cannot be read: {error}")
+
+
+def _text_of(path: Path) -> str:
+    """Only of a regular file: a pipe in its place would never begin."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path}: not a regular file")
+    return path.read_text("utf-8")

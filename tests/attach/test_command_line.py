@@ -126,3 +126,21 @@ def test_page_command(line: str, tmp_path: Path) -> None:
 def test_python_is_the_one_that_runs_lockstep() -> None:
     """The test's own premise: what the page calls `python` is found first."""
     assert Path(sys.executable).parent == BIN
+
+
+def test_a_hang_is_red_in_every_report(tmp_path: Path) -> None:
+    """A watched program that does not succeed is a failure in junit, summary, Prometheus and lines, with its sentence."""
+    code = "import sys; sys.exit('the reason')"
+    done = lockstep("watch", "--", "python", "-c", code, folder=tmp_path)
+    run = tmp_path / "reports/runs/latest"
+    assert done.returncode == 1
+    junit = (run / "junit.xml").read_text()
+    assert 'failures="1"' in junit
+    assert 'classname="watch"' in junit
+    summary = (run / "summary.md").read_text()
+    assert "0 as expected, 1 not as expected" in summary
+    text = json.loads(next((run / "cases").glob("*/verdict.json")).read_text())["text"]
+    assert text.split(":")[0] in summary
+    assert json.loads((run / "cases.jsonl").read_text())["ok"] is False
+    told = lockstep("report", "--format", "prometheus", folder=tmp_path).stdout
+    assert re.search(r"^lockstep_run_exit_code\{.*\} 1$", told, re.MULTILINE)
