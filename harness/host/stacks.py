@@ -32,7 +32,11 @@ def stacks(pid: int) -> tuple[str, str]:
         return "", "py-spy is not installed: pip install py-spy"
     try:
         done = subprocess.run(
-            [tool, "dump", "--pid", str(pid)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            [tool, "dump", "--full-filenames", "--pid", str(pid)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return "", f"py-spy gave no answer within {TIMEOUT_S:.0f} s"

@@ -32,7 +32,9 @@ def _blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
         veto = most_repeated_veto(case.histories)
         return _by_decision(veto) if veto else None
     if cause is Cause.STALL or outcome is Outcome.SLOW:
-        return _running(case) or _in_flight(case)
+        # That nothing is known of a rank of a program is no fault of it.
+        running = _running(case) if case.rules.decisions_logged else _ended(case, _failed(case))
+        return running or _in_flight(case)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
         split = case.parting
@@ -53,6 +55,11 @@ def _blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
             ended.append(Status.RAISED)
         return _ended(case, [r for r, s in case.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
+
+
+def _failed(case: CaseSnapshot) -> list[int]:
+    ended = (Status.RAISED, Status.ABORTED, Status.DEAD)
+    return [rank for rank, state in case.states.items() if state.status in ended]
 
 
 def _aborted_over_others(case: CaseSnapshot) -> bool:
@@ -172,6 +179,8 @@ def _ended(case: CaseSnapshot, ranks: Iterable[int]) -> Blame | None:
     alone = by != "raised" or bool(case.knot)
     same = [first, *others] if alone else case.rules.with_same_error(case, alike, first)
     text = words.ended_text(first, state, history, process.exit_code)
+    if by == "died":
+        text += words.last_output_text(case.collected.output.get(first, ""))
     if others:
         text += words.perhaps_earlier_text(others, max(times[rank].within_ns for rank in (first, *others)))
     detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""
@@ -206,4 +215,4 @@ def _running(case: CaseSnapshot) -> Blame | None:
     if not busy:
         return None
     state = case.states[busy[0]]
-    return Blame(busy, "running", case.rules.running_text(busy, state), phase=state.phase, shape=state.shape)
+    return Blame(busy, "running", words.running_text(busy, state), phase=state.phase, shape=state.shape)

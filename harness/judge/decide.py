@@ -63,10 +63,12 @@ def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.HANG, Cause.MISMATCH
     if case.knot:
         return Outcome.HANG, Cause.ORPHANED if ended_in_knot(case) else Cause.DEADLOCK
+    if case.limit is Limit.UNBUFFERED:
+        return Outcome.HANG, Cause.DEADLOCK
     if case.limit is Limit.LIVELOCK:
         return Outcome.HANG, Cause.LIVELOCK
     if case.limit is Limit.DEADLINE:
-        return (Outcome.SLOW, Cause.NONE) if case.advancing else (Outcome.HANG, Cause.STALL)
+        return case.rules.overdue(case)
     return case.rules.classify(case)
 
 

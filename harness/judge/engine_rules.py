@@ -10,7 +10,7 @@ from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
-from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.trace.state import Status
 from lockstep.harness.vocabulary import Cause, Outcome
 
 
@@ -32,6 +32,10 @@ class EngineRules:
             return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
         return Outcome.SUCCESS, Cause.NONE
 
+    def overdue(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
+        """Slow as long as milestones are reached."""
+        return (Outcome.SLOW, Cause.NONE) if case.advancing else (Outcome.HANG, Cause.STALL)
+
     def token(self, entry: Entry) -> Hashable:
         """Operation, phase and shape."""
         return entry.token
@@ -48,10 +52,6 @@ class EngineRules:
     def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
         """All of them: nothing but the same cause reaches a rank whose peers are held back."""
         return ranks
-
-    def running_text(self, ranks: Sequence[int], state: RankState) -> str:
-        """An engine reaches milestones, or is in a wait."""
-        return words.running_text(ranks, state)
 
     def signature_ends(self, blame: Blame | None, ends: Sequence[RankEnd]) -> Sequence[RankEnd]:
         """All: no failure is the consequence of another."""

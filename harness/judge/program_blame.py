@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from lockstep.harness.judge import words
 from lockstep.harness.judge.divergence import Mispair
+from lockstep.harness.judge.flight import diagnose
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.names import group_name
 from lockstep.harness.judge.pairing import token
 from lockstep.harness.judge.program_order import Course, Order, Step, first_shift
 from lockstep.harness.judge.snapshot import CaseSnapshot
+from lockstep.harness.judge.unbuffered import unbuffered
 from lockstep.harness.judge.verdict import Blame
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status
@@ -154,3 +156,45 @@ def _named_apart(case: CaseSnapshot) -> Blame | None:
 
 def _on(found: Sequence[Stuck], comm: str) -> str:
     return words.ranks_text(stuck.rank for stuck in found if stuck.wait.comm == comm)
+
+
+def stall_blame(case: CaseSnapshot) -> Blame | None:
+    """What nothing proves: by a mismatch that somebody still waits in, by messages that nobody receives, or by what the
+    program's Flight Recorders say of operations that no event tells of."""
+    failed = (Status.RAISED, Status.ABORTED, Status.DEAD)
+    if any(state.status in failed for state in case.states.values()):
+        return None
+    if any(_waited_in(case, mispair) for mispair in case.mispairs):
+        return hang_blame(case, mismatch=True)
+    return unreceived_blame(case) or _flight_blame(case)
+
+
+def unreceived_blame(case: CaseSnapshot) -> Blame | None:
+    """By sends that wait, and that their receivers, which wait too, have not asked for."""
+    found = [stuck for stuck in unbuffered(case.states, case.members) if stuck.wait.op.partition(" ")[0] == "send"]
+    if not found:
+        return None
+    parts = [
+        f"rank {stuck.rank} waits in send #{stuck.wait.seq} of tag {stuck.wait.tag} to rank {stuck.wait.peer}"
+        + (f" at {stuck.wait.site}" if stuck.wait.site else "")
+        for stuck in found
+    ]
+    text = f"Messages that nobody has begun to receive: {'; '.join(parts)}"
+    ranks = tuple(sorted({stuck.rank for stuck in found}))
+    name = case.comms[found[0].wait.comm][1]
+    return Blame(ranks, "message", text, site=f"{name}.send")
+
+
+def _flight_blame(case: CaseSnapshot) -> Blame | None:
+    """By PyTorch's own record, which holds what C++ and compiled graphs issue too."""
+    if not case.collected.flights:
+        return None
+    try:
+        told = diagnose(case.collected.flights)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # no dump as PyTorch writes it: it tells nothing
+        return None
+    if not told.mismatches or not told.blame:
+        return None
+    return Blame(
+        tuple(told.blame), "collective", f"By PyTorch's Flight Recorder: {told.text.rstrip('.')}", site="flight-recorder"
+    )

@@ -54,6 +54,7 @@ class Course:
                 places[self._last[rank]] = len(places)
                 self._steps[rank, begun.at] = self._last[rank]
             self._counts[rank] = counts
+        self._now = Counter(self._last.values())
 
     def last(self, rank: int) -> Step | None:
         """What a rank began last."""
@@ -75,7 +76,11 @@ class Course:
                 found = _votes(self._places.values(), _before(at, earlier), _before(now, earlier))
         if found is not Order.UNKNOWN:
             return found
-        if 0 < self._counts.get(waiter, Counter())[now.operation, now.site] < now.time:
+        # Weaker signs are none against more ranks than those that wait.
+        more = self._now[at] - self._now[now]
+        if more < 0:
+            return Order.UNKNOWN
+        if (at.time > 1 or more) and 0 < self._counts.get(waiter, Counter())[now.operation, now.site] < now.time:
             return Order.AHEAD
         return _by_line(at.site, now.site)
 

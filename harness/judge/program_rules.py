@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from lockstep.harness.judge import clock, pairing, program_blame, words
+from lockstep.harness.judge.early_leaver import early_leaver
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
-from lockstep.harness.judge.snapshot import CaseSnapshot
+from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
+from lockstep.harness.judge.standing import standing_text
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
-from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.trace.state import Status
 from lockstep.harness.vocabulary import Cause, Outcome
 
 SIGTERM = -15
@@ -34,9 +36,20 @@ class ProgramRules:
 
     def blame(self, case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
         """By the order in which ranks of one program come to its lines."""
+        if case.limit is Limit.UNBUFFERED:
+            return program_blame.unreceived_blame(case)
         if cause in (Cause.MISMATCH, Cause.DEADLOCK):
             return program_blame.hang_blame(case, cause is Cause.MISMATCH)
-        return None
+        if cause is Cause.STALL:
+            return program_blame.stall_blame(case)
+        return early_leaver(case) if outcome is Outcome.RAISE else None
+
+    def overdue(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
+        """A program of which no rank is left has come to its end, whatever still waits for them."""
+        if case.states and not any(state.status is Status.RUNNING for state in case.states.values()):
+            outcome, cause = _classify(case)
+            return (Outcome.HANG, Cause.STALL) if outcome is Outcome.SUCCESS else (outcome, cause)
+        return (Outcome.SLOW, Cause.NONE) if case.advancing else (Outcome.HANG, Cause.STALL)
 
     def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
         """All: ranks of a program that was not made for this part anywhere, and of two that wait for each other neither
@@ -47,10 +60,6 @@ class ProgramRules:
     def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
         """Those that raised the same: another error is what came of the first."""
         return [rank for rank in ranks if _same_error(case, rank, first)]
-
-    def running_text(self, ranks: Sequence[int], state: RankState) -> str:
-        """A program has no milestones, and not all that it does is visible."""
-        return words.may_go_on_text(ranks)
 
     def signature_ends(self, blame: Blame | None, ends: Sequence[RankEnd]) -> Sequence[RankEnd]:
         """Those that are to blame, and not what followed."""
@@ -107,8 +116,9 @@ def _same_error(case: CaseSnapshot, one: int, other: int) -> bool:
 
 def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Blame | None, ends: Sequence[RankEnd]) -> str:
     """The verdict in a sentence, where it says something else than that on an engine; else empty."""
-    if case.knot:
-        return ""
+    why = f"{blame.text}. " if blame else ""
+    if outcome is Outcome.HANG:
+        return _hang_text(case, cause, why)
     ended = [end.rank for end in ends if end.status == "dead"]
     if outcome is Outcome.SUCCESS:
         if not ends:
@@ -116,34 +126,38 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
         if ended:
             return f"The command ended in order; it ended {words.ranks_text(ended)} itself."
         return f"All {len(ends)} ranks ended in order." if len(ends) > 1 else "The one rank ended in order."
-    if outcome is Outcome.RAISE and case.failures and (blame is None or blame.by != "raised"):
+    if outcome is Outcome.RAISE and case.failures and (blame is None or blame.by not in ("raised", "returned")):
         first = case.failures[0]
         what = f"{first.error[0]}: {words.brief(first.error[1])}"
         return f"Process {first.pid}, which is no rank, raised {what}." + (
             f" It ended {words.ranks_text(ended)}." if ended else ""
         )
-    if outcome is Outcome.RAISE and blame is not None:
+    if outcome in (Outcome.RAISE, Outcome.CRASH) and blame is not None:
         after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in blame.ranks]
-        return f"{blame.text}." + (f" {_then(after)}" if after else "")
+        left = "" if case.limit is None else f"At the deadline {standing_text(case)}."
+        return f"{why.rstrip()} {_then(after) if after else ''} {left}".strip().replace("  ", " ")
     if outcome is Outcome.SLOW:
         return "The deadline was reached while ranks still went on."
     if outcome is Outcome.CRASH and blame is None:
         code = next(code for code in case.roots if code)
         return f"The command ended: {words.death_words(code)}. No rank of it failed."
-    if cause is Cause.STALL:
-        return f"Nothing advances, and nothing proves a deadlock. {blame.text if blame else _waits(case)}."
     return ""
+
+
+def _hang_text(case: CaseSnapshot, cause: Cause, why: str) -> str:
+    """Whatever else is known, where everybody stands."""
+    if not case.states:
+        stand = standing_text(case)
+        return f"Nothing advances. No process joined a communicator{'; ' + stand if stand else ''}."
+    stand = standing_text(case)
+    if cause is Cause.STALL:
+        return f"Nothing advances, and nothing proves a deadlock. {why}{stand[:1].upper()}{stand[1:]}."
+    return f"{why}Now {stand}."
 
 
 def _then(ranks: Sequence[int]) -> str:
     who = words.ranks_text(ranks)
     return f"{who[0].upper()}{who[1:]} failed after it."
-
-
-def _waits(case: CaseSnapshot) -> str:
-    if not case.states:
-        return "No process joined a communicator"
-    return "Every rank is in a wait that may still end"
 
 
 def _first_ended(case: CaseSnapshot, ranks: Iterable[int]) -> int | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.divergence import Mispair, Split, first_split, mispaired, parting
@@ -23,6 +23,7 @@ class Limit(enum.Enum):
 
     DEADLINE = "deadline"
     LIVELOCK = "livelock"
+    UNBUFFERED = "unbuffered"  # all wait, some of them in sends that nobody has begun to receive, and nobody has moved since
     MISMATCH = "mismatch"  # all have come, to different operations, and nobody has moved for some seconds
 
 
@@ -46,6 +47,17 @@ class Failure:
     time: Time
 
 
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was collected beside the events. None of it is part of a proof."""
+
+    stacks: Mapping[int, str] = field(default_factory=dict)  # of ranks
+    others: Mapping[int, str] = field(default_factory=dict)  # stacks of processes that are no ranks, by process id
+    output: Mapping[int, str] = field(default_factory=dict)  # the last that the command of a rank printed
+    flights: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # Flight Recorders of ranks
+    folder: str = ""  # that the program was started in
+
+
 class Rules(Protocol):
     """How cases of one kind are judged: all in which an engine that writes our events differs from a program that does not
     know of us. What is the same for both never asks which kind it is.
@@ -58,6 +70,9 @@ class Rules(Protocol):
     def classify(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
         """Outcome and cause of a case that has come to its end."""
 
+    def overdue(self, case: CaseSnapshot) -> tuple[Outcome, Cause]:
+        """Outcome and cause at the deadline."""
+
     def token(self, entry: Entry) -> Hashable:
         """What must be the same on all members that enter one collective."""
 
@@ -69,9 +84,6 @@ class Rules(Protocol):
 
     def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
         """Of ranks that raised, those that are to blame with the first of them."""
-
-    def running_text(self, ranks: Sequence[int], state: RankState) -> str:
-        """Ranks that are in no known wait. `state`: of the first of them."""
 
     def signature_ends(self, blame: Blame | None, ends: Sequence[RankEnd]) -> Sequence[RankEnd]:
         """The ranks whose errors belong to a signature."""
@@ -111,6 +123,12 @@ class CaseSnapshot:
     roots: Sequence[int | None] = ()  # exit statuses of the launched commands, in order
     failures: Sequence[Failure] = ()  # of processes that are no ranks, in the order of time
     unseen: Sequence[str] = ()  # what could not be seen of it
+    collected: Collected = Collected()
+
+    @cached_property
+    def members(self) -> Mapping[str, Sequence[int]]:
+        """The members of each communicator."""
+        return {key: info.members for history in self.histories.values() for key, info in history.comms.items()}
 
     @cached_property
     def mispairs(self) -> Sequence[Mispair]:

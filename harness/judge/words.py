@@ -13,6 +13,8 @@ from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.vocabulary import Cause, Outcome
 
 MESSAGE_CHARACTERS = 800
+OUTPUT_LINES = 3  # of a dead rank
+LINE_CHARACTERS = 200
 
 
 def ranges(ranks: Iterable[int]) -> str:
@@ -111,6 +113,13 @@ def death_words(code: int | None) -> str:
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 
+def last_output_text(output: str) -> str:
+    """The last lines that a dead rank printed, or that its command did."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()][-OUTPUT_LINES:]
+    quoted = " / ".join(line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]} ..." for line in lines)
+    return f'; the last that it printed: "{quoted}"' if quoted else ""
+
+
 def unable_text(reasons: Mapping[int, str]) -> str:
     """Why an engine cannot run a scenario, as the first rank says that found out; and which ranks say the same."""
     reason = next((reason for _, reason in sorted(reasons.items()) if reason), "")
@@ -129,12 +138,6 @@ def running_text(ranks: Sequence[int], state: RankState) -> str:
     place = " ".join(filter(None, (state.phase, state.shape))) or "no phase"
     who = ranks_text(ranks)
     return f"{who[0].upper()}{who[1:]} entered no wait and reached no milestone (in {place})"
-
-
-def may_go_on_text(ranks: Sequence[int]) -> str:
-    """Ranks of a program that are in no known wait."""
-    who = ranks_text(ranks)
-    return f"{who[0].upper()}{who[1:]} may go on: in no wait that is known, or not wholly visible"
 
 
 def knot_text(knot: Sequence[WaitLine]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -10,6 +11,8 @@ from lockstep.harness.channel.bootstrap import STATE_FOLDER
 from lockstep.harness.channel.logs import supervisor_log_name
 from lockstep.harness.channel.messages import OUTPUT, Delta
 from lockstep.harness.trace.log import EventLogWriter
+
+END_BYTES = 4096  # of what a command printed
 
 
 class CaseFiles:
@@ -47,6 +50,16 @@ class CaseFiles:
     def supervisor_log(self, number: int, text: str) -> None:
         """Append to the log of a supervisor that cannot write here itself."""
         self._append(supervisor_log_name(number), text.encode(errors="replace"))
+
+    def end_of_output(self, index: int) -> str:
+        """The last that a command printed to stderr, or else to stdout."""
+        for stream in ("stderr", "stdout"):
+            path = self.folder / f"command-{index}.{stream}"
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - END_BYTES))
+                if text := file.read().decode(errors="replace").strip():
+                    return text
+        return ""
 
     def _append(self, name: str, data: bytes) -> None:
         file = self._taken(name)

@@ -9,12 +9,15 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lockstep.harness.channel.messages import Delta, Dump, FlightRecord, Stacks, TakeDumps, TakeStacks
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.opinions import opinions
+from lockstep.harness.judge.snapshot import Collected
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.case_files import CaseFiles
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
@@ -37,6 +40,7 @@ class Evidence(ABC):
         self._ranks = ranks
         self._clocks = clocks
         self._dumps: dict[str, bytes] = {}  # of other tools, by file name
+        self._stacks: dict[tuple[bool, int], str] = {}  # whether of a rank, and which, or else of which process
         self.awaited: set[int] = set()  # supervisors that are to give stacks
         self.flights_awaited: set[Process] = set()  # processes that are to give their Flight Recorders
 
@@ -54,13 +58,28 @@ class Evidence(ABC):
     def stacks(self, record: ProcessRecord | None, message: Stacks) -> None:
         """The stacks of a process, which may be none that has a ring."""
         name = f"process-{message.pid}" if record is None or record.rank is None else f"rank-{record.rank}"
+        ranked = record is not None and record.rank is not None
+        self._stacks[ranked, record.rank if record and record.rank is not None else message.pid] = message.text
         self.files.stacks(name, message.text, message.error)
+
+    def collected(self) -> Collected:
+        """What there is of it by now, as the judge takes it."""
+        return Collected(
+            stacks={number: text for (ranked, number), text in self._stacks.items() if ranked},
+            others={number: text for (ranked, number), text in self._stacks.items() if not ranked},
+            output={
+                rank: self.files.end_of_output(record.process[0])
+                for rank, record in self._ranks
+                if record.state.status is Status.DEAD
+            },
+            flights={rank: dump for rank, _ in self._ranks if (dump := self._flight_of(rank))},
+            folder=str(Path.cwd()),
+        )
 
     def with_opinions(self, verdict: Verdict) -> Verdict:
         """With what the dumps of other tools say."""
         status = read_json(self._dumps.get(RAS_FILE, b""))
-        flights = {rank: self._flight_of(rank) for rank, _ in self._ranks}
-        said = opinions(status, {rank: dump for rank, dump in flights.items() if dump}, self._by_pid(), verdict.blame)
+        said = opinions(status, self.collected().flights, self._by_pid(), verdict.blame)
         return replace(verdict, findings=(*verdict.findings, *said))
 
     def _flight_of(self, rank: int) -> Mapping[str, Any]:

@@ -11,9 +11,10 @@ from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.program_rules import ProgramRules
-from lockstep.harness.judge.snapshot import Limit
+from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.scenario.case import Limits
+from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
 from lockstep.harness.watchdog.presence.membership import Membership
 from lockstep.harness.watchdog.progress import Progress
@@ -62,6 +63,10 @@ class Judgement(ABC):
         """Whether what kept a knot from being proved may have ended without an event."""
         return False
 
+    def retold(self, verdict: Verdict, collected: Collected) -> Verdict:
+        """The same verdict, in the words of all that was collected beside the events."""
+        return verdict
+
     @abstractmethod
     def limit(self, now: float, behind: bool) -> VerdictBasis | None:
         """The basis of a verdict by time: unproved, and only where no proof was found. `behind`: there is more to read."""
@@ -100,6 +105,7 @@ class ProgramJudgement(Judgement):
         self._program = ranks
         self._mismatch = MismatchWatch(ranks, proof)
         self._hopeless_changed = False
+        self._judged: CaseSnapshot | None = None  # what the verdict was decided on
 
     def to_ask(self, now: float) -> Sequence[int]:
         """Those that may have come to different operations."""
@@ -124,8 +130,8 @@ class ProgramJudgement(Judgement):
     def limit(self, now: float, behind: bool) -> VerdictBasis | None:
         """By the deadline, or when all have come, to different operations: without milestones nothing else is known."""
         self._progress.update_by_events(self._ranks.states(), self._membership.registry.listened_s)
-        if not behind and self._mismatch.found(now) is not None:
-            return VerdictBasis(limit=Limit.MISMATCH)
+        if not behind and (limit := self._mismatch.found(now)) is not None:
+            return VerdictBasis(limit=limit)
         late = not behind and self.late(now)
         return VerdictBasis(limit=Limit.DEADLINE) if late and self.proof.first_proved_s is None else None
 
@@ -140,7 +146,17 @@ class ProgramJudgement(Judgement):
             seen.histories[rank].entries += hidden_entries(record)
         commands = [command.exit_code for _, command in sorted(processes.commands.items())]
         unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
-        return decide(replace(seen, roots=commands, unseen=unseen, failures=processes.failures(clocks.of)))
+        self._judged = replace(seen, roots=commands, unseen=unseen, failures=processes.failures(clocks.of))
+        return decide(self._judged)
+
+    def retold(self, verdict: Verdict, collected: Collected) -> Verdict:
+        """With the lines of ranks in no known wait, what the dead printed last, and what Flight Recorders tell."""
+        if self._judged is None or verdict.outcome is Outcome.INVALID:
+            return verdict
+        found = decide(replace(self._judged, collected=collected))
+        if (found.outcome, found.cause) != (verdict.outcome, verdict.cause):
+            return verdict  # something has gone on since
+        return replace(verdict, text=found.text, blame=found.blame, signature=found.signature)
 
     def _unseen(self) -> list[str]:
         """What of the program could not be seen, in sentences."""

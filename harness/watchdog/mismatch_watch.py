@@ -1,4 +1,4 @@
-"""Looks for ranks that have all come, to different operations, when nobody of a communicator has moved for some seconds.
+"""Looks for ranks that have all come, to different operations, or all send, when nobody has moved for some seconds.
 
 What is found tells the proof which waits never end; and where the library is not known well enough for that, it is a verdict
 of its own, without a deadline. No sockets, no clock.
@@ -6,12 +6,14 @@ of its own, without a deadline. No sockets, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.mismatch import Mismatch, Place, hopeless, libraries, mismatches, recent, standing
-from lockstep.harness.trace.state import Status
+from lockstep.harness.judge.snapshot import Limit
+from lockstep.harness.judge.unbuffered import unbuffered
+from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.hidden_operations import hidden_entries
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
@@ -33,7 +35,8 @@ class MismatchWatch:
     _asked: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where those stood who were asked
     _epoch: int = -1
     _due_s: float = 0.0
-    _standing: Mismatch | None = None
+    _standing: Limit | None = None
+    _stood: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where everybody stood then
     _since_s: float = 0.0
 
     def look(self, now_s: float) -> list[int]:
@@ -49,8 +52,8 @@ class MismatchWatch:
                 return []
             self._judge(now_s)
         self._asked = {}
-        if self._standing is not None and not self._quiet(self._standing.comm, now_s):
-            self._standing = None
+        if any(self._moved[rank][0] != position for rank, position in self._stood.items()):
+            self._standing, self._stood = None, {}
         quiet = sorted({r for comm in self._waited_in() if self._quiet(comm, now_s) for r in self.ranks.comms.members[comm]})
         if not quiet:
             return []
@@ -60,8 +63,8 @@ class MismatchWatch:
         self._due_s = now_s + (EACH_S if self._standing is None else GRACE_S)
         return quiet
 
-    def found(self, now_s: float) -> Mismatch | None:
-        """What stands for so long that a proof would have been found, had there been one."""
+    def found(self, now_s: float) -> Limit | None:
+        """What has stood for so long that a proof would have been found, had there been one."""
         due = self._standing is not None and now_s - self._since_s >= GRACE_S
         return self._standing if due and not self.proof.pending() else None
 
@@ -93,11 +96,17 @@ class MismatchWatch:
         hosts = {rank: one.host for rank, one in self.ranks}
         self.ranks.hopeless = hopeless(states, found, self.ranks.comms.members, versions, hosts)
         inside = [rank for rank in self._asked if hidden_entries(self.ranks[rank])]
-        standing_ = standing(found, states, inside)
-        if standing_ is not None and self._standing is None:
+        now_found = self._limit(states, found, inside)
+        if now_found is not None and self._standing is not now_found:
             self._since_s = now_s
-        self._standing = standing_
+        self._standing, self._stood = now_found, dict(self._asked) if now_found else {}
         self._due_s = now_s + AGAIN_S
+
+    def _limit(self, states: Mapping[int, RankState], found: Sequence[Mismatch], inside: Sequence[int]) -> Limit | None:
+        if standing(found, states, inside) is not None:
+            return Limit.MISMATCH
+        living = {rank for rank, one in self.ranks if one.alive}
+        return Limit.UNBUFFERED if living <= set(self._asked) and unbuffered(states, self.ranks.comms.members) else None
 
     def _entered(self, one: ProcessRecord) -> Mapping[Place, Entry]:
         found = recent(one.records, one.text, one.state.comms)

@@ -128,15 +128,20 @@ class CaseSession:
         """The verdict, with what is known beside it; it is told before anything is gathered."""
         evidence = self.state.evidence
         verdict = guarded("what is known of the hosts", lambda: self._on_nodes(judged), judged)
+        verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
         guarded("telling of the verdict", lambda: self.listener.judged(verdict), None)
         guarded("the event logs", evidence.write_events, None)
         if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
             guarded("stacks and dumps", lambda: evidence.collect(end, verdict, loop.listen_until), None)
+            verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
             verdict = guarded("second opinions", lambda: evidence.with_opinions(verdict), verdict)
         elif verdict.outcome is Outcome.SUCCESS and self.target.parks:
             guarded("letting ranks end", lambda: self._release(end, loop), None)
         self._keep = self.target.keeps(verdict)
         return verdict
+
+    def _retold(self, verdict: Verdict) -> Verdict:
+        return self.state.judgement.retold(verdict, self.state.evidence.collected())
 
     def _on_nodes(self, verdict: Verdict) -> Verdict:
         found, findings = self.state.membership.nodes()

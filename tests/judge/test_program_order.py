@@ -14,7 +14,7 @@ FOUR = ((0, 1, 2, 3), (0, 1), (2, 3), (0, 2), (1, 3))
 KINDS = (0, 1, 3)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(("barrier", "all_reduce"))), min_size=2, max_size=6),
     st.integers(1, 3),

@@ -1,0 +1,48 @@
+"""What a stack dump of py-spy says of where the program itself stands: its innermost line in each thread. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python3", "/harness/attach/", "/harness/trace/", "<")
+_THREAD = re.compile(r'^Thread \S+ \(([^)]*)\)(?:: "(.*)")?$')
+_FRAME = re.compile(r"^\s+(.*) \((.*):(\d+)\)$")
+
+
+class Thread(NamedTuple):
+    """One thread: its name, whether it holds Python's lock, and its innermost line that is no library's."""
+
+    name: str
+    holds_lock: bool
+    site: str  # file:line in function; empty: none of the program's
+    inside: str  # the innermost function of all, where that is a library's
+
+
+def threads(text: str, folder: str = "") -> list[Thread]:
+    """The threads of one process, as they are listed. `folder`: what file names are shortened by."""
+    found: list[Thread] = []
+    heads: list[tuple[str, bool]] = []
+    frames: list[list[tuple[str, str, str]]] = []
+    for line in text.splitlines():
+        if head := _THREAD.match(line):
+            heads.append((head[2] or "", "gil" in head[1]))
+            frames.append([])
+        elif frames and (frame := _FRAME.match(line)):
+            frames[-1].append((frame[1], frame[2], frame[3]))
+    for (name, holds_lock), stack in zip(heads, frames, strict=True):
+        own = next((frame for frame in stack if not _is_library(frame[1])), None)
+        site = f"{own[1].removeprefix(folder.rstrip('/') + '/') if folder else own[1]}:{own[2]} in {own[0]}" if own else ""
+        inside = stack[0][0] if stack and stack[0] is not own else ""
+        found.append(Thread(name, holds_lock, site, inside))
+    return found
+
+
+def main_thread(text: str, folder: str = "") -> Thread | None:
+    """The main thread, or else the first that runs the program's own code; None where no line is the program's."""
+    found = [thread for thread in threads(text, folder) if thread.site]
+    return next((thread for thread in found if thread.name == "MainThread"), found[0] if found else None)
+
+
+def _is_library(file: str) -> bool:
+    return any(part in file for part in LIBRARIES)

@@ -1,0 +1,108 @@
+"""Where everybody stands: for each rank what it waits in, for whom and at which line, as far as anything tells. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from lockstep.harness.judge import words
+from lockstep.harness.judge.graph import Stuck, lacking
+from lockstep.harness.judge.names import group_name
+from lockstep.harness.judge.snapshot import CaseSnapshot
+from lockstep.harness.judge.stack_text import main_thread
+from lockstep.harness.judge.unreceived import unreceived
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import STREAM_WAITER, Status, Wait
+
+LISTED = 3  # messages that lie there
+
+
+def standing_text(case: CaseSnapshot) -> str:
+    """Of all ranks, those alike together; then of processes that are no ranks, and of messages that lie there."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for rank in sorted(case.states):
+        groups[_rank(case, rank)].append(rank)
+    parts = [f"{words.ranks_text(ranks)} {_verb(what, len(ranks))}" for what, ranks in groups.items()]
+    parts += [f"process {pid}, which is no rank, stands {place}" for pid, place in _others(case)]
+    lying = [text for rank in sorted(case.states) for text in _lying(case, rank)]
+    return "; ".join([*parts, *lying[:LISTED]])
+
+
+def _rank(case: CaseSnapshot, rank: int) -> str:
+    """One rank, with a verb in the singular before a bar."""
+    state = case.states[rank]
+    if state.status is not Status.RUNNING:
+        return _ended(case, rank)
+    waits = [_wait(case, rank, thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM]
+    place = _stack_place(case, rank)
+    if not state.busy and waits:
+        return "waits|wait in " + " and in ".join(dict.fromkeys(waits))
+    if place:
+        return "stands|stand " + place + (f", and waits in {' and in '.join(dict.fromkeys(waits))}" if waits else "")
+    if waits:
+        return "waits|wait in " + " and in ".join(dict.fromkeys(waits)) + ", with threads in no known wait"
+    return "is|are in no known wait"
+
+
+def _verb(what: str, ranks: int) -> str:
+    head, _, rest = what.partition(" ")
+    one, _, many = head.partition("|")
+    return f"{one if ranks == 1 else many or one} {rest}".rstrip()
+
+
+def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
+    tag = f" of tag {wait.tag}" if wait.op.partition(" ")[0] in ("send", "recv") and wait.tag >= 0 else ""
+    place = f" ({wait.phase})" if wait.phase else f" at {wait.site}" if wait.site else ""
+    lacks = _lacks(case, rank, thread, wait)
+    whom = f" for {words.ranks_text(lacks)}" if lacks else ""
+    stream = "its stream " if thread >= STREAM_WAITER else ""
+    return f"{stream}{group_name(case, wait.comm)} {wait.op} #{wait.seq}{tag}{place}{whom}"
+
+
+def _lacks(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> tuple[int, ...]:
+    found: Stuck | None = next((stuck for stuck in case.knot if (stuck.rank, stuck.thread) == (rank, thread)), None)
+    if found is not None:
+        return found.lacks
+    if wait.comm not in case.members:
+        return ()
+    if wait.op.partition(" ")[0] == "send" and wait.peer >= 0:
+        return (wait.peer,)
+    return lacking(rank, wait, case.states, case.members)
+
+
+def _stack_place(case: CaseSnapshot, rank: int) -> str:
+    hidden = [entry for entry in case.histories[rank].entries[-1:] if entry.at == case.states[rank].number and entry.site]
+    thread = main_thread(case.collected.stacks.get(rank, ""), case.collected.folder)
+    if thread is not None:
+        return f"at {thread.site}" + (f", in {thread.inside}" if thread.inside else "")
+    return f"at {hidden[0].site}" if hidden else ""
+
+
+def _ended(case: CaseSnapshot, rank: int) -> str:
+    state, process = case.states[rank], case.processes[rank]
+    if state.status is Status.DEAD:
+        return f"died: {words.death_words(process.exit_code)}"
+    if state.status is Status.RAISED:
+        error = case.histories[rank].error
+        return f"raised {error[0]}" if error else "raised"
+    return {Status.RETURNED: "returned", Status.ABORTED: "called abort"}.get(state.status, str(state.status.value))
+
+
+def _others(case: CaseSnapshot) -> Iterable[tuple[int, str]]:
+    for pid, text in sorted(case.collected.others.items()):
+        thread = main_thread(text, case.collected.folder)
+        if thread is not None:
+            yield pid, f"at {thread.site}" + (f", in {thread.inside}" if thread.inside else "")
+
+
+def _lying(case: CaseSnapshot, rank: int) -> list[str]:
+    """Messages that a rank which waits for another one has never asked for."""
+    waits = [wait for _, wait in case.states[rank].waits() if wait.need is Need.RECV]
+    found: list[str] = []
+    for sender, message in unreceived(case.histories, rank) if waits else ():
+        place = f", sent at {message.site}" if message.site else ""
+        found.append(
+            f"a message of tag {message.tag} from rank {sender} to rank {rank} on {group_name(case, message.comm)}{place}, "
+            "was never received"
+        )
+    return found

@@ -1,0 +1,158 @@
+"""Where everybody stands, in words: from events, from stacks, and of messages that nobody asked for. Pure."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockstep.harness.judge.clock import OURS
+from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.history import History, Message
+from lockstep.harness.judge.program_rules import ProgramRules
+from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit, Process
+from lockstep.harness.judge.stack_text import main_thread, threads
+from lockstep.harness.judge.unbuffered import unbuffered
+from lockstep.harness.judge.unreceived import unreceived
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import CommInfo, RankState, Status, Wait
+from lockstep.harness.vocabulary import Cause, Outcome
+
+WORLD = CommInfo("mpi:world", "mpi", "world", (0, 1))
+STACK = """Process 77: python /home/me/train.py
+Python v3.11.2 (/usr/bin/python3.11)
+
+Thread 77 (idle): "MainThread"
+    wait (/usr/lib/python3.11/threading.py:327)
+    acquire (/venv/lib/python3.11/site-packages/torch/x.py:3)
+    save (/home/me/train.py:18)
+    <module> (/home/me/train.py:40)
+Thread 80 (active+gil): "helper"
+    spin (/home/me/train.py:5)
+Thread 81 (idle)
+    run (/usr/lib/python3.11/threading.py:900)
+"""
+
+
+def case(
+    states: dict[int, RankState],
+    histories: dict[int, History],
+    limit: Limit | None = None,
+    collected: Collected | None = None,
+    codes: dict[int, int] | None = None,
+) -> CaseSnapshot:
+    """A program's case in one MPI world."""
+    for history in histories.values():
+        history.comms = {WORLD.key: WORLD}
+    return CaseSnapshot(
+        states=states, histories=histories, comms={WORLD.key: ("mpi", "world")},
+        processes={rank: Process("host", rank, (codes or {}).get(rank)) for rank in states},
+        knot=[], limit=limit, advancing=False, last_block_to_verdict_s=None, start_to_verdict_s=1.0, snapshots_judged=1,
+        candidates_refuted=0, rules=ProgramRules(), collected=collected or Collected(),
+    )  # fmt: skip
+
+
+def waiting(rank: int, op: str, peer: int, tag: int = 0, need: Need = Need.RECV) -> RankState:
+    """A rank in its first message of a kind."""
+    state = RankState(rank, number=9)
+    counts = state.received if op == "recv" else state.sent
+    counts[WORLD.key, peer, tag] = 1
+    state.waiters[0] = Wait(WORLD.key, 1, op, need, peer, tag, 0, "", "", site=f"train.py:{10 + rank} in main")
+    return state
+
+
+def test_the_line_of_the_program() -> None:
+    """Libraries are left out, names are shortened, and the main thread comes before others."""
+    main = main_thread(STACK, "/home/me")
+    assert main is not None
+    assert (main.site, main.inside) == ("train.py:18 in save", "wait")
+    assert [thread.holds_lock for thread in threads(STACK)] == [False, True, False]
+    assert main_thread("no stack at all") is None
+
+
+def test_a_stall_says_where_all_stand_and_blames_nobody_for_being_unknown() -> None:
+    """Of a rank in no known wait there is its line; of a process that is no rank too; neither is to blame."""
+    states = {0: RankState(0, waiters={0: None}), 1: waiting(1, "recv", 0, tag=8)}
+    told = Collected(stacks={0: STACK}, others={5: STACK}, folder="/home/me")
+    verdict = decide(case(states, {0: History(0), 1: History(1)}, Limit.DEADLINE, told))
+    assert (verdict.outcome, verdict.cause, verdict.blame) == (Outcome.HANG, Cause.STALL, None)
+    assert "Rank 0 stands at train.py:18 in save, in wait" in verdict.text
+    assert "rank 1 waits in mpi world recv #1 of tag 8 at train.py:11 in main" in verdict.text
+    assert "process 5, which is no rank, stands at train.py:18 in save" in verdict.text
+
+
+def test_ranks_that_have_ended_are_not_said_to_wait() -> None:
+    """At a deadline with no rank left the first that failed is the verdict, and what still waits for them is told."""
+    states = {0: RankState(0, status=Status.RAISED, gone=True), 1: RankState(1, status=Status.DEAD, gone=True)}
+    histories = {
+        0: History(0, error=("RuntimeError", "Connection closed by peer", ""), failed_ns=2_000_000_000),
+        1: History(1),
+    }
+    told = Collected(others={5: STACK}, output={1: "step 2\nstep 3\n"}, folder="/home/me")
+    verdict = decide(case(states, histories, Limit.DEADLINE, told, codes={0: 1, 1: -9}))
+    assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.SIGNAL)
+    assert verdict.blame is not None
+    assert verdict.blame.ranks == (1,)
+    assert 'Rank 1 died: SIGKILL; the last that it printed: "step 2 / step 3". Rank 0 failed after it.' in verdict.text
+    assert "process 5, which is no rank, stands at train.py:18" in verdict.text
+
+
+def test_who_left_early_is_to_blame_for_a_closed_socket() -> None:
+    """A rank that raised over a socket which another one closed by returning is the victim; its line is told."""
+    trace = (
+        'File "/home/me/train.py", line 16, in step\n  File "/venv/lib/python3.11/site-packages/torch/x.py", line 3, in y\n'
+    )
+    states = {0: RankState(0, status=Status.RAISED, gone=True), 1: RankState(1, status=Status.RETURNED, gone=True)}
+    states[0].entered[WORLD.key], states[1].entered[WORLD.key] = 9, 8
+    histories = {
+        0: History(0, error=("RuntimeError", "[x.cc:534] Connection closed by peer. This could mean ... GLHF!", trace),
+                   failed_ns=3, ended_ns=4),
+        1: History(1, ended_ns=2),
+    }  # fmt: skip
+    verdict = decide(case(states, histories, collected=Collected(folder="/home/me"), codes={0: 1, 1: 0}))
+    assert verdict.outcome is Outcome.RAISE
+    assert verdict.blame is not None
+    assert verdict.blame.ranks == (1,)
+    assert (
+        "Rank 1 returned 1 collective of mpi world before the others; rank 0 failed over it at train.py:16" in verdict.text
+    )
+    histories[1].ended_ns = 5  # it returned after the failure: no cause of it
+    verdict = decide(case(states, histories, codes={0: 1, 1: 0}))
+    assert verdict.blame is not None
+    assert verdict.blame.ranks == (0,)
+    assert OURS.exact
+
+
+MESSAGES = st.lists(st.tuples(st.sampled_from((0, 1)), st.booleans(), st.sampled_from((7, 8))), max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(MESSAGES)
+def test_messages_that_lie_there(begun: list[tuple[int, bool, int]]) -> None:
+    """Of each tag those messages are unreceived that remain when every receive has taken one, in order."""
+    histories = {rank: History(rank) for rank in (0, 1)}
+    left: dict[int, list[int]] = {7: [], 8: []}
+    counts: dict[tuple[int, bool, int], int] = {}
+    for at, (rank, sends, tag) in enumerate(begun):
+        counts[rank, sends, tag] = counts.get((rank, sends, tag), 0) + 1
+        number = counts[rank, sends, tag]
+        histories[rank].messages.append(Message(at, WORLD.key, sends, 1 - rank, tag, number, "", False, "", ""))
+    for tag, lying in left.items():
+        lying += range(counts.get((1, False, tag), 0) + 1, counts.get((0, True, tag), 0) + 1)
+    found: dict[int, list[int]] = {7: [], 8: []}
+    for sender, message in unreceived(histories, 1):
+        assert sender == 0
+        found[message.tag].append(message.seq)
+    assert found == left
+
+
+def test_sends_that_nobody_receives() -> None:
+    """Where all wait, some of them in sends without a receiver, that is told with both lines, as no proof."""
+    states = {rank: waiting(rank, "send", 1 - rank, need=Need.NOBODY) for rank in (0, 1)}
+    assert {stuck.rank for stuck in unbuffered(states, {WORLD.key: (0, 1)})} == {0, 1}
+    verdict = decide(case(states, {0: History(0), 1: History(1)}, Limit.UNBUFFERED))
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, False)
+    assert "rank 0 waits in send #1 of tag 0 to rank 1 at train.py:10 in main" in verdict.text
+    states[1].waiters[0] = None
+    assert unbuffered(states, {WORLD.key: (0, 1)}) == []  # it may still come
+    states[1] = waiting(1, "recv", 0)
+    assert unbuffered(states, {WORLD.key: (0, 1)}) == []  # it has come
