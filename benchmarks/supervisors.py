@@ -18,7 +18,7 @@ import psutil
 
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.environment import TOKEN
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
 from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
@@ -69,7 +69,7 @@ class Measured(CaseSession):
         self.head_cpu_s = time.process_time()
         started_s = self.state.judgement.started_s
         self.verdict_s = time.monotonic() - started_s
-        pids = processes.with_variable(TOKEN, self.token)
+        pids = proc.with_variable(TOKEN, self.token)
         before, then_s = Cost.of(pids, "lockstep.harness.supervisor.rank"), time.monotonic()
         self.supervisors, self.engines = before, Cost.of(pids, "benchmarks.dummy_engine")
         loop.listen_until(lambda: False, REST_S)
@@ -106,7 +106,7 @@ def measure_one(ranks: int, program: str = "deadlock", launcher: str = "hydra") 
         verdict.findings and program == "clean"
     ):
         raise RuntimeError(f"{verdict.outcome.value} {verdict.cause.value}: {verdict.text[:2000]} {verdict.findings}")
-    left = processes.with_variable(TOKEN, dog.token)
+    left = proc.with_variable(TOKEN, dog.token)
     if left:
         raise RuntimeError(f"{len(left)} processes stay")
     found = {

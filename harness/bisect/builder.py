@@ -12,14 +12,14 @@ import signal
 import subprocess
 import sys
 
-from lockstep.harness.host import processes
+from lockstep.harness.host import process_tree, spawning
 
 POLL_S = 0.05
 
 
 def main(command: str) -> int:
     """Run the command; its exit code, or 128 + the signal that ended it."""
-    processes.adopt_orphans()
+    spawning.adopt_orphans()
     # The head ends a build by closing our input; a terminal's Ctrl-C is not for us.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
@@ -34,8 +34,8 @@ def main(command: str) -> int:
             if select.select([sys.stdin], [], [], POLL_S)[0]:  # closed: the head is gone, or wants an end
                 return 128 + signal.SIGTERM
     finally:
-        processes.end_tree(child.pid) if child.poll() is None else None
-        processes.end_all(processes.descendants(os.getpid()))
+        process_tree.end_tree(child.pid) if child.poll() is None else None
+        process_tree.end_all(process_tree.descendants(os.getpid()))
         child.wait()
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockstep.harness.environment import TOKEN
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc, process_tree, shared_memory
 from lockstep.harness.host.gpus import Gpu, gpus
+from lockstep.harness.host.polling import wait_until
 
 GRACE_S = 3.0
 GPU_GRACE_S = 15.0  # a driver takes its time to tear a killed process's context down
@@ -31,7 +32,7 @@ class Leftovers:
 
     def __init__(self, token: str) -> None:
         self._token = token
-        self._before = processes.shared_memory_files()
+        self._before = shared_memory.made_by_mpi()
         self._gpus_before: dict[int, Gpu] = {}
 
     def note_gpus(self) -> None:
@@ -45,10 +46,10 @@ class Leftovers:
         `ours`: processes of the case that may have held a GPU. `files`: what its ranks told of. `spared`: processes that
         carry its token and have yet to leave.
         """
-        gone = processes.wait_until(lambda: not self._left(spared), GRACE_S)
+        gone = wait_until(lambda: not self._left(spared), GRACE_S)
         left = [] if gone else self._left(spared)
-        processes.end_all(left)
-        processes.wait_until(lambda: not self._left(spared), GRACE_S)
+        process_tree.end_all(left)
+        wait_until(lambda: not self._left(spared), GRACE_S)
         self.remove_files(files)
         found = (
             [Leak(f"{len(left)} processes of the case had to be killed after it had ended", {"pids": left})] if left else []
@@ -58,16 +59,16 @@ class Leftovers:
     def remove_files(self, files: Collection[str] = ()) -> None:
         """Remove these, and shared memory that appeared meanwhile and that nobody maps."""
         # Of ranks that died with their supervisors, and could tell nobody.
-        processes.remove_files({*files, *processes.abandoned(processes.shared_memory_files() - self._before)})
+        shared_memory.remove_files({*files, *shared_memory.abandoned(shared_memory.made_by_mpi() - self._before)})
 
     def _left(self, spared: Collection[int]) -> list[int]:
-        return [pid for pid in processes.with_variable(TOKEN, self._token) if pid not in spared]
+        return [pid for pid in proc.with_variable(TOKEN, self._token) if pid not in spared]
 
     def _gpu_leaks(self, ours: Collection[int]) -> list[Leak]:
         """What of this host's GPUs is still in use a while after the end, that was not before."""
         if not self._gpus_before:
             return []
-        processes.wait_until(lambda: not self._gpu_left(ours), GPU_GRACE_S, step_s=0.1)
+        wait_until(lambda: not self._gpu_left(ours), GPU_GRACE_S, step_s=0.1)
         return self._gpu_left(ours)
 
     def _gpu_left(self, ours: Collection[int]) -> list[Leak]:

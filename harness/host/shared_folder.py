@@ -103,3 +103,9 @@ def _remove(entry: Path) -> None:
         shutil.rmtree(entry, ignore_errors=True)
     else:
         entry.unlink(missing_ok=True)
+
+
+def remove_job_folder(folder: str) -> None:
+    """Remove the private temporary folder of a job; nothing else that TMPDIR may name."""
+    if Path(folder).name.startswith("lockstep-"):
+        shutil.rmtree(folder, ignore_errors=True)

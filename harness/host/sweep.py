@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from lockstep.harness.environment import SWEEP, TOKEN
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc, process_tree, shared_memory
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.host.shared_folder import PREFIX, folder_name
 
 # JSON: token; folder: of the job; files: by machine; state: a folder's name, or ""; age_s: of the case.
@@ -25,17 +26,17 @@ GRACE_S = 3.0
 
 def sweep(token: str, folder: str, files: list[str], state: str, age_s: float) -> dict[str, list[str]]:
     """End what carries the token, remove the case's folders and its shared memory. What was there: `processes`, as texts."""
-    found = {pid: processes.command_line(pid) for pid in processes.with_variable(TOKEN, token)}
+    found = {pid: proc.command_line(pid) for pid in proc.with_variable(TOKEN, token)}
     left = list(found)
     while left:
-        processes.end_all(left)
-        if processes.wait_until(lambda: not processes.with_variable(TOKEN, token), GRACE_S):
+        process_tree.end_all(left)
+        if wait_until(lambda: not proc.with_variable(TOKEN, token), GRACE_S):
             break
-        new = [pid for pid in processes.with_variable(TOKEN, token) if pid not in found]
-        found |= {pid: processes.command_line(pid) for pid in new}
+        new = [pid for pid in proc.with_variable(TOKEN, token) if pid not in found]
+        found |= {pid: proc.command_line(pid) for pid in new}
         left = new  # one that does not die of SIGKILL is told, and left
     # Ranks may have been killed before anybody was told of what they had made.
-    processes.remove_files(processes.abandoned({*files, *_made_within(age_s)}))
+    shared_memory.remove_files(shared_memory.abandoned({*files, *_made_within(age_s)}))
     for parent in {Path(folder).parent, Path(tempfile.gettempdir())}:
         for name in (folder_name(folder), state):
             if name.startswith(PREFIX):
@@ -46,7 +47,7 @@ def sweep(token: str, folder: str, files: list[str], state: str, age_s: float) -
 def _made_within(age_s: float) -> set[str]:
     """The shared memory of MPI libraries on this host that this user has made since then."""
     found: set[str] = set()
-    for path in processes.shared_memory_files():
+    for path in shared_memory.made_by_mpi():
         with contextlib.suppress(OSError):
             if time.time() - Path(path).stat().st_ctime < age_s:
                 found.add(path)

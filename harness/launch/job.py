@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -27,13 +26,6 @@ for _ in $(seq 450); do kill -0 -- -$1 2>/dev/null || break; sleep 0.1; done
 kill -KILL -- -$1 2>/dev/null
 rm -rf "$2"
 """
-
-
-def free_port() -> int:
-    """A TCP port of this host that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Job:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from lockstep.harness.channel.bootstrap import read_plan
 from lockstep.harness.channel.pacing import crowding, gather_s
 from lockstep.harness.environment import INDEX, LOG, TMPDIR, TOKEN
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc, process_tree, spawning
+from lockstep.harness.host.shared_folder import remove_job_folder
 from lockstep.harness.launch.open_files import give_back
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ class Service(ABC):
         crowd = crowding(max(self.plan.nodes), os.cpu_count() or 1)
         self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
         self.next_forward = self.next_scan = 0.0
-        self._oom_kills = processes.oom_kills()
-        processes.adopt_orphans()
+        self._oom_kills = proc.oom_kills()
+        spawning.adopt_orphans()
 
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
@@ -109,10 +110,10 @@ class Service(ABC):
                 self.log.supervisor.warning("%s; ending what it started", lost)
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
             self.abandon()
-            processes.remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
+            remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
             time.sleep(LINGER_S)
             if self.plan.remote:
-                processes.end_daemons(os.getpid(), DAEMONS)
+                process_tree.end_daemons(os.getpid(), DAEMONS)
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
@@ -120,7 +121,7 @@ class Service(ABC):
         from lockstep.harness.channel.message_base import never
 
         if self.connections:
-            self.connections.look(lambda: processes.descendants(os.getpid()))
+            self.connections.look(lambda: process_tree.descendants(os.getpid()))
         if time.monotonic() >= self.next_forward:
             before = line.sent
             self.forward(line)
@@ -178,7 +179,7 @@ class Service(ABC):
             for message in line.receive(self.poll_ms):
                 leaves |= isinstance(message, Leave)
                 if isinstance(message, Look) and self.leftovers:
-                    spared = {*message.spared, *processes.ancestors(os.getpid()), os.getpid()}
+                    spared = {*message.spared, *process_tree.ancestors(os.getpid()), os.getpid()}
                     leaks = self.leftovers.clear(message.ours, spared=spared)
                     line.send(LeftOnHost(tuple((leak.text, leak.facts) for leak in leaks)))
         line.close()
@@ -190,7 +191,7 @@ class Service(ABC):
 
     def ended_by_memory(self, code: int | None) -> bool:
         """Whether a process that ended so was killed by the kernel for want of memory."""
-        return code == -signal.SIGKILL and processes.oom_kills() > self._oom_kills
+        return code == -signal.SIGKILL and proc.oom_kills() > self._oom_kills
 
     def end(self, keep: bool = False) -> None:
         """Leave nothing behind; harmless when done twice. `keep`: but what stays between launches."""
@@ -201,7 +202,7 @@ class Service(ABC):
     def abandon(self) -> None:
         """Leave nothing behind, with nobody to look after it: not what ranks made just before they were killed either."""
         # The death of one rank may make the MPI of another abort the job, and the launcher kill all supervisors at once.
-        processes.stop_all(processes.descendants(os.getpid()))
+        process_tree.stop_all(process_tree.descendants(os.getpid()))
         if self.node:
             self.node.leave()
             time.sleep(STOPPED_S)

@@ -17,6 +17,7 @@ from pathlib import Path
 from lockstep.harness.channel.bootstrap import RAS, STATE_FOLDER, Plan
 from lockstep.harness.channel.identity import machine
 from lockstep.harness.environment import ADDRESS, LAUNCH, STATE, TOKEN
+from lockstep.harness.host.ports import free_port
 from lockstep.harness.host.shared_folder import NodeFolder, folder_name, remove_stale, state_name
 
 STATE_BYTES = 8 << 20
@@ -86,7 +87,7 @@ class HostSetup:
                 self.state.begin(environ[TOKEN])
             environ[STATE] = str(self.state.path / STATE_FOLDER)
         if environ.get(RAS) == plan.ras:  # the watchdog has chosen it, and knows its own host's ports only
-            environ[RAS] = self.folder.agreed("ras", lambda: f"localhost:{_free_port()}")
+            environ[RAS] = self.folder.agreed("ras", lambda: f"localhost:{free_port()}")
         self.environment = node_environment(plan, environ)
 
     def state_files(self) -> Iterator[tuple[str, bytes]]:
@@ -107,9 +108,3 @@ class HostSetup:
         if self.state:
             self.state.leave(keep)
         remove_stale(self._parent)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

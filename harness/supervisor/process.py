@@ -9,10 +9,10 @@ import os
 import select
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from lockstep.harness.channel.messages import FlightRecord, Stands
+from lockstep.harness.host.proc import Stat
 from lockstep.harness.supervisor.ring_reader import Feed
 from lockstep.harness.supervisor.ring_socket import Arrival
 
@@ -81,9 +81,9 @@ class Attached:
             if mask & INFO_EXIT:
                 return os.waitstatus_to_exitcode(status)
         with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-            if fields[0] in ("Z", "X"):
-                return os.waitstatus_to_exitcode(int(fields[49]))
+            stat = Stat.of(self.pid)
+            if stat.ended:
+                return os.waitstatus_to_exitcode(stat.wait_status)
         return None
 
     def close(self) -> None:

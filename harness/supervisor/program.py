@@ -37,7 +37,7 @@ from lockstep.harness.channel.messages import (
 )
 from lockstep.harness.channel.supervisor_end import Line
 from lockstep.harness.environment import ATTACH, INDEX, PLAN
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc, process_tree, shared_memory, spawning
 from lockstep.harness.host.stacks import lock_owner, stacks
 from lockstep.harness.supervisor.base import Service, serve
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
@@ -87,7 +87,7 @@ class ProgramSupervisor(Service):
             stderr=self.outputs[1],
             close_fds=False,  # the launcher's PMI descriptors
             start_new_session=True,
-            preexec_fn=processes.dies_with(os.getpid()),
+            preexec_fn=spawning.dies_with(os.getpid()),
         )
 
     def forward(self, line: Line) -> None:
@@ -145,17 +145,15 @@ class ProgramSupervisor(Service):
 
     def scan(self, line: Line) -> None:
         """Tell which processes live below this one, and which of them may communicate unseen."""
-        alive = [pid for pid in processes.descendants(os.getpid()) if not processes.is_zombie(pid)]
+        alive = [pid for pid in process_tree.descendants(os.getpid()) if not proc.is_zombie(pid)]
         known = {one.pid for one in self.attached.values()}
         unseen: list[str] = []
         for pid in alive:
-            self.left |= (found := processes.shared_memory(pid))
+            self.left |= (found := shared_memory.mapped_by(pid))
             if found:
                 line.send(SharedMemory(tuple(sorted(found))))
-            if pid not in known and not processes.is_fork(pid, known, ATTACH) and (library := mapped_library(pid)):
-                unseen.append(
-                    f"process {pid} ({processes.command_line(pid)}) has loaded {library}, and no recorder is attached"
-                )
+            if pid not in known and not proc.is_fork(pid, known, ATTACH) and (library := mapped_library(pid)):
+                unseen.append(f"process {pid} ({proc.command_line(pid)}) has loaded {library}, and no recorder is attached")
         if (alive, unseen) != self.seen:
             self.seen = (alive, unseen)
             line.send(Processes(tuple(alive), tuple(unseen)))
@@ -186,28 +184,28 @@ class ProgramSupervisor(Service):
         for name, data in dumps(self.environ, self.number):
             line.send(Dump(name, data))
         pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
-        for pid in processes.descendants(os.getpid()):
-            if not processes.is_zombie(pid) and (pid in pids or processes.is_python(pid)):
+        for pid in process_tree.descendants(os.getpid()):
+            if not proc.is_zombie(pid) and (pid in pids or proc.is_python(pid)):
                 text, error = stacks(pid)
                 line.send(Stacks(text, error, pid, pids.get(pid, -1)))
         line.send(StacksDone())
 
     def close(self) -> None:
         """End the command and all that it started; remove the shared memory that they left."""
-        for pid in processes.descendants(os.getpid()):
-            self.left |= processes.shared_memory(pid)
+        for pid in process_tree.descendants(os.getpid()):
+            self.left |= shared_memory.mapped_by(pid)
         with contextlib.suppress(OSError):
-            processes.end_tree(self.child.pid)
+            process_tree.end_tree(self.child.pid)
             self.child.wait()
         # What one started before its end is found in the next round.
         deadline = time.monotonic() + CLOSE_S
-        while (pids := processes.descendants(os.getpid())) and time.monotonic() < deadline:
-            processes.end_all(pids)
+        while (pids := process_tree.descendants(os.getpid())) and time.monotonic() < deadline:
+            process_tree.end_all(pids)
             for pid in pids:
                 with contextlib.suppress(OSError):
                     os.waitpid(pid, os.WNOHANG)
             time.sleep(0.005)
-        processes.remove_files(self.left)
+        shared_memory.remove_files(self.left)
         self.reception.close()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
-from lockstep.harness.host import processes
+from lockstep.harness.host import process_tree, shared_memory, spawning
 from lockstep.harness.supervisor.base import Service, serve
 from lockstep.harness.supervisor.ring_reader import Feed
 from lockstep.harness.trace.ring import Ring
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Supervisor(Service):
     """One rank's supervisor."""
 
-    child: processes.Engine
+    child: spawning.ReapedProcess
 
     def __init__(self, environ: dict[str, str]) -> None:
         super().__init__(environ)
@@ -41,7 +41,7 @@ class Supervisor(Service):
         if STATE in environ:
             with suppress(OSError):  # a rank that needs the folder will say so itself
                 Path(environ[STATE]).mkdir(parents=True, exist_ok=True)
-        self.child = processes.start_engine(self.plan.argv, self._engine_environment(environ), self.output)
+        self.child = spawning.start_engine(self.plan.argv, self._engine_environment(environ), self.output)
 
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
         import json
@@ -80,7 +80,7 @@ class Supervisor(Service):
 
     def scan(self, line: Line) -> None:
         """Tell which shared memory the rank maps."""
-        found = processes.shared_memory(self.child.pid) - self.left
+        found = shared_memory.mapped_by(self.child.pid) - self.left
         if found:
             from lockstep.harness.channel.messages import SharedMemory
 
@@ -121,11 +121,11 @@ class Supervisor(Service):
 
     def close(self) -> None:
         """End the engine and all that it started; remove the shared memory that it left."""
-        self.left |= processes.shared_memory(self.child.pid)
-        processes.end_tree(self.child.pid)
+        self.left |= shared_memory.mapped_by(self.child.pid)
+        process_tree.end_tree(self.child.pid)
         self.child.wait()
-        processes.end_all(processes.descendants(os.getpid()))
-        processes.remove_files(self.left)
+        process_tree.end_all(process_tree.descendants(os.getpid()))
+        shared_memory.remove_files(self.left)
         if STATE in self.environ:
             with suppress(OSError):  # no rank of this host has used it
                 Path(self.environ[STATE]).rmdir()

@@ -19,11 +19,12 @@ from lockstep.harness.channel.logs import WATCHDOG_LOG, ProcessLog, level
 from lockstep.harness.channel.messages import Release
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.environment import LOG, TOKEN
+from lockstep.harness.host.ports import free_port
 from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch import allocation, open_files
 from lockstep.harness.launch.errors import LaunchError
-from lockstep.harness.launch.job import Job, free_port
+from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.trace import layout

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
 from lockstep.harness.environment import LAUNCH, STATE, WORLD_ID
+from lockstep.harness.host.ports import free_port
 from lockstep.harness.host.shared_folder import state_name
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.job import Job, free_port
+from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Case

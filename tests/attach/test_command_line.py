@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.report.schema import read_verdict
 from tests.attach.launch import BIN, HERE
 
@@ -88,7 +89,7 @@ def test_interrupt_ends_everything(tmp_path: Path) -> None:
         # A shell may have started us with SIGINT ignored, which the command inherits; SIGTERM is taken alike.
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 130
-    assert processes.wait_until(lambda: not processes.with_variable(mark, "1"), 20.0)
+    assert wait_until(lambda: not proc.with_variable(mark, "1"), 20.0)
 
 
 def test_head_killed(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_head_killed(tmp_path: Path) -> None:
         assert running.stdout is not None
         assert running.stdout.readline() == b"up\n"
         running.kill()
-    assert processes.wait_until(lambda: not processes.with_variable(mark, "1"), 20.0)
+    assert wait_until(lambda: not proc.with_variable(mark, "1"), 20.0)
 
 
 COMMANDS = [line.split("   #")[0].strip() for line in re.findall(r"^lockstep (.+)$", PAGE, re.MULTILINE)]

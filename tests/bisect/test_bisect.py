@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from lockstep.harness.cli import main
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
+from lockstep.harness.host.polling import wait_until
 from tests.bisect.toy import CLEAN, CROSSED, FLAKY, RAISES, SHORT, Toy, generate, linear
 from tests.watchdog.test_teardown import hear_interrupts
 
@@ -156,10 +157,10 @@ def test_ended_half_way_and_resumed(signum: signal.Signals, tmp_path: Path) -> N
     head = subprocess.Popen(
         [PROGRAM, "bisect", SCENARIO, *where], stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts
     )
-    assert processes.wait_until(lambda: journal(state).count("launch") >= 4 and ranks_started(state), 100)
+    assert wait_until(lambda: journal(state).count("launch") >= 4 and ranks_started(state), 100)
     head.send_signal(signum)
     assert head.wait(60) == (130 if signum == signal.SIGINT else -9)
-    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert wait_until(lambda: proc.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
     assert (worktrees(toy) == []) == (signum == signal.SIGINT)
     judged = list(state.glob("launches/*/cases/*/verdict.json"))
     again = lockstep("bisect", "--resume", "--state", str(state))

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.cli import guarded
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
+from lockstep.harness.host.polling import wait_until
 from tests.bisect.test_bisect import PROGRAM, SCENARIO, lockstep, own_handlers  # noqa: F401
 from tests.bisect.toy import CLEAN, CROSSED, RAISES, SHORT, Toy, linear
 from tests.watchdog.test_teardown import hear_interrupts
@@ -122,10 +123,10 @@ def test_interrupted_is_stop(toy: Toy) -> None:
     command = [PROGRAM, "judge-commit", SCENARIO, "--repeat", "50"]
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
     running = subprocess.Popen(command, cwd=toy.path, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
-    assert processes.wait_until(lambda: len(processes.with_variable("LOCKSTEP_TEST_MARK", mark)) > 3, 60)
+    assert wait_until(lambda: len(proc.with_variable("LOCKSTEP_TEST_MARK", mark)) > 3, 60)
     running.send_signal(signal.SIGTERM)
     assert running.wait(60) == 130
-    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert wait_until(lambda: proc.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
 
 
 def test_git_bisect_run(tmp_path: Path) -> None:

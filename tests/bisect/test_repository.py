@@ -18,7 +18,8 @@ from lockstep.harness.bisect.posterior import Prior, Tally, posterior
 from lockstep.harness.bisect.repository import Repository
 from lockstep.harness.bisect.suspects import Suspects
 from lockstep.harness.bisect.worktrees import Worktrees
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
+from lockstep.harness.host.polling import wait_until
 from tests.bisect.toy import CLEAN, Toy, generate, linear
 
 
@@ -131,19 +132,19 @@ def test_build_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     command = f"export LOCKSTEP_TEST_MARK={mark}; setsid sleep 600 & "
 
     def left() -> list[int]:
-        return processes.with_variable("LOCKSTEP_TEST_MARK", mark)
+        return proc.with_variable("LOCKSTEP_TEST_MARK", mark)
 
     assert run_build(f"{command} echo done", tmp_path, "0", tmp_path / "log").ok
-    assert processes.wait_until(lambda: not left(), 20)
+    assert wait_until(lambda: not left(), 20)
     failed = run_build(f"{command} echo cannot; exit 3", tmp_path, "0", tmp_path / "log")
     assert (failed.ok, failed.text) == (False, "the build failed (3): cannot")
     with pytest.raises(KeyboardInterrupt):
         run_build(f"{command} sleep 600", tmp_path, "0", tmp_path / "log", stopped=lambda: bool(left()))
-    assert processes.wait_until(lambda: not left(), 20)
+    assert wait_until(lambda: not left(), 20)
     program = "import sys; from pathlib import Path; from lockstep.harness.bisect.build import run_build; "
     program += "run_build(sys.argv[1], Path(sys.argv[2]), '0', Path(sys.argv[2], 'log'))"
     head = subprocess.Popen([sys.executable, "-c", program, f"{command} sleep 600", str(tmp_path)])
-    assert processes.wait_until(lambda: len(left()) >= 2, 60)
+    assert wait_until(lambda: len(left()) >= 2, 60)
     head.send_signal(signal.SIGKILL)
     head.wait()
-    assert processes.wait_until(lambda: not left(), 20)
+    assert wait_until(lambda: not left(), 20)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.report.frame import cases_frame, events_frame
 from tests.watchdog.test_teardown import hear_interrupts
 
@@ -111,10 +112,10 @@ def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path)
     program, reports = str(Path(sys.executable).parent / "lockstep"), ["--reports", str(tmp_path), "--run-id", "r"]
     command = [program, "run", "tests/campaign/then_slow.yaml", *reports]
     head = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
-    assert processes.wait_until(lambda: len(list(tmp_path.glob("r/cases/*/rank-0.events"))) == 2, 60)
+    assert wait_until(lambda: len(list(tmp_path.glob("r/cases/*/rank-0.events"))) == 2, 60)
     head.send_signal(signum)
     assert head.wait(60) == (130 if signum == signal.SIGINT else -9)
-    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert wait_until(lambda: proc.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
     done = lockstep("report", str(tmp_path / "r"), "--format", "json", check=0)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["outcome"], line["judged"]) for line in lines] == [("hang", True), ("invalid", False)]

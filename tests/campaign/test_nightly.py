@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.cli import main
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.report.evidence import KILLED
 from lockstep.harness.report.files import held
 from lockstep.harness.report.store import LOCK
@@ -38,10 +39,10 @@ def test_a_killed_run_is_continued(tmp_path: Path) -> None:
     mark = f"{os.getpid()}-resume"
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
     head = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
-    assert processes.wait_until(lambda: len(list(reports.glob("r/cases/*/rank-0.events"))) == 2, 100)
+    assert wait_until(lambda: len(list(reports.glob("r/cases/*/rank-0.events"))) == 2, 100)
     head.send_signal(signal.SIGKILL)
     head.wait(60)
-    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
+    assert wait_until(lambda: proc.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
     (first,) = reports.glob("r/cases/*none*/verdict.json")
     judged = first.read_bytes()
 

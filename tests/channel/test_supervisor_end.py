@@ -11,7 +11,7 @@ from lockstep.harness.channel.identity import clocks, identity
 from lockstep.harness.channel.messages import Hello, Output, WatchdogBeat
 from lockstep.harness.channel.supervisor_end import CONNECT_S, Line, LostError
 from lockstep.harness.channel.watchdog_end import Head
-from lockstep.harness.launch.job import free_port
+from lockstep.harness.host.ports import free_port
 
 
 def plan(endpoint: str, head: Head, silence_s: float = 30.0) -> Plan:

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.launch import survey as room
 from lockstep.harness.launch.answer import Answer, find, line
 from lockstep.harness.launch.discovery import find as find_launcher
@@ -67,7 +68,7 @@ def test_a_host_that_does_not_answer(argv: list[str], patience_s: float, text: s
     monkeypatch.setattr(room, "COMMAND", [sys.executable, *argv])
     (told,) = survey_hosts(NoMpi(), [RankMap.on_this_host(1)], patience_s)
     assert (told.answer, told.error) == (None, text)
-    assert processes.wait_until(lambda: processes.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 30)
+    assert wait_until(lambda: proc.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 30)
     missing = replace(NoMpi(), program="/nowhere/mpiexec")
     assert survey_hosts(missing, [RankMap.on_this_host(1)])[0].error.startswith("cannot start /nowhere/mpiexec")
 

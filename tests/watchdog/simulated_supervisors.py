@@ -28,7 +28,7 @@ from lockstep.harness.channel.message_base import ToWatchdog, never
 from lockstep.harness.channel.messages import Delta
 from lockstep.harness.channel.pacing import beat_s, gather_s
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
-from lockstep.harness.host.processes import dies_with
+from lockstep.harness.host.spawning import dies_with
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.supervisor.ring_reader import Feed

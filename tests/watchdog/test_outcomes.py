@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.host import processes
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.judge.verdict import Blame, Verdict
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.watchdog.launch import judge, watchdog
@@ -171,7 +171,7 @@ def small_cgroup() -> Iterator[Path]:
     except OSError as error:
         pytest.skip(f"no memory cgroup can be made here: {error}")
     yield group
-    processes.wait_until(lambda: not (group / "cgroup.procs").read_text(), 10.0)
+    wait_until(lambda: not (group / "cgroup.procs").read_text(), 10.0)
     group.rmdir()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.environment import TOKEN
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.launcher import Launcher
@@ -89,4 +89,4 @@ def test_surplus(
     verdict: Verdict = dog.watch()
     assert (verdict.outcome, verdict.cause) == (Outcome.INVALID, Cause.LAUNCH), verdict.text
     assert text in verdict.text
-    assert not processes.with_variable(TOKEN, dog.token)
+    assert not proc.with_variable(TOKEN, dog.token)

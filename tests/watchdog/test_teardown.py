@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc, shared_memory
+from lockstep.harness.host.polling import wait_until
 from tests.watchdog.launch import judge
 
 RANKS = 3
@@ -22,7 +23,7 @@ MARK = "LOCKSTEP_TEST_MARK"
 
 def left_behind(before: set[str], mark: str) -> tuple[list[int], set[str]]:
     """Processes that carry the mark, and files that were not there before and that nobody uses."""
-    return processes.with_variable(MARK, mark), leftovers() - before
+    return proc.with_variable(MARK, mark), leftovers() - before
 
 
 def leftovers() -> set[str]:
@@ -32,14 +33,14 @@ def leftovers() -> set[str]:
     """
     found = {str(path) for path in Path(tempfile.gettempdir()).glob("lockstep-*")}
     folders = {folder for folder in found if not Path(folder).name.startswith("lockstep-cluster-")}  # of test hosts
-    used = {folder for folder in folders if processes.with_variable("TMPDIR", folder)}
+    used = {folder for folder in folders if proc.with_variable("TMPDIR", folder)}
     topology = {str(path) for path in Path("/tmp").glob("hydra_*")}
-    return folders - used | topology | processes.unmapped(processes.shared_memory_files())
+    return folders - used | topology | shared_memory.unmapped(shared_memory.made_by_mpi())
 
 
 def nothing_left(before: set[str], mark: str) -> bool:
     """Whether within ten seconds nothing is left; other jobs may be cleaning up at this moment."""
-    return processes.wait_until(lambda: left_behind(before, mark) == ([], set()), 10.0, step_s=0.2)
+    return wait_until(lambda: left_behind(before, mark) == ([], set()), 10.0, step_s=0.2)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def hear_interrupts() -> None:
 
 def engines(mark: str) -> list[int]:
     """The engine processes of a case."""
-    return [pid for pid in processes.with_variable(MARK, mark) if b"tests.watchdog.ranks" in command_line(pid)]
+    return [pid for pid in proc.with_variable(MARK, mark) if b"tests.watchdog.ranks" in command_line(pid)]
 
 
 def command_line(pid: int) -> bytes:
@@ -91,11 +92,11 @@ def test_nothing_stays_after_the_head(signum: signal.Signals, mark: str, tmp_pat
     """Ctrl-C, SIGTERM or kill -9 of the head in the middle of a case leaves no process and no file."""
     before = leftovers()
     head = start("spin", tmp_path)
-    assert processes.wait_until(lambda: len(engines(mark)) == RANKS, 30.0)
+    assert wait_until(lambda: len(engines(mark)) == RANKS, 30.0)
     time.sleep(0.5)  # into the loop; any other moment must do as well
     head.send_signal(signum)
     head.wait(30)
-    assert processes.wait_until(lambda: not processes.with_variable(MARK, mark), 30.0)
+    assert wait_until(lambda: not proc.with_variable(MARK, mark), 30.0)
     assert nothing_left(before, mark), left_behind(before, mark)
 
 
@@ -105,10 +106,8 @@ def test_supervisor_killed(mark: str, tmp_path: Path) -> None:
     head = subprocess.Popen(
         [sys.executable, "-m", "tests.watchdog.launch", "spin", str(RANKS), str(tmp_path)], stdout=subprocess.PIPE
     )
-    assert processes.wait_until(lambda: len(list(tmp_path.glob("rank-*.events"))) == RANKS, 30.0)  # all have reported
-    victim = next(
-        pid for pid in processes.with_variable(MARK, mark) if b"lockstep.harness.supervisor.rank" in command_line(pid)
-    )
+    assert wait_until(lambda: len(list(tmp_path.glob("rank-*.events"))) == RANKS, 30.0)  # all have reported
+    victim = next(pid for pid in proc.with_variable(MARK, mark) if b"lockstep.harness.supervisor.rank" in command_line(pid))
     os.kill(victim, signal.SIGKILL)
     out, _ = head.communicate(timeout=60)
     verdict = json.loads(out)

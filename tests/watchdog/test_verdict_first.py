@@ -8,7 +8,7 @@ import pytest
 
 from lockstep.harness.channel.messages import Delta
 from lockstep.harness.environment import TOKEN
-from lockstep.harness.host import processes
+from lockstep.harness.host import proc
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.supervisor.ring_reader import Feed
 from lockstep.harness.trace import Need, Recorder
@@ -68,7 +68,7 @@ def test_every_step_may_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         *(f"{what} failed: KeyError: 7" for what in STEPS),
         "telling of the verdict failed: OSError: no space left on device",
     }
-    assert not processes.with_variable(TOKEN, dog.token)
+    assert not proc.with_variable(TOKEN, dog.token)
 
 
 def test_a_rank_that_never_came_has_no_event_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness import environment
-from lockstep.harness.host.processes import wait_until
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.host.sweep import MARK
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.verdict import Finding

@@ -1,0 +1,92 @@
+"""What Linux tells of processes in /proc: state, parent, command line, environment; and whether it killed any."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+_WAIT_STATUS = 49  # its place behind the name of the program
+
+
+class Stat(NamedTuple):
+    """What is used of /proc/PID/stat."""
+
+    state: str  # one letter
+    parent: int
+    wait_status: int  # of a zombie, as for waitpid
+
+    @staticmethod
+    def of(pid: int) -> Stat:
+        """As it is now. Raises OSError for a process that is gone."""
+        # The name of the program, in parentheses, may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Stat(fields[0], int(fields[1]), int(fields[_WAIT_STATUS]))
+
+    @property
+    def ended(self) -> bool:
+        """Whether it only waits to be asked how it ended."""
+        return self.state in ("Z", "X")
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder; nothing when it is gone."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def with_variable(name: str, value: str) -> list[int]:
+    """The processes of this host whose environment holds NAME=VALUE, this one excepted."""
+    wanted = f"{name}={value}".encode()
+    found: list[int] = []
+    for entry in listed(Path("/proc")):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if wanted in (entry / "environ").read_bytes().split(b"\0") and not Stat.of(int(entry.name)).ended:
+                found.append(int(entry.name))
+    return found
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only waits to be asked how; one that is gone counts as such."""
+    try:
+        return Stat.of(pid).ended
+    except OSError:
+        return True
+
+
+def command_line(pid: int) -> str:
+    """A process's command line, cut to what a sentence can hold."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return " ".join(word.decode(errors="replace") for word in words if word)[:80]
+    return "?"
+
+
+def is_fork(pid: int, parents: set[int], variable: str) -> bool:
+    """Whether a process was started by one of `parents` and has its environment: a fork that does not communicate yet."""
+    with contextlib.suppress(OSError, ValueError):
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        return Stat.of(pid).parent in parents and f"{variable}=".encode() in environment
+    return False
+
+
+def is_python(pid: int) -> bool:
+    """Whether a process runs a Python interpreter."""
+    with contextlib.suppress(OSError):
+        return "python" in Path(f"/proc/{pid}/exe").readlink().name
+    return False
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed on this host for want of memory; 0 where it does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    return 0
