@@ -52,9 +52,3 @@ def test_readme_make_targets(target: str) -> None:
     """The make targets of the README exist, and do what their line says."""
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"repro": "lockstep run scenarios/tensorrt_llm", "test": "-m pytest"}[target] in done.stdout
-
-
-def test_readme_recorder_example() -> None:
-    """The Python of the README runs."""
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "examples" / "toy_engine"
 LOCKSTEP = Path(sys.executable).parent / "lockstep"
+PAGE = (ROOT / "docs" / "engine.md").read_text()
 DECOY = "raise SystemExit('a module of the current folder was run instead of what is installed')\n"
 
 
@@ -39,6 +41,12 @@ def lockstep(words: list[str], folder: Path, site: Path) -> subprocess.Completed
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False)
 
 
+def command(name: str) -> list[str]:
+    """A command of docs/engine.md, as it stands there."""
+    (found,) = re.findall(rf"^lockstep ({name} .*?)\s*(?:#.*)?$", PAGE, re.MULTILINE)
+    return str(found).split()
+
+
 def verdicts(folder: Path) -> dict[str, dict[str, Any]]:
     """Every verdict of the newest run, by case."""
     found = [json.loads(path.read_text()) for path in folder.glob("reports/runs/*/cases/*/verdict.json")]
@@ -48,9 +56,8 @@ def verdicts(folder: Path) -> dict[str, dict[str, Any]]:
 @pytest.mark.timeout(240)
 def test_its_scenario(site: Path, tmp_path: Path) -> None:
     """A real hang is proved and the decision named, a cure is a success; with a delay of its own kind in its own phase."""
-    scenario = tmp_path / "toy-warmup.yaml"
-    shutil.copy(TOY / "scenarios" / scenario.name, scenario)
-    done = lockstep(["run", scenario.name], tmp_path, site)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    done = lockstep(command("run"), tmp_path, site)
     assert done.returncode == 0, done.stdout + done.stderr
     found = verdicts(tmp_path)
     assert len(found) == 4
@@ -101,7 +108,7 @@ def test_mistakes_in_its_scenario(changes: dict[str, str], said: list[str], site
 
 def test_its_schema(site: Path, tmp_path: Path) -> None:
     """An editor is offered its sections, and none of another engine."""
-    done = lockstep(["schema", "--engine", "toy"], tmp_path, site)
+    done = lockstep(command("schema"), tmp_path, site)
     properties = json.loads(done.stdout)["properties"]
     assert {"tables", "agree", "faults", "skew", "expect", "device"} <= set(properties)
     assert not {"parallel", "kv_capacity", "guards"} & set(properties)
