@@ -27,12 +27,13 @@ class CacheHandOff:
     @contextmanager
     def tuned(self) -> Iterator[None]:
         """One pass of the autotuner: a forward in which `choose_one` is called for each tunable operation."""
-        self.tuning = True
+        self.tuning = failed = True
         try:
             yield
+            failed = False
             self._order.passed(self)
         finally:
-            self._order.left(self)
+            self._order.left(self, failed)
             self.tuning = self.received = False  # clean_pp_flag
 
     def choose_one(self, operation: str) -> None:

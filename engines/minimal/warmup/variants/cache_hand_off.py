@@ -30,7 +30,7 @@ class CacheHandOffOrder(Protocol):
     def passed(self, stage: HandsOn) -> None:
         """The forward has ended well."""
 
-    def left(self, stage: HandsOn) -> None:
+    def left(self, stage: HandsOn, failed: bool) -> None:
         """The forward has ended, well or not."""
 
 
@@ -46,7 +46,7 @@ class After:
         stage.receive()
         stage.send()
 
-    def left(self, stage: HandsOn) -> None:
+    def left(self, stage: HandsOn, failed: bool) -> None:
         """All is done."""
 
 
@@ -73,8 +73,11 @@ class Always(After):
     def passed(self, stage: HandsOn) -> None:
         """Not yet."""
 
-    def left(self, stage: HandsOn) -> None:
-        """Now, whatever has happened."""
+    def left(self, stage: HandsOn, failed: bool) -> None:
+        """Now, whatever has happened. To do it after an error is this stage's own choice."""
+        if failed:
+            detail = f"operations={len(stage.cache)}"
+            stage.recorder.decision("autotuner.hand_off", "pass", "after-error", detail, deviates=True)
         stage.receive()
         stage.send()
 
