@@ -10,6 +10,7 @@ import torch.distributed as dist
 from lockstep.engines.minimal.base.protocols import Step
 from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
 from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks
+from lockstep.engines.minimal.comm.meeting import Meeting
 from lockstep.engines.minimal.comm.nccl import NcclGroup
 from lockstep.engines.minimal.device.cuda import CudaDevice
 from lockstep.engines.minimal.device.gpu_memory import GpuMemory
@@ -26,7 +27,7 @@ def nccl(recorder: Recorder, breadcrumbs: bool = True) -> NcclGroup:
     if dist.is_initialized():
         dist.destroy_process_group()
     torch.cuda.set_device(0)
-    return NcclGroup(recorder, "ep", alone(), [0], Hooks(), Breadcrumbs(recorder, breadcrumbs), 0)
+    return NcclGroup(Meeting(recorder, "ep", alone(), [0], Hooks()), Breadcrumbs(recorder, breadcrumbs), 0)
 
 
 def device(plane: DataPlane, recorder: Recorder | None = None, attention_dp: bool = True) -> CudaDevice:

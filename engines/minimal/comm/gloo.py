@@ -13,32 +13,25 @@ import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import _set_pg_timeout, default_pg_timeout
 
-from lockstep.engines.minimal.base.own_address import own_address
-from lockstep.engines.minimal.base.protocols import Communicator
-from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
-from lockstep.harness.trace import Recorder
+from lockstep.engines.minimal.comm.data_plane import DataPlane, check_rows
+from lockstep.engines.minimal.comm.meeting import Meeting
 from lockstep.harness.trace.event import Need
 
 
 class GlooGroup(DataPlane):
     """Tensor collectives of the ranks that share the experts."""
 
-    def __init__(self, recorder: Recorder, name: str, control: Communicator, members: Sequence[int], hooks: Hooks) -> None:
-        """Meet with `members` (global ranks, those of `control`). The port is free, chosen by the first of them."""
+    def __init__(self, meeting: Meeting) -> None:
+        """Meet. `shared`: the store where its members met, if it has others."""
         super().__init__()
-        self.size = control.size
-        self.rank = control.rank
+        self.size, self.rank = meeting.control.size, meeting.control.rank
         self.shared: TCPStore | None = None
-        self._recorder = recorder
+        self._recorder = meeting.recorder
         self._deadline_s: float | None = None
-        self._comm = recorder.comm("gloo", name, members)
+        self._comm = meeting.comm("gloo")
         self._group: Any = None  # torch's default group
-        if self.size == 1:
-            return
-        shared = self.shared = store(control)
-        hooks.before_meeting()
-        with recorder.collective(self._comm, "rendezvous"):
-            dist.init_process_group("gloo", store=shared, rank=self.rank, world_size=self.size)
+        if self.size > 1:
+            self.shared = meeting.begin("gloo", lambda: self._comm, "rendezvous")
 
     def beside(self, name: str, members: Sequence[int]) -> GlooGroup:
         """Another communicator of the same ranks. All members must call it."""
@@ -84,13 +77,3 @@ class GlooGroup(DataPlane):
                 detail = f"seconds={self._deadline_s:g}"
                 self._recorder.decision("data_plane.deadline", op, "expired", detail, deviates=True)
             raise
-
-
-def store(control: Communicator) -> TCPStore:
-    """A store on the first member's host, on a free port that it tells the others."""
-    host = str(control.allgather(own_address(), "hosts")[0])
-    first: TCPStore | None = None
-    if control.rank == 0:
-        first = TCPStore(host, 0, control.size, is_master=True, wait_for_workers=False)
-    ports = control.allgather(first.port if first else 0, "port")
-    return first or TCPStore(host, int(str(ports[0])), control.size, is_master=False)

@@ -10,7 +10,7 @@ import torch
 from torch.distributed import ProcessGroupGloo
 
 from lockstep.engines.minimal.base.protocols import Communicator
-from lockstep.engines.minimal.comm.gloo import store
+from lockstep.engines.minimal.comm.meeting import store
 from lockstep.harness.trace import Recorder
 
 TIMEOUT = timedelta(minutes=30)  # torch's own default

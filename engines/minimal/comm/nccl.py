@@ -9,47 +9,26 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
-from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
-from lockstep.engines.minimal.comm.gloo import store
-from lockstep.harness.trace import Recorder
+from lockstep.engines.minimal.comm.data_plane import check_rows
+from lockstep.engines.minimal.comm.device_plane import DevicePlane
+from lockstep.engines.minimal.comm.meeting import Meeting
 
 # Far above any case's deadline: a hang is for the watchdog to judge, not for NCCL's own to end.
 TIMEOUT = timedelta(hours=2)
 
 
-class NcclGroup(DataPlane):
+class NcclGroup(DevicePlane):
     """Tensor collectives between GPUs."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        name: str,
-        control: Communicator,
-        members: Sequence[int],
-        hooks: Hooks,
-        crumbs: Breadcrumbs,
-        device: int,
-    ) -> None:
-        """Meet with `members` (global ranks, those of `control`), this rank on GPU number `device` of its host."""
-        super().__init__()
-        self.size, self.rank = control.size, control.rank
-        self._recorder, self._crumbs = recorder, crumbs
+    def __init__(self, meeting: Meeting, crumbs: Breadcrumbs, device: int) -> None:
+        """Meet, this rank on GPU number `device` of its host."""
+        super().__init__(meeting, crumbs)
         self._met: set[Hashable] = set()  # kinds and sizes of collective that have ended once
-        self._comm = recorder.comm("nccl", name, members, device="compute")
-        shared = store(control)
-        hooks.before_meeting()
+        self._comm = meeting.comm("nccl", device="compute")
         # With a device the communicator is made here and now, not at the first collective: its hang has a place.
-        with recorder.collective(recorder.comm("nccl-init", name, members), "init"):
-            dist.init_process_group(
-                "nccl",
-                store=shared,
-                rank=self.rank,
-                world_size=self.size,
-                timeout=TIMEOUT,
-                device_id=torch.device("cuda", device),
-            )
+        own = torch.device("cuda", device)
+        meeting.begin("nccl", lambda: meeting.comm("nccl-init"), "init", timeout=TIMEOUT, device_id=own)
 
     def all_reduce(self, tensor: torch.Tensor, place: str) -> None:
         """Sum over all members, in place."""
@@ -68,12 +47,8 @@ class NcclGroup(DataPlane):
     def _issue(self, op: str, size: int, amount: Hashable) -> Iterator[None]:
         """Hand a collective over inside. NCCL makes connections when it first needs them, and blocks the host for it: so the
         first collective of its kind and `amount` is waited for, in a wait that a hang can be seen in."""
-        if self.capturing:
-            self.note(self._comm, op, size)
-        else:
-            self._recorder.launch(self._comm, op, size)
         known = (op.partition(" ")[0], amount)
-        with self._crumbs.around(self._comm, op):
+        with self._handed(self._comm, op, size):
             if self.capturing or known in self._met:
                 yield
                 return

@@ -15,51 +15,37 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 
-from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
-from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks, check_rows
-from lockstep.engines.minimal.comm.gloo import store
-from lockstep.harness.trace import Comm, Recorder
+from lockstep.engines.minimal.comm.data_plane import check_rows
+from lockstep.engines.minimal.comm.device_plane import DevicePlane
+from lockstep.engines.minimal.comm.meeting import Meeting
+from lockstep.harness.trace import Comm
 
 PART = 16_384  # elements of one part of an all-reduce, unless there would be more than MOST_PARTS
 MOST_PARTS = 16
 
 
-class SymmetricMemory(DataPlane):
+class SymmetricMemory(DevicePlane):
     """Tensor collectives between processes on one GPU."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        name: str,
-        control: Communicator,
-        members: Sequence[int],
-        hooks: Hooks,
-        crumbs: Breadcrumbs,
-        elements: int,
-    ) -> None:
-        """Meet with `members` (global ranks, those of `control`); nobody will send more than `elements` floats at once."""
-        super().__init__()
-        self.size, self.rank = control.size, control.rank
-        self._recorder, self._crumbs = recorder, crumbs
+    def __init__(self, meeting: Meeting, crumbs: Breadcrumbs, elements: int) -> None:
+        """Meet; nobody will send more than `elements` floats at once."""
+        super().__init__(meeting, crumbs)
         self._part = max(PART, -(-elements // MOST_PARTS))
         self._room = max(elements, self._part)
         parts = -(-self._room // self._part)
         # A barrier of its own for each part, and so a communicator of its own in the wait-for graph.
-        names = [name if part == 0 else f"{name}.part{part}" for part in range(parts)]
-        self._comms = [recorder.comm("symm_mem", part, members, device="compute") for part in names]
+        names = [meeting.name if part == 0 else f"{meeting.name}.part{part}" for part in range(parts)]
+        self._comms = [meeting.comm("symm_mem", part, device="compute") for part in names]
         self._rounds = 0
         if self.size > 1:
-            self._meet(recorder.comm("gloo", name, members), control, hooks)
+            self._meet(meeting, meeting.comm("gloo"))
 
-    def _meet(self, comm: Comm, control: Communicator, hooks: Hooks) -> None:
+    def _meet(self, meeting: Meeting, comm: Comm) -> None:
         os.environ["TORCH_SYMM_MEM_ALLOW_OVERLAPPING_DEVICES"] = "1"
         import torch.distributed._symmetric_memory as symmetric
 
-        shared = store(control)
-        hooks.before_meeting()
-        with self._recorder.collective(comm, "rendezvous"):
-            dist.init_process_group("gloo", store=shared, rank=self.rank, world_size=self.size)
+        meeting.begin("gloo", lambda: comm, "rendezvous")
         shape = (2, self.size, self._room)
         self._inbox = symmetric.empty(*shape, dtype=torch.float32, device=torch.device("cuda", torch.cuda.current_device()))
         with self._recorder.collective(comm, "symm_mem rendezvous"):
@@ -112,12 +98,7 @@ class SymmetricMemory(DataPlane):
     @contextmanager
     def _round(self, channel: int, op: str, size: int) -> Iterator[int]:
         """Fill the peers' inboxes inside; then wait, on the device, until all members have done so."""
-        comm = self._comms[channel]
-        if self.capturing:
-            self.note(comm, op, size)
-        else:
-            self._recorder.launch(comm, op, size)
         turn, self._rounds = self._rounds % 2, self._rounds + 1
-        with self._crumbs.around(comm, op):
+        with self._handed(self._comms[channel], op, size):
             yield turn
             self._handle.barrier(channel=channel)

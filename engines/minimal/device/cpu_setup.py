@@ -12,6 +12,7 @@ from lockstep.engines.minimal.comm.gloo_attention import AttentionGroup
 from lockstep.engines.minimal.comm.gloo_late import LateGroup
 from lockstep.engines.minimal.comm.gloo_link import GlooLink
 from lockstep.engines.minimal.comm.groups import Groups
+from lockstep.engines.minimal.comm.meeting import Meeting
 from lockstep.engines.minimal.control.variants.startup_barrier import STARTUP_BARRIER
 from lockstep.engines.minimal.device.cpu import CpuDevice
 from lockstep.engines.minimal.device.host_memory import HostMemory
@@ -25,7 +26,7 @@ from lockstep.harness.trace import Recorder
 def cpu_device(settings: Settings, recorder: Recorder, groups: Groups, part: Shard, seed: int, hooks: Hooks) -> CpuDevice:
     """The device with its model and its KV pool. All ranks must call it."""
     tp, pp, members, stages = groups.tp, groups.pp, groups.members, groups.stages
-    plane = GlooGroup(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks)
+    plane = GlooGroup(Meeting(recorder, "ep" if settings.parallel.attention_dp else "tp", tp, members, hooks))
     device = CpuDevice(plane, recorder)
     if settings.parallel.attention_tp > 1:
         first = settings.rank - tp.rank % settings.parallel.attention_tp

@@ -10,6 +10,7 @@ from lockstep.engines.minimal.base.protocols import Step
 from lockstep.engines.minimal.comm.breadcrumbs import Breadcrumbs
 from lockstep.engines.minimal.comm.data_plane import DataPlane, Hooks
 from lockstep.engines.minimal.comm.groups import Groups
+from lockstep.engines.minimal.comm.meeting import Meeting
 from lockstep.engines.minimal.comm.mpi import MpiCommunicator
 from lockstep.engines.minimal.comm.nccl import NcclGroup
 from lockstep.engines.minimal.comm.symmetric import SymmetricMemory
@@ -25,19 +26,18 @@ from lockstep.harness.trace import Recorder
 
 def cuda_device(settings: Settings, recorder: Recorder, groups: Groups, part: Shard, seed: int, hooks: Hooks) -> CudaDevice:
     """The device with its model and its KV pool. All ranks must call it."""
-    tp, members = groups.tp, groups.members
     placement = place(_seats(groups.world), settings.rank, settings.device.plane)
     torch.cuda.set_device(placement.device)
     memory = GpuMemory(settings.device.gpu_memory, placement.sharers)
     crumbs = Breadcrumbs(recorder, settings.device.breadcrumbs)
     recorder.environment({"device": _facts(placement), "memory": memory.figures()})
-    name = "ep" if settings.parallel.attention_dp else "tp"
+    meeting = Meeting(recorder, "ep" if settings.parallel.attention_dp else "tp", groups.tp, groups.members, hooks)
     plane: DataPlane
     if placement.plane == "nccl":
-        plane = NcclGroup(recorder, name, tp, members, hooks, crumbs, placement.device)
+        plane = NcclGroup(meeting, crumbs, placement.device)
     else:
         largest = max(settings.max_num_tokens, settings.max_batch_size * (1 + settings.drafts.length))
-        plane = SymmetricMemory(recorder, name, tp, members, hooks, crumbs, largest * (HIDDEN + EXPERTS))
+        plane = SymmetricMemory(meeting, crumbs, largest * (HIDDEN + EXPERTS))
     device = CudaDevice(plane, recorder, memory)
     model = Model(part, settings.drafts.length, seed, plane, hooks, "cuda", settings.moe.dense_layers, settings.moe.chunk)
     device.model = model
