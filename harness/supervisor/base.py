@@ -4,19 +4,20 @@ it started. Standard library only: it is on the path to the engine's start.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import read_plan
 from lockstep.harness.channel.pacing import crowding, gather_s
 from lockstep.harness.environment import INDEX, LOG, TMPDIR, TOKEN
-from lockstep.harness.host import proc, process_tree, spawning
+from lockstep.harness.host import proc, process_tree, shared_memory, spawning
 from lockstep.harness.host.shared_folder import remove_job_folder
 from lockstep.harness.launch.open_files import give_back
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lockstep.harness.supervisor.log import SupervisorLog
     from lockstep.harness.supervisor.pmix import HeldConnections
 
+CLOSE_S = 5.0  # within which all that is below must have ended
 DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
 STOPPED_S = 0.5  # within which all supervisors have stopped what they started, when nobody tells them
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
@@ -42,7 +44,7 @@ def rank_of(environ: dict[str, str]) -> int:
     raise SystemExit(f"no rank in the environment (looked for {', '.join(RANK_VARIABLES)}): start this with an MPI launcher")
 
 
-class Service(ABC):
+class SupervisorBase(ABC):
     """What a launcher's process does until it may leave. `number`: which of them it is, as the launcher counts."""
 
     poll_ms = 10
@@ -72,6 +74,7 @@ class Service(ABC):
                 raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
             self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
+        self.shm_files: set[str] = set()  # shared memory that processes below map, and leave when they are killed
         self.log: SupervisorLog | None = None
         self.connections: HeldConnections | None = None
         if environ.get("PMIX_NAMESPACE", "").startswith(SLURM):
@@ -222,38 +225,60 @@ class Service(ABC):
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
 
-    @abstractmethod
+    def tell_shared_memory(self, line: Line, pids: Iterable[int]) -> None:
+        """Tell which shared memory these processes map that was not told yet."""
+        found = {path for pid in pids for path in shared_memory.mapped_by(pid)} - self.shm_files
+        if found:
+            from lockstep.harness.channel.messages import SharedMemory
+
+            self.shm_files |= found
+            line.send(SharedMemory(tuple(sorted(found))))
+
     def close(self) -> None:
-        """End all that was started; harmless when done twice."""
+        """End all that was started, and remove the shared memory that it left; harmless when done twice."""
+        for pid in process_tree.descendants(os.getpid()):
+            self.shm_files |= shared_memory.mapped_by(pid)
+        with contextlib.suppress(OSError):
+            process_tree.end_tree(self.child.pid)
+            self.child.wait()
+        # What one started before its end is found in the next round.
+        deadline = time.monotonic() + CLOSE_S
+        while (pids := process_tree.descendants(os.getpid())) and time.monotonic() < deadline:
+            process_tree.end_all(pids)
+            for pid in pids:
+                with contextlib.suppress(OSError):
+                    os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.005)
+        shared_memory.remove_files(self.shm_files)
 
 
-def serve(kind: Callable[[dict[str, str]], Service]) -> None:
+def serve(kind: Callable[[dict[str, str]], SupervisorBase]) -> None:
     """Make one, run it, and end what it started whatever happens to this process. Does not return.
 
     The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
     """
-    services: list[Service] = []
+    supervisors: list[SupervisorBase] = []
     early: list[int] = []  # signals that came while it was being made
 
     def stop(signum: int, frame: object) -> None:
-        if not services:
+        if not supervisors:
             early.append(signum)
             return
         signal.signal(signum, signal.SIG_IGN)
-        if log := services[0].log:
+        if log := supervisors[0].log:
             log.supervisor.warning("signal %d; ending what it started", signum)
-        services[0].abandon()
+        supervisors[0].abandon()
         os._exit(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, stop)
     if TMPDIR in os.environ:
         os.environ["TMPDIR"] = os.environ.pop(TMPDIR)
-    services.append(kind(dict(os.environ)))
+    supervisors.append(kind(dict(os.environ)))
     if early:
         stop(early[0], None)
     try:
-        services[0].run()
+        supervisors[0].run()
     finally:
-        services[0].end()
+        supervisors[0].end()
     os._exit(0)

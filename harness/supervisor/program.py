@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,6 @@ from lockstep.harness.channel.messages import (
     Question,
     Release,
     Scanned,
-    SharedMemory,
     Stacks,
     StacksDone,
     TakeDumps,
@@ -37,22 +35,22 @@ from lockstep.harness.channel.messages import (
 )
 from lockstep.harness.channel.supervisor_end import Line
 from lockstep.harness.environment import ATTACH, INDEX, PLAN
-from lockstep.harness.host import proc, process_tree, shared_memory, spawning
+from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.stacks import lock_owner, stacks
-from lockstep.harness.supervisor.base import Service, serve
+from lockstep.harness.supervisor.base import SupervisorBase, serve
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
+from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import Reception
 from lockstep.harness.supervisor.surplus import turn_away
 
-CLOSE_S = 5.0
 ANSWER_S = 0.7  # a process in which Python runs answers sooner
 SITE = Path(__file__).parents[1] / "attach" / "site"
 LIBRARIES = ("libmpi.so", "libmpi.", "libtorch_python.so", "libnccl.so")  # a process that maps one may communicate
 OLD_FLIGHT_RECORDER = "TORCH_NCCL_TRACE_BUFFER_SIZE"  # a torch that knows the new name prints a warning over it
 
 
-class ProgramSupervisor(Service):
+class ProgramSupervisor(SupervisorBase):
     """One launched command and everything below it."""
 
     poll_ms = 5
@@ -68,10 +66,8 @@ class ProgramSupervisor(Service):
                 turn_away(self.plan, self.number)
             raise
         self.attached: dict[int, Attached] = {}
-        self.outputs = [tempfile.TemporaryFile() for _ in STREAMS]  # noqa: SIM115
-        self.sent = [0, 0]
+        self.output = OutputPump(len(STREAMS))
         self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
-        self.left: set[str] = set()
         self.seen: tuple[list[int], list[str]] | None = None
         self.code: int | None = None
         self.told = False
@@ -83,8 +79,8 @@ class ProgramSupervisor(Service):
             env=child_environment(self.plan, environ, self.number, str(self.reception.path)),
             cwd=self.plan.spec.get("cwd"),
             stdin=None if self.plan.spec.get("stdin") else subprocess.DEVNULL,
-            stdout=self.outputs[0],
-            stderr=self.outputs[1],
+            stdout=self.output.files[0],
+            stderr=self.output.files[1],
             close_fds=False,  # the launcher's PMI descriptors
             start_new_session=True,
             preexec_fn=spawning.dies_with(os.getpid()),
@@ -136,24 +132,19 @@ class ProgramSupervisor(Service):
             line.send(delta)
 
     def _forward_output(self, line: Line) -> None:
-        for number, output in enumerate(self.outputs):
-            size = os.fstat(output.fileno()).st_size
-            while self.sent[number] < size:
-                chunk = os.pread(output.fileno(), 1 << 20, self.sent[number])
-                self.sent[number] += len(chunk)
-                line.send(Output(chunk, STREAMS[number]))
+        for stream, chunk in self.output.new():
+            line.send(Output(chunk, STREAMS[stream]))
 
     def scan(self, line: Line) -> None:
         """Tell which processes live below this one, and which of them may communicate unseen."""
         alive = [pid for pid in process_tree.descendants(os.getpid()) if not proc.is_zombie(pid)]
         known = {one.pid for one in self.attached.values()}
-        unseen: list[str] = []
-        for pid in alive:
-            self.left |= (found := shared_memory.mapped_by(pid))
-            if found:
-                line.send(SharedMemory(tuple(sorted(found))))
-            if pid not in known and not proc.is_fork(pid, known, ATTACH) and (library := mapped_library(pid)):
-                unseen.append(f"process {pid} ({proc.command_line(pid)}) has loaded {library}, and no recorder is attached")
+        self.tell_shared_memory(line, alive)
+        unseen = [
+            f"process {pid} ({proc.command_line(pid)}) has loaded {library}, and no recorder is attached"
+            for pid in alive
+            if pid not in known and not proc.is_fork(pid, known, ATTACH) and (library := mapped_library(pid))
+        ]
         if (alive, unseen) != self.seen:
             self.seen = (alive, unseen)
             line.send(Processes(tuple(alive), tuple(unseen)))
@@ -191,21 +182,8 @@ class ProgramSupervisor(Service):
         line.send(StacksDone())
 
     def close(self) -> None:
-        """End the command and all that it started; remove the shared memory that they left."""
-        for pid in process_tree.descendants(os.getpid()):
-            self.left |= shared_memory.mapped_by(pid)
-        with contextlib.suppress(OSError):
-            process_tree.end_tree(self.child.pid)
-            self.child.wait()
-        # What one started before its end is found in the next round.
-        deadline = time.monotonic() + CLOSE_S
-        while (pids := process_tree.descendants(os.getpid())) and time.monotonic() < deadline:
-            process_tree.end_all(pids)
-            for pid in pids:
-                with contextlib.suppress(OSError):
-                    os.waitpid(pid, os.WNOHANG)
-            time.sleep(0.005)
-        shared_memory.remove_files(self.left)
+        """End the command and all that it started, and let nobody hand over a ring any more."""
+        super().close()
         self.reception.close()
 
 

@@ -7,16 +7,15 @@ nor MPI, and starts the engine before it imports anything slow.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
-from lockstep.harness.host import process_tree, shared_memory, spawning
-from lockstep.harness.supervisor.base import Service, serve
+from lockstep.harness.host import spawning
+from lockstep.harness.supervisor.base import SupervisorBase, serve
+from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.ring_reader import Feed
 from lockstep.harness.trace.ring import Ring
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from lockstep.harness.channel.supervisor_end import Line
 
 
-class Supervisor(Service):
+class RankSupervisor(SupervisorBase):
     """One rank's supervisor."""
 
     child: spawning.ReapedProcess
@@ -33,15 +32,13 @@ class Supervisor(Service):
     def __init__(self, environ: dict[str, str]) -> None:
         super().__init__(environ)
         self.ring = Ring(self.number, self.plan.world, self.plan.capacity)
-        self.output = tempfile.TemporaryFile()  # noqa: SIM115
-        self.output_sent = 0
+        self.output = OutputPump(1)
         self.feed = Feed(self.ring)
-        self.left: set[str] = set()  # shared memory that the rank maps, and leaves when it is killed
         self.ended = False
         if STATE in environ:
             with suppress(OSError):  # a rank that needs the folder will say so itself
                 Path(environ[STATE]).mkdir(parents=True, exist_ok=True)
-        self.child = spawning.start_engine(self.plan.argv, self._engine_environment(environ), self.output)
+        self.child = spawning.start_engine(self.plan.argv, self._engine_environment(environ), self.output.files[0])
 
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
         import json
@@ -68,10 +65,7 @@ class Supervisor(Service):
         delta = self.feed.delta()
         if delta is not None:
             line.send(delta)
-        size = os.fstat(self.output.fileno()).st_size
-        while self.output_sent < size:
-            chunk = os.pread(self.output.fileno(), 1 << 20, self.output_sent)
-            self.output_sent += len(chunk)
+        for _, chunk in self.output.new():
             line.send(Output(chunk))
         if code is not None:
             self.ended = True
@@ -80,12 +74,7 @@ class Supervisor(Service):
 
     def scan(self, line: Line) -> None:
         """Tell which shared memory the rank maps."""
-        found = shared_memory.mapped_by(self.child.pid) - self.left
-        if found:
-            from lockstep.harness.channel.messages import SharedMemory
-
-            self.left |= found
-            line.send(SharedMemory(tuple(sorted(found))))
+        self.tell_shared_memory(line, [self.child.pid])
 
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
@@ -121,15 +110,11 @@ class Supervisor(Service):
 
     def close(self) -> None:
         """End the engine and all that it started; remove the shared memory that it left."""
-        self.left |= shared_memory.mapped_by(self.child.pid)
-        process_tree.end_tree(self.child.pid)
-        self.child.wait()
-        process_tree.end_all(process_tree.descendants(os.getpid()))
-        shared_memory.remove_files(self.left)
+        super().close()
         if STATE in self.environ:
             with suppress(OSError):  # no rank of this host has used it
                 Path(self.environ[STATE]).rmdir()
 
 
 if __name__ == "__main__":
-    serve(Supervisor)
+    serve(RankSupervisor)
