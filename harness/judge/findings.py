@@ -30,7 +30,8 @@ def _mispaired(case: CaseSnapshot) -> list[Finding]:
         kind, name = case.comms.get(mispair.comm, ("", mispair.comm))
         groups: dict[str, list[int]] = defaultdict(list)
         for rank, entry in sorted(mispair.entries.items()):
-            groups[words.entry_words(entry)].append(rank)
+            root = f" with root {entry.root}" if entry.root >= 0 and entry.site else ""
+            groups[words.entry_words(entry) + root + (f" at {entry.site}" if entry.site else "")].append(rank)
         text = f"collective {mispair.seq} of {kind} {name} was entered as " + "; ".join(
             f"{what} by {words.ranks_text(ranks)}" for what, ranks in groups.items()
         )

@@ -90,7 +90,7 @@ def _who_left(course: Course, groups: Sequence[tuple[Entry, list[int]]], entries
 
 
 def _entry_words(entry: Entry) -> str:
-    root = f" of root {entry.root}" if entry.root >= 0 else ""
+    root = f" with root {entry.root}" if entry.root >= 0 else ""
     blocking = "non-blocking " if entry.posted and entry.comm.startswith("mpi:") else ""
     return f"{blocking}{words.entry_words(entry)}{root}" + (f" at {entry.site}" if entry.site else "")
 
