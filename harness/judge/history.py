@@ -14,7 +14,7 @@ from lockstep.harness.judge.clock import OURS, Clock, Time
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo, RankOf
 
-_NO_OPERATION = frozenset({Need.STREAM, Need.PROBE, Need.EITHER, Need.EVERY})  # waits that begin nothing
+NO_OPERATION = frozenset({Need.STREAM, Need.PROBE, Need.EITHER, Need.EVERY})  # waits that begin nothing
 _NO_HISTORY = frozenset(
     {Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END, Kind.TOOK, Kind.PART}
 )  # the most frequent of them
@@ -131,7 +131,7 @@ class History:
             if kind in (Kind.ENTER, Kind.POST):
                 record = Record._make(fields)
                 info = comms.get(record.comm)
-                if info is not None and record.b not in _NO_OPERATION and record.c < len(info.members):
+                if info is not None and record.b not in NO_OPERATION and record.c < len(info.members):
                     site = text(record.site) if record.site else ""
                     history._begin(at, record, info, text(record.a), phase, shape, site)
             elif kind == Kind.SHAPE:

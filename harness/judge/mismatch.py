@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lockstep.harness.judge.history import Entry, entry_of
+from lockstep.harness.judge.history import NO_OPERATION, Entry, entry_of
 from lockstep.harness.judge.pairing import never_pair, token
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo, RankState
@@ -33,6 +33,11 @@ class Mismatch:
     waits: tuple[int, ...]
 
 
+def is_message(op: str) -> bool:
+    """Whether an operation is point-to-point."""
+    return op.partition(" ")[0] in ("send", "recv", "probe")
+
+
 def recent(records: bytes | bytearray, text: Callable[[int], str], comms: Mapping[int, CommInfo]) -> dict[Place, Entry]:
     """The collectives among a rank's last events. Of one that was posted and is waited for, the posting counts."""
     found: dict[Place, Entry] = {}
@@ -43,7 +48,7 @@ def recent(records: bytes | bytearray, text: Callable[[int], str], comms: Mappin
         record = Record._make(fields)
         info = comms.get(record.comm)
         op = text(record.a)
-        if info is None or record.b == Need.STREAM or op.partition(" ")[0] in ("send", "recv"):
+        if info is None or record.b in NO_OPERATION or is_message(op):
             continue
         site = text(record.site) if record.site else ""
         found.setdefault((info.key, record.seq), entry_of(at, record, info, op, "", "", site))
@@ -66,7 +71,8 @@ def mismatches(states: Mapping[int, RankState], entered: Entered, members: Mappi
     waits: dict[Place, list[int]] = {}
     for rank, state in sorted(states.items()):
         for _, wait in state.waits():
-            if (wait.comm, wait.seq) in entered.get(rank, ()):
+            # Messages have numbers of their own.
+            if not is_message(wait.op) and (wait.comm, wait.seq) in entered.get(rank, ()):
                 waits.setdefault((wait.comm, wait.seq), []).append(rank)
     found: list[Mismatch] = []
     for place, ranks in sorted(waits.items()):
@@ -97,7 +103,11 @@ def hopeless(
         one_host = len({hosts.get(member, "") for member in group}) == 1
         at = (mismatch.comm, mismatch.seq)
         for rank in mismatch.waits:
-            needs = {wait.need: wait for _, wait in states[rank].waits() if (wait.comm, wait.seq) == at}
+            needs = {
+                wait.need: wait
+                for _, wait in states[rank].waits()
+                if (wait.comm, wait.seq) == at and not is_message(wait.op)
+            }
             wait = needs.get(Need.ALL) or needs.get(Need.ROOT)
             if wait is None:
                 continue

@@ -7,10 +7,106 @@ its root; `i...`: non-blocking. `RANKS` tells with how many ranks.
 
 # fmt: off
 RANKS: dict[tuple[str, str], tuple[int, ...]] = {
+    ("MPICH", "5.0.2"): (2,),
     ("gloo", "2.13.0"): (2, 3),
 }
 
 NEVER: dict[tuple[str, str], dict[str, str]] = {
+    ("MPICH", "5.0.2"): {
+        "allgather": (
+            "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root iallgather "
+            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root"
+        ),
+        "allreduce": (
+            "allgather alltoall barrier bcast@leaf bcast@root exscan gather@leaf gather@root iallreduce reduce_scatter "
+            "scan scatter@leaf scatter@root split split_type"
+        ),
+        "alltoall": (
+            "allgather allreduce barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root ialltoall "
+            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+        ),
+        "barrier": (
+            "allgather allreduce alltoall bcast@leaf bcast@root create dup exscan gather@leaf gather@root ibarrier "
+            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+        ),
+        "bcast@leaf": (
+            "allgather allreduce alltoall barrier bcast@leaf create dup exscan gather@leaf gather@root ibcast@root "
+            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+        ),
+        "create": (
+            "allgather alltoall barrier bcast@leaf bcast@root gather@leaf gather@root reduce_scatter scatter@leaf "
+            "scatter@root split split_type"
+        ),
+        "dup": (
+            "allgather alltoall barrier bcast@leaf bcast@root gather@leaf gather@root reduce_scatter scatter@leaf "
+            "scatter@root split split_type"
+        ),
+        "exscan": (
+            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root iexscan "
+            "reduce_scatter scatter@leaf scatter@root split split_type"
+        ),
+        "gather@root": (
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@root igather@leaf "
+            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+        ),
+        "iallgather": (
+            "allgather"
+        ),
+        "iallreduce": (
+            "allreduce"
+        ),
+        "ialltoall": (
+            "alltoall"
+        ),
+        "ibarrier": (
+            "barrier"
+        ),
+        "ibcast@leaf": (
+            "bcast@root"
+        ),
+        "iexscan": (
+            "exscan"
+        ),
+        "igather@root": (
+            "gather@leaf"
+        ),
+        "ireduce@root": (
+            "reduce@leaf"
+        ),
+        "ireduce_scatter": (
+            "reduce_scatter"
+        ),
+        "iscan": (
+            "scan"
+        ),
+        "iscatter@leaf": (
+            "scatter@root"
+        ),
+        "reduce@root": (
+            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root ireduce@leaf "
+            "reduce_scatter scatter@leaf scatter@root split split_type"
+        ),
+        "reduce_scatter": (
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ireduce_scatter reduce@leaf reduce@root scan scatter@leaf scatter@root split split_type"
+        ),
+        "scan": (
+            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root iscan reduce_scatter "
+            "scatter@leaf scatter@root split split_type"
+        ),
+        "scatter@leaf": (
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "iscatter@root reduce@leaf reduce@root reduce_scatter scan scatter@leaf split split_type"
+        ),
+        "split": (
+            "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root reduce@leaf "
+            "reduce@root reduce_scatter scan scatter@leaf scatter@root"
+        ),
+        "split_type": (
+            "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root reduce@leaf "
+            "reduce@root reduce_scatter scan scatter@leaf scatter@root split"
+        ),
+    },
     ("gloo", "2.13.0"): {
         "all_gather": (
             "all_reduce all_reduce_coalesced all_to_all all_to_all_single barrier broadcast gather monitored_barrier "

@@ -10,6 +10,7 @@ from lockstep.harness.judge.divergence import Mispair
 from lockstep.harness.judge.flight import diagnose
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
+from lockstep.harness.judge.mismatch import is_message
 from lockstep.harness.judge.names import group_name
 from lockstep.harness.judge.pairing import token
 from lockstep.harness.judge.program_order import Course, Order, Step, first_shift
@@ -119,7 +120,7 @@ def _knot_blame(case: CaseSnapshot, course: Course) -> Blame | None:
 
 
 def _step(case: CaseSnapshot, course: Course, stuck: Stuck) -> Step | None:
-    if stuck.wait.need in (Need.STREAM, Need.RECV, Need.SSEND):
+    if stuck.wait.need is Need.STREAM or is_message(stuck.wait.op):
         return None  # who sends runs other lines than who receives
     history = case.histories[stuck.rank]
     at = (stuck.wait.comm, stuck.wait.seq)

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.judge.decide import decide
-from lockstep.harness.judge.history import Entry
-from lockstep.harness.judge.mismatch import mismatches, standing
+from lockstep.harness.judge.history import Entry, History
+from lockstep.harness.judge.mismatch import mismatches, recent, standing
 from lockstep.harness.judge.pairing import never_pair, operation, token
 from lockstep.harness.judge.snapshot import Limit
-from lockstep.harness.trace.event import Need
-from lockstep.harness.trace.state import RankState, Wait
+from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.event import RECORD, Kind, Need
+from lockstep.harness.trace.state import CommInfo, RankState, Wait
 from lockstep.harness.vocabulary import Cause, Outcome
 from tests.judge.spmd import VERSIONS, Call, Run
 
@@ -94,6 +95,7 @@ def test_mpi_is_known_only_where_it_was_measured() -> None:
     """MPI's algorithms change with the number of ranks and their hosts: beyond what was measured nothing is proved."""
     versions = {"mpi": "MPICH 5.0.2"}
     mine, theirs = entry("barrier", "mpi:world"), entry("allgather", "mpi:world")
+    assert never_pair(versions, mine, theirs, 0, 1, (0, 1), True)
     assert not never_pair(versions, mine, theirs, 0, 1, (0, 1), False)
     assert not never_pair(versions, mine, theirs, 0, 1, tuple(range(64)), True)
 
@@ -127,6 +129,28 @@ def test_without_a_proof_all_must_stand() -> None:
     opaque = {0: waiting(), 1: waiting(op="all_reduce")}
     opaque[1].opaque.append("MPI_Barrier through ctypes")
     assert standing(mismatches(opaque, entered, members), opaque, []) is None
+
+
+def test_messages_have_numbers_of_their_own() -> None:
+    """A rank in its third receive is not in the third collective of the same communicator."""
+    entered = {0: {("gloo:world", 3): entry("barrier")}, 1: {("gloo:world", 3): entry("all_reduce")}}
+    both = {0: waiting(Need.RECV, "recv"), 1: waiting(Need.RECV, "recv")}
+    assert mismatches(both, entered, {"gloo:world": (0, 1)}) == []
+
+
+def test_waits_for_several_are_no_collectives() -> None:
+    """A wait for several operations, or for a message that stays, has the number 0 and begins nothing on a communicator."""
+    memory = bytearray(layout.ring_bytes(64))
+    recorder = Recorder(memory, 64)
+    world = recorder.comm("mpi", "world", range(2))
+    for need in (Need.EITHER, Need.EVERY, Need.PROBE):
+        recorder.write(Kind.ENTER, world.id, 0, recorder.string(f"wait {need.name}"), need, 1)
+    recorder.collective(world, "barrier")
+    records = memory[layout.RECORDS : layout.RECORDS + recorder.last * RECORD.size]
+    texts = list(recorder._strings)
+    assert [found.op for found in History.read(0, records, texts).entries] == ["barrier"]
+    comms = {world.id: CommInfo("mpi:world", "mpi", "world", (0, 1))}
+    assert list(recent(records, texts.__getitem__, comms)) == [("mpi:world", 1)]
 
 
 def test_by_rule_it_is_the_same_verdict_without_a_proof() -> None:
