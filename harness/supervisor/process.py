@@ -13,8 +13,8 @@ from typing import Any
 
 from lockstep.harness.channel.messages import FlightRecord, Stands
 from lockstep.harness.host.proc import Stat
-from lockstep.harness.supervisor.ring_reader import Feed
-from lockstep.harness.supervisor.ring_socket import Arrival
+from lockstep.harness.supervisor.ring_reader import RingReader
+from lockstep.harness.supervisor.ring_socket import Handover
 
 # struct pidfd_info: what is asked for and told, ..., exit status
 INFO = struct.Struct("<Q52xi")
@@ -25,12 +25,12 @@ GET_INFO = 3 << 30 | INFO.size << 16 | 0xFF << 8 | 11
 class Attached:
     """Its ring, the line on which it answers, and its end. It need not be a child of the supervisor."""
 
-    def __init__(self, serial: int, arrival: Arrival) -> None:
+    def __init__(self, serial: int, arrival: Handover) -> None:
         self.serial = serial
         self.pid = arrival.pid
         argv = arrival.hello.get("argv")
         self.argv = tuple(map(str, argv)) if isinstance(argv, list) else ()
-        self.feed = Feed(arrival.ring, serial)
+        self.feed = RingReader(arrival.ring, serial)
         self.ended = False
         self._line = arrival.line
         self._heard = b""

@@ -41,7 +41,7 @@ from lockstep.harness.supervisor.base import SupervisorBase, serve
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
-from lockstep.harness.supervisor.ring_socket import Reception
+from lockstep.harness.supervisor.ring_socket import RingSocket
 from lockstep.harness.supervisor.surplus import turn_away
 
 ANSWER_S = 0.7  # a process in which Python runs answers sooner
@@ -60,7 +60,7 @@ class ProgramSupervisor(SupervisorBase):
         super().__init__(environ)
         self.folder = Path(environ["TMPDIR"])  # the job's own, which the head removes
         try:
-            self.reception = Reception(self.folder, f"attach-{self.number}")
+            self.reception = RingSocket(self.folder, f"attach-{self.number}")
         except OSError as error:
             if error.errno == errno.EADDRINUSE:  # another supervisor has this number
                 turn_away(self.plan, self.number)

@@ -16,7 +16,7 @@ from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
 from lockstep.harness.host import spawning
 from lockstep.harness.supervisor.base import SupervisorBase, serve
 from lockstep.harness.supervisor.output_pump import OutputPump
-from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace.ring import Ring
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class RankSupervisor(SupervisorBase):
         super().__init__(environ)
         self.ring = Ring(self.number, self.plan.world, self.plan.capacity)
         self.output = OutputPump(1)
-        self.feed = Feed(self.ring)
+        self.feed = RingReader(self.ring)
         self.ended = False
         if STATE in environ:
             with suppress(OSError):  # a rank that needs the folder will say so itself

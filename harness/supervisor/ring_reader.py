@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lockstep.harness.channel.messages import Delta
 
 
-class Feed:
+class RingReader:
     """Reads a ring and its breadcrumbs; remembers what was sent."""
 
     def __init__(self, ring: Ring, proc: int = -1) -> None:

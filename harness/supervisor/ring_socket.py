@@ -19,7 +19,7 @@ HELLO_S = 2.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
-class Arrival(NamedTuple):
+class Handover(NamedTuple):
     """A process that came: its id as the kernel tells it, its ring, the open line to it, and what it says of itself."""
 
     pid: int
@@ -28,7 +28,7 @@ class Arrival(NamedTuple):
     hello: dict[str, Any]
 
 
-class Reception:
+class RingSocket:
     """Listens in `folder`, which only this user may enter."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -38,7 +38,7 @@ class Reception:
         self._socket.listen(128)
         self._socket.setblocking(False)
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self) -> Iterator[Handover]:
         """Those that came since the last call. What is no ring of ours is sent away."""
         while self._socket.fileno() >= 0:
             try:
@@ -57,7 +57,7 @@ class Reception:
         self.path.unlink(missing_ok=True)
 
 
-def _receive(line: socket.socket) -> Arrival | None:
+def _receive(line: socket.socket) -> Handover | None:
     line.settimeout(HELLO_S)
     fds: list[int] = []
     try:
@@ -73,7 +73,7 @@ def _receive(line: socket.socket) -> Arrival | None:
             raise ValueError("not a process of ours")
         ring = Ring.adopt(fds[0])
         line.setblocking(False)
-        return Arrival(pid, ring, line, hello)
+        return Handover(pid, ring, line, hello)
     except (OSError, ValueError):
         for fd in fds:
             with contextlib.suppress(OSError):

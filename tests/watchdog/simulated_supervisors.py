@@ -31,7 +31,7 @@ from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
 from lockstep.harness.host.spawning import dies_with
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
-from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.event import Kind
 from lockstep.harness.trace.handles import Comm, Wait
@@ -93,7 +93,7 @@ class SimulatedRank:
         """All its steps, whenever they are due, and what its supervisor would tell of them. Raises ValueError for none."""
         while self.next_s() is not None:
             self.step()
-        delta = Feed(self.ring).delta()
+        delta = RingReader(self.ring).delta()
         if delta is None:
             raise ValueError(f"rank {self.rank} has done nothing")
         return delta
@@ -104,7 +104,7 @@ class SimulatedSupervisor:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], plan: Plan, rank: SimulatedRank, who: Identity) -> None:
         self.rank = rank
-        self.feed = Feed(rank.ring)
+        self.feed = RingReader(rank.ring)
         self.spoke = self.sent = 0.0
         self.heard = self.ended = self.gone = False
         self.socket = context.socket(zmq.DEALER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Need, Recorder
 from lockstep.harness.trace.ring import Ring
 from lockstep.harness.trace.state import Status
@@ -17,7 +17,7 @@ class Program:
     def __init__(self, ranks: ProgramRanks, serial: int, supervisor: int = 0) -> None:
         self.ranks, self.process = ranks, (supervisor, serial)
         ring = Ring(-1, 0)
-        self.feed = Feed(ring)
+        self.feed = RingReader(ring)
         self.recorder = Recorder.on(ring.fd)
         ranks.came(self.process, 100 + serial)
 

@@ -10,7 +10,7 @@ from lockstep.harness.channel.messages import Delta
 from lockstep.harness.environment import TOKEN
 from lockstep.harness.host import proc
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.supervisor.ring_reader import Feed
+from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Need, Recorder
 from lockstep.harness.trace.ring import Ring
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
@@ -80,7 +80,7 @@ def test_a_rank_that_never_came_has_no_event_log(monkeypatch: pytest.MonkeyPatch
     recorder = Recorder.on(ring.fd)
     recorder.join("torch", 0, 2, True)
     recorder.collective(recorder.comm("gloo", "world", (0, 1), scope="torch"), "init", need=Need.COME)
-    delta = Feed(ring).delta()
+    delta = RingReader(ring).delta()
     assert isinstance(delta, Delta)
     ranks.take((0, 0), delta, 0.0)
     assert [(wait.rank, wait.lacks) for wait in ranks.knot()] == [(0, (1,))]
