@@ -19,7 +19,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # The name that is imported, where it is not the distribution's.
-DISTRIBUTIONS = {"yaml": "pyyaml", "zmq": "pyzmq", "pynvml": "nvidia-ml-py", "py_spy": "py-spy"}
+DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "zmq": "pyzmq",
+    "pynvml": "nvidia-ml-py",
+    "py_spy": "py-spy",
+    "typing_extensions": "typing-extensions",
+}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +83,7 @@ def test_wheel_holds_one_package(built: Path) -> None:
     with zipfile.ZipFile(wheel(built)) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name.split("/")[0]} == {"lockstep"}
+    assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
     present = set(names)
     assert {"lockstep/py.typed", "lockstep/harness/cli.py", "lockstep/engines/minimal/rank.py"} <= present
     sources = {str(path.relative_to(ROOT)) for top in ("harness", "engines") for path in (ROOT / top).rglob("*.py")}
