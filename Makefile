@@ -1,5 +1,6 @@
 # make repro   reproduce the start-up deadlocks and judge them (makes .venv first)
 # make catalogue   every scenario
+# make quick   the pure rooms, in about a minute           make coverage   and the lines that they reach
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make repeat  every scenario ROUNDS times (20) beside two processes that compute: what was not as expected, which must be nothing
 # make test-gpu   the tests that need a GPU
@@ -27,7 +28,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env files repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale repeat clean
+.PHONY: env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale repeat clean
 
 env: $(VENV)/.ready
 
@@ -53,6 +54,16 @@ catalogue: env
 
 test: env
 	$(BIN)/python -m pytest $(TESTS)
+
+# The pure rooms whole, and what starts no ranks.
+QUICK := tests/judge tests/trace tests/scenario tests/report tests/placement tests/channel tests/engine tests/bisect/test_posterior.py \
+  tests/bisect/test_search.py tests/bisect/test_state.py tests/test_errors.py tests/test_environment.py
+quick: env
+	$(BIN)/python -m pytest -q -m "not slow" $(QUICK)
+
+# Lines of this process's tests: what ranks and supervisors run is not counted.
+coverage: env
+	$(BIN)/python -m pytest -q -m "not slow" --cov --cov-report=term $(QUICK)
 
 test-gpu: env
 	$(BIN)/python -m pytest -m gpu tests/gpu
@@ -99,6 +110,9 @@ check: $(VENV)/.checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+changelog: env
+	$(BIN)/towncrier build --draft --version next
 
 bench: env
 	$(BIN)/python -m benchmarks

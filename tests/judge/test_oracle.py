@@ -27,6 +27,7 @@ from tests.judge.programs import (
 )
 
 PROGRAMS = 10_000
+FEW = 500  # where there is no time for all
 STATES = 6  # of each program, drawn at random, beside all in which nothing moves any more
 NEEDS = {"send": Need.NOBODY, "ssend": Need.SSEND, "recv": Need.RECV, "barrier": Need.ALL, "timed": Need.TIMED}
 Snapshot = tuple[dict[int, RankState], dict[str, tuple[int, ...]]]
@@ -134,12 +135,20 @@ def disagreements(
     return found
 
 
+def test_judge_agrees_with_brute_force_on_a_few() -> None:
+    """The first of the programs below, for a quick look."""
+    assert disagreements(range(FEW), direct) == []
+    assert disagreements(range(FEW), by_events) == []
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_judge_agrees_with_brute_force() -> None:
     """On 10,000 programs: what is called stuck never moves again in any interleaving, and what never can is called stuck."""
     assert disagreements(range(PROGRAMS), direct) == []
 
 
+@pytest.mark.slow
 def test_judge_agrees_on_states_folded_from_events() -> None:
     """The same on snapshots that went through the recorder and the fold of events."""
     assert disagreements(range(1500), by_events) == []
