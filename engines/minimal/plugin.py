@@ -11,7 +11,7 @@ import lockstep
 from lockstep.engines.minimal import checkout
 from lockstep.engines.minimal.spec.capacity import capacity, per_rank, whole_per_rank
 from lockstep.engines.minimal.spec.impossible import wrong_sections, wrong_settings
-from lockstep.engines.minimal.spec.schema import HABITS, PHASES, PRESETS, Guards
+from lockstep.engines.minimal.spec.schema import PHASES, PRESETS, VARIANTS, Guards
 from lockstep.engines.minimal.spec.sections import Sections, ServingSections
 from lockstep.harness.engine_api import EngineBase, Path, Resources
 
@@ -75,7 +75,7 @@ class MinimalEngine(ServingEngine[Sections]):
         chosen = {**preset, **named}
         return {
             "guards": {phase: chosen.get(phase, "none") for phase in PHASES},
-            "habits": {name: guards.get(name, Guards.model_fields[name].default) for name in HABITS},
+            "habits": {name: guards.get(name, Guards.model_fields[name].default) for name in VARIANTS},
             "warmup": {phase: phase in chosen for phase in PHASES},
         }
 

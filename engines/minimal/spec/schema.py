@@ -195,16 +195,16 @@ def _variant_field(point: Point[Any]) -> Any:
     return Literal[tuple(point.variants)], Field(point.sound, description=point.description)
 
 
-HABITS = tuple(point.key for point in POINTS)
+VARIANTS = tuple(point.key for point in POINTS)
 if TYPE_CHECKING:
 
     class Guards(PhaseGuards):
-        """The section `guards`: of each phase, and every habit."""
+        """The section `guards`: of each phase, and every place at which engines differ."""
 
 else:
     Guards = create_model(
         "Guards",
         __base__=PhaseGuards,
-        __doc__="`guards`: of each phase, and every habit.",
+        __doc__="`guards`: of each phase, and every place at which engines differ.",
         **{point.key: _variant_field(point) for point in POINTS},
     )
