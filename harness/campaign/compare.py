@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from lockstep.harness.campaign.past import Found, Past
+from lockstep.harness.report.line import NOT_RUN
 from lockstep.harness.vocabulary import Outcome
 
 
@@ -62,21 +63,37 @@ HANG = Outcome.HANG.value
 
 def compare(old: Past, new: Past, tolerance: Tolerance) -> Comparison:
     """The comparison of two runs; neither need have all the cases of the other."""
-    notes = _incomparable(old, new)
+    incomparable = _incomparable(old, new)
+    notes = [*incomparable]
     changes: list[Change] = []
+    part = _part(old, new)
+    left_out = 0
     for ident in sorted({*old.cases, *new.cases}):
         before, after = old.cases.get(ident), new.cases.get(ident)
-        if before is None or after is None:
-            kind = "only-old" if after is None else "only-new"
-            changes.append(Change(kind, ident, f"only in {old.name if after is None else new.name}", worse=False))
+        if before is None:
+            changes.append(Change("only-new", ident, f"only in {new.name}", worse=False))
+        elif after is None and part:
+            left_out += 1
+        elif after is None:
+            changes.append(Change("only-old", ident, f"gone: {new.name} does not have it", worse=True))
         elif before.device and after.device and before.device != after.device:
             notes.append(f"{ident}: on {before.device} then, on {after.device} now; its times are not compared")
             changes += _verdicts(ident, before, after)
         else:
             changes += _verdicts(ident, before, after)
-            changes += [] if notes else _figures(ident, before, after, tolerance)
+            changes += [] if incomparable else _figures(ident, before, after, tolerance)
+    if left_out:
+        notes.append(f"{left_out} cases of {old.name} were not dealt to {new.name}, which is a part by its own plan: {part}")
     changes.sort(key=lambda change: (not change.worse, KINDS.index(change.kind), change.case))
     return Comparison(old.name, new.name, len({*old.cases} & {*new.cases}), tuple(changes), tuple(notes))
+
+
+def _part(old: Past, new: Past) -> str:
+    """Why the new run need not have all cases of the old one: an option that leaves some out, or other scenarios."""
+    if new.part:
+        return new.part
+    named = new.scenarios
+    return "other scenarios were named" if named and named != old.scenarios and old.scenarios is not None else ""
 
 
 def _incomparable(old: Past, new: Past) -> list[str]:
@@ -114,7 +131,8 @@ def _verdicts(ident: str, old: Found, new: Found) -> list[Change]:
     lost = all(old.expected) and not all(new.expected)
     found: list[Change] = []
     if new.missing and not old.missing:
-        found.append(Change("not-judged", ident, f"{len(new.missing)} repetitions are {_listed(new.missing)}", worse=True))
+        text = f"{len(new.missing)} repetitions are {_listed(new.missing)}"
+        found.append(Change("not-judged", ident, text, worse=not _for_want_of_budget(new)))
     if len(set(new.expected)) > 1 and len(set(old.expected)) == 1:
         wrong = new.expected.count(False)
         text = f"flaky now: {wrong} of {len(new.expected)} not as expected"
@@ -147,11 +165,17 @@ def _otherwise(ident: str, old: Found, new: Found) -> list[Change]:
 
 def _unjudged(ident: str, old: Found, new: Found) -> list[Change]:
     if not new.outcomes and old.outcomes:
-        return [Change("not-judged", ident, f"{_listed(_words(old))} -> {_listed(new.missing)}", worse=True)]
+        text = f"{_listed(_words(old))} -> {_listed(new.missing)}"
+        return [Change("not-judged", ident, text, worse=not _for_want_of_budget(new))]
     if new.outcomes and not old.outcomes:
         hangs = HANG in new.outcomes and not all(new.expected)
         return [Change("judged-again", ident, f"{_listed(old.missing)} -> {_listed(_words(new))}", worse=hangs)]
     return []
+
+
+def _for_want_of_budget(found: Found) -> bool:
+    """Whether all that is missing was left out by the run's own plan, which says so by an exit code of its own."""
+    return set(found.missing) == {NOT_RUN}
 
 
 def _figures(ident: str, old: Found, new: Found, tolerance: Tolerance) -> list[Change]:

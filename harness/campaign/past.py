@@ -13,6 +13,8 @@ from lockstep.harness.report import baseline
 from lockstep.harness.report.store import ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 
+PARTS = {"shard": "--shard", "words": "-k", "tag": "--tag", "case": "--case"}  # options that leave cases out
+
 
 @dataclass(slots=True)
 class Found:
@@ -61,6 +63,21 @@ class Past:
     environment: Mapping[str, Any]
     argv: Sequence[str]
     cases: Mapping[str, Found]
+    options: Mapping[str, Any] = field(default_factory=dict)  # by which its plan was made; empty: not known
+
+    @property
+    def part(self) -> str:
+        """By which option it is a part of its scenarios by its own plan; empty: it is the whole of them."""
+        for name, flag in PARTS.items():
+            if self.options.get(name):
+                return flag
+        words = {word.partition("=")[0] for word in self.argv} if not self.options else set()
+        return next((flag for flag in PARTS.values() if flag in words), "")
+
+    @property
+    def scenarios(self) -> tuple[str, ...] | None:
+        """Which scenarios were meant; empty: all; None: not known."""
+        return None if not self.options else tuple(sorted(self.options.get("scenarios") or ()))
 
     def timings(self) -> dict[str, float]:
         """Mean seconds of each case that was judged."""
@@ -76,7 +93,7 @@ def read_past(name: str, root: Path = ROOT) -> Past:
     except ValueError as error:
         raise ScenarioError(str(error)) from error
     rows = [baseline.entry(line) for line in store.lines]
-    return Past(store.id, store.run["environment"], store.run["argv"], _found(rows))
+    return Past(store.id, store.run["environment"], store.run["argv"], _found(rows), store.run.get("options", {}))
 
 
 def _from_file(path: Path) -> Past:

@@ -71,8 +71,8 @@ def changes(old: list[dict[str, Any]], new: list[dict[str, Any]], tolerance: Tol
         ([HANG], [HANG | {"blame": "0"}], "changed-blame", True),
         ([HANG], [HANG | {"by": "decode step=9: wait (free_blocks=4)"}], "", False),
         ([SUCCESS], [INVALID], "not-judged", True),
-        ([SUCCESS], [LEFT], "not-judged", True),
-        ([SUCCESS, SUCCESS], [SUCCESS, LEFT], "not-judged", True),
+        ([SUCCESS], [LEFT], "not-judged", False),
+        ([SUCCESS, SUCCESS], [SUCCESS, LEFT], "not-judged", False),
         ([INVALID], [SUCCESS], "judged-again", False),
         ([INVALID], [HANG | WRONG], "judged-again", True),
         ([INVALID], [INVALID], "", False),
@@ -107,13 +107,33 @@ def test_a_run_is_not_worse_than_itself(cases: dict[str, list[dict[str, Any]]]) 
     assert compare(past("x", cases), past("x", cases), Tolerance(1.0, 0.0, 1.0, 0)).changes == ()
 
 
+@pytest.mark.parametrize(
+    ("options", "argv", "worse"),
+    [
+        ({"scenarios": [], "all": True}, (), 1),
+        ({"scenarios": [], "shard": "1/2"}, (), 0),
+        ({"scenarios": [], "words": ["x"]}, (), 0),
+        ({"scenarios": ["scenarios/one.yaml"]}, (), 0),
+        ({}, ("lockstep", "run", "--all"), 1),
+        ({}, ("lockstep", "run", "--all", "--shard=1/2"), 0),
+    ],
+)
+def test_gone_cases(options: dict[str, Any], argv: tuple[str, ...], worse: int) -> None:
+    """A case that is gone is worse, unless the new run is a part by its own plan: then such cases are counted in a note."""
+    old = replace(past("old", {"a": [SUCCESS], "b": [SUCCESS]}), options={"scenarios": [], "all": True})
+    new = replace(past("new", {"a": [SUCCESS]}, argv=argv), options=options)
+    found = compare(old, new, Tolerance())
+    assert found.worse == worse
+    assert any("1 cases of old were not dealt to new" in note for note in found.notes) != bool(worse)
+
+
 @given(RUNS, RUNS)
 def test_all_cases_are_looked_at(old: dict[str, list[dict[str, Any]]], new: dict[str, list[dict[str, Any]]]) -> None:
-    """A case of only one run is told and never worse; what is worse comes first; every kind has its word."""
+    """A case of only one run is told, and worse if it is gone; what is worse comes first; every kind has its word."""
     found = compare(past("old", old), past("new", new), Tolerance())
     lone = {change.case: change.kind for change in found.changes if change.kind.startswith("only-")}
     assert lone == {ident: "only-new" if ident in new else "only-old" for ident in {*old} ^ {*new}}
-    assert not any(change.worse for change in found.changes if change.case in lone)
+    assert all(change.worse == (change.kind == "only-old") for change in found.changes if change.case in lone)
     assert [change.worse for change in found.changes] == sorted((c.worse for c in found.changes), reverse=True)
     assert {change.kind for change in found.changes} <= set(KINDS)
     assert found.common == len({*old} & {*new})
