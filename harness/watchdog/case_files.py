@@ -40,7 +40,7 @@ class CaseFiles:
 
     def _log(self, rank: int, world: int, clock_ns: int) -> EventLogWriter:
         name = f"rank-{rank}.events"
-        log = self._taken(name)
+        log = self._open.pop(name, None)
         if not isinstance(log, EventLogWriter):
             path, resume = self.folder / name, name in self._begun
             log = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns, resume=resume)
@@ -62,14 +62,11 @@ class CaseFiles:
         return ""
 
     def _append(self, name: str, data: bytes) -> None:
-        file = self._taken(name)
+        file = self._open.pop(name, None)
         if file is None or isinstance(file, EventLogWriter):
             file = (self.folder / name).open("ab" if name in self._begun else "wb", buffering=0)
         self._keep(name, file)
         file.write(data)
-
-    def _taken(self, name: str) -> IO[bytes] | EventLogWriter | None:
-        return self._open.pop(name, None)
 
     def _keep(self, name: str, file: IO[bytes] | EventLogWriter) -> None:
         """As the one that grew last."""

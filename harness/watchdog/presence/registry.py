@@ -88,10 +88,6 @@ class Registry:
         """Whether everybody has answered this call, or has said bye."""
         return self.complete() and all(entry.answered >= call or entry.said_bye for _, entry in self)
 
-    def absent(self, call: int) -> list[int]:
-        """Who has said hello and not bye, and has not answered this call."""
-        return [number for number, entry in self if entry.answered < call and not entry.said_bye]
-
     def silent(self, silence_s: float) -> list[int]:
         """Who has said nothing for too long."""
         return [number for number, e in self if self.listened_s - e.heard_s > silence_s and not e.said_bye]
