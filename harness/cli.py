@@ -90,9 +90,9 @@ def _run(words: Sequence[str]) -> int:
         level(os.environ)  # before any case is started
         code: int = arguments.run(arguments)
         sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupted:
         print("lockstep: interrupted; what was judged so far is kept", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return int(getattr(interrupted, "exit_code", EXIT_INTERRUPTED))  # 128 and the signal, where it is known
     except BrokenPipeError:  # `lockstep ... | head`
         if judges:
             raise

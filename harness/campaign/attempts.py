@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lockstep.harness.campaign.evidence import STAYS, put_away
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.report.evidence import attempts_in
 from lockstep.harness.report.names import ATTEMPT
 from lockstep.harness.vocabulary import Cause, Outcome
 
@@ -34,7 +35,8 @@ def judged_attempt(folder: Path, retries: int, attempt: Callable[[], Verdict]) -
 
 def may_retry(outcome: str, cause: str, folder: Path, retries: int) -> bool:
     """Whether a case with this verdict may be tried again."""
-    done = sum((path / "verdict.json").exists() for path in folder.glob(f"{ATTEMPT}*"))
+    # One that somebody interrupted was no attempt of ours.
+    done = sum(attempt["cause"] in RETRIED for attempt in attempts_in(folder))
     return outcome == Outcome.INVALID.value and cause in RETRIED and done < retries
 
 

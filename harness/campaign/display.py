@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lockstep.harness.report.line import Line
 from lockstep.harness.scenario.case import Case
+from lockstep.harness.vocabulary import Cause
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 REFRESH_S = 0.2
@@ -69,7 +70,8 @@ class Bar:
         self._progress.advance(self._task)
         if self._quiet:
             return
-        text = f"{MARKS[line.standing]:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
+        mark = "interrupted" if line.cause == Cause.INTERRUPTED.value else MARKS[line.standing]
+        text = f"{mark:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
         text += f", repetition {line.repetition}" if line.repetition > 1 else ""
         text += f", after {line.attempts} attempts" if line.attempts > 1 else ""
         if self._terminal:

@@ -26,6 +26,7 @@ from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.expectation import differences
+from lockstep.harness.stop_signals import StopSignals
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.listener import Listener, Silent
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
@@ -62,6 +63,7 @@ class Run:
     retries: int = 0  # further attempts where a launch failed or a node was lost
     budget_s: float | None = None  # for all cases together
     no_more: threading.Event = field(default_factory=threading.Event)  # set: begin no further case
+    stop_signals: StopSignals = field(default_factory=StopSignals)  # come: end cases with what is known
     started_s: float = field(default_factory=time.monotonic)
 
     def all(self, plan: Sequence[PlannedCase]) -> int:
@@ -74,7 +76,8 @@ class Run:
         """Whether a case was judged by the run that this one continues, and is not to be tried again."""
         line = self.store.line(planned.case, planned.repetition)
         folder = self.store.path / "cases" / planned.slug
-        return line.judged and not may_retry(line.outcome, line.cause, folder, self.retries)
+        judged = line.judged and line.cause != Cause.INTERRUPTED.value
+        return judged and not may_retry(line.outcome, line.cause, folder, self.retries)
 
     def _fit(self, planned: PlannedCase, rank_map: RankMap) -> Line:
         """Run a case if the budget has room for what it will likely take. A case that has begun is never cut."""
@@ -91,7 +94,11 @@ class Run:
         return line
 
     def one(self, case: Case, repetition: int = 1, rank_map: RankMap | None = None) -> Line:
-        """Run one case, where `rank_map` says (None: here). What goes wrong in the harness is a verdict too: `invalid`."""
+        """Run one case, where `rank_map` says (None: here). What goes wrong in the harness is a verdict too: `invalid`.
+
+        Raises Stopped, when it has written down what is known, if the command was asked to end.
+        """
+        self.stop_signals.raise_if_any()
         where = rank_map or RankMap.on_this_host(case.ranks)
         self.display.begin(case)
         folder = self.store.case_dir(case, repetition)
@@ -112,6 +119,7 @@ class Run:
         differs = differences(case.expect, verdict.to_json())
         line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition, where.nodes)
         self.display.end(case, line)
+        self.stop_signals.raise_if_any()
         return line
 
     def _launch(self, case: Case, folder: Path, number: int, rank_map: RankMap, listener: Listener) -> Verdict:
@@ -132,6 +140,7 @@ class CaseListener(Silent):
     def __init__(self, run: Run, case: Case, number: int, keep: Callable[[Verdict], None]) -> None:
         """`number`: of the launch, from 1. `keep`: writes the verdict of the case."""
         self._run, self._case, self._number, self._keep = run, case, number, keep
+        self.stop_signals = run.stop_signals
 
     def tick(self, ranks: RankTable) -> None:
         """Where ranks are."""

@@ -1,11 +1,9 @@
-"""What `run` and `watch` do with a scheduler: an allocation of their own, time left, being asked to stop."""
+"""What `run` and `watch` do with a scheduler: an allocation of their own, and time left."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from types import FrameType
 
 from lockstep.harness.commands.hosts import HostOptions
 from lockstep.harness.launch import allocation
@@ -14,12 +12,6 @@ from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
 
 MARGIN_S = 90.0  # of an allocation's time: for the reports, and for a case that takes longer than was thought
-
-
-def end_in_order(signum: int, frame: FrameType | None) -> None:
-    """Handler of SIGTERM: as Ctrl-C, once. A scheduler may send it again while the ranks are being ended."""
-    signal.signal(signum, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def allocated_for(options: HostOptions, cases: Sequence[Case]) -> AbstractContextManager[None]:

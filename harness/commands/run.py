@@ -13,7 +13,7 @@ from pathlib import Path
 from lockstep.harness.campaign.display import Bar
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.allocation import allocated_for, budget_s, end_in_order
+from lockstep.harness.commands.allocation import allocated_for, budget_s
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
 from lockstep.harness.commands.plan_options import PlanOptions, add_planning
 from lockstep.harness.commands.planning import RunPlan, again, make
@@ -28,6 +28,7 @@ from lockstep.harness.report import files, names, table
 from lockstep.harness.report.exit_code import EXIT_NOTHING_JUDGED
 from lockstep.harness.report.store import LOCK, ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.stop_signals import StopSignals
 
 
 def add(commands: Subparsers) -> None:
@@ -97,12 +98,12 @@ class RunOptions:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the cases that are meant, or what is left of a run."""
-    signal.signal(signal.SIGTERM, end_in_order)  # end the ranks in order, as after Ctrl-C
-    options = RunOptions.of(arguments)
-    return _go_on(options, options.resume) if options.resume else _begin(options)
+    with StopSignals().heard() as stop_signals:
+        options = RunOptions.of(arguments)
+        return _go_on(options, options.resume, stop_signals) if options.resume else _begin(options, stop_signals)
 
 
-def _begin(options: RunOptions) -> int:
+def _begin(options: RunOptions, stop_signals: StopSignals) -> int:
     """A new run."""
     wanted = options.plan
     every = wanted.selection.all_cases()  # before any host is asked
@@ -112,20 +113,20 @@ def _begin(options: RunOptions) -> int:
         facts = site.environment(environment(wanted.hosts.launcher))
         store = RunStore.create(options.reports, options.run_id, sys.argv, facts, made.plan, made.options)
         with files.held(store.path / LOCK):
-            return _run(options, wanted, store, made, site, launcher)
+            return _run(options, wanted, store, made, site, launcher, stop_signals)
 
 
-def _go_on(options: RunOptions, name: str) -> int:
+def _go_on(options: RunOptions, name: str, stop_signals: StopSignals) -> int:
     """What is left of a run, which nobody else may be at."""
     folder = find_run(name, options.reports).resolve()
     try:
         with files.held(folder / LOCK):
-            return _resume(options, folder)
+            return _resume(options, folder, stop_signals)
     except BlockingIOError as error:
         raise ScenarioError(f"run {folder.name} is still going on; its process holds {folder / LOCK}") from error
 
 
-def _resume(options: RunOptions, folder: Path) -> int:
+def _resume(options: RunOptions, folder: Path, stop_signals: StopSignals) -> int:
     try:
         store = RunStore.open(folder)
     except ValueError as error:
@@ -140,10 +141,18 @@ def _resume(options: RunOptions, folder: Path) -> int:
         store.take_in()
         told = {"at": names.now(), "argv": sys.argv, "host": platform.node()}
         files.append_line(store.path / "resumed.jsonl", told)
-        return _run(options, wanted, store, made, site, launcher)
+        return _run(options, wanted, store, made, site, launcher, stop_signals)
 
 
-def _run(options: RunOptions, wanted: PlanOptions, store: RunStore, made: RunPlan, site: Site, launcher: Launcher) -> int:
+def _run(
+    options: RunOptions,
+    wanted: PlanOptions,
+    store: RunStore,
+    made: RunPlan,
+    site: Site,
+    launcher: Launcher,
+    stop_signals: StopSignals,
+) -> int:
     """What of a plan has no verdict yet."""
     print("\n".join(made.said), file=sys.stderr)
     bar = Bar(len(made.plan))
@@ -155,6 +164,7 @@ def _run(options: RunOptions, wanted: PlanOptions, store: RunStore, made: RunPla
         site.pool,
         retries=options.retries,
         budget_s=budget_s(options.budget),
+        stop_signals=stop_signals,
     )
     signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
     kept = sum(map(going.kept, made.plan))

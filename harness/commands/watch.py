@@ -8,7 +8,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import Any
 from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.interruption import not_by_slurm, slurms
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.allocation import allocated_for, end_in_order
+from lockstep.harness.commands.allocation import allocated_for
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
@@ -34,6 +33,7 @@ from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.stop_signals import Stopped, StopSignals
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.listener import Silent
 from lockstep.harness.watchdog.session import CaseSession
@@ -125,13 +125,13 @@ class WatchOptions:
 
 def watch(arguments: argparse.Namespace) -> int:
     """Run the program, print its verdict for people, and keep everything in a run folder."""
-    signal.signal(signal.SIGTERM, end_in_order)
-    options = WatchOptions.of(arguments)
-    with allocated_for(options.hosts, [options.case()]):
-        return _watch(options)
+    with StopSignals().heard() as stop_signals:
+        options = WatchOptions.of(arguments)
+        with allocated_for(options.hosts, [options.case()]):
+            return _watch(options, stop_signals)
 
 
-def _watch(options: WatchOptions) -> int:
+def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     hosts = options.hosts.load()
     case = options.case(hosts)
     rank_map = _placed(case, hosts)
@@ -146,7 +146,8 @@ def _watch(options: WatchOptions) -> int:
             store.write_verdict(case, judged, *_expected(judged), rerun, time.monotonic() - started, places=rank_map.nodes)
 
     target = ProgramTarget(case, options.argv, subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0)
-    session = CaseSession(target, launcher, store.case_dir(case), rank_map, _Listener(options.json, keep))
+    listener = _Listener(options.json, keep, stop_signals)
+    session = CaseSession(target, launcher, store.case_dir(case), rank_map, listener)
     verdict = not_by_slurm(session.watch())
     store.record(case, verdict, *_expected(verdict), rerun, time.monotonic() - started, places=rank_map.nodes)
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
@@ -154,6 +155,8 @@ def _watch(options: WatchOptions) -> int:
     print(f"reports: {store.path}", file=sys.stderr)
     if options.json:
         print(json.dumps(raw))
+    if verdict.cause is Cause.INTERRUPTED:
+        return Stopped(stop_signals.signum).exit_code
     return EXIT_CODES.get(verdict.outcome, 1)
 
 
@@ -177,7 +180,8 @@ def _placed(case: Case, hosts: Hosts) -> RankMap:
 class _Listener(Silent):
     """What the program prints goes where it would have gone, as it comes; its verdict is kept as soon as there is one."""
 
-    def __init__(self, to_stderr: bool, keep: Callable[[Verdict], None]) -> None:
+    def __init__(self, to_stderr: bool, keep: Callable[[Verdict], None], stop_signals: StopSignals) -> None:
+        self.stop_signals = stop_signals
         self._files = {"stdout": 2 if to_stderr else 1, "stderr": 2}
         self._keep = keep
 
@@ -191,7 +195,7 @@ class _Listener(Silent):
         try:
             while rest:
                 rest = rest[os.write(self._files[stream], rest) :]
-        except BrokenPipeError:  # `lockstep watch ... | head`: the program goes on, its output is in the run's folder
+        except OSError:  # `lockstep watch ... | head`, or no terminal any more: the program's output is in the run's folder
             self._files[stream] = os.open(os.devnull, os.O_WRONLY)
 
 

@@ -10,6 +10,7 @@ from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.graph import lacked
 from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.signature import signature
+from lockstep.harness.judge.situation import situation_text
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
 from lockstep.harness.judge.verdict import Finding, RankEnd, Verdict, WaitLine
 from lockstep.harness.trace.state import STREAM_WAITER, Status
@@ -25,6 +26,8 @@ def decide(case: CaseSnapshot) -> Verdict:
     """
     outcome, cause = classify(case)
     ends = rank_ends(case)
+    if cause is Cause.INTERRUPTED:
+        return _interrupted(case, ends)
     if outcome is Outcome.INVALID:
         text = words.unable_text({rank: history.unable for rank, history in case.histories.items()})
         return Verdict(outcome, cause, text, ranks=ends, start_to_verdict_s=case.start_to_verdict_s)
@@ -55,10 +58,22 @@ def decide(case: CaseSnapshot) -> Verdict:
     )
 
 
+def _interrupted(case: CaseSnapshot, ends: tuple[RankEnd, ...]) -> Verdict:
+    """No judgement: how things stood."""
+    guarded = Guarded()
+    nothing: tuple[Finding, ...] = ()
+    found = (*guarded("the findings", lambda: findings(case), nothing), *guarded.findings)
+    text = words.interrupted_text(case.stopped_by, case.start_to_verdict_s, situation_text(case))
+    seconds = case.start_to_verdict_s
+    return Verdict(Outcome.INVALID, Cause.INTERRUPTED, text, findings=found, ranks=ends, start_to_verdict_s=seconds)
+
+
 def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
     """Outcome and cause. Where an engine could not go on, what its peers wait for says nothing."""
     if any(state.status is Status.UNABLE for state in case.states.values()):
         return Outcome.INVALID, Cause.SCENARIO
+    if case.limit is Limit.INTERRUPTED:
+        return Outcome.INVALID, Cause.INTERRUPTED
     if case.limit is Limit.MISMATCH or any(stuck.others for stuck in case.knot):
         return Outcome.HANG, Cause.MISMATCH
     if case.knot:

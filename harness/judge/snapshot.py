@@ -24,6 +24,7 @@ class Limit(enum.Enum):
     DEADLINE = "deadline"
     LIVELOCK = "livelock"
     UNBUFFERED = "unbuffered"  # all wait, some of them in sends that nobody has begun to receive, and nobody has moved since
+    INTERRUPTED = "interrupted"  # somebody asked for the end of it
     MISMATCH = "mismatch"  # all have come, to different operations, and nobody has moved for some seconds
 
 
@@ -123,6 +124,7 @@ class CaseSnapshot:
     roots: Sequence[int | None] = ()  # exit statuses of the launched commands, in order
     failures: Sequence[Failure] = ()  # of processes that are no ranks, in the order of time
     unseen: Sequence[str] = ()  # what could not be seen of it
+    stopped_by: str = ""  # what asked for its end, where that is the limit
     collected: Collected = Collected()
 
     @cached_property

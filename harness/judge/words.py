@@ -120,6 +120,11 @@ def last_output_text(output: str) -> str:
     return f'; the last that it printed: "{quoted}"' if quoted else ""
 
 
+def interrupted_text(stopped_by: str, seconds: float, situation: str) -> str:
+    """A case that somebody has ended before anything was certain."""
+    return f"Interrupted by {stopped_by} after {seconds:.0f} s, before anything was certain: {situation.rstrip('.')}."
+
+
 def unable_text(reasons: Mapping[int, str]) -> str:
     """Why an engine cannot run a scenario, as the first rank says that found out; and which ranks say the same."""
     reason = next((reason for _, reason in sorted(reasons.items()) if reason), "")

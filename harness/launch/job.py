@@ -79,21 +79,32 @@ class Job:
         return "\n".join([*_lines(self.folder / ssh.LOG)[-lines:], *_lines(self.log)[-lines:]])
 
     def end(self, patience_s: float = 5.0) -> None:
-        """Wait for the launcher, then kill what it started, then itself, then remove its folder."""
+        """Wait for the launcher, kill what it started and it; its folder goes, whatever cuts this short."""
+        try:
+            self._wait(patience_s)
+            if self._guard is not None:
+                self._guard.kill()
+                self._guard.communicate()
+            if said := _lines(self.folder / ssh.LOG):
+                with self.log.open("a") as output:
+                    output.write("\n".join(["", "ssh says:", *said, ""]))
+        finally:
+            self._kill()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait(self, patience_s: float) -> None:
         try:
             self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.launcher.end(self.folder.name)
+            self._kill()
+            self.process.wait()
+
+    def _kill(self) -> None:
+        """The launcher and its process group, unless it has ended."""
+        if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        if self._guard is not None:
-            self._guard.kill()
-            self._guard.communicate()
-        if said := _lines(self.folder / ssh.LOG):
-            with self.log.open("a") as output:
-                output.write("\n".join(["", "ssh says:", *said, ""]))
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _lines(path: Path) -> list[str]:

@@ -14,7 +14,7 @@ from lockstep.harness.judge.program_rules import ProgramRules
 from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.scenario.case import Limits
-from lockstep.harness.vocabulary import Outcome
+from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
 from lockstep.harness.watchdog.presence.membership import Membership
 from lockstep.harness.watchdog.progress import Progress
@@ -34,6 +34,7 @@ class VerdictBasis:
 
     knot: Sequence[Stuck] = ()
     limit: Limit | None = None
+    stopped_by: str = ""  # what asked for the end of the case, where that is the limit
 
 
 class Judgement(ABC):
@@ -46,6 +47,7 @@ class Judgement(ABC):
         self._membership = membership
         self._ranks = ranks
         self._progress = Progress(0.0)
+        self._judged: CaseSnapshot | None = None  # what the verdict was decided on
 
     def late(self, now: float) -> bool:
         """Whether the deadline is over."""
@@ -63,17 +65,31 @@ class Judgement(ABC):
         """Whether what kept a knot from being proved may have ended without an event."""
         return False
 
+    def verdict(self, basis: VerdictBasis, now: float) -> Verdict:
+        """The verdict on this basis. What is known stays as it is."""
+        self._judged = self.snapshot(basis, now)
+        return decide(self._judged)
+
     def retold(self, verdict: Verdict, collected: Collected) -> Verdict:
         """The same verdict, in the words of all that was collected beside the events."""
-        return verdict
+        if self._judged is None or not self._retells(verdict):
+            return verdict
+        found = decide(replace(self._judged, collected=collected))
+        if (found.outcome, found.cause) != (verdict.outcome, verdict.cause):
+            return verdict  # something has gone on since
+        return replace(verdict, text=found.text, blame=found.blame, signature=found.signature)
+
+    def _retells(self, verdict: Verdict) -> bool:
+        """Whether what was collected says more of it."""
+        return verdict.cause is Cause.INTERRUPTED
 
     @abstractmethod
     def limit(self, now: float, behind: bool) -> VerdictBasis | None:
         """The basis of a verdict by time: unproved, and only where no proof was found. `behind`: there is more to read."""
 
     @abstractmethod
-    def verdict(self, basis: VerdictBasis, now: float) -> Verdict:
-        """The verdict on this basis. What is known stays as it is."""
+    def snapshot(self, basis: VerdictBasis, now: float) -> CaseSnapshot:
+        """All that is known now, as the judge takes it. What is known stays as it is."""
 
 
 class EngineJudgement(Judgement):
@@ -90,11 +106,12 @@ class EngineJudgement(Judgement):
         late = not behind and self.late(now)  # what nobody has read yet may be a milestone
         return VerdictBasis(limit=Limit.DEADLINE) if late else None
 
-    def verdict(self, basis: VerdictBasis, now: float) -> Verdict:
+    def snapshot(self, basis: VerdictBasis, now: float) -> CaseSnapshot:
         """By the rules for engines."""
         advancing = self._progress.advancing(self._membership.registry.listened_s, self.limits.livelock_s)
         known = (self._ranks, self.proof, basis.knot, basis.limit, advancing, self.started_s, now)
-        return decide(snapshot(EngineRules(), *known, self._membership.clocks.of))
+        seen = snapshot(EngineRules(), *known, self._membership.clocks.of)
+        return replace(seen, stopped_by=basis.stopped_by) if basis.stopped_by else seen
 
 
 class ProgramJudgement(Judgement):
@@ -105,7 +122,6 @@ class ProgramJudgement(Judgement):
         self._program = ranks
         self._mismatch = MismatchWatch(ranks, proof)
         self._hopeless_changed = False
-        self._judged: CaseSnapshot | None = None  # what the verdict was decided on
 
     def to_ask(self, now: float) -> Sequence[int]:
         """Those that may have come to different operations."""
@@ -135,7 +151,7 @@ class ProgramJudgement(Judgement):
         late = not behind and self.late(now)
         return VerdictBasis(limit=Limit.DEADLINE) if late and self.proof.first_proved_s is None else None
 
-    def verdict(self, basis: VerdictBasis, now: float) -> Verdict:
+    def snapshot(self, basis: VerdictBasis, now: float) -> CaseSnapshot:
         """By the rules for programs."""
         window_s = min(self.limits.livelock_s, self.limits.deadline_s / 4)
         advancing = self._progress.advancing(self._membership.registry.listened_s, window_s)
@@ -146,17 +162,12 @@ class ProgramJudgement(Judgement):
             seen.histories[rank].entries += hidden_entries(record)
         commands = [command.exit_code for _, command in sorted(processes.commands.items())]
         unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
-        self._judged = replace(seen, roots=commands, unseen=unseen, failures=processes.failures(clocks.of))
-        return decide(self._judged)
+        failures = processes.failures(clocks.of)
+        return replace(seen, roots=commands, unseen=unseen, failures=failures, stopped_by=basis.stopped_by)
 
-    def retold(self, verdict: Verdict, collected: Collected) -> Verdict:
-        """With the lines of ranks in no known wait, what the dead printed last, and what Flight Recorders tell."""
-        if self._judged is None or verdict.outcome is Outcome.INVALID:
-            return verdict
-        found = decide(replace(self._judged, collected=collected))
-        if (found.outcome, found.cause) != (verdict.outcome, verdict.cause):
-            return verdict  # something has gone on since
-        return replace(verdict, text=found.text, blame=found.blame, signature=found.signature)
+    def _retells(self, verdict: Verdict) -> bool:
+        """The lines of ranks in no known wait, what the dead printed last, and what Flight Recorders tell."""
+        return verdict.outcome is not Outcome.INVALID or super()._retells(verdict)
 
     def _unseen(self) -> list[str]:
         """What of the program could not be seen, in sentences."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.stop_signals import StopSignals
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 
 class Listener(Protocol):
     """Called in the thread that watches the case."""
+
+    @property
+    def stop_signals(self) -> StopSignals:
+        """By which the case is to end with what is known of it."""
 
     def tick(self, ranks: RankTable) -> None:
         """The watchdog has listened for a moment; ranks may have moved."""
@@ -21,11 +26,13 @@ class Listener(Protocol):
         """The verdict, as soon as it is certain: before evidence is gathered, and before anything is ended."""
 
     def stopped(self) -> bool:
-        """Whether the case is to end without a verdict: Ctrl-C, for a watchdog that is not in the main thread."""
+        """Whether the case is to end without a verdict: another case of its run has failed Lockstep itself."""
 
 
 class Silent:
     """Wants to know nothing."""
+
+    stop_signals = StopSignals()  # that nobody hears
 
     def tick(self, ranks: RankTable) -> None:
         """Nothing is shown."""

@@ -15,6 +15,7 @@ from logging import Logger
 from lockstep.harness.channel.messages import Call, Confirm
 from lockstep.harness.channel.pacing import BUSY, Share
 from lockstep.harness.channel.watchdog_end import Head
+from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.job import Job
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -25,6 +26,7 @@ from lockstep.harness.watchdog.presence.liveness_round import Step
 from lockstep.harness.watchdog.proof import SETTLE_S
 
 POLL_MS = 10
+INTERRUPTED_S = 20.0  # for each thing that is gathered when somebody wants the end; they may kill what takes longer
 BEHIND_S = 1.0  # a watchdog that is further behind with reading does not judge
 
 
@@ -36,6 +38,7 @@ class RunLoop:
         self._end = end
         self._job = job
         self._listener = listener
+        self._stops = listener.stop_signals
         self._log = log
         self._share = Share()  # of the time, for judging
         self._asked_s = 0.0  # when ranks were last asked whether they stand
@@ -52,6 +55,8 @@ class RunLoop:
             if self._listener.stopped():
                 raise KeyboardInterrupt
             self._listener.tick(state.ranks)
+            if self._stops.count:
+                return self._interrupted(time.monotonic())
             verdict = self._round(time.monotonic(), busy)
             if verdict is not None:
                 return verdict
@@ -72,6 +77,17 @@ class RunLoop:
         deadline = time.monotonic() + timeout_s
         while not done() and time.monotonic() < deadline:
             self.listen(POLL_MS)
+
+    def gather_until(self, done: Callable[[], bool], timeout_s: float) -> None:
+        """The same after a verdict, for what is beside it: who asks for the end meanwhile gets it sooner, with less."""
+        known = self._stops.count
+        most_s = min(timeout_s, INTERRUPTED_S) if known else timeout_s
+        self.listen_until(lambda: done() or self._stops.count > known or self._stops.hurry, most_s)
+
+    def _interrupted(self, now: float) -> Verdict:
+        """Nothing is certain, and somebody wants the end: what is known at this moment, without asking anybody."""
+        self._log.info("asked to end by %s", self._stops.name)
+        return self._state.judgement.verdict(VerdictBasis(limit=Limit.INTERRUPTED, stopped_by=self._stops.name), now)
 
     def _round(self, now: float, busy: bool) -> Verdict | None:
         """Judge what is known at this moment."""

@@ -31,12 +31,13 @@ from lockstep.harness.trace import layout
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.case_scope import CaseScope
 from lockstep.harness.watchdog.case_state import CaseState
+from lockstep.harness.watchdog.evidence import ListenUntil
 from lockstep.harness.watchdog.listener import Listener, Silent
 from lockstep.harness.watchdog.run_loop import RunLoop
 from lockstep.harness.watchdog.targets import Target
 from lockstep.harness.watchdog.teardown.local_cleanup import LocalCleanup
 from lockstep.harness.watchdog.teardown.remote_cleanup import sweep_hosts
-from lockstep.harness.watchdog.teardown.shutdown import Shutdown
+from lockstep.harness.watchdog.teardown.shutdown import HURRY_S, Shutdown
 
 
 class CaseSession:
@@ -67,7 +68,7 @@ class CaseSession:
     def watch(self) -> Verdict:
         """Run the case to its verdict and end everything that it started, whatever happens."""
         guarded = Guarded()
-        with CaseScope() as scope:
+        with self.listener.stop_signals.watching(), CaseScope() as scope:
             try:
                 verdict = self._watch(scope, guarded)
             except LaunchError as error:
@@ -132,14 +133,21 @@ class CaseSession:
         verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
         guarded("telling of the verdict", lambda: self.listener.judged(verdict), None)
         guarded("the event logs", evidence.write_events, None)
-        if verdict.outcome in (Outcome.HANG, Outcome.SLOW):
-            guarded("stacks and dumps", lambda: evidence.collect(end, verdict, loop.listen_until), None)
+        if verdict.outcome in (Outcome.HANG, Outcome.SLOW) or verdict.cause is Cause.INTERRUPTED:
+            gather = self._gathers(loop)
+            guarded("stacks and dumps", lambda: evidence.collect(end, verdict, gather), None)
             verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
             verdict = guarded("second opinions", lambda: evidence.with_opinions(verdict), verdict)
         elif verdict.outcome is Outcome.SUCCESS and self.target.parks:
             guarded("letting ranks end", lambda: self._release(end, loop), None)
         self._keep = self.target.keeps(verdict)
         return verdict
+
+    def _gathers(self, loop: RunLoop) -> ListenUntil:
+        """Where Slurm ends everything in half a minute, a few seconds must do."""
+        if self.listener.stop_signals.count and allocation.job():
+            return lambda done, timeout_s: loop.gather_until(done, min(timeout_s, HURRY_S))
+        return loop.gather_until
 
     def _retold(self, verdict: Verdict) -> Verdict:
         return self.state.judgement.retold(verdict, self.state.evidence.collected())
@@ -158,7 +166,7 @@ class CaseSession:
 
     def _hurry(self, scope: CaseScope) -> bool:
         """Whether who ends this run will soon end everything else: then a few seconds must do."""
-        return scope.failed and bool(allocation.job())
+        return (scope.failed or bool(self.listener.stop_signals.count)) and bool(allocation.job())
 
     def _sweep(self, shutdown: Shutdown) -> Iterable[Finding]:
         """What was found on other hosts; those whose supervisors did not say bye are swept."""

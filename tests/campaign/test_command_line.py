@@ -106,7 +106,10 @@ def test_nothing_judged_is_exit_3(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path) -> None:
-    """After kill -9 or Ctrl-C in the second case the first is kept, the second is invalid, and no process is left."""
+    """After kill -9 or Ctrl-C in the second case the first is kept, the second is invalid, and no process is left.
+
+    Of a case that Ctrl-C has ended there is a verdict, and who waits where; it is tried again by --resume.
+    """
     mark = f"{os.getpid()}-{signum}"
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
     program, reports = str(Path(sys.executable).parent / "lockstep"), ["--reports", str(tmp_path), "--run-id", "r"]
@@ -118,7 +121,11 @@ def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path)
     assert wait_until(lambda: proc.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
     done = lockstep("report", str(tmp_path / "r"), "--format", "json", check=0)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(line["outcome"], line["judged"]) for line in lines] == [("hang", True), ("invalid", False)]
+    interrupted = signum == signal.SIGINT
+    assert [(line["outcome"], line["judged"]) for line in lines] == [("hang", True), ("invalid", interrupted)]
+    assert lines[1]["cause"] == ("interrupted" if interrupted else "harness")
+    stacks = sorted(path.name for path in tmp_path.glob(f"r/cases/{lines[1]['slug']}/stacks/*"))
+    assert stacks == (["rank-0.txt", "rank-1.txt"] if interrupted else [])
 
 
 def test_list_show_schema_doctor() -> None:
