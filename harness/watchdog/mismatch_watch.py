@@ -21,7 +21,9 @@ from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 
 QUIET_S = 3.0  # nobody of a communicator has moved for so long
 AGAIN_S = 5.0  # ... and is asked again, since C++ issues operations without an event
-GRACE_S = 1.5  # what a proof is given to be found first
+GRACE_S = 1.5  # what stands without any proof stands for so long
+DOUBTS_S = 5.0  # ... and as what keeps it from being given: a thread may fall asleep meanwhile
+PROOF_S = 30.0  # what a proof that is due is given, on a machine that is busy with other things
 EACH_S = 0.2  # between two looks
 
 
@@ -38,6 +40,7 @@ class MismatchWatch:
     _standing: Limit | None = None
     _stood: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where everybody stood then
     _since_s: float = 0.0
+    _judged: int = 0  # snapshots that the proof had judged then
 
     def look(self, now_s: float) -> list[int]:
         """The ranks to ask now, in the proof's epoch."""
@@ -65,8 +68,14 @@ class MismatchWatch:
 
     def found(self, now_s: float) -> Limit | None:
         """What has stood for so long that a proof would have been found, had there been one."""
-        due = self._standing is not None and now_s - self._since_s >= GRACE_S
-        return self._standing if due and not self.proof.pending() else None
+        if self._standing is None or self.proof.pending():
+            return None
+        stood_s = now_s - self._since_s
+        if self.ranks.hopeless:
+            # Here a proof is due: only what it was refused for, or that it does not come at all, leaves the rule.
+            tried = self.proof.judged > self._judged and bool(self.proof.doubts) and stood_s >= DOUBTS_S
+            return self._standing if tried or stood_s >= PROOF_S else None
+        return self._standing if stood_s >= GRACE_S else None
 
     def _waited_in(self) -> set[str]:
         return {wait.comm for _, one in self.ranks for _, wait in one.state.waits() if wait.comm}
@@ -86,7 +95,7 @@ class MismatchWatch:
         return all(self._moved[rank][0] == position for rank, position in self._asked.items())
 
     def _answered(self) -> bool:
-        return all(self.ranks[rank].confirmed == self._epoch for rank in self._asked)
+        return all(self.ranks[rank].confirmed >= self._epoch for rank in self._asked)
 
     def _judge(self, now_s: float) -> None:
         states = self.ranks.states()
@@ -98,7 +107,7 @@ class MismatchWatch:
         inside = [rank for rank in self._asked if hidden_entries(self.ranks[rank])]
         now_found = self._limit(states, found, inside)
         if now_found is not None and self._standing is not now_found:
-            self._since_s = now_s
+            self._since_s, self._judged = now_s, self.proof.judged
         self._standing, self._stood = now_found, dict(self._asked) if now_found else {}
         self._due_s = now_s + AGAIN_S
 

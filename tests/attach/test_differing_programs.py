@@ -25,7 +25,7 @@ def site(program: str, mark: str) -> str:
 
 
 def check(
-    verdict: Verdict, program: str, cause: Cause, proved: bool, blame: tuple[int, ...], marks: tuple[str, ...]
+    verdict: Verdict, program: str, cause: Cause, proved: bool | None, blame: tuple[int, ...], marks: tuple[str, ...]
 ) -> None:
     """The whole answer."""
     assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, cause, proved), verdict.text
@@ -51,9 +51,10 @@ def check(
 def test_torch(
     program: str, ranks: int, cause: Cause, blame: tuple[int, ...], marks: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """Over gloo of a version that was measured each is proved; who left is to blame, whoever noticed."""
+    """Over gloo of a version that was measured they are proved; who left is to blame, whoever noticed."""
     verdict = watch(python(TORCH, program), ranks, tmp_path, ENOUGH_S)
-    check(verdict, TORCH, cause, True, blame, marks)
+    # After a backward pass of FSDP torch has threads of which it cannot be seen that they do nothing in Python.
+    check(verdict, TORCH, cause, None if program == "skipped_sample" else True, blame, marks)
     if program == "local_names":
         assert "The group of ranks 1-2 is made at" in verdict.text
         assert "waits in gloo group of ranks 1-2 new_group" in verdict.text
