@@ -8,6 +8,7 @@
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
+# make test-peers     the test suites of mpi4py and PyTorch, plain and watched: the same results
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
 # make files   every file in one line
@@ -28,7 +29,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-vllm check bench bench-scale repeat clean
+.PHONY: env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat clean
 
 env: $(VENV)/.ready
 
@@ -90,6 +91,11 @@ test-cluster: env
 
 test-vllm: env .venv-vllm/.ready
 	LOCKSTEP_VLLM=1 $(BIN)/python -m pytest -m vllm tests/vllm
+
+# mpi4py's suite (fetched from the package index) and PyTorch's, plain and watched; LOCKSTEP_PEERS="test_comm" for some.
+test-peers: export LOCKSTEP_PEERS ?= all
+test-peers: env
+	$(BIN)/python -m pytest tests/peers
 
 # A machine that has torch and Open MPI already: a user site and a PATH that hold those of .venv-openmpi stand in for it.
 test-system:
