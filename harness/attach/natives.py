@@ -13,7 +13,7 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -41,46 +41,52 @@ class _Mapping(NamedTuple):
 
 def doubts(frames: Mapping[int, FrameType]) -> list[str]:
     """Which of them may call into Python, in sentences. `frames`: where Python's own threads are."""
+    known = {thread.ident: thread.native_id for thread in threading.enumerate() if thread.ident in frames}
+    mine = {ident for ident in known.values() if ident is not None} | {threading.get_native_id()}
+    return doubts_about(os.getpid(), mine, len(frames) - len(known.keys() | {threading.get_ident()}))
+
+
+def doubts_about(pid: int, python: Collection[int], others: int = 0) -> list[str]:
+    """The same of any process: `python` are its Python threads, by the kernel's ids; `others` more are not known by them."""
     try:
-        return sorted(set(_doubts(frames)))
+        return sorted(set(_doubts(pid, python, others)))
     except OSError as error:
         return [f"the threads that Python did not start cannot be seen ({error.strerror})"]
 
 
-def _doubts(frames: Mapping[int, FrameType]) -> Iterator[str]:
-    mappings = list(_mappings())
-    for path in sorted({one.path for one in mappings if one.runs and not _is_known(one.path)}):
-        if path != sys_executable() and _links_mpi(path):
+def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
+    mappings = list(_mappings(pid))
+    strange = {one.path for one in mappings if one.runs and not _is_known(one.path)}
+    for path in sorted(strange):
+        if _links_mpi(path):
             yield f"{Path(path).name} is linked with MPI: what it communicates is not seen"
-    mine = {thread.native_id for thread in threading.enumerate() if thread.ident in frames} | {threading.get_native_id()}
-    others = len(frames) - len({thread.ident for thread in threading.enumerate()} & set(frames)) - 1  # us
-    python = 0
-    for name in os.listdir("/proc/self/task"):  # noqa: PTH208
-        if int(name) in mine:
+    beginning = 0
+    for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+        if int(name) in python:
             continue
-        libraries = _libraries(name, mappings)
+        libraries = _libraries(pid, name, mappings)
         if libraries is None:
             yield "a thread that Python did not start is at work"
             continue
         unknown = sorted(Path(path).name or "code made at run time" for path in libraries if not _is_known(path))
         if unknown:
             yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
-        python += any(_is_python(path) for path in libraries)
-    if python > max(others, 0):
+        beginning += any(_is_python(path) for path in libraries)
+    if beginning > others:
         yield "a Python thread is about to begin or to end"
 
 
-def _mappings() -> Iterator[_Mapping]:
-    for line in Path("/proc/self/maps").read_text().splitlines():
+def _mappings(pid: int) -> Iterator[_Mapping]:
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         place, rights, _, _, _, *path = line.split(None, 5)
         start, _, end = place.partition("-")
         yield _Mapping(int(start, 16), int(end, 16), "x" in rights, path[0] if path else "")
 
 
-def _libraries(thread: str, mappings: list[_Mapping]) -> set[str] | None:
+def _libraries(pid: int, thread: str, mappings: list[_Mapping]) -> set[str] | None:
     """The files that a thread's stack points into; empty of one that has ended, None of one that does not wait."""
     try:
-        words = Path(f"/proc/self/task/{thread}/syscall").read_text().split()
+        words = Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
         return set()
     if len(words) < 3:
@@ -95,7 +101,7 @@ def _libraries(thread: str, mappings: list[_Mapping]) -> set[str] | None:
     place = found(stack)
     if place is None or place.end - stack > DEEPEST:
         return None
-    with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
         memory.seek(stack)
         raw = memory.read((place.end - stack) // WORD * WORD)
     low, high = mappings[0].start, max(one.end for one in mappings if one.runs and one.path != "[vsyscall]")
@@ -111,13 +117,7 @@ def _is_known(path: str) -> bool:
 
 
 def _is_python(path: str) -> bool:
-    return path == sys_executable() or path.rpartition("/")[2].startswith("libpython")
-
-
-@functools.lru_cache
-def sys_executable() -> str:
-    """The file of this Python."""
-    return os.readlink("/proc/self/exe")  # noqa: PTH115
+    return path.rpartition("/")[2].startswith(("python", "libpython"))
 
 
 @functools.cache

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lockstep.harness.attach import natives
+
 TIMEOUT_S = 20.0
 
 
@@ -16,13 +18,38 @@ def py_spy() -> str | None:
     return str(beside) if beside.exists() else shutil.which("py-spy")
 
 
+IN_A_CALL = "/harness/attach/recorded.py:"  # the frame of an operation that is written down
+ANSWERS = "/harness/attach/recording.py:"  # a frame of the thread that answers the supervisor
+
+
 def lock_owner(pid: int) -> int | None:
-    """The kernel's id of the thread that holds Python's lock; None when none does, or nobody can tell."""
-    for line in stacks(pid)[0].splitlines():
+    """The kernel's id of the thread that holds Python's lock, where no other could do anything once it lets go of it.
+
+    It, and all the others but the one that answers us, must be in the library below a recorded call, and in no Python code
+    that the library has called. None where that is not so, nobody holds the lock, or nobody can tell.
+    """
+    owner, threads = None, _threads(stacks(pid)[0])
+    for ident, (state, frames) in threads.items():
+        if any(ANSWERS in frame for frame in frames):
+            continue
+        if not frames or IN_A_CALL not in frames[0]:
+            return None
+        owner = ident if "+gil" in state else owner
+    return None if owner is None or natives.doubts_about(pid, set(threads)) else owner
+
+
+def _threads(text: str) -> dict[int, tuple[str, list[str]]]:
+    """The threads of a dump: state and frames, the innermost first."""
+    found: dict[int, tuple[str, list[str]]] = {}
+    frames: list[str] = []
+    for line in text.splitlines():
         words = line.split()
-        if line.startswith("Thread ") and "+gil" in words[2]:
-            return int(words[1])
-    return None
+        if line.startswith("Thread ") and len(words) > 2 and words[1].isdigit():
+            frames = []
+            found[int(words[1])] = (words[2], frames)
+        elif line.startswith("    "):
+            frames.append(line.strip())
+    return found
 
 
 def stacks(pid: int) -> tuple[str, str]:
