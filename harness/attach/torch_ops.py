@@ -66,6 +66,8 @@ def _root(arguments: tuple[Any, ...], named: dict[str, Any]) -> int:
 def _tensors(argument: Any) -> list[Any]:
     if hasattr(argument, "numel"):
         return [argument]
+    if type(argument) is list and len(argument) == 1 and hasattr(argument[0], "numel"):
+        return argument  # as nearly always
     if isinstance(argument, (list, tuple)):
         return [tensor for item in argument for tensor in _tensors(item)]
     return []

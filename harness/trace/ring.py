@@ -16,6 +16,7 @@ from lockstep.harness.trace.event import RECORD, Record
 
 _WORDS = struct.Struct(f"<{layout.BREADCRUMBS}Q")
 _NO_WORDS = bytes(_WORDS.size)
+CHUNK = 512  # records that are looked at in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ class Ring:
         """Everything written since the last call, in order. Never blocks, never waits for the writer."""
         lost = self._skip_overwritten()
         parts: list[bytes] = []
-        while (record := self._record(self._next)) is not None:
-            parts.append(record)
-            self._next += 1
+        while part := self._records():
+            parts.append(part)
+            self._next += len(part) // RECORD.size
         # Strings are published before the records that name them, so they are read after.
         return Delta(b"".join(parts), tuple(self._new_strings()), lost)
 
@@ -111,13 +112,22 @@ class Ring:
         end = self._offset(number) + RECORD.size
         return int(layout.U64.unpack_from(self.memory, end - 8)[0])
 
-    def _record(self, number: int) -> bytes | None:
-        """The raw record, or None while it is not (or no longer) there. Checked on both sides of the copy."""
-        if self._number_at(number) != number:
-            return None
-        start = self._offset(number)
-        raw = self.memory[start : start + RECORD.size]
-        return raw if self._number_at(number) == number else None
+    def _records(self) -> bytes:
+        """The raw records from the next on that are there, as many as lie in a row. Checked on both sides of the copy."""
+        first = self._offset(self._next)
+        end = min(first + CHUNK * RECORD.size, layout.ring_bytes(self.capacity))
+        there = self._there(first, end)
+        raw = self.memory[first : first + there * RECORD.size]
+        return raw[: self._there(first, first + there * RECORD.size) * RECORD.size]
+
+    def _there(self, first: int, end: int) -> int:
+        """How many records in a row have the number that they must have."""
+        with memoryview(self.memory) as whole, whole[first:end].cast("Q") as words:
+            numbers = words[7::8].tolist()  # the number is the last of the eight words of a record
+        for place, number in enumerate(numbers):
+            if number != self._next + place:
+                return place
+        return len(numbers)
 
     def _skip_overwritten(self) -> int:
         """Move past records that the writer has overtaken; how many were lost."""
