@@ -1,0 +1,67 @@
+"""Programs of torch.distributed that end in order, though for some seconds they look as if they never could."""
+
+import os
+import sys
+import time
+from datetime import timedelta
+
+if sys.argv[1] == "closed_descriptors":
+    os.closerange(3, 4096)
+
+import torch
+import torch.distributed as dist
+
+
+def expects_the_deadline() -> None:
+    """Each waits for the other until the deadline that the program has set."""
+    dist.init_process_group("gloo", timeout=timedelta(seconds=4))
+    wait_in_vain()
+
+
+def deadline_of_one_operation() -> None:
+    """One operation has a deadline of its own; who waited in it goes on and sends what the other waits for."""
+    dist.init_process_group("gloo")
+    other = dist.new_group([0, 1])
+    if dist.get_rank() == 0:
+        options = dist.AllreduceOptions()
+        options.timeout = timedelta(seconds=4)
+        world = dist.group.WORLD
+        assert world is not None
+        try:
+            world.allreduce([torch.ones(1)], options).wait()
+        except RuntimeError:
+            dist.send(torch.ones(1), dst=1, group=other)
+            return
+        raise AssertionError("nobody had come")
+    dist.recv(torch.zeros(1), src=0, group=other)
+
+
+def wait_in_vain() -> None:
+    """It handles the error."""
+    try:
+        dist.recv(torch.zeros(1), src=1 - dist.get_rank())
+    except RuntimeError:
+        return
+    raise AssertionError("nobody had sent anything")
+
+
+def deadline_of_the_start() -> None:
+    """The first waits for the other with a deadline; that never comes."""
+    if os.environ["RANK"] == "0":
+        try:
+            dist.init_process_group("gloo", timeout=timedelta(seconds=6))
+        except RuntimeError:
+            return
+        raise AssertionError("nobody had come")
+
+
+def closed_descriptors() -> None:
+    """Ranks close all descriptors that they did not open themselves."""
+    dist.init_process_group("gloo")
+    time.sleep(2 * dist.get_rank())
+    dist.barrier()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()
+    print("done")
