@@ -26,7 +26,7 @@ from tests.watchdog.launch import case
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "engine.md").read_text()
 # Of processes that the recorder attached itself to, and of the recorder's own layout.
-NOT_FOR_ENGINES = {"on", "join", "opaque", "status", "leaving", "string", "write"}
+NOT_FOR_ENGINES = {"on", "join", "opaque", "status", "leaving", "string", "text", "write"}
 
 
 def example() -> str:
