@@ -1,6 +1,7 @@
 """The registry of points: every place at which a scenario may ask for another engine's behaviour, in the order of its keys.
 
-The scenario schema and the check of a rank's settings are made from it.
+The scenario schema and the check of a rank's settings are made from it. A new variant of a place is a class in the file of
+its point, named there by a word; a new place is a file in `variants/` of its room, and a line here.
 """
 
 from __future__ import annotations
