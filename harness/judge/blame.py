@@ -180,7 +180,7 @@ def _ended(case: CaseSnapshot, ranks: Iterable[int]) -> Blame | None:
     same = [first, *others] if alone else case.rules.with_same_error(case, alike, first)
     text = words.ended_text(first, state, history, process.exit_code)
     if by == "died":
-        text += words.last_output_text(case.collected.output.get(first, ""))
+        text += words.last_output_text(case.collected.output.get(first, ""), first in case.collected.shared)
     if others:
         text += words.perhaps_earlier_text(others, max(times[rank].within_ns for rank in (first, *others)))
     detail = f"{history.error[0]}: {history.error[1]}" if history.error else ""

@@ -12,7 +12,7 @@ from lockstep.harness.judge.early_leaver import early_leaver
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
-from lockstep.harness.judge.standing import standing_text
+from lockstep.harness.judge.standing import left_text, standing_text
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
 from lockstep.harness.trace.state import Status
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -134,7 +134,7 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
         )
     if outcome in (Outcome.RAISE, Outcome.CRASH) and blame is not None:
         after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in blame.ranks]
-        left = "" if case.limit is None else f"At the deadline {standing_text(case)}."
+        left = "" if case.limit is None else left_text(case)
         return f"{why.rstrip()} {_then(after) if after else ''} {left}".strip().replace("  ", " ")
     if outcome is Outcome.SLOW:
         return "The deadline was reached while ranks still went on."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -55,6 +55,7 @@ class Collected:
     stacks: Mapping[int, str] = field(default_factory=dict)  # of ranks
     others: Mapping[int, str] = field(default_factory=dict)  # stacks of processes that are no ranks, by process id
     output: Mapping[int, str] = field(default_factory=dict)  # the last that the command of a rank printed
+    shared: Collection[int] = ()  # ranks whose command has others too: what it printed may be theirs
     flights: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # Flight Recorders of ranks
     folder: str = ""  # that the program was started in
 

@@ -28,6 +28,13 @@ def standing_text(case: CaseSnapshot) -> str:
     return "; ".join([*parts, *lying[:LISTED]])
 
 
+def left_text(case: CaseSnapshot) -> str:
+    """Processes that are no ranks and are still there when all ranks have ended; empty: none in lines of the program."""
+    parts = [f"process {pid}, which is no rank, still stands {place}" for pid, place in _others(case)]
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
 def _rank(case: CaseSnapshot, rank: int) -> str:
     """One rank, with a verb in the singular before a bar."""
     state = case.states[rank]

@@ -113,11 +113,12 @@ def death_words(code: int | None) -> str:
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def last_output_text(output: str) -> str:
-    """The last lines that a dead rank printed, or that its command did."""
+def last_output_text(output: str, shared: bool) -> str:
+    """The last lines that a dead rank printed; `shared`: or another rank of the same command."""
     lines = [line.strip() for line in output.splitlines() if line.strip()][-OUTPUT_LINES:]
     quoted = " / ".join(line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]} ..." for line in lines)
-    return f'; the last that it printed: "{quoted}"' if quoted else ""
+    who = "its command, which has other ranks too," if shared else "it"
+    return f'; the last that {who} printed: "{quoted}"' if quoted else ""
 
 
 def interrupted_text(stopped_by: str, seconds: float, situation: str) -> str:

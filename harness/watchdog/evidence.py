@@ -64,7 +64,9 @@ class Evidence(ABC):
 
     def collected(self) -> Collected:
         """What there is of it by now, as the judge takes it."""
+        commands = Counter(record.process[0] for _, record in self._ranks)
         return Collected(
+            shared={rank for rank, record in self._ranks if commands[record.process[0]] > 1},
             stacks={number: text for (ranked, number), text in self._stacks.items() if ranked},
             others={number: text for (ranked, number), text in self._stacks.items() if not ranked},
             output={

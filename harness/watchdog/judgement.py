@@ -70,6 +70,11 @@ class Judgement(ABC):
         self._judged = self.snapshot(basis, now)
         return decide(self._judged)
 
+    @property
+    def by_limit(self) -> bool:
+        """Whether the verdict was given at a limit, with something of a program still there."""
+        return False
+
     def retold(self, verdict: Verdict, collected: Collected) -> Verdict:
         """The same verdict, in the words of all that was collected beside the events."""
         if self._judged is None or not self._retells(verdict):

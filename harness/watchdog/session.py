@@ -133,7 +133,7 @@ class CaseSession:
         verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
         guarded("telling of the verdict", lambda: self.listener.judged(verdict), None)
         guarded("the event logs", evidence.write_events, None)
-        if verdict.outcome in (Outcome.HANG, Outcome.SLOW) or verdict.cause is Cause.INTERRUPTED:
+        if self._something_stands(verdict):
             gather = self._gathers(loop)
             guarded("stacks and dumps", lambda: evidence.collect(end, verdict, gather), None)
             verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
@@ -148,6 +148,11 @@ class CaseSession:
         if self.listener.stop_signals.count and allocation.job():
             return lambda done, timeout_s: loop.gather_until(done, min(timeout_s, HURRY_S))
         return loop.gather_until
+
+    def _something_stands(self, verdict: Verdict) -> bool:
+        """Whether there is anything left to ask where it stands, and why."""
+        hangs = verdict.outcome in (Outcome.HANG, Outcome.SLOW) or verdict.cause is Cause.INTERRUPTED
+        return hangs or self.state.judgement.by_limit
 
     def _retold(self, verdict: Verdict) -> Verdict:
         return self.state.judgement.retold(verdict, self.state.evidence.collected())

@@ -93,7 +93,7 @@ def test_ranks_that_have_ended_are_not_said_to_wait() -> None:
     assert verdict.blame is not None
     assert verdict.blame.ranks == (1,)
     assert 'Rank 1 died: SIGKILL; the last that it printed: "step 2 / step 3". Rank 0 failed after it.' in verdict.text
-    assert "process 5, which is no rank, stands at train.py:18" in verdict.text
+    assert "Process 5, which is no rank, still stands at train.py:18 in save, in wait." in verdict.text
 
 
 def test_who_left_early_is_to_blame_for_a_closed_socket() -> None:
