@@ -158,9 +158,10 @@ def _from(self: Any, given: dict[str, Any], source: str, tag: str) -> Message | 
     """Wherefrom; None where it comes from nobody, or MPI will say that there is no such rank."""
     comm, module = comms.known(self), comms.module
     peer, label = index(given.get(source, module.ANY_SOURCE)), index(given.get(tag, module.ANY_TAG))
-    peer = OPEN if peer == module.ANY_SOURCE else peer
-    if comm is None or peer == module.PROC_NULL or peer >= len(comm.members) or peer < OPEN:
+    anybody = peer == module.ANY_SOURCE  # its number may be that of nobody in another MPI
+    if comm is None or not (anybody or 0 <= peer < len(comm.members)):
         return None
+    peer = OPEN if anybody else peer
     return Message(comm, peer, OPEN if label == module.ANY_TAG else label)
 
 
