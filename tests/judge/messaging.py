@@ -180,7 +180,9 @@ class Machine:
         return next((m for m in self.queues[source, rank] if tag in (ANY, m.tag)), None)
 
 
-KINDS = ("send", "send", "send", "ssend", "recv", "recv", "recv", "irecv", "irecv", "waitall", "waitany", "probe", "cancel")
+KINDS = (
+    "send", "send", "send", "ssend", "recv", "recv", "recv", "irecv", "irecv", "waitall", "waitany", "probe", "cancel", "cancel",
+)  # fmt: skip
 
 
 def random_machine(seed: int) -> Machine:

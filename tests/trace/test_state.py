@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.harness.trace import Recorder, layout
+from lockstep.harness.trace.event import Kind, Need
 from lockstep.harness.trace.handles import Wait as OpenWait
 from lockstep.harness.trace.ring import Ring, decode
 from lockstep.harness.trace.state import RankState, Status
@@ -65,3 +66,23 @@ def test_fold_follows_the_calls(actions: list[str], end: str, step: int) -> None
     assert state.status is Status(end or "running")
     assert [wait.seq for _, wait in state.waits()] == ([waiting.seq] if waiting and not end else [])
     ring.close()
+
+
+def test_an_event_that_makes_no_sense_is_no_wait_and_ends_nothing() -> None:
+    """Whatever a process writes, its rank counts as running then, and says why nothing is proved of it."""
+    ring = Ring(0, 2)
+    recorder = Recorder.attach({layout.RING_FD: str(ring.fd)})
+    comm = recorder.comm("mpi", "world", range(2))
+    recorder.p2p(comm, "recv", Need.RECV, 7, 0, 0)  # no such rank
+    recorder.write(Kind.ENTER, 99, 1, recorder.string("barrier"))  # no such communicator
+    recorder.write(Kind.ENTER, comm.id, 1, recorder.string("barrier"), 200)  # no such need
+    recorder.write(Kind.JOIN, 0, 0, recorder.string("{"))
+    recorder.write(Kind.ENTER, 0, 0, recorder.string("waitany"), Need.EITHER, size=2)  # its parts are missing
+    recorder.write(Kind.TOOK, comm.id, 0, 0, 9, 5, 0)
+    state = RankState(0)
+    delta = ring.read()
+    state.apply(decode(delta.records), delta.strings.__getitem__)
+    ring.close()
+    assert state.waiters == {0: None}
+    assert len(state.opaque) == 6
+    assert state.runs
