@@ -181,7 +181,8 @@ class Machine:
 
 
 KINDS = (
-    "send", "send", "send", "ssend", "recv", "recv", "recv", "irecv", "irecv", "waitall", "waitany", "probe", "cancel", "cancel",
+    "send", "send", "send", "ssend", "recv", "recv", "recv", "irecv", "irecv", "waitall", "waitany", "probe",
+    "cancel", "cancel",
 )  # fmt: skip
 
 
