@@ -72,8 +72,8 @@ class Judgement(ABC):
 
     @property
     def by_limit(self) -> bool:
-        """Whether the verdict was given at a limit, with something of a program still there."""
-        return False
+        """Whether the verdict was given at a limit: who waits for ranks that have failed may still be there."""
+        return self._judged is not None and self._judged.limit is not None
 
     def retold(self, verdict: Verdict, collected: Collected) -> Verdict:
         """The same verdict, in the words of all that was collected beside the events."""
