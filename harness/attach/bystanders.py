@@ -41,7 +41,7 @@ def awake(me: int, blocked: Collection[int]) -> list[str]:
             why = f", and has handlers of {', '.join(alert)}" if alert and _asleep(frame) else ""
             place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
             found.append(f"Python thread {name} at {place}{why} may still communicate")
-    return [*sorted(found), *natives.doubts(frames)]
+    return sorted(found) or natives.doubts(frames)  # a look at all stacks costs milliseconds: only where it decides
 
 
 def _handlers() -> list[str]:

@@ -64,6 +64,9 @@ def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
     for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
         if int(name) in python:
             continue
+        born = (pid, name, _start_of(pid, name))
+        if born in _harmless:
+            continue
         libraries = _libraries(pid, name, mappings)
         if libraries is None:
             yield "a thread that Python did not start is at work"
@@ -71,9 +74,23 @@ def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
         unknown = sorted(Path(path).name or "code made at run time" for path in libraries if not _is_known(path))
         if unknown:
             yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
-        beginning += any(_is_python(path) for path in libraries)
+        of_python = any(_is_python(path) for path in libraries)
+        beginning += of_python
+        if libraries and not unknown and not of_python:
+            _harmless.add(born)  # what a thread was started by stays the same
     if beginning > others:
         yield "a Python thread is about to begin or to end"
+
+
+_harmless: set[tuple[int, str, str]] = set()  # process, thread and its start: of libraries that call nobody
+
+
+def _start_of(pid: int, thread: str) -> str:
+    """When a thread was started, so that another with its number is not taken for it."""
+    try:
+        return Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _mappings(pid: int) -> Iterator[_Mapping]:
