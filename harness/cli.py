@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
         events,
         history,
         judge_commit,
+        peek,
         report,
         run,
         scenarios,
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     every = (
         run, watch, scenarios, catalogue, compare, history, bisect, judge_commit, schema, report, events, diagnose, doctor,
+        peek,
     )  # fmt: skip
     for command in every:
         command.add(commands)
@@ -83,11 +85,13 @@ def guarded(words: Sequence[str]) -> int:
 def _run(words: Sequence[str]) -> int:
     """Parse, dispatch, and say what ended the command before its time."""
     from lockstep.harness.channel.logs import level
+    from lockstep.harness.watchdog.stillness import notice_s
 
     arguments = parser().parse_args(words)
     judges = words[:1] == ["judge-commit"]
     try:
         level(os.environ)  # before any case is started
+        notice_s(os.environ)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupted:

@@ -16,5 +16,8 @@ class Silent:
     def tick(self, case: Case, ranks: RankTable) -> None:
         """Its ranks have moved."""
 
+    def notice(self, case: Case, text: str) -> None:
+        """Nothing of it has moved for a while."""
+
     def end(self, case: Case, line: Line) -> None:
         """It has been judged."""

@@ -15,6 +15,7 @@ from lockstep.harness.vocabulary import Cause
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 REFRESH_S = 0.2
+NOTICE_CHARACTERS = 400
 MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.fromkeys(
     ("unexpected", "invalid"), "NOT AS EXPECTED"
 )
@@ -65,6 +66,13 @@ class Bar:
         phases = sorted({state.phase for state in states if state.phase}) or ["starting"]
         self._progress.update(self._task, now=f"{case.id}: {', '.join(phases)}")
 
+    def notice(self, case: Case, text: str) -> None:
+        """One line, cut: `lockstep peek` tells the whole."""
+        text = f"{case.id}: {text}"
+        self._print(
+            text if len(text) <= NOTICE_CHARACTERS else f"{text[:NOTICE_CHARACTERS]} ... (`lockstep peek` tells more)"
+        )
+
     def end(self, case: Case, line: Line) -> None:
         """One line for a judged case."""
         self._progress.advance(self._task)
@@ -74,6 +82,9 @@ class Bar:
         text = f"{mark:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
         text += f", repetition {line.repetition}" if line.repetition > 1 else ""
         text += f", after {line.attempts} attempts" if line.attempts > 1 else ""
+        self._print(text)
+
+    def _print(self, text: str) -> None:
         if self._terminal:
             self._progress.console.print(text, markup=False, highlight=False)
         else:

@@ -6,13 +6,12 @@ import sys
 
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch import allocation
-from lockstep.harness.vocabulary import Cause, Outcome
+from lockstep.harness.vocabulary import Outcome
 
 
 def slurms(verdict: Verdict) -> str | None:
-    """Why the verdict may be Slurm's work; None: it is not, or it says itself that the case was not judged."""
-    certain = verdict.outcome is Outcome.SUCCESS or verdict.cause is Cause.INTERRUPTED
-    return None if certain else allocation.ending()
+    """Why the verdict may be Slurm's work; None: it is not."""
+    return None if verdict.outcome is Outcome.SUCCESS else allocation.ending()
 
 
 def not_by_slurm(verdict: Verdict) -> Verdict:

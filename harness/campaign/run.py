@@ -45,6 +45,9 @@ class Display(Protocol):
     def tick(self, case: Case, ranks: RankTable) -> None:
         """Its ranks have moved."""
 
+    def notice(self, case: Case, text: str) -> None:
+        """Nothing of it has moved for a while."""
+
     def end(self, case: Case, line: Line) -> None:
         """It has been judged."""
 
@@ -145,6 +148,10 @@ class CaseListener(Silent):
     def tick(self, ranks: RankTable) -> None:
         """Where ranks are."""
         self._run.display.tick(self._case, ranks)
+
+    def notice(self, text: str) -> None:
+        """Said with the name of the case."""
+        self._run.display.notice(self._case, text)
 
     def stopped(self) -> bool:
         """With the whole run."""

@@ -191,6 +191,7 @@ class Stacks(ToWatchdog):
     error: Text  # why there are none; empty: there are
     pid: Count = 0
     proc: Proc = -1
+    number: Count = 0  # as in the question
 
 
 # --- of a program only ----------------------------------------------------------------------------------------------------
@@ -262,6 +263,8 @@ class FlightRecord(ToWatchdog):
 class StacksDone(ToWatchdog):
     """The last of the answers to `TakeStacks`."""
 
+    number: Count = 0  # as in the question
+
 
 # --- from the watchdog ----------------------------------------------------------------------------------------------------
 
@@ -308,7 +311,9 @@ class TakeDumps(ToSupervisor):
 
 @message
 class TakeStacks(ToSupervisor):
-    """After a verdict on a hang."""
+    """After a verdict on a hang, or, with a number, while the case goes on: then nobody is stopped for it."""
+
+    number: Count = 0
 
 
 @message

@@ -4,6 +4,7 @@ program, 2 for a mistake in the command line, 3 when nothing could be judged."""
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -142,13 +143,15 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     rerun = shlex.join(["lockstep", "watch", *options.words(case.ranks), "--", *options.argv])
 
     def keep(judged: Verdict) -> None:
-        if not slurms(judged):
+        if judged.cause is Cause.INTERRUPTED or not slurms(judged):  # that says itself that nothing was judged
             store.write_verdict(case, judged, *_expected(judged), rerun, time.monotonic() - started, places=rank_map.nodes)
 
     target = ProgramTarget(case, options.argv, subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0)
     listener = _Listener(options.json, keep, stop_signals)
     session = CaseSession(target, launcher, store.case_dir(case), rank_map, listener)
-    verdict = not_by_slurm(session.watch())
+    verdict = session.watch()
+    if verdict.cause is not Cause.INTERRUPTED:
+        not_by_slurm(verdict)
     store.record(case, verdict, *_expected(verdict), rerun, time.monotonic() - started, places=rank_map.nodes)
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
     _say(verdict, raw)
@@ -188,6 +191,11 @@ class _Listener(Silent):
     def judged(self, verdict: Verdict) -> None:
         """Before its evidence is gathered."""
         self._keep(verdict)
+
+    def notice(self, text: str) -> None:
+        """Said, and nothing else: it may be a server with nothing to do."""
+        with contextlib.suppress(OSError):
+            print(f"lockstep: {text}", file=sys.stderr, flush=True)
 
     def output(self, stream: str, data: bytes) -> None:
         """Written to the stream that it was written to."""

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-_WAIT_STATUS = 49  # its place behind the name of the program
+_STARTED, _WAIT_STATUS = 19, 49  # their places behind the name of the program
 
 
 class Stat(NamedTuple):
@@ -16,13 +16,14 @@ class Stat(NamedTuple):
     state: str  # one letter
     parent: int
     wait_status: int  # of a zombie, as for waitpid
+    started: int  # ticks since the boot of the host: tells it from another process with its number
 
     @staticmethod
     def of(pid: int) -> Stat:
         """As it is now. Raises OSError for a process that is gone."""
         # The name of the program, in parentheses, may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return Stat(fields[0], int(fields[1]), int(fields[_WAIT_STATUS]))
+        return Stat(fields[0], int(fields[1]), int(fields[_WAIT_STATUS]), int(fields[_STARTED]))
 
     @property
     def ended(self) -> bool:

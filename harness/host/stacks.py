@@ -10,6 +10,7 @@ from pathlib import Path
 from lockstep.harness.attach import natives
 
 TIMEOUT_S = 20.0
+NO_TOOL = "py-spy is not installed: pip install py-spy"
 
 
 def py_spy() -> str | None:
@@ -53,18 +54,25 @@ def _threads(text: str) -> dict[int, tuple[str, list[str]]]:
 
 
 def stacks(pid: int) -> tuple[str, str]:
-    """All Python stacks of `pid` as text, and what went wrong (empty: nothing)."""
-    tool = py_spy()
-    if tool is None:
-        return "", "py-spy is not installed: pip install py-spy"
+    """All Python stacks of `pid` as text, and what went wrong (empty: nothing). It is stopped meanwhile."""
+    words = command(pid)
+    if words is None:
+        return "", NO_TOOL
     try:
-        done = subprocess.run(
-            [tool, "dump", "--full-filenames", "--pid", str(pid)],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         return "", f"py-spy gave no answer within {TIMEOUT_S:.0f} s"
-    return done.stdout, "" if done.returncode == 0 else (done.stderr.strip() or f"py-spy ended with {done.returncode}")
+    return told(done.returncode, done.stdout, done.stderr)
+
+
+def command(pid: int, gently: bool = False) -> list[str] | None:
+    """What prints them; None without py-spy. `gently`: the process is not stopped, so that a stack may be torn."""
+    tool = py_spy()
+    if tool is None:
+        return None
+    return [tool, "dump", "--full-filenames", *(["--nonblocking"] if gently else []), "--pid", str(pid)]
+
+
+def told(code: int, out: str, err: str) -> tuple[str, str]:
+    """What it printed, and what went wrong, from its exit status and its output."""
+    return out, "" if code == 0 else (err.strip() or f"py-spy ended with {code}")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import read_plan
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lockstep.harness.supervisor.host_setup import HostSetup
     from lockstep.harness.supervisor.log import SupervisorLog
     from lockstep.harness.supervisor.pmix import HeldConnections
+    from lockstep.harness.supervisor.stack_reader import StackReader
 
 CLOSE_S = 5.0  # within which all that is below must have ended
 DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
@@ -76,6 +77,7 @@ class SupervisorBase(ABC):
             environ |= self.node.environment
         self.shm_files: set[str] = set()  # shared memory that processes below map, and leave when they are killed
         self.log: SupervisorLog | None = None
+        self.stack_reader: StackReader | None = None
         self.connections: HeldConnections | None = None
         if environ.get("PMIX_NAMESPACE", "").startswith(SLURM):
             from lockstep.harness.supervisor.pmix import HeldConnections
@@ -135,6 +137,8 @@ class SupervisorBase(ABC):
             self.scan(line)
         if self.log:
             self.log.send(line)
+        if self.stack_reader:
+            self.stack_reader.send(line)
         for message in line.receive(self.poll_ms):
             match message:
                 case messages.End():
@@ -233,6 +237,21 @@ class SupervisorBase(ABC):
 
             self.shm_files |= found
             line.send(SharedMemory(tuple(sorted(found))))
+
+    def read_stacks(self, number: int, processes: Mapping[int, int]) -> None:
+        """Begin to read stacks of processes that go on: see `StackReader.begin`."""
+        if self.stack_reader is None:
+            from lockstep.harness.supervisor.stack_reader import StackReader
+
+            self.stack_reader = StackReader()
+        self.stack_reader.begin(number, processes)
+
+    def below(self) -> list[int]:
+        """The processes below this one, but those by which it reads stacks itself."""
+        if self.stack_reader is None:
+            return process_tree.descendants(os.getpid())
+        with self.stack_reader.starting:
+            return [pid for pid in process_tree.descendants(os.getpid()) if pid not in self.stack_reader.own]
 
     def close(self) -> None:
         """End all that was started, and remove the shared memory that it left; harmless when done twice."""

@@ -137,7 +137,7 @@ class ProgramSupervisor(SupervisorBase):
 
     def scan(self, line: Line) -> None:
         """Tell which processes live below this one, and which of them may communicate unseen."""
-        alive = [pid for pid in process_tree.descendants(os.getpid()) if not proc.is_zombie(pid)]
+        alive = [pid for pid in self.below() if not proc.is_zombie(pid)]
         known = {one.pid for one in self.attached.values()}
         self.tell_shared_memory(line, alive)
         unseen = [
@@ -164,6 +164,8 @@ class ProgramSupervisor(SupervisorBase):
                 for one in self.attached.values():
                     if not one.ended:
                         one.ask(epoch=0, dump=True)
+            case TakeStacks() if message.number:
+                self.read_stacks(message.number, self._pythons())
             case TakeStacks():
                 self._stacks(line)
             case Release():
@@ -174,12 +176,16 @@ class ProgramSupervisor(SupervisorBase):
     def _stacks(self, line: Line) -> None:
         for name, data in dumps(self.environ, self.number):
             line.send(Dump(name, data))
-        pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
-        for pid in process_tree.descendants(os.getpid()):
-            if not proc.is_zombie(pid) and (pid in pids or proc.is_python(pid)):
-                text, error = stacks(pid)
-                line.send(Stacks(text, error, pid, pids.get(pid, -1)))
+        for pid, serial in self._pythons().items():
+            text, error = stacks(pid)
+            line.send(Stacks(text, error, pid, serial))
         line.send(StacksDone())
+
+    def _pythons(self) -> dict[int, int]:
+        """The Python processes below the command, each with its number, or -1 for one that has no ring."""
+        pids = {one.pid: one.serial for one in self.attached.values() if not one.ended}
+        alive = (pid for pid in process_tree.descendants(os.getpid()) if not proc.is_zombie(pid))
+        return {pid: pids.get(pid, -1) for pid in alive if pid in pids or proc.is_python(pid)}
 
     def close(self) -> None:
         """End the command and all that it started, and let nobody hand over a ring any more."""

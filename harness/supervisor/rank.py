@@ -88,6 +88,8 @@ class RankSupervisor(SupervisorBase):
                 line.send(messages.Confirmed(message.epoch, alive=self.child.poll() is None))
             case messages.Acknowledge():
                 self.ring.acknowledge(message.number)
+            case messages.TakeStacks() if message.number:
+                self.read_stacks(message.number, {self.child.pid: -1} if self.child.poll() is None else {})
             case messages.TakeStacks():
                 self._stacks(line)
             case messages.Release():

@@ -40,6 +40,7 @@ from lockstep.harness.watchdog.presence.registry import Registry
 from lockstep.harness.watchdog.ranks.process_table import ENGINE
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.stack_round import StackRound
 from lockstep.harness.watchdog.teardown.host_leaks import HostLeaks
 
 JUDGED = (Hello, Delta, Ended, Came, Gone, Processes)  # messages that may change what is judged
@@ -57,16 +58,19 @@ class Intake:
         registry: Registry,
         abort_gate: AbortGate,
         evidence: Evidence,
+        stack_round: StackRound,
         host_leaks: HostLeaks,
         listener: Listener,
     ) -> None:
         self.changes = 0
+        self.printed_bytes = 0
         self.dirty = False
         self._ranks = ranks
         self._processes = ranks.processes
         self._registry = registry
         self._abort_gate = abort_gate
         self._evidence = evidence
+        self._stack_round = stack_round
         self._host_leaks = host_leaks
         self._listener = listener
 
@@ -87,6 +91,7 @@ class Intake:
             case Log():
                 self._evidence.files.supervisor_log(number, message.text)
             case Output():
+                self.printed_bytes += len(message.data)
                 self._evidence.files.output(number, message.stream, message.data)
                 if self._ranks.open:
                     self._listener.output(message.stream, message.data)
@@ -144,13 +149,19 @@ class Intake:
                 never(message)
 
     def _take_evidence(self, number: int, message: Dump | FlightRecord | Stacks | StacksDone) -> None:
-        """What was asked for after the verdict."""
+        """What was asked for: after the verdict, or (with a number) while the case goes on."""
         records = self._processes.records
         match message:
             case Dump():
                 self._evidence.dumped(message)
             case FlightRecord():
                 self._evidence.flight(records[number, message.proc], message)
+            case Stacks() if message.number:
+                self._stack_round.take(records.get((number, message.proc)), message)
+                if not self._ranks.open:
+                    self._stack_round.done(number, message.number)
+            case StacksDone() if message.number:
+                self._stack_round.done(number, message.number)
             case Stacks():
                 self._evidence.stacks(records.get((number, message.proc)), message)
                 if not self._ranks.open:  # an engine is all that its supervisor has

@@ -25,6 +25,9 @@ class Listener(Protocol):
     def judged(self, verdict: Verdict) -> None:
         """The verdict, as soon as it is certain: before evidence is gathered, and before anything is ended."""
 
+    def notice(self, text: str) -> None:
+        """Nothing has moved for a while. It is no verdict: it may be as it should be."""
+
     def stopped(self) -> bool:
         """Whether the case is to end without a verdict: another case of its run has failed Lockstep itself."""
 
@@ -42,6 +45,9 @@ class Silent:
 
     def judged(self, verdict: Verdict) -> None:
         """Who started the case gets it in the end."""
+
+    def notice(self, text: str) -> None:
+        """Who started the case waits for its verdict."""
 
     def stopped(self) -> bool:
         """It goes on."""

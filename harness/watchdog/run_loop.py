@@ -20,6 +20,7 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.job import Job
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.case_state import CaseState
+from lockstep.harness.watchdog.inquiries import Inquiries
 from lockstep.harness.watchdog.judgement import VerdictBasis
 from lockstep.harness.watchdog.listener import Listener
 from lockstep.harness.watchdog.presence.liveness_round import Step
@@ -42,6 +43,7 @@ class RunLoop:
         self._log = log
         self._share = Share()  # of the time, for judging
         self._asked_s = 0.0  # when ranks were last asked whether they stand
+        self._inquiries = Inquiries(state, end, listener, log, self._ask)
         self._held: Verdict | None = None  # until everybody has shown that it was there when this was judged
         self._held_s = 0.0
 
@@ -55,6 +57,7 @@ class RunLoop:
             if self._listener.stopped():
                 raise KeyboardInterrupt
             self._listener.tick(state.ranks)
+            self._inquiries.look(time.monotonic())
             if self._stops.count:
                 return self._interrupted(time.monotonic())
             verdict = self._round(time.monotonic(), busy)

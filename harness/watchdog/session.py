@@ -81,6 +81,9 @@ class CaseSession:
         channel = self.log.theme("channel")
         end = scope.open(Head(self.case.ranks, self.rank_map.address, self.case.limits.silence_s, channel))
         scope.ends_with("the files", self.state.files.close)
+        scope.ends_with("the answers to peeks", self.state.peek_folder.close)
+        told = self.identity
+        guarded("waiting for peeks", lambda: self.state.peek_folder.open(told["host"], told["machine"]), None)
         cleanup = LocalCleanup(self.token)
         job = self._launch(end)
         loop = RunLoop(self.state, end, job, self.listener, self.log.theme("judge"))

@@ -108,11 +108,11 @@ COMMANDS = [line.split("   #")[0].strip() for line in re.findall(r"^lockstep (.+
 
 
 def test_page_has_commands() -> None:
-    """The page shows both commands."""
-    assert {line.split()[0] for line in COMMANDS} == {"watch", "diagnose"}
+    """The page shows all three commands."""
+    assert {line.split()[0] for line in COMMANDS} == {"watch", "peek", "diagnose"}
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if "torchrun" not in line])
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "torchrun" not in line and not line.startswith("peek")])
 def test_page_command(line: str, tmp_path: Path) -> None:
     """Each command of the page runs as it stands there, and judges."""
     for name in ("scenarios", "tests"):

@@ -150,7 +150,7 @@ class SimulatedSupervisor:
             case messages.ReadClock():
                 self.send(messages.ClockRead(message.asked_ns, time.monotonic_ns()))
             case messages.TakeStacks():
-                self.send(messages.Stacks("", "a simulated rank has no stack"))
+                self.send(messages.Stacks("", "a simulated rank has no stack", number=message.number))
             case messages.Release():
                 self.end(0)
             case messages.End():
