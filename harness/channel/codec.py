@@ -38,7 +38,8 @@ def encode(message: Message) -> list[bytes]:
     if len(raw) <= FRAME_BYTES:
         return [raw]
     if len(raw) > MESSAGE_BYTES:
-        raise FormatError(f"{type(message).__name__} of {len(raw) >> 20} MiB")
+        name = getattr(message, "name", "")
+        raise FormatError(f"{type(message).__name__} {name} of {len(raw) >> 20} MiB".replace("  ", " "))
     return [raw[at : at + FRAME_BYTES] for at in range(0, len(raw), FRAME_BYTES)]
 
 

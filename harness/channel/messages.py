@@ -98,6 +98,13 @@ class Dump(ToWatchdog):
 
 
 @message
+class LeftOut(ToWatchdog):
+    """In the place of a message that is longer than any may be: what it was, and how long."""
+
+    text: Text
+
+
+@message
 class StateFile(ToWatchdog):
     """Before `Bye`, where ranks on other hosts have left files for the next launch: one of them, as evidence."""
 
@@ -112,6 +119,13 @@ class StateFile(ToWatchdog):
 @message
 class Bye(ToWatchdog):
     """It has ended all that it had started; it stays until it is told to leave."""
+
+
+@message
+class LauncherLost(ToWatchdog):
+    """The launcher's daemon that had started it on its host is gone. What ranks do from then on may be of that."""
+
+    name: Name  # of the daemon
 
 
 @message
@@ -222,6 +236,20 @@ class Processes(ToWatchdog):
 
     alive: Numbers  # process ids
     unseen: Texts  # sentences on those that may communicate without a recorder
+
+
+@message
+class Idle(ToWatchdog):
+    """Those of the processes below the command that have hardly computed for some seconds are others than before."""
+
+    pids: Numbers
+
+
+@message
+class LeftBehind(ToWatchdog):
+    """Before `Ended` with status 0: what the command had left behind and was still there."""
+
+    processes: Texts  # each with its command line
 
 
 @message
@@ -341,10 +369,10 @@ class Leave(ToSupervisor):
     """All have said bye, or will not."""
 
 
-Presence: TypeAlias = SupervisorBeat | Here | ClockRead | Bye  # of the supervisor itself
-Delivery: TypeAlias = Dump | StateFile | LeftOnHost | Log  # for the case's folder, or for its end
+Presence: TypeAlias = SupervisorBeat | Here | ClockRead | LauncherLost | Bye  # of the supervisor itself
+Delivery: TypeAlias = Dump | LeftOut | StateFile | LeftOnHost | Log  # for the case's folder, or for its end
 OfEither: TypeAlias = Hello | SharedMemory | Delta | Output | Ended | Stacks
-OfProgram: TypeAlias = Came | Gone | Processes | Scanned | Stands | LockHeld | FlightRecord | StacksDone
+OfProgram: TypeAlias = Came | Gone | Processes | Idle | LeftBehind | Scanned | Stands | LockHeld | FlightRecord | StacksDone
 News: TypeAlias = OfEither | Confirmed | OfProgram  # of an engine, or of a command and all below it
 FromSupervisor: TypeAlias = Presence | Delivery | News
 Question: TypeAlias = Confirm | Acknowledge | TakeDumps | TakeStacks | Release  # each kind of supervisor answers its own way

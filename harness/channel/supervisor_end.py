@@ -11,7 +11,7 @@ import zmq
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.codec import FRAME_MOST, FormatError, decode_from_watchdog, encode
 from lockstep.harness.channel.message_base import ToWatchdog
-from lockstep.harness.channel.messages import FromWatchdog, Log, SupervisorBeat
+from lockstep.harness.channel.messages import FromWatchdog, LeftOut, Log, SupervisorBeat
 from lockstep.harness.channel.pacing import beat_s
 
 if TYPE_CHECKING:
@@ -65,9 +65,12 @@ class Line:
     def send(self, message: ToWatchdog) -> None:
         """Queue one message. A watchdog that does not read is waited for, until it is lost: raises LostError.
 
-        Raises FormatError when it is longer than any may be.
+        Of one that is longer than any may be, a dump say, only that is told: the case goes on without it.
         """
-        frames = encode(message)
+        try:
+            frames = encode(message)
+        except FormatError as error:
+            frames = encode(LeftOut(f"{error} was left out: no message may be so long"))
         while True:
             try:
                 self._socket.send_multipart(frames, zmq.NOBLOCK)

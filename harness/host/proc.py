@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-_STARTED, _WAIT_STATUS = 19, 49  # their places behind the name of the program
+_FLAGS, _USER_TICKS, _KERNEL_TICKS, _STARTED, _WAIT_STATUS = 6, 11, 12, 19, 49  # their places behind the program's name
+_EXITING = 0x4  # among the flags: its files are being closed, and its children have not been told yet
 
 
 class Stat(NamedTuple):
@@ -17,18 +18,27 @@ class Stat(NamedTuple):
     parent: int
     wait_status: int  # of a zombie, as for waitpid
     started: int  # ticks since the boot of the host: tells it from another process with its number
+    flags: int
+    ticks: int  # of the processor's time that it has used
 
     @staticmethod
     def of(pid: int) -> Stat:
         """As it is now. Raises OSError for a process that is gone."""
         # The name of the program, in parentheses, may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return Stat(fields[0], int(fields[1]), int(fields[_WAIT_STATUS]), int(fields[_STARTED]))
+        ticks = int(fields[_USER_TICKS]) + int(fields[_KERNEL_TICKS])
+        wait_status, started, flags = (int(fields[place]) for place in (_WAIT_STATUS, _STARTED, _FLAGS))
+        return Stat(fields[0], int(fields[1]), wait_status, started, flags, ticks)
 
     @property
     def ended(self) -> bool:
         """Whether it only waits to be asked how it ended."""
         return self.state in ("Z", "X")
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has ended or is about to, and does nothing of its own any more."""
+        return self.ended or bool(self.flags & _EXITING)
 
 
 def listed(folder: Path) -> list[Path]:
@@ -60,12 +70,26 @@ def is_zombie(pid: int) -> bool:
         return True
 
 
+def name_of(pid: int) -> str:
+    """The name of the program that a process runs, cut to what Linux keeps; empty when it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 def command_line(pid: int) -> str:
     """A process's command line, cut to what a sentence can hold."""
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         return " ".join(word.decode(errors="replace") for word in words if word)[:80]
     return "?"
+
+
+def has_variable(pid: int, name: str, value: str) -> bool:
+    """Whether the environment that a process was started with holds NAME=VALUE."""
+    with contextlib.suppress(OSError):
+        return f"{name}={value}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return False
 
 
 def is_fork(pid: int, parents: set[int], variable: str) -> bool:

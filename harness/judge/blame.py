@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from lockstep.harness.judge import clock, words
+from lockstep.harness.judge.bereft import bereft_of
 from lockstep.harness.judge.divergence import Split, last_split, most_repeated_veto, not_there, own_split, parting
 from lockstep.harness.judge.graph import Stuck, lacked
 from lockstep.harness.judge.history import Message
+from lockstep.harness.judge.names import wait_name
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Blame
 from lockstep.harness.trace.event import Need
@@ -27,7 +29,7 @@ def _blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
     if cause is Cause.DEADLOCK:
         return _parted(case) or _mispaired(case) or _missing(case)
     if cause is Cause.ORPHANED:
-        return _parted(case) or _ended(case, _lacked(case))
+        return _parted(case) or _ended(case, _lacked(case) if case.knot else bereft_of(case))
     if cause is Cause.LIVELOCK:
         veto = most_repeated_veto(case.histories)
         return _by_decision(veto) if veto else None
@@ -178,7 +180,8 @@ def _ended(case: CaseSnapshot, ranks: Iterable[int]) -> Blame | None:
     alike = sorted({rank for rank in ended if case.states[rank].status is state.status})
     alone = by != "raised" or bool(case.knot)
     same = [first, *others] if alone else case.rules.with_same_error(case, alike, first)
-    text = words.ended_text(first, state, history, process.exit_code)
+    left = "" if process.left is None else wait_name(case, process.left)
+    text = words.ended_text(first, state, history, process.exit_code, left)
     if by == "died":
         text += words.last_output_text(case.collected.output.get(first, ""), first in case.collected.shared)
     if others:

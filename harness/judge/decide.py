@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockstep.harness.judge import words
+from lockstep.harness.judge.bereft import bereft_of
 from lockstep.harness.judge.blame import blame
 from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.graph import lacked
@@ -84,6 +85,8 @@ def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.HANG, Cause.LIVELOCK
     if case.limit is Limit.DEADLINE:
         return case.rules.overdue(case)
+    if case.limit is Limit.LOST and bereft_of(case):
+        return Outcome.HANG, Cause.ORPHANED
     return case.rules.classify(case)
 
 

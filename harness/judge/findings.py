@@ -21,6 +21,7 @@ def findings(case: CaseSnapshot) -> tuple[Finding, ...]:
         *_wrong(case),
         *_lost(case),
         *_unseen(case),
+        *_left_behind(case),
     )
 
 
@@ -65,6 +66,12 @@ def _unseen(case: CaseSnapshot) -> list[Finding]:
         return []
     text = "not all that the program does can be seen: " + "; ".join(case.unseen)
     return [Finding(FindingKind.NOT_VISIBLE, text, {"reasons": list(case.unseen)})]
+
+
+def _left_behind(case: CaseSnapshot) -> list[Finding]:
+    """What a command had forgotten."""
+    text = "was still there when the command had ended, and was ended"
+    return [Finding(FindingKind.LEAK, f"{what} {text}", {"process": what}) for what in case.left_behind]
 
 
 def _skipped(case: CaseSnapshot) -> list[Finding]:

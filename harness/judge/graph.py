@@ -182,7 +182,8 @@ def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Map
         case Need.ALL | Need.COME:
             return tuple(m for m in group if m != rank and _entered(states, m, wait.comm) < wait.seq)
         case Need.BELOW:
-            return tuple(m for m in group[: group.index(rank)] if _entered(states, m, wait.comm) < wait.seq)
+            below = group[: group.index(rank)] if rank in group else ()
+            return tuple(m for m in below if _entered(states, m, wait.comm) < wait.seq)
         case Need.ROOT:
             return (wait.peer,) if _entered(states, wait.peer, wait.comm) < wait.seq else ()
         case Need.RECV | Need.PROBE:

@@ -18,6 +18,13 @@ NO_OPERATION = frozenset({Need.STREAM, Need.PROBE, Need.EITHER, Need.EVERY})  # 
 _NO_HISTORY = frozenset(
     {Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END, Kind.TOOK, Kind.PART}
 )  # the most frequent of them
+_NONSENSE = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)  # what comes of strings that are none of ours
 
 
 class Decision(NamedTuple):
@@ -120,7 +127,7 @@ class History:
         phase = shape = ""
 
         def text(ident: int) -> str:
-            return strings[ident] if ident < len(strings) else f"<string {ident}>"
+            return strings[ident] if 0 <= ident < len(strings) else f"<string {ident}>"
 
         if len(records) and _number(records, len(records)) * RECORD.size > len(records):
             history._find_gap(records)
@@ -169,10 +176,10 @@ class History:
                 record = Record._make(fields)
                 info = comms.get(record.comm)
                 if info is not None:
-                    with contextlib.suppress(LookupError, ValueError, TypeError):  # its string found no room
+                    with contextlib.suppress(*_NONSENSE):  # its string found no room
                         history.entries += _launched(at, record, info, text(record.a), phase, shape)
             elif kind == Kind.MANIFEST:
-                with contextlib.suppress(LookupError, ValueError, TypeError):
+                with contextlib.suppress(*_NONSENSE):
                     history.graphs.append(_manifest(at, text(fields[5]), comms, phase))
             elif kind == Kind.ENVIRONMENT:
                 history.environment = (history.environment or {}) | _object(text(fields[5]))
@@ -247,9 +254,9 @@ def _number(records: bytes | bytearray, end: int) -> int:
 
 def _object(text: str) -> dict[str, Any]:
     """A JSON object; empty where the rank's string table had no room for it."""
-    with contextlib.suppress(ValueError):
-        raw: dict[str, Any] = json.loads(text)
-        return raw
+    with contextlib.suppress(ValueError, RecursionError):
+        raw = json.loads(text)
+        return raw if isinstance(raw, dict) else {}
     return {}
 
 

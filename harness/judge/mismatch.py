@@ -60,8 +60,8 @@ def libraries(records: bytes | bytearray, text: Callable[[int], str]) -> dict[st
     found: dict[str, str] = {}
     for fields in RECORD.iter_unpack(memoryview(records)[: TAIL * RECORD.size]):
         if fields[1] == Kind.ENVIRONMENT:
-            with contextlib.suppress(ValueError):
-                told = json.loads(text(fields[5]))
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                told = dict(json.loads(text(fields[5])))
                 found |= {key.removeprefix(LIBRARY): str(told[key]) for key in told if key.startswith(LIBRARY)}
     return found
 

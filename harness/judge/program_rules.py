@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from lockstep.harness.judge import clock, pairing, program_blame, words
+from lockstep.harness.judge.apart import apart
 from lockstep.harness.judge.early_leaver import early_leaver
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
@@ -40,6 +41,8 @@ class ProgramRules:
             return program_blame.unreceived_blame(case)
         if cause in (Cause.MISMATCH, Cause.DEADLOCK):
             return program_blame.hang_blame(case, cause is Cause.MISMATCH)
+        if cause is Cause.ORPHANED:
+            return apart(case)
         if cause is Cause.STALL:
             return program_blame.stall_blame(case)
         return early_leaver(case) if outcome is Outcome.RAISE else None
@@ -85,8 +88,9 @@ def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
     aborted = any(state.status is Status.ABORTED for state in states.values())
     raised = [rank for rank, state in states.items() if state.status is Status.RAISED]
     dead = [rank for rank, state in states.items() if state.status is Status.DEAD]
-    # Who watches processes ends the others with SIGTERM when one has failed.
-    by_themselves = [rank for rank in dead if case.processes[rank].exit_code != SIGTERM]
+    # Who watches processes ends the others with SIGTERM when one has failed, and may expect their exit statuses.
+    content = bool(case.roots) and all(code == 0 for code in case.roots)
+    by_themselves = [rank for rank in dead if not _by_others(case.processes[rank].exit_code, content)]
     first_dead = _first_ended(case, by_themselves)
     if aborted:
         return Outcome.CRASH, Cause.ABORT
@@ -108,6 +112,11 @@ def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
     return (Outcome.CRASH, cause_of_status(bad[0])) if bad else (Outcome.SUCCESS, Cause.NONE)
 
 
+def _by_others(code: int | None, content: bool) -> bool:
+    """Whether an end is no failure, or that of another one. `content`: the commands have all ended with status 0."""
+    return code == SIGTERM or (content and code is not None and code > 0)
+
+
 def _same_error(case: CaseSnapshot, one: int, other: int) -> bool:
     """Whether two ranks raised the same."""
     mine, yours = case.histories[one].error, case.histories[other].error
@@ -124,7 +133,7 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
         if not ends:
             return "The command ended in order. No process of it joined a communicator, so there was nothing to watch."
         if ended:
-            return f"The command ended in order; it ended {words.ranks_text(ended)} itself."
+            return f"The command ended in order; {_accepted(ends)}."
         return f"All {len(ends)} ranks ended in order." if len(ends) > 1 else "The one rank ended in order."
     if outcome is Outcome.RAISE and case.failures and (blame is None or blame.by not in ("raised", "returned")):
         first = case.failures[0]
@@ -134,14 +143,27 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
         )
     if outcome in (Outcome.RAISE, Outcome.CRASH) and blame is not None:
         after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in blame.ranks]
-        left = "" if case.limit is None else left_text(case)
+        left = "" if case.limit is None else _left(case)
         return f"{why.rstrip()} {_then(after) if after else ''} {left}".strip().replace("  ", " ")
     if outcome is Outcome.SLOW:
         return "The deadline was reached while ranks still went on."
     if outcome is Outcome.CRASH and blame is None:
         code = next(code for code in case.roots if code)
-        return f"The command ended: {words.death_words(code)}. No rank of it failed."
+        left = "" if case.limit is None else f" {_left(case)}"
+        return f"The command ended: {words.death_words(code)}. No rank of it failed.{left}".rstrip()
     return ""
+
+
+def _accepted(ends: Sequence[RankEnd]) -> str:
+    """How ranks ended that the command was content with: it ended them, or they with a status that it expects."""
+    said = [end for end in ends if end.status == "dead" and end.exit_code is not None and end.exit_code > 0]
+    codes = sorted({end.exit_code for end in said if end.exit_code is not None})
+    parts = [
+        f"{words.ranks_text(end.rank for end in said if end.exit_code == code)} ended with status {code}, which it accepted"
+        for code in codes
+    ]
+    killed = [end.rank for end in ends if end.status == "dead" and end not in said]
+    return "; ".join([*parts, *([f"it ended {words.ranks_text(killed)} itself"] if killed else [])])
 
 
 def _hang_text(case: CaseSnapshot, cause: Cause, why: str) -> str:
@@ -153,6 +175,12 @@ def _hang_text(case: CaseSnapshot, cause: Cause, why: str) -> str:
     if cause is Cause.STALL:
         return f"Nothing advances, and nothing proves a deadlock. {why}{stand[:1].upper()}{stand[1:]}."
     return f"{why}Now {stand}."
+
+
+def _left(case: CaseSnapshot) -> str:
+    """What is still there, and where it stands."""
+    running = any(state.status is Status.RUNNING for state in case.states.values())
+    return f"Now {standing_text(case)}." if running else left_text(case)
 
 
 def _then(ranks: Sequence[int]) -> str:

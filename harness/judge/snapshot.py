@@ -14,7 +14,7 @@ from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.manifests import GraphMismatch, graph_mismatch
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
-from lockstep.harness.trace.state import RankState
+from lockstep.harness.trace.state import RankState, Wait
 from lockstep.harness.vocabulary import Cause, Outcome
 
 
@@ -25,6 +25,7 @@ class Limit(enum.Enum):
     LIVELOCK = "livelock"
     UNBUFFERED = "unbuffered"  # all wait, some of them in sends that nobody has begun to receive, and nobody has moved since
     INTERRUPTED = "interrupted"  # somebody asked for the end of it
+    LOST = "lost"  # a rank has died, and nobody has moved since
     MISMATCH = "mismatch"  # all have come, to different operations, and nobody has moved for some seconds
 
 
@@ -37,6 +38,7 @@ class Process:
     exit_code: int | None
     ended_ns: int = 0  # when it was seen to be gone, by its host's clock
     oom_killed: bool = False
+    left: Wait | None = None  # the wait in which it was when it ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class CaseSnapshot:
     failures: Sequence[Failure] = ()  # of processes that are no ranks, in the order of time
     unseen: Sequence[str] = ()  # what could not be seen of it
     stopped_by: str = ""  # what asked for its end, where that is the limit
+    left_behind: Sequence[str] = ()  # processes that were still there when the commands had ended in order
     collected: Collected = Collected()
 
     @cached_property

@@ -88,7 +88,8 @@ def _stack_place(case: CaseSnapshot, rank: int) -> str:
 def _ended(case: CaseSnapshot, rank: int) -> str:
     state, process = case.states[rank], case.processes[rank]
     if state.status is Status.DEAD:
-        return f"died: {words.death_words(process.exit_code)}"
+        unborn = not state.number and process.exit_code is None
+        return "is|are missing" if unborn else f"died: {words.death_words(process.exit_code)}"
     if state.status is Status.RAISED:
         error = case.histories[rank].error
         return f"raised {error[0]}" if error else "raised"

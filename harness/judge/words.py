@@ -10,6 +10,7 @@ from lockstep.harness.judge.divergence import Split
 from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
 from lockstep.harness.trace.state import RankState, Status, Wait
+from lockstep.harness.trace.wait import NOBODY_YET
 from lockstep.harness.vocabulary import Cause, Outcome
 
 MESSAGE_CHARACTERS = 800
@@ -30,8 +31,14 @@ def ranges(ranks: Iterable[int]) -> str:
 
 def ranks_text(ranks: Iterable[int]) -> str:
     """`rank 3`, `ranks 0-2,5`."""
-    listed = ranges(ranks)
-    return f"rank{'' if listed.isdigit() else 's'} {listed}"
+    told = set(ranks)
+    known = {rank for rank in told if rank < NOBODY_YET}
+    more = len(told) - len(known)
+    unknown = f"{more} rank{'' if more == 1 else 's'} that nobody has seen" if more else ""
+    if not known and unknown:
+        return unknown
+    listed = ranges(known)
+    return f"rank{'' if listed.isdigit() else 's'} {listed}" + (f" and {unknown}" if unknown else "")
 
 
 def entry_words(entry: Entry) -> str:
@@ -83,19 +90,23 @@ def brief(error: str) -> str:
     return line if len(line) <= MESSAGE_CHARACTERS else f"{line[:MESSAGE_CHARACTERS].rstrip()} ..."
 
 
-def ended_text(rank: int, state: RankState, history: History, exit_code: int | None) -> str:
-    """How a rank ended."""
+def ended_text(rank: int, state: RankState, history: History, exit_code: int | None, left: str = "") -> str:
+    """How a rank ended. `left`: the operation in which it was then."""
     place = " ".join(filter(None, (state.phase, state.shape)))
-    where = f" in {place}" if place else ""
+    where = f" in {place}" if place else f" inside {left}" if left else ""
     if state.status is Status.RAISED and history.error:
         return f"Rank {rank} raised {history.error[0]}{where}: {brief(history.error[1])}"
     if state.status is Status.ABORTED:
         after = f", after {history.error[0]}: {brief(history.error[1])}" if history.error else ""
         return f"Rank {rank} called abort with code {history.abort_code}{where}{after}"
     if state.status is Status.RETURNED:
-        return f"Rank {rank} returned"
+        return f"Rank {rank} ended with status 0{where}" if left else f"Rank {rank} returned"
     if not state.number and exit_code is None:
-        return f"Rank {rank} never came, and nobody is left who could start it"
+        return f"Rank {rank} was never started, and nobody is left who could start it"
+    if not state.number and state.rank_of is not None:
+        return f"Rank {rank} ended before it had joined: {death_words(exit_code)}"
+    if history.ended_ns and exit_code is not None and exit_code < 0:
+        return f"Rank {rank} died when its program had ended: {death_words(exit_code)}"
     forgot = ", without recorder.returned()" if exit_code == 0 and state.rank_of is None else ""  # of an engine
     return f"Rank {rank} died{where}: {death_words(exit_code)}{forgot}"
 

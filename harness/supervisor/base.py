@@ -20,6 +20,7 @@ from lockstep.harness.environment import INDEX, LOG, TMPDIR, TOKEN
 from lockstep.harness.host import proc, process_tree, shared_memory, spawning
 from lockstep.harness.host.shared_folder import remove_job_folder
 from lockstep.harness.launch.open_files import give_back
+from lockstep.harness.supervisor.launcher_daemon import DAEMONS, daemon_above
 
 if TYPE_CHECKING:
     from lockstep.harness.channel.messages import Question
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from lockstep.harness.supervisor.stack_reader import StackReader
 
 CLOSE_S = 5.0  # within which all that is below must have ended
-DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they may stay for ever
 STOPPED_S = 0.5  # within which all supervisors have stopped what they started, when nobody tells them
 LINGER_S = 2.0  # for the others of a host, which the launcher kills when the first leaves; nobody tells when all are done
 SLURM = "slurm."  # so begins the name that Slurm gives to the ranks of a step under PMIx
@@ -88,6 +88,7 @@ class SupervisorBase(ABC):
         self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
         self.next_forward = self.next_scan = 0.0
         self._oom_kills = proc.oom_kills()
+        self._daemon = daemon_above()
         spawning.adopt_orphans()
 
     def run(self) -> None:
@@ -135,6 +136,7 @@ class SupervisorBase(ABC):
         if time.monotonic() >= self.next_scan:
             self.next_scan = time.monotonic() + self.scan_s
             self.scan(line)
+            self._look_after_launcher(line)
         if self.log:
             self.log.send(line)
         if self.stack_reader:
@@ -147,6 +149,7 @@ class SupervisorBase(ABC):
                 case messages.Call():
                     # What has happened up to now comes before the answer.
                     self.forward(line)
+                    self._look_after_launcher(line)
                     line.send(messages.Here(message.number))
                 case messages.ReadClock():
                     line.send(messages.ClockRead(message.asked_ns, time.monotonic_ns()))
@@ -163,6 +166,14 @@ class SupervisorBase(ABC):
                 case _:
                     never(message)
         return True
+
+    def _look_after_launcher(self, line: Line) -> None:
+        """Tell when the launcher's daemon is gone: the MPI of ranks ends them when their connection to it closes."""
+        if self._daemon is not None and not self._daemon.lives():
+            from lockstep.harness.channel.messages import LauncherLost
+
+            line.send(LauncherLost(self._daemon.name))
+            self._daemon = None
 
     def _say_bye(self, line: Line, keep: bool) -> None:
         """End all that was started, look after the host if asked to, and leave together with the others.

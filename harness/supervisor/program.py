@@ -22,6 +22,8 @@ from lockstep.harness.channel.messages import (
     Dump,
     Ended,
     Gone,
+    Idle,
+    LeftBehind,
     LockHeld,
     Output,
     Processes,
@@ -39,6 +41,8 @@ from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.stacks import lock_owner, stacks
 from lockstep.harness.supervisor.base import SupervisorBase, serve
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
+from lockstep.harness.supervisor.idleness import Idleness
+from lockstep.harness.supervisor.left_behind import Leftover
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import RingSocket
@@ -69,6 +73,10 @@ class ProgramSupervisor(SupervisorBase):
         self.output = OutputPump(len(STREAMS))
         self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
         self.seen: tuple[list[int], list[str]] | None = None
+        self.idleness = Idleness()
+        self.idle: tuple[int, ...] = ()
+        self.leftover: Leftover | None = None  # once the command has ended in order
+        self.next_leftover_s = self.heard_s = 0.0
         self.code: int | None = None
         self.told = False
         self.child = self._start(environ)
@@ -89,6 +97,9 @@ class ProgramSupervisor(SupervisorBase):
     def forward(self, line: Line) -> None:
         """Send what is new: processes that came, their events and answers, output, and ends."""
         for arrival in self.reception.arrivals():
+            for earlier in self.attached.values():
+                if earlier.pid == arrival.pid and not earlier.ended:
+                    self._end_one(line, earlier, 0, time.monotonic_ns())  # it has become another program (exec)
             one = Attached(len(self.attached), arrival)
             self.attached[one.serial] = one
             line.send(Came(one.serial, one.pid, one.argv))
@@ -98,10 +109,26 @@ class ProgramSupervisor(SupervisorBase):
         self._forward_output(line)
         if self.code is None:
             self.code = self.child.poll()
-        if self.code is not None and not self.told:
+        if self.code is not None and not self.told and (self.code or not self._goes_on(line)):
             self.told = True
             self._forward_output(line)
-            line.send(Ended(self.code, self.ended_by_memory(self.code)))
+            line.send(Ended(self.code, self.ended_by_memory(self.code), time.monotonic_ns()))
+
+    def _goes_on(self, line: Line) -> bool:
+        """Whether the command, which has ended in order, has left something behind that is waited for."""
+        now_s = time.monotonic()
+        if now_s < self.next_leftover_s:
+            return True
+        self.next_leftover_s = now_s + self.scan_s
+        self.leftover = self.leftover or Leftover((ATTACH, str(self.reception.path)), now_s)
+        attached = {one.pid for one in self.attached.values() if not one.ended}
+        goes_on = self.leftover.goes_on(attached, self.idleness, self.heard_s, now_s)
+        if self.leftover.news:
+            line.send(Output(self.leftover.news.encode(), "stderr"))
+            self.leftover.news = ""
+        if self.leftover.processes:
+            line.send(LeftBehind(self.leftover.processes))
+        return goes_on
 
     def _forward_one(self, line: Line, one: Attached) -> None:
         # Whether it has ended is asked before its ring is read, so that nothing it wrote comes after its end.
@@ -119,16 +146,20 @@ class ProgramSupervisor(SupervisorBase):
             if owner is not None:
                 line.send(LockHeld(one.serial, epoch, owner))
         if gone:
-            one.ended = True
             if one.pid == self.child.pid:
                 self.code = self.child.wait()
-            code = self.code if one.pid == self.child.pid else one.exit_code()
-            line.send(Gone(one.serial, code, self.ended_by_memory(code), seen_ns))
-            one.close()
+            self._end_one(line, one, self.code if one.pid == self.child.pid else one.exit_code(), seen_ns)
+
+    def _end_one(self, line: Line, one: Attached, code: int | None, seen_ns: int) -> None:
+        self._send_delta(line, one)
+        one.ended = True
+        line.send(Gone(one.serial, code, self.ended_by_memory(code), seen_ns))
+        one.close()
 
     def _send_delta(self, line: Line, one: Attached) -> None:
         delta = one.feed.delta()
         if delta is not None:
+            self.heard_s = time.monotonic()
             line.send(delta)
 
     def _forward_output(self, line: Line) -> None:
@@ -148,6 +179,9 @@ class ProgramSupervisor(SupervisorBase):
         if (alive, unseen) != self.seen:
             self.seen = (alive, unseen)
             line.send(Processes(tuple(alive), tuple(unseen)))
+        if (idle := self.idleness.look(alive, time.monotonic())) != self.idle:
+            self.idle = idle
+            line.send(Idle(idle))
 
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""

@@ -36,13 +36,16 @@ class CommInfo:
         try:
             raw = json.loads(text)
             members, scope = unpack(raw["members"]), raw.get("scope", "")
-        except (KeyError, TypeError) as error:
+            kind, name, instance, device = raw["kind"], raw["name"], raw["instance"], raw.get("device", "")
+            if not all(isinstance(word, str) for word in (scope, kind, name, device)):
+                raise TypeError("no words")
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"no communicator: {text[:80]}") from error
-        digest = hashlib.sha256((scope + ",".join(map(str, members))).encode()).hexdigest()[:8]
-        key = f"{raw['kind']}:{raw['name']}#{raw['instance']}@{digest}"
+        digest = hashlib.sha256((scope + ",".join(map(str, members))).encode(errors="replace")).hexdigest()[:8]
+        key = f"{kind}:{name}#{instance}@{digest}"
         if rank_of is not None:
             members = tuple(rank_of(scope, member) for member in members)
-        return CommInfo(key, raw["kind"], raw["name"], members, raw.get("device", ""))
+        return CommInfo(key, kind, name, members, device)
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lockstep.harness.trace.communicator import CommInfo
 from lockstep.harness.trace.event import Kind, Need, Record, Took
 from lockstep.harness.trace.lane import Lane
+from lockstep.harness.trace.runs import MOST
 from lockstep.harness.trace.wait import Join, Status, Wait
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def _wait(state: RankState, record: Record, string: String) -> Wait:
         return Wait("", 0, op, need, state.rank if need is Need.STREAM else -1, 0, *place, site=site, parts=parts)
     info = state.comms[record.comm]
     peer = info.members[record.c] if record.c >= 0 else -1
+    if peer < 0 and need in (Need.ROOT, Need.SSEND):
+        raise LookupError("it waits for nobody")
     verb = op.partition(" ")[0]
     if verb in ("send", "recv"):
         # The wait for one that was posted comes after others may have been posted: the count never goes back.
@@ -63,7 +66,7 @@ def _wait(state: RankState, record: Record, string: String) -> Wait:
 def _launch(state: RankState, record: Record, string: String) -> None:
     info = state.comms.get(record.comm)
     if info is not None and info.device:
-        graph = json.loads(string(record.a))["graph"] if record.c else ""
+        graph = str(json.loads(string(record.a))["graph"]) if record.c else ""
         state.lanes[info.key].launch(record.seq, graph, state.phase, state.shape)
 
 
@@ -144,7 +147,10 @@ def _parked(state: RankState, record: Record, string: String) -> None:
 
 
 def _join(state: RankState, record: Record, string: String) -> None:
-    state.joins.append(Join(**json.loads(string(record.a))))
+    join = Join(**json.loads(string(record.a)))
+    if not isinstance(join.scope, str) or not 0 <= join.rank < join.world <= MOST:
+        raise ValueError("no place in a world")
+    state.joins.append(join)
 
 
 def _error(state: RankState, record: Record, string: String) -> None:

@@ -142,6 +142,8 @@ class Ring:
         found: list[str] = []
         while self._strings_read < used:
             at = layout.STRINGS + self._strings_read
+            if at + layout.STRING_HEAD.size > layout.RECORDS:
+                break  # what the program has overwritten is no string table any more
             (size,) = layout.STRING_HEAD.unpack_from(self.memory, at)
             at += layout.STRING_HEAD.size
             found.append(self.memory[at : at + size].decode("utf-8", "replace"))

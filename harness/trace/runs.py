@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 Run = list[int]  # first, last, step
+MOST = 1 << 24  # ranks of a communicator: what is read was written by others
 
 
 def pack(ranks: Sequence[int]) -> list[int | Run]:
@@ -35,7 +36,12 @@ def unpack(packed: Iterable[int | Run]) -> tuple[int, ...]:
             found.append(part)
         else:
             first, last, step = part
-            found += _run(first, last, step)
+            run = _run(first, last, step)
+            if len(run) > MOST:
+                raise ValueError("more ranks than any case has")
+            found += run
+        if len(found) > MOST or not 0 <= found[-1] < MOST:
+            raise ValueError("no ranks of any case")
     return tuple(found)
 
 

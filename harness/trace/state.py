@@ -62,7 +62,13 @@ class RankState:
                 continue
             try:
                 handler(self, record, string)
-            except (LookupError, ValueError, TypeError):  # written wrongly, or its string found no room in the table
+            except (
+                LookupError,
+                ValueError,
+                TypeError,
+                AttributeError,
+                RecursionError,
+            ):  # written wrongly, or its string found no room in the table
                 self.waiters[record.thread] = None
                 if not self.lost:  # else it speaks of what was announced by an event that was overwritten
                     self.opaque.append(f"its event {record.number} makes no sense")

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from lockstep.harness.trace.event import Need
 
+NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
+
 
 class Status(enum.Enum):
     """How a rank's program stands. `DEAD` is set by the supervisor, which sees the process end."""

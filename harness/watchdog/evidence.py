@@ -16,8 +16,9 @@ from lockstep.harness.channel.messages import Delta, Dump, FlightRecord, Stacks,
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.opinions import opinions
 from lockstep.harness.judge.snapshot import Collected
-from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.trace.state import Status
+from lockstep.harness.vocabulary import FindingKind
 from lockstep.harness.watchdog.case_files import CaseFiles
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
@@ -41,6 +42,7 @@ class Evidence(ABC):
         self._clocks = clocks
         self._dumps: dict[str, bytes] = {}  # of other tools, by file name
         self._stacks: dict[tuple[bool, int], str] = {}  # whether of a rank, and which, or else of which process
+        self.left_out: list[str] = []  # what supervisors could not send
         self.awaited: set[int] = set()  # supervisors that are to give stacks
         self.flights_awaited: set[Process] = set()  # processes that are to give their Flight Recorders
 
@@ -71,12 +73,17 @@ class Evidence(ABC):
             others={number: text for (ranked, number), text in self._stacks.items() if not ranked},
             output={
                 rank: self.files.end_of_output(record.process[0])
-                for rank, record in self._ranks
-                if record.state.status is Status.DEAD
+                for rank, record in self._ranks.everybody().items()
+                if record.state.status is Status.DEAD and self._is_command(record)
             },
             flights={rank: dump for rank, _ in self._ranks if (dump := self._flight_of(rank))},
             folder=str(Path.cwd()),
         )
+
+    def _is_command(self, record: ProcessRecord) -> bool:
+        """Whether a rank is what was launched: what is printed below one that starts ranks may be of any of them."""
+        command = self._ranks.processes.commands.get(record.process[0])
+        return command is not None and record.pid == command.pid
 
     def with_opinions(self, verdict: Verdict) -> Verdict:
         """With what the dumps of other tools say."""
@@ -98,7 +105,8 @@ class Evidence(ABC):
         """With what is known of the ranks only when all have ended."""
         peaks = {rank: record.peak_bytes for rank, record in self._ranks}
         ends = [replace(end, host_memory_bytes=peaks.get(end.rank)) for end in verdict.ranks]
-        return replace(verdict, ranks=tuple(ends))
+        lost = [Finding(FindingKind.EVIDENCE_LOST, text) for text in self.left_out]
+        return replace(verdict, ranks=tuple(ends), findings=(*verdict.findings, *lost))
 
     @abstractmethod
     def grew(self, record: ProcessRecord, delta: Delta) -> None:

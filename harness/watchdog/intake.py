@@ -18,7 +18,11 @@ from lockstep.harness.channel.messages import (
     Gone,
     Hello,
     Here,
+    Idle,
+    LauncherLost,
+    LeftBehind,
     LeftOnHost,
+    LeftOut,
     LockHeld,
     Log,
     Output,
@@ -46,7 +50,7 @@ from lockstep.harness.watchdog.teardown.host_leaks import HostLeaks
 JUDGED = (Hello, Delta, Ended, Came, Gone, Processes)  # messages that may change what is judged
 MOVES = (Delta, Ended, Gone, Processes)  # those after which another knot may be there
 OF_A_PROCESS = (Delta, Gone, Stands, LockHeld, FlightRecord)  # about one that has come
-OF_A_PROGRAM = (Came, Processes, Scanned, StacksDone)  # that the supervisor of an engine never sends
+OF_A_PROGRAM = (Came, Idle, LeftBehind, Processes, Scanned, StacksDone)  # that the supervisor of an engine never sends
 
 
 class Intake:
@@ -82,10 +86,12 @@ class Intake:
             end.refuse(number, message)
             return
         match message:
-            case SupervisorBeat() | Here() | ClockRead() | Bye():
+            case SupervisorBeat() | Here() | ClockRead() | Bye() | LauncherLost():
                 pass  # of itself only, which membership has taken
             case LeftOnHost():
                 self._host_leaks.told(self._registry[number], message.leaks)
+            case LeftOut():
+                self._evidence.left_out.append(f"rank {number}: {message.text}")
             case StateFile():
                 self._evidence.files.state(self._registry[number].host, message.path, message.data)
             case Log():
@@ -111,7 +117,19 @@ class Intake:
     def _take_news(
         self,
         number: int,
-        message: Hello | Came | Delta | Gone | Ended | Processes | Scanned | Confirmed | Stands | LockHeld | SharedMemory,
+        message: Hello
+        | Came
+        | Delta
+        | Gone
+        | Ended
+        | Processes
+        | Idle
+        | LeftBehind
+        | Scanned
+        | Confirmed
+        | Stands
+        | LockHeld
+        | SharedMemory,
     ) -> None:
         """What processes do, and how they stand."""
         now = time.monotonic()
@@ -137,6 +155,10 @@ class Intake:
                 self._processes.ended(number, message, now)
             case Processes():
                 command.alive, command.unseen = message.alive, message.unseen
+            case Idle():
+                command.idle = frozenset(message.pids)
+            case LeftBehind():
+                command.left_behind = message.processes
             case Scanned():
                 command.scanned = message.epoch
             case Confirmed():

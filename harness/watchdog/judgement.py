@@ -15,6 +15,7 @@ from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.scenario.case import Limits
 from lockstep.harness.vocabulary import Cause, Outcome
+from lockstep.harness.watchdog.loss_watch import LossWatch
 from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
 from lockstep.harness.watchdog.presence.membership import Membership
 from lockstep.harness.watchdog.progress import Progress
@@ -48,6 +49,7 @@ class Judgement(ABC):
         self._ranks = ranks
         self._progress = Progress(0.0)
         self._judged: CaseSnapshot | None = None  # what the verdict was decided on
+        self._loss = LossWatch(ranks, proof)
 
     def late(self, now: float) -> bool:
         """Whether the deadline is over."""
@@ -57,9 +59,9 @@ class Judgement(ABC):
         """Ranks that are to confirm that they stand, beside those of a knot, and in the same epoch."""
         return ()
 
-    def abandoned(self, now: float) -> bool:
-        """Whether ranks that still run are not waited for any more."""
-        return False
+    def abandoned(self, now: float) -> VerdictBasis | None:
+        """The basis of a verdict when ranks that still run are not waited for any more."""
+        return None
 
     def unsure(self, since_asked_s: float) -> bool:
         """Whether what kept a knot from being proved may have ended without an event."""
@@ -108,6 +110,8 @@ class EngineJudgement(Judgement):
             return None
         if self._progress.livelock(states, self.limits.livelock_s):
             return VerdictBasis(limit=Limit.LIVELOCK)
+        if not behind and self._loss.found(self._membership.registry.listened_s):
+            return VerdictBasis(limit=Limit.LOST)
         late = not behind and self.late(now)  # what nobody has read yet may be a milestone
         return VerdictBasis(limit=Limit.DEADLINE) if late else None
 
@@ -135,13 +139,17 @@ class ProgramJudgement(Judgement):
         self._hopeless_changed |= self._program.hopeless != known
         return asked
 
-    def abandoned(self, now: float) -> bool:
+    def abandoned(self, now: float) -> VerdictBasis | None:
         """The commands have ended, and have left ranks behind of which nothing is to be proved."""
         commands = self._ranks.processes.commands.values()
         complete = self._ranks.processes.complete()
         if not complete or any(c.exit_code is None or now - c.ended_s < LINGER_S for c in commands):
-            return False
-        return not self.proof.pending()
+            return None
+        if self.proof.pending():
+            return None
+        waits = any(record.alive and record.state.waits() for _, record in self._ranks)
+        content = not any(command.exit_code for command in commands)
+        return VerdictBasis(limit=Limit.DEADLINE if waits and content else None)
 
     def unsure(self, since_asked_s: float) -> bool:
         """A Python thread in no wait that is known may be in one by now; or waits that never end have been found."""
@@ -153,6 +161,8 @@ class ProgramJudgement(Judgement):
         self._progress.update_by_events(self._ranks.states(), self._membership.registry.listened_s)
         if not behind and (limit := self._mismatch.found(now)) is not None:
             return VerdictBasis(limit=limit)
+        if not behind and self._loss.found(self._membership.registry.listened_s):
+            return VerdictBasis(limit=Limit.LOST)
         late = not behind and self.late(now)
         return VerdictBasis(limit=Limit.DEADLINE) if late and self.proof.first_proved_s is None else None
 
@@ -166,9 +176,11 @@ class ProgramJudgement(Judgement):
         for rank, record in self._ranks:
             seen.histories[rank].entries += hidden_entries(record)
         commands = [command.exit_code for _, command in sorted(processes.commands.items())]
+        left = [text for _, command in sorted(processes.commands.items()) for text in command.left_behind]
         unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
         failures = processes.failures(clocks.of)
-        return replace(seen, roots=commands, unseen=unseen, failures=failures, stopped_by=basis.stopped_by)
+        seen = replace(seen, roots=commands, unseen=unseen, failures=failures, left_behind=left)
+        return replace(seen, stopped_by=basis.stopped_by) if basis.stopped_by else seen
 
     def _retells(self, verdict: Verdict) -> bool:
         """The lines of ranks in no known wait, what the dead printed last, and what Flight Recorders tell."""
@@ -177,6 +189,7 @@ class ProgramJudgement(Judgement):
     def _unseen(self) -> list[str]:
         """What of the program could not be seen, in sentences."""
         found = [f"rank {rank}: {reason}" for rank, record in self._ranks for reason in record.state.opaque]
+        found += self._program.claims.contested
         return found + [text for command in self._ranks.processes.commands.values() for text in command.unseen]
 
     def _doubts(self) -> list[str]:

@@ -125,7 +125,7 @@ class RunLoop:
         if proof.unasked and proof.standing():
             self._ask(proof.ask_rest())
         self._look(now, busy)
-        return VerdictBasis() if state.judgement.abandoned(now) else None
+        return state.judgement.abandoned(now)
 
     def _look(self, now: float, busy: bool) -> None:
         """Look for a knot, where there may be another, and ask its ranks whether they stand."""

@@ -11,6 +11,7 @@ from lockstep.harness.judge.history import History
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit, Process, Rules
 from lockstep.harness.trace.state import RankOf
 from lockstep.harness.watchdog.proof import Proof
+from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 
@@ -34,7 +35,7 @@ def snapshot(
     return CaseSnapshot(
         states={rank: record.state for rank, record in records.items()},
         histories={rank: History.read(rank, m.records, m.strings, clocks[rank], rank_of) for rank, m in records.items()},
-        processes={rank: Process(m.host, m.pid, m.exit_code, m.ended_ns, m.oom_killed) for rank, m in records.items()},
+        processes={rank: _process(record) for rank, record in records.items()},
         comms=ranks.comms.kinds,
         knot=knot,
         limit=limit,
@@ -45,3 +46,7 @@ def snapshot(
         candidates_refuted=proof.refuted,
         rules=rules,
     )
+
+
+def _process(record: ProcessRecord) -> Process:
+    return Process(record.host, record.pid, record.exit_code, record.ended_ns, record.oom_killed, record.left)

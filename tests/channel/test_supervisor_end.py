@@ -7,8 +7,9 @@ import time
 import pytest
 
 from lockstep.harness.channel.bootstrap import Plan
+from lockstep.harness.channel.codec import MESSAGE_BYTES
 from lockstep.harness.channel.identity import clocks, identity
-from lockstep.harness.channel.messages import Hello, Output, WatchdogBeat
+from lockstep.harness.channel.messages import Dump, FromSupervisor, Hello, LeftOut, Output, WatchdogBeat
 from lockstep.harness.channel.supervisor_end import CONNECT_S, Line, LostError
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.ports import free_port
@@ -72,3 +73,19 @@ def test_a_full_queue_does_not_keep_it_from_noticing() -> None:
                 line.send(Output(bytes(1 << 16)))
         line.close()
         assert time.monotonic() - begun < CONNECT_S / 2
+
+
+def test_what_is_too_long_is_left_out_with_a_word() -> None:
+    """A dump longer than any message may be costs neither the supervisor nor what comes after it."""
+    with Head(1) as head:
+        line = Line(plan(head.endpoint, head))
+        line.send(hello(0))
+        line.send(Dump("nccl-ras.json", bytes(MESSAGE_BYTES + 1)))
+        line.send(Output(b"later"))
+        found: list[FromSupervisor] = []
+        until = time.monotonic() + 60
+        while Output(b"later") not in found and time.monotonic() < until:
+            found += [message for _, message in head.receive(50)]
+            line.receive(0)
+        line.close()
+    assert found[1:] == [LeftOut("Dump nccl-ras.json of 64 MiB was left out: no message may be so long"), Output(b"later")]

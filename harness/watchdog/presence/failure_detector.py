@@ -27,6 +27,12 @@ class FailureDetector:
     def look(self, job: Job, started_s: float, now_s: float) -> tuple[Cause, str] | None:
         """Why the case cannot be judged, and in which words; None: it can so far. Times on the watchdog's clock."""
         registry, limits = self._registry, self._limits
+        if orphans := registry.without_launcher():
+            name = next(iter(orphans.values()))
+            return (
+                Cause.NODE_LOST,
+                f"the launcher's {name} has gone before a verdict: {registry.where(orphans)}\n{job.tail()}",
+            )
         code = job.exit_code()
         if code is not None:
             cause = Cause.NODE_LOST if registry.complete() else Cause.LAUNCH

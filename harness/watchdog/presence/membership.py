@@ -6,7 +6,7 @@ import time
 
 from lockstep.harness.channel.bootstrap import SILENCE_S
 from lockstep.harness.channel.identity import Identity
-from lockstep.harness.channel.messages import Bye, ClockRead, FromSupervisor, Hello, Here, ReadClock
+from lockstep.harness.channel.messages import Bye, ClockRead, FromSupervisor, Hello, Here, LauncherLost, ReadClock
 from lockstep.harness.channel.pacing import beat_s
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.verdict import Finding, NodeReport
@@ -43,6 +43,8 @@ class Membership:
             entry.answered = message.number
         elif isinstance(message, Bye):
             entry.said_bye = True
+        elif isinstance(message, LauncherLost):
+            entry.launcher_lost = message.name
         elif isinstance(message, ClockRead) and self.clocks.exchanged(number, message, time.monotonic_ns()):
             self._ask_time(head, number)
 

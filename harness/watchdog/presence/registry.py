@@ -21,6 +21,7 @@ class SupervisorEntry:
     heard_s: float  # on the clock of the time in which the watchdog listened
     answered: int = 0  # the last call that it has answered
     said_bye: bool = False
+    launcher_lost: str = ""  # the daemon that had started it, when that is gone
     closed: bool = False  # its connection is gone, and with it the supervisor
     longest_s: float = 0.0  # between two messages
 
@@ -95,6 +96,10 @@ class Registry:
     def closed(self) -> list[int]:
         """Whose connection is gone without a bye."""
         return [number for number, entry in self if entry.closed and not entry.said_bye]
+
+    def without_launcher(self) -> dict[int, str]:
+        """Whose daemon of the launcher is gone, and what that was."""
+        return {number: entry.launcher_lost for number, entry in self if entry.launcher_lost}
 
     def gone(self, silence_s: float) -> bool:
         """Whether nobody is left: each has said bye, has gone, or has been silent for too long."""

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockstep.harness.trace.wait import Join
+from lockstep.harness.trace.wait import NOBODY_YET, Join
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
-
-NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
 
 
 @dataclass(slots=True)
@@ -20,6 +18,7 @@ class Claims:
 
     ranks: dict[int, ProcessRecord]
     restarts: int = 0  # ranks whose process has ended and whose place another has taken
+    contested: list[str] = field(default_factory=list)  # ranks that more than one living process claims to be
     _numbers: dict[tuple[str, int], int] = field(default_factory=dict)  # scope, rank in it -> our number of it
     _holders: dict[tuple[str, int], tuple[ProcessRecord, bool]] = field(default_factory=dict)  # ... -> who; whether firmly
 
@@ -48,6 +47,8 @@ class Claims:
             self._holders[key] = (record, join.firm)
         elif join.firm:
             record.state.opaque.append(f"another process is rank {join.rank} of {join.scope} already")
+            both = f"processes {holder.pid} and {record.pid} both say that they are"
+            self.contested.append(f"{both} rank {join.rank} of {join.scope}")
             return False
         else:
             return False  # a helper that was started with a rank's environment

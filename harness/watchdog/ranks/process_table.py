@@ -15,7 +15,7 @@ from lockstep.harness.judge.clock import Clock
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.snapshot import Failure
 from lockstep.harness.trace.ring import decode
-from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
 
 ENGINE = -1  # the number of an engine among its supervisor's processes: there is no other
@@ -31,7 +31,10 @@ class Command:
     pid: int
     exit_code: int | None = None
     ended_s: float = 0.0
+    ended_ns: int = 0  # when its supervisor saw it, by its host's clock
     alive: tuple[int, ...] | None = None  # process ids; None: not told yet
+    idle: frozenset[int] = frozenset()  # of those that live, who has hardly computed for some seconds
+    left_behind: tuple[str, ...] = ()  # what was still there when it had ended in order
     unread: bool = False  # whether something that its supervisor sent could not be read
     scanned: int = -1  # epoch in which it looked last
     unseen: tuple[str, ...] = ()
@@ -54,6 +57,8 @@ class ProcessRecord:
     oom_killed: bool = False
     peak_bytes: int | None = None  # of host memory, when it has ended and its supervisor measures it
     leaving_s: float = 0.0  # when its last exit handler had run, on the watchdog's clock
+    replaced_s: float | None = None  # when it took the place of another process, on the watchdog's clock
+    left: Wait | None = None  # the wait in which it was when it ended
     records: bytearray = field(default_factory=bytearray)
     strings: list[str] = field(default_factory=list)
     confirmed: int = -1  # epoch of the last confirmation
@@ -63,7 +68,7 @@ class ProcessRecord:
 
     def text(self, ident: int) -> str:
         """The string with this id; a mark when it was lost."""
-        return self.strings[ident] if ident < len(self.strings) else f"<string {ident}>"
+        return self.strings[ident] if 0 <= ident < len(self.strings) else f"<string {ident}>"
 
     def take(self, delta: Delta) -> None:
         """Fold its new events in. The first and the last are kept: how it parted from its peers, and what it does now."""
@@ -87,6 +92,7 @@ class ProcessRecord:
         """
         self.exit_code = code
         self.ended_s, self.ended_ns = now_s, seen_ns
+        self.left = next((wait for _, wait in self.state.waits()), None)
         if self.state.status is Status.RUNNING:
             self.state.status = Status.DEAD
         self.state.waiters.clear()
@@ -139,7 +145,7 @@ class ProcessTable:
     def ended(self, number: int, message: Ended, now_s: float) -> None:
         """What a supervisor has started has ended. A command may leave processes behind; an engine is the process."""
         command = self.commands[number]
-        command.exit_code, command.ended_s = message.code, now_s
+        command.exit_code, command.ended_s, command.ended_ns = message.code, now_s, message.seen_ns
         engine = self.records.get((number, ENGINE))
         if engine is not None:
             engine.end(message.code, now_s, message.seen_ns)

@@ -14,7 +14,7 @@ from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.watchdog.ranks.claims import Claims
-from lockstep.harness.watchdog.ranks.process_table import Command, Process, ProcessRecord
+from lockstep.harness.watchdog.ranks.process_table import ENGINE, Command, Process, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
@@ -45,16 +45,26 @@ class ProgramRanks(RankTable):
         joins = len(self.processes.records[process].state.joins)
         record = super().take(process, delta, now_s)
         for join in record.state.joins[joins:]:
+            replaced = self.claims.restarts
             if self.claims.claim(record, join):
                 self._read_again()
+            if self.claims.restarts != replaced:
+                record.replaced_s = now_s
         return record
 
     def end(self, record: ProcessRecord, code: int | None, now_s: float, seen_ns: int = 0) -> None:
-        """A process has ended. One that said it returned, with a status that says otherwise, has died."""
+        """A process has ended. One that said it returned, with a status that says otherwise, has died.
+
+        Status 0 is an end in order, also where the interpreter was not asked (os._exit, exec): what it leaves undone its
+        peers will miss.
+        """
         state = record.state
-        record.end(state.exit_status if code is None else code, now_s, seen_ns)
+        code = state.exit_status if code is None else code
+        record.end(code, now_s, seen_ns)
         if state.failed and state.status is Status.DEAD:
             state.status = Status.RAISED
+        elif state.status is Status.DEAD and code == 0:
+            state.status = Status.RETURNED
         elif state.status is Status.RETURNED and code and not (state.leaving_ns and code in ENDED):
             state.status = Status.DEAD
 
@@ -78,8 +88,8 @@ class ProgramRanks(RankTable):
 
     # --- who is left, and who may come ----------------------------------------------------------------------------
 
-    def others(self) -> set[tuple[int, int]]:
-        """Living processes (supervisor, pid) that are no ranks: they may start more."""
+    def others(self) -> set[Process]:
+        """They may start more."""
         return self.processes.living() - {(record.process[0], record.pid) for record in self._ranks.values()}
 
     def settled(self) -> bool:
@@ -128,7 +138,11 @@ class ProgramRanks(RankTable):
         for wait in knot:
             for peer in self.comms.members.get(wait.wait.comm, ()):
                 one = self._ranks.get(peer)
-                if one is None or one.state.status is Status.RUNNING:
+                if one is None:
+                    continue
+                if one.replaced_s is not None and now_s - one.replaced_s < patience_s:
+                    return True  # what it counts is of its second life, and others may still come out of the first
+                if one.state.status is Status.RUNNING:
                     continue
                 if not one.alive:
                     if now_s - one.ended_s < patience_s:
@@ -145,8 +159,14 @@ class ProgramRanks(RankTable):
 
     def _absent(self) -> dict[int, ProcessRecord]:
         named = {member for members in self.comms.members.values() for member in members}
-        of = self.claims.rank_of
-        return {
-            rank: ProcessRecord(RankState(rank, status=Status.DEAD, gone=True, rank_of=of), rank=rank)
-            for rank in named - set(self._ranks)
-        }
+        return {rank: self._unborn(rank) for rank in named - set(self._ranks)}
+
+    def _unborn(self, rank: int) -> ProcessRecord:
+        """A rank that never joined. Of several commands each is told the rank whose number it has: how that one ended."""
+        state = RankState(rank, status=Status.DEAD, gone=True, rank_of=self.claims.rank_of)
+        record = ProcessRecord(state, rank=rank)
+        command = self.processes.commands.get(rank) if self.processes.supervisors > 1 else None
+        if command is not None and all(one.process[0] != rank for _, one in self):
+            record = ProcessRecord(state, command.host, command.pid, (rank, ENGINE), rank, exit_code=command.exit_code)
+            record.ended_s, record.ended_ns = command.ended_s, command.ended_ns
+        return record

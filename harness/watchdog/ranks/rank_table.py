@@ -53,6 +53,10 @@ class RankTable(ABC):
             self.comms.announce(record.state)
         return record
 
+    def others(self) -> set[Process]:
+        """Living processes (supervisor, process id) that are no ranks. Below the supervisor of an engine there are none."""
+        return set()
+
     def over(self) -> bool:
         """Whether everybody has ended, or an engine cannot go on. Not while a rank has called abort and its launcher has not
         yet killed the job."""

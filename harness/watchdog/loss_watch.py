@@ -1,0 +1,102 @@
+"""Looks for a case that has lost a rank and in which nobody has moved since: no watch waits for ever on such a one.
+
+A rank that dies in an operation that it had entered, or in MPI_Init, counts as come: its peers may still get out, so that
+nothing is proved. Where they do not, and nobody else does anything either, the case is judged as it stands. A rank that goes
+on, by events or by computing, is never ended by this rule. No sockets, no clock.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from lockstep.harness.trace.state import Status
+from lockstep.harness.watchdog.proof import Proof
+from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
+
+QUIET_S = 10.0
+WATCHED_S = 30.0  # while a process is left that may watch the others, and end them or start more
+LEFT_S = 1.0  # beside what a death is given: when all others have ended but for their libraries
+UNCONFIRMED_S = 10.0  # more, while ranks are asked whether they stand: there may be a proof
+SILENT_S = 60.0  # a launched command has failed, for which every launcher ends the others: whatever they compute
+EACH_S = 0.2  # between two looks
+
+
+@dataclass(slots=True)
+class LossWatch:
+    """Follows a case since its first loss. Times are of the clock of the time in which the watchdog listened."""
+
+    ranks: RankTable
+    proof: Proof
+    _position: tuple[object, ...] = ()
+    _since_s: float = 0.0
+    _due_s: float = 0.0
+    _found: bool = False
+
+    def found(self, now_s: float) -> bool:
+        """Whether a rank is lost, and all has been quiet since for long enough."""
+        if now_s >= self._due_s:
+            self._due_s = now_s + EACH_S
+            self._found = self._look(now_s)
+        return self._found
+
+    def _look(self, now_s: float) -> bool:
+        if not self._lost():
+            self._position = ()
+            return False
+        position = self._stand()
+        if position != self._position:
+            self._position, self._since_s = position, now_s
+        quiet_s = now_s - self._since_s
+        if self.proof.knot or not self.ranks.processes.complete():
+            return False
+        # A proof comes first; but a process that holds Python's lock may never confirm that it stands.
+        patience_s = self._patience_s() + (UNCONFIRMED_S if self.proof.candidate else 0.0)
+        return quiet_s >= patience_s and (self._quiet() or (quiet_s >= SILENT_S and self._failed()))
+
+    def _lost(self) -> bool:
+        return self._failed() or any(self._is_lost(record) for _, record in self.ranks)
+
+    def _is_lost(self, record: ProcessRecord) -> bool:
+        """Whether a rank has failed. Who was ended by SIGTERM was so by somebody who knows, and who started a rank may
+        expect its exit status.
+        """
+        failed = record.state.status in (Status.DEAD, Status.RAISED)
+        if not failed or record.alive or record.exit_code == -signal.SIGTERM:
+            return False
+        started_by_us = record.pid == self.ranks.processes.commands[record.process[0]].pid
+        expected = record.state.status is Status.DEAD and (record.exit_code or 0) > 0 and not started_by_us
+        return not expected or any(one.alive and one.state.waits() for _, one in self.ranks)
+
+    def _failed(self) -> bool:
+        """Whether one of the commands that were launched has failed."""
+        return any(command.exit_code for command in self.ranks.processes.commands.values())
+
+    def _stand(self) -> tuple[object, ...]:
+        """What changes with every event, and with every process that comes or goes."""
+        table = self.ranks.processes
+        events = sum(record.state.number for record in table.records.values())
+        gone = sum(not record.alive for record in table.records.values())
+        return events, gone, len(table.records), *((c.exit_code, c.alive) for c in table.commands.values())
+
+    def _patience_s(self) -> float:
+        if self.ranks.others():
+            return WATCHED_S
+        finished = all(record.leaving_s for _, record in self.ranks if record.alive)
+        return self.ranks.settle_s + LEFT_S if finished else QUIET_S
+
+    def _quiet(self) -> bool:
+        """Whether each process that lives waits, hardly computes, or has done all but end."""
+        commands = self.ranks.processes.commands
+        return all(self._waits(record) for _, record in self.ranks if record.alive) and all(
+            pid in commands[number].idle for number, pid in self.ranks.others()
+        )
+
+    def _waits(self, record: ProcessRecord) -> bool:
+        state = record.state
+        waits = state.status is Status.RUNNING and not state.busy
+        return waits or state.parked or bool(record.leaving_s) or record.pid in self._idle(record)
+
+    def _idle(self, record: ProcessRecord) -> frozenset[int]:
+        return self.ranks.processes.commands[record.process[0]].idle
