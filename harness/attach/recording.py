@@ -76,6 +76,7 @@ class Recording:
                     answer |= {"number": self.recorder.last, "others": others}
                     # Read in this order, what is told beside the number is of no earlier moment.
                     answer["hidden"] = [entry for look in hidden for entry in look()]
+                    answer["issued"] = sum(look() for look in counts)
                 line.sendall(json.dumps(answer).encode() + b"\n")
 
     # --- what the wrappers write ----------------------------------------------------------------------------------
@@ -261,5 +262,6 @@ def _after_fork() -> None:
 after_fork: list[Callable[[], None]] = []  # what wrappers have to forget
 # What C++ has issued since the last event: communicator's id, how many, which operation, at which line of the program.
 hidden: list[Callable[[], list[tuple[int, int, str, str]]]] = []
+counts: list[Callable[[], int]] = []  # operations issued in all, with or without an event
 doubts: list[Callable[[], list[str]]] = []  # what wrappers have to say when it is asked whether this process stands still
 os.register_at_fork(after_in_child=_after_fork)

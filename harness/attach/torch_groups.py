@@ -76,6 +76,11 @@ def unseen() -> list[str]:
     return found
 
 
+def issued_in_all() -> int:
+    """The operations that Python and C++ have issued on all groups, by PyTorch's own count: whether anything goes on."""
+    return sum(count(pg) for group in list(groups.values()) if (pg := group.pg()) is not None)
+
+
 def backward_operations() -> list[tuple[int, int, str, str]]:
     """What DistributedDataParallel has issued in a backward pass that a thread is in now, before an event tells of it.
 

@@ -13,7 +13,15 @@ from lockstep.harness.attach import recording, torch_calls, torch_works
 from lockstep.harness.attach.calls import Waiting
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.sites import call_site
-from lockstep.harness.attach.torch_groups import Group, backward_operations, group_of, groups, is_short, unseen
+from lockstep.harness.attach.torch_groups import (
+    Group,
+    backward_operations,
+    group_of,
+    groups,
+    is_short,
+    issued_in_all,
+    unseen,
+)
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm
 
@@ -27,6 +35,7 @@ def wrap(module: ModuleType) -> None:
     recording.after_fork.append(groups.clear)
     recording.doubts.append(unseen)
     recording.hidden.append(backward_operations)
+    recording.counts.append(issued_in_all)
     torch_calls.wrap(module)
     torch_works.wrap(module)
     for name, wrapper in (

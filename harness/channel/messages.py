@@ -268,6 +268,7 @@ class Stands(ToWatchdog):
     number: Count  # of its last event
     others: Texts  # its threads that are in no known wait
     hidden: Texts  # what C++ has issued since (JSON: communicator's id, how many, operation, line)
+    issued: Count = 0  # operations of all groups so far, by their library's own count
 
 
 @message

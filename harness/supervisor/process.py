@@ -60,8 +60,15 @@ class Attached:
         match answer:
             case {"dump": str(text)}:
                 yield FlightRecord(self.serial, text)
-            case {"epoch": int(epoch), "number": int(number), "others": [*others], "hidden": [*hidden]}:
-                yield Stands(self.serial, epoch, number, tuple(map(str, others)), tuple(map(json.dumps, hidden)))
+            case {
+                "epoch": int(epoch),
+                "number": int(number),
+                "others": [*others],
+                "hidden": [*hidden],
+                "issued": int(issued),
+            }:
+                texts, operations = tuple(map(str, others)), tuple(map(json.dumps, hidden))
+                yield Stands(self.serial, epoch, number, texts, operations, max(issued, 0))
 
     def gone(self) -> bool:
         """Whether the process has ended; a zombie has."""

@@ -35,7 +35,7 @@ class Inquiries:
         self._state, self._end, self._listener, self._log, self._ask = state, end, listener, log, ask
         self._stillness = Stillness(notice_s(os.environ), state.judgement.started_s)
         self._due_s = 0.0
-        self._hidden: dict[int, tuple[int, tuple[str, ...]]] = {}  # by rank: its last event, what C++ had issued after it
+        self._issued: dict[int, tuple[int, int]] = {}  # by rank: its last event, and how many operations it had issued
         self._asked = False  # ... since something moved
         self._names: list[str] = []  # of the requests that are being answered
         self._until_s = 0.0  # stacks are awaited so long; 0: none are
@@ -61,7 +61,7 @@ class Inquiries:
             self._names = names
             self._state.stack_round.begin(self._end)
             self._until_s = now_s + STACKS_S
-            self._ask_hidden()
+            self._ask_ranks()
 
     # --- whether something moves ----------------------------------------------------------------------------------
 
@@ -72,17 +72,17 @@ class Inquiries:
         still = self._stillness.still_s(now_s)
         self._stillness.look((events, len(processes.records), commands, self._state.intake.printed_bytes), now_s)
         for rank, record in self._state.ranks:
-            at, before = self._hidden.get(rank, (-1, ()))
-            if record.hidden_at == at >= 0 and record.hidden != before:
+            at, before = self._issued.get(rank, (-1, 0))
+            if record.hidden_at == at >= 0 and record.issued != before:
                 self._stillness.moved(now_s)  # C++ went on, which no event tells
-            self._hidden[rank] = (record.hidden_at, record.hidden)
+            self._issued[rank] = (record.hidden_at, record.issued)
         if self._stillness.still_s(now_s) < still:
             self._asked = False
         if self._stillness.near(now_s) and not self._asked:
             self._asked = True
-            self._ask_hidden()
+            self._ask_ranks()
 
-    def _ask_hidden(self) -> None:
+    def _ask_ranks(self) -> None:
         """Of programs: what C++ has issued without an event. A proof that is under way is not to be disturbed."""
         if self._state.ranks.open and not self._state.proof.pending():
             ranks = [rank for rank, one in self._state.ranks if one.alive and one.state.status is Status.RUNNING]

@@ -24,6 +24,16 @@ RANKS_LINE, FRONT_LINE = (
     next(number for number, line in enumerate(QUEUES.splitlines(), 1) if mark in line)
     for mark in ("the ranks' line", "the front end's line")
 )
+TRAINING = """\
+import time, torch, torch.distributed as dist
+
+dist.init_process_group("gloo")
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(8, 8))
+def step():
+    model(torch.randn(2, 8)).sum().backward(); time.sleep(0.1)
+for _ in range(250):
+    step()
+"""
 SCENARIO = """\
 name: two-hangs
 source: tests
@@ -90,6 +100,15 @@ def test_nothing_has_moved(tmp_path: Path) -> None:
         assert re.match(r"lockstep: nothing has moved for \d+ s: ", line)
         assert "hang" not in line
         assert head.poll() is None
+
+
+@pytest.mark.timeout(300)
+def test_training_moves(tmp_path: Path) -> None:
+    """What DistributedDataParallel issues from C++, without an event, counts as something that moves."""
+    (tmp_path / "train.py").write_text(TRAINING)
+    with going(tmp_path, "watch", "-n", "2", "--", "python", "train.py", notice_s=8) as head:
+        assert head.wait(250) == 0
+    assert not lines_with(tmp_path, "nothing has moved", "train.py:6")
 
 
 @pytest.mark.timeout(300)

@@ -64,6 +64,7 @@ class ProcessRecord:
     confirmed: int = -1  # epoch of the last confirmation
     hidden: tuple[str, ...] = ()  # what C++ had issued when it last answered
     hidden_at: int = -1  # the number of its last event then
+    issued: int = 0  # operations, with or without an event, when it last answered
     doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
 
     def text(self, ident: int) -> str:
@@ -113,7 +114,7 @@ class ProcessRecord:
                 held = thread is not None and self.state.waiters.get(thread) is not None
                 return () if held else ("a thread that holds Python's lock is in no wait that is known",)
             case Stands():
-                self.hidden, self.hidden_at = answer.hidden, answer.number
+                self.hidden, self.hidden_at, self.issued = answer.hidden, answer.number, answer.issued
                 moved = () if answer.number == self.state.number else ("its events go on",)
                 return (*answer.others, *moved)
 
