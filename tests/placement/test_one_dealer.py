@@ -38,9 +38,9 @@ SEEN: list[RankMap] = []
 
 
 class Session:
-    """Stands for the watchdog of a program: it notes where it would launch."""
+    """Stands for a session: it notes where it would launch."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         (rank_map,) = [one for one in arguments if isinstance(one, RankMap)]
         SEEN.append(rank_map)
 
@@ -78,7 +78,7 @@ def test_all_commands_deal_the_same(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: list[int], ranks: int
 ) -> None:
     """`watch`, `judge-commit`, `run` and `bisect`: one map of ranks, or none of them launches anything."""
-    for name in ("campaign.run.ProgramWatchdog", "commands.watch.ProgramWatchdog"):
+    for name in ("campaign.run.CaseSession", "commands.watch.CaseSession"):
         monkeypatch.setattr(f"lockstep.harness.{name}", Session)
     monkeypatch.setattr("lockstep.harness.commands.site.survey_hosts", answers)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
