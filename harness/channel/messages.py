@@ -277,7 +277,8 @@ class LockHeld(ToWatchdog):
 
     proc: Count
     epoch: Count
-    owner: Count  # the kernel's id of that thread
+    owner: Count  # the kernel's id of that thread; 0: none is seen to
+    others: Texts  # what could go on once it lets go of the lock
 
 
 @message

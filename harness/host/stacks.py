@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from lockstep.harness.attach import natives
 
 TIMEOUT_S = 20.0
+MAIN = "MainThread"
 NO_TOOL = "py-spy is not installed: pip install py-spy"
 
 
@@ -23,31 +27,50 @@ IN_A_CALL = "/harness/attach/recorded.py:"  # the frame of an operation that is 
 ANSWERS = "/harness/attach/recording.py:"  # a frame of the thread that answers the supervisor
 
 
-def lock_owner(pid: int) -> int | None:
-    """The kernel's id of the thread that holds Python's lock, where no other could do anything once it lets go of it.
+class LockOwner(NamedTuple):
+    """The thread that holds Python's lock, and who could go on once it lets go of it."""
 
-    It, and all the others but the one that answers us, must be in the library below a recorded call, and in no Python code
-    that the library has called. None where that is not so, nobody holds the lock, or nobody can tell.
+    ident: int  # the kernel's id; 0: nobody holds it, or nobody can tell
+    others: tuple[str, ...]  # in sentences
+
+
+def lock_owner(pid: int) -> LockOwner:
+    """Who holds Python's lock in a process that does not answer, and what keeps that from saying that it stands.
+
+    All its threads but the one that answers us must be in the library below a recorded call, and in no Python code that the
+    library has called, or wait without a limit for a lock that one of them would have to release.
     """
-    owner, threads = None, _threads(stacks(pid)[0])
-    for ident, (state, frames) in threads.items():
+    text, error = stacks(pid)
+    owner, others, threads = 0, [], _threads(text)
+    for ident, (name, state, frames) in threads.items():
         if any(ANSWERS in frame for frame in frames):
             continue
-        if not frames or IN_A_CALL not in frames[0]:
-            return None
-        owner = ident if "+gil" in state else owner
-    return None if owner is None or natives.doubts_about(pid, set(threads)) else owner
+        if "+gil" in state:
+            owner = ident
+        in_a_call = bool(frames) and IN_A_CALL in frames[0]
+        if not in_a_call and not _waits_for_a_lock(name, state, frames):
+            others.append(f"Python thread {name or ident} at {frames[0] if frames else 'no place'} may still communicate")
+    if not owner:
+        others.append(f"Python does not answer, and no thread is seen to hold its lock{error and f' ({error})'}")
+    return LockOwner(owner, (*others, *natives.doubts_about(pid, set(threads))))
 
 
-def _threads(text: str) -> dict[int, tuple[str, list[str]]]:
-    """The threads of a dump: state and frames, the innermost first."""
-    found: dict[int, tuple[str, list[str]]] = {}
+def _waits_for_a_lock(name: str, state: str, frames: list[str]) -> bool:
+    """Whether a thread waits for a condition without a limit. The main thread's signal handlers run also while it does."""
+    if name == MAIN or "idle" not in state or not frames:
+        return False
+    found = re.fullmatch(r"Condition\.wait \((.+/threading\.py):(\d+)\)", frames[0])
+    return found is not None and linecache.getline(found[1], int(found[2])).strip() == "waiter.acquire()"
+
+
+def _threads(text: str) -> dict[int, tuple[str, str, list[str]]]:
+    """The threads of a dump: name, state and frames, the innermost first."""
+    found: dict[int, tuple[str, str, list[str]]] = {}
     frames: list[str] = []
     for line in text.splitlines():
-        words = line.split()
-        if line.startswith("Thread ") and len(words) > 2 and words[1].isdigit():
+        if head := re.match(r'Thread (\d+) \((\S+)\)(?:: "(.*)")?$', line):
             frames = []
-            found[int(words[1])] = (words[2], frames)
+            found[int(head[1])] = (head[3] or "", head[2], frames)
         elif line.startswith("    "):
             frames.append(line.strip())
     return found

@@ -15,6 +15,7 @@ from lockstep.harness.channel.messages import FlightRecord, Stands
 from lockstep.harness.host.proc import Stat
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.supervisor.ring_socket import Handover
+from lockstep.harness.supervisor.silent_python import SilentPython
 
 # struct pidfd_info: what is asked for and told, ..., exit status
 INFO = struct.Struct("<Q52xi")
@@ -31,6 +32,7 @@ class Attached:
         argv = arrival.hello.get("argv")
         self.argv = tuple(map(str, argv)) if isinstance(argv, list) else ()
         self.feed = RingReader(arrival.ring, serial)
+        self.silent = SilentPython(self.pid)
         self.ended = False
         self._line = arrival.line
         self._heard = b""

@@ -38,7 +38,7 @@ from lockstep.harness.channel.messages import (
 from lockstep.harness.channel.supervisor_end import Line
 from lockstep.harness.environment import ATTACH, INDEX, PLAN
 from lockstep.harness.host import proc, process_tree, spawning
-from lockstep.harness.host.stacks import lock_owner, stacks
+from lockstep.harness.host.stacks import stacks
 from lockstep.harness.supervisor.base import SupervisorBase, serve
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
 from lockstep.harness.supervisor.idleness import Idleness
@@ -141,10 +141,9 @@ class ProgramSupervisor(SupervisorBase):
         if one.serial in self.asked and time.monotonic() - self.asked[one.serial][1] > ANSWER_S and not gone:
             # No Python code runs there: who holds Python's lock, and is he in a wait that is known?
             epoch, _ = self.asked.pop(one.serial)
-            owner = lock_owner(one.pid)
+            owner = one.silent.look()
             self._send_delta(line, one)
-            if owner is not None:
-                line.send(LockHeld(one.serial, epoch, owner))
+            line.send(LockHeld(one.serial, epoch, owner.ident, owner.others))
         if gone:
             if one.pid == self.child.pid:
                 self.code = self.child.wait()

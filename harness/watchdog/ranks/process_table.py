@@ -109,7 +109,9 @@ class ProcessRecord:
             case Confirmed():
                 return ()
             case LockHeld():
-                # A thread that holds Python's lock in its wait keeps all others from doing anything.
+                # A thread that holds Python's lock in its wait keeps all others from doing anything, and nobody else could.
+                if answer.others:
+                    return answer.others
                 thread = self.state.kernel_ids.get(answer.owner)
                 held = thread is not None and self.state.waiters.get(thread) is not None
                 return () if held else ("a thread that holds Python's lock is in no wait that is known",)

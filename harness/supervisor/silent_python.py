@@ -1,0 +1,27 @@
+"""A process whose Python does not answer: who holds its lock, looked at from outside, and not too often."""
+
+from __future__ import annotations
+
+import time
+
+from lockstep.harness.host.stacks import LockOwner, lock_owner
+
+REST_S = 3.0  # a look stops the process for a moment; one that stands is looked at again only now and then
+
+
+class SilentPython:
+    """Remembers what kept the last look from saying anything. That a process stands is never remembered."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._doubted: LockOwner | None = None
+        self._looked_s = 0.0
+
+    def look(self) -> LockOwner:
+        """Who holds Python's lock now, or why, a moment ago, that said nothing."""
+        if self._doubted is None or time.monotonic() - self._looked_s > REST_S:
+            found = lock_owner(self._pid)
+            self._doubted = found if found.others else None
+            self._looked_s = time.monotonic()
+            return found
+        return self._doubted

@@ -1,0 +1,70 @@
+"""A process whose Python does not answer, seen from outside: who holds the lock, and who could go on after it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from lockstep.harness.host import stacks
+from lockstep.harness.host.stacks import LockOwner, lock_owner
+
+CALL = "recorded.<locals>.call (/x/lockstep/harness/attach/recorded.py:48)"
+ANSWER = "Recording._answer (/x/lockstep/harness/attach/recording.py:69)"
+LINES = Path(threading.__file__).read_text().splitlines()
+
+
+def line_of(code: str) -> int:
+    """The number of the line of threading.py that holds this, after its first `if timeout is None`."""
+    first = next(
+        number
+        for number, line in enumerate(LINES)
+        if line.strip() == "if timeout is None:" and "waiter" in LINES[number + 1]
+    )
+    return next(number for number in range(first, len(LINES)) if code in LINES[number]) + 1
+
+
+UNTIMED, TIMED = line_of("waiter.acquire()"), line_of("waiter.acquire(True, timeout)")
+
+
+def dump(*threads: tuple[int, str, str, str]) -> str:
+    """What py-spy prints: number, state, name, innermost frame."""
+    parts = ["Process 1: x", "Python v3", ""]
+    for number, state, name, frame in threads:
+        parts += [f"Thread {number} ({state})" + (f': "{name}"' if name else ""), f"    {frame}", "    main (x.py:1)"]
+    return "\n".join(parts)
+
+
+def wait(line: int) -> str:
+    """The frame of a thread in Condition.wait."""
+    return f"Condition.wait ({threading.__file__}:{line})"
+
+
+OWNER = (1, "active+gil", "MainThread", CALL)
+ANSWERER = (2, "idle", "", ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("threads", "ident", "doubts"),
+    [
+        ([OWNER, ANSWERER], 1, 0),
+        ([OWNER, ANSWERER, (3, "idle", "Thread-1 (wait)", wait(UNTIMED))], 1, 0),
+        ([OWNER, ANSWERER, (3, "idle", "Thread-1 (wait)", wait(TIMED))], 1, 1),
+        ([OWNER, ANSWERER, (3, "active", "Thread-1 (wait)", wait(UNTIMED))], 1, 1),
+        ([(3, "active+gil", "t", CALL), ANSWERER, (1, "idle", "MainThread", wait(UNTIMED))], 3, 1),  # handlers run there
+        ([OWNER, ANSWERER, (3, "idle", "Thread-1", "sleep (x.py:3)")], 1, 1),
+        ([(1, "active+gil", "MainThread", "dumps (pickle.py:3)"), ANSWERER], 1, 1),
+        ([(1, "active", "MainThread", CALL), ANSWERER], 0, 1),
+        ([], 0, 1),
+    ],
+)
+def test_who_holds_the_lock(
+    threads: list[tuple[int, str, str, str]], ident: int, doubts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where all others are in recorded calls, or wait without a limit for a lock, does the owner speak for all."""
+    monkeypatch.setattr(stacks, "stacks", lambda pid: (dump(*threads), ""))
+    monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known: [])
+    found = lock_owner(1)
+    assert (found.ident, len(found.others)) == (ident, doubts), found
+    assert isinstance(found, LockOwner)
