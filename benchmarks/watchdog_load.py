@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from lockstep.harness.channel.messages import Delta, FromSupervisor, Hello
+from lockstep.harness.channel.messages import FromSupervisor
+from lockstep.harness.channel.to_watchdog import Delta, Hello
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.verdict import Verdict

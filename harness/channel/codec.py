@@ -8,12 +8,16 @@ granted, and whatever is wrong with it is one FormatError.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgpack
 
-from lockstep.harness.channel import messages
+from lockstep.harness.channel import to_supervisor, to_watchdog
 from lockstep.harness.channel.message_base import Message, ToSupervisor, ToWatchdog
+
+if TYPE_CHECKING:
+    from lockstep.harness.channel import messages
 
 FRAME_BYTES = (1 << 20) + 4096  # a chunk of output and what is around it go in one
 FRAME_MOST = FRAME_BYTES + 1024  # for MAXMSGSIZE, with what CURVE adds: what a peer may send before anybody knows its key
@@ -143,12 +147,13 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _forms(direction: type[Message]) -> dict[str, _Form | type[Message]]:
-    known = vars(messages).values()
+def _forms(module: ModuleType, direction: type[Message]) -> dict[str, _Form | type[Message]]:
+    known = vars(module).values()
     return {kind.__name__: kind for kind in known if isinstance(kind, type) and direction in kind.__bases__}
 
 
-_FROM_SUPERVISOR, _FROM_WATCHDOG = _forms(ToWatchdog), _forms(ToSupervisor)
+_FROM_SUPERVISOR = _forms(to_watchdog, ToWatchdog)
+_FROM_WATCHDOG = _forms(to_supervisor, ToSupervisor)
 
 
 # --- what a long message may hold -------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import zmq
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.codec import FRAME_MOST, FormatError, decode_from_watchdog, encode
 from lockstep.harness.channel.message_base import ToWatchdog
-from lockstep.harness.channel.messages import FromWatchdog, LeftOut, Log, SupervisorBeat
+from lockstep.harness.channel.messages import FromWatchdog
 from lockstep.harness.channel.pacing import beat_s
+from lockstep.harness.channel.to_watchdog import LeftOut, Log, SupervisorBeat
 
 if TYPE_CHECKING:
     import logging  # takes its time, in each of N supervisors

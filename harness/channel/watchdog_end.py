@@ -15,9 +15,11 @@ from zmq.auth.thread import ThreadAuthenticator
 from lockstep.harness.channel.bootstrap import SILENCE_S
 from lockstep.harness.channel.codec import FRAME_MOST, MESSAGE_BYTES, FormatError, decode_from_supervisor, encode
 from lockstep.harness.channel.message_base import ToSupervisor
-from lockstep.harness.channel.messages import End, FromSupervisor, Hello, Leave, WatchdogBeat
+from lockstep.harness.channel.messages import FromSupervisor
 from lockstep.harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, round_s
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
+from lockstep.harness.channel.to_supervisor import End, Leave, WatchdogBeat
+from lockstep.harness.channel.to_watchdog import Hello
 
 LOGGED = 10  # of what is no message, from one peer
 SURPLUS = 100  # supervisors that have no place are told to end, so many of them more than have one

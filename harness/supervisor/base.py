@@ -94,8 +94,8 @@ class SupervisorBase(ABC):
     def run(self) -> None:
         """Serve the watchdog until it says `end`, or is gone."""
         from lockstep.harness.channel.identity import clocks, identity
-        from lockstep.harness.channel.messages import Hello
         from lockstep.harness.channel.supervisor_end import Line, LostError
+        from lockstep.harness.channel.to_watchdog import Hello
         from lockstep.harness.supervisor.host_setup import route_to
 
         if LOG in self.environ:
@@ -123,7 +123,7 @@ class SupervisorBase(ABC):
 
     def _serve(self, line: Line) -> bool:
         """One round; False after the last."""
-        from lockstep.harness.channel import messages
+        from lockstep.harness.channel import to_supervisor, to_watchdog
         from lockstep.harness.channel.message_base import never
 
         if self.connections:
@@ -143,25 +143,25 @@ class SupervisorBase(ABC):
             self.stack_reader.send(line)
         for message in line.receive(self.poll_ms):
             match message:
-                case messages.End():
+                case to_supervisor.End():
                     self._say_bye(line, message.keep)
                     return False
-                case messages.Call():
+                case to_supervisor.Call():
                     # What has happened up to now comes before the answer.
                     self.forward(line)
                     self._look_after_launcher(line)
-                    line.send(messages.Here(message.number))
-                case messages.ReadClock():
-                    line.send(messages.ClockRead(message.asked_ns, time.monotonic_ns()))
+                    line.send(to_watchdog.Here(message.number))
+                case to_supervisor.ReadClock():
+                    line.send(to_watchdog.ClockRead(message.asked_ns, time.monotonic_ns()))
                 case (
-                    messages.Confirm()
-                    | messages.Acknowledge()
-                    | messages.TakeDumps()
-                    | messages.TakeStacks()
-                    | messages.Release()
+                    to_supervisor.Confirm()
+                    | to_supervisor.Acknowledge()
+                    | to_supervisor.TakeDumps()
+                    | to_supervisor.TakeStacks()
+                    | to_supervisor.Release()
                 ):
                     self.answer(line, message)
-                case messages.WatchdogBeat() | messages.Look() | messages.Leave():
+                case to_supervisor.WatchdogBeat() | to_supervisor.Look() | to_supervisor.Leave():
                     pass  # it was heard; the others come after `End` only
                 case _:
                     never(message)
@@ -170,7 +170,7 @@ class SupervisorBase(ABC):
     def _look_after_launcher(self, line: Line) -> None:
         """Tell when the launcher's daemon is gone: the MPI of ranks ends them when their connection to it closes."""
         if self._daemon is not None and not self._daemon.lives():
-            from lockstep.harness.channel.messages import LauncherLost
+            from lockstep.harness.channel.to_watchdog import LauncherLost
 
             line.send(LauncherLost(self._daemon.name))
             self._daemon = None
@@ -180,7 +180,8 @@ class SupervisorBase(ABC):
 
         A launcher kills the others of a host when the first of them leaves: none may, before all have cleaned up.
         """
-        from lockstep.harness.channel.messages import Bye, Leave, LeftOnHost, Look, StateFile
+        from lockstep.harness.channel.to_supervisor import Leave, Look
+        from lockstep.harness.channel.to_watchdog import Bye, LeftOnHost, StateFile
 
         self.close()
         self.forward(line)
@@ -244,7 +245,7 @@ class SupervisorBase(ABC):
         """Tell which shared memory these processes map that was not told yet."""
         found = {path for pid in pids for path in shared_memory.mapped_by(pid)} - self.shm_files
         if found:
-            from lockstep.harness.channel.messages import SharedMemory
+            from lockstep.harness.channel.to_watchdog import SharedMemory
 
             self.shm_files |= found
             line.send(SharedMemory(tuple(sorted(found))))

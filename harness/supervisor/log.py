@@ -11,8 +11,8 @@ from pathlib import Path
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.identity import machine
 from lockstep.harness.channel.logs import ProcessLog, level, supervisor_log_name
-from lockstep.harness.channel.messages import Log
 from lockstep.harness.channel.supervisor_end import Line
+from lockstep.harness.channel.to_watchdog import Log
 
 MOST_CHARS = 1 << 20  # that wait to be sent; the rest is left out
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from lockstep.harness.channel.messages import FlightRecord, Stands
+from lockstep.harness.channel.to_watchdog import FlightRecord, Stands
 from lockstep.harness.host.proc import Stat
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.supervisor.ring_socket import Handover

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.message_base import never
-from lockstep.harness.channel.messages import (
+from lockstep.harness.channel.messages import Question
+from lockstep.harness.channel.supervisor_end import Line
+from lockstep.harness.channel.to_supervisor import Acknowledge, Confirm, Release, TakeDumps, TakeStacks
+from lockstep.harness.channel.to_watchdog import (
     STREAMS,
-    Acknowledge,
     Came,
-    Confirm,
     Dump,
     Ended,
     Gone,
@@ -27,15 +28,10 @@ from lockstep.harness.channel.messages import (
     LockHeld,
     Output,
     Processes,
-    Question,
-    Release,
     Scanned,
     Stacks,
     StacksDone,
-    TakeDumps,
-    TakeStacks,
 )
-from lockstep.harness.channel.supervisor_end import Line
 from lockstep.harness.environment import ATTACH, INDEX, PLAN
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.stacks import stacks

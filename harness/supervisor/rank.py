@@ -58,7 +58,7 @@ class RankSupervisor(SupervisorBase):
 
     def forward(self, line: Line) -> None:
         """Send what is new: events, output, the engine's end."""
-        from lockstep.harness.channel.messages import Ended, Output
+        from lockstep.harness.channel.to_watchdog import Ended, Output
 
         # Whether the engine has ended is asked before its ring is read, so that nothing it wrote comes after its end.
         code, seen_ns = None if self.ended else self.child.poll(), time.monotonic_ns()
@@ -78,29 +78,29 @@ class RankSupervisor(SupervisorBase):
 
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
-        from lockstep.harness.channel import messages
+        from lockstep.harness.channel import to_supervisor, to_watchdog
         from lockstep.harness.channel.message_base import never
 
         match message:
-            case messages.Confirm():
+            case to_supervisor.Confirm():
                 # Read again now: had the rank moved since the candidate, its event comes before this answer.
                 self.forward(line)
-                line.send(messages.Confirmed(message.epoch, alive=self.child.poll() is None))
-            case messages.Acknowledge():
+                line.send(to_watchdog.Confirmed(message.epoch, alive=self.child.poll() is None))
+            case to_supervisor.Acknowledge():
                 self.ring.acknowledge(message.number)
-            case messages.TakeStacks() if message.number:
+            case to_supervisor.TakeStacks() if message.number:
                 self.read_stacks(message.number, {self.child.pid: -1} if self.child.poll() is None else {})
-            case messages.TakeStacks():
+            case to_supervisor.TakeStacks():
                 self._stacks(line)
-            case messages.Release():
+            case to_supervisor.Release():
                 self.ring.release()
-            case messages.TakeDumps():
+            case to_supervisor.TakeDumps():
                 pass  # of the processes of a program: an engine's come with its stacks
             case _:
                 never(message)
 
     def _stacks(self, line: Line) -> None:
-        from lockstep.harness.channel.messages import Dump, Stacks
+        from lockstep.harness.channel.to_watchdog import Dump, Stacks
         from lockstep.harness.host.stacks import stacks
         from lockstep.harness.supervisor.dumps import dumps
 

@@ -9,7 +9,7 @@ from lockstep.harness.trace import layout
 from lockstep.harness.trace.ring import Ring
 
 if TYPE_CHECKING:
-    from lockstep.harness.channel.messages import Delta
+    from lockstep.harness.channel.to_watchdog import Delta
 
 
 class RingReader:
@@ -28,7 +28,7 @@ class RingReader:
         delta = self.ring.read()
         found: Delta | None = None
         if delta or crumbs != self._crumbs:
-            from lockstep.harness.channel.messages import Delta  # not on the path to the engine's start
+            from lockstep.harness.channel.to_watchdog import Delta  # not on the path to the engine's start
 
             found = Delta(
                 records=delta.records,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from lockstep.harness.channel.messages import Stacks, StacksDone
+from lockstep.harness.channel.to_watchdog import Stacks, StacksDone
 from lockstep.harness.host import stacks
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ def turn_away(plan: Plan, number: int) -> NoReturn:
     Raises SystemExit.
     """
     from lockstep.harness.channel.identity import clocks, identity
-    from lockstep.harness.channel.messages import Hello, Leave
     from lockstep.harness.channel.supervisor_end import Line, LostError
+    from lockstep.harness.channel.to_supervisor import Leave
+    from lockstep.harness.channel.to_watchdog import Hello
 
     line = Line(plan)
     try:

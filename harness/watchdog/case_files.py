@@ -9,7 +9,7 @@ from typing import IO
 
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
 from lockstep.harness.channel.logs import supervisor_log_name
-from lockstep.harness.channel.messages import OUTPUT, Delta
+from lockstep.harness.channel.to_watchdog import OUTPUT, Delta
 from lockstep.harness.trace.log import EventLogWriter
 
 END_BYTES = 4096  # of what a command printed

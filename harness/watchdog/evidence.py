@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lockstep.harness.channel.messages import Delta, Dump, FlightRecord, Stacks, TakeDumps, TakeStacks
+from lockstep.harness.channel.to_supervisor import TakeDumps, TakeStacks
+from lockstep.harness.channel.to_watchdog import Delta, Dump, FlightRecord, Stacks
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.opinions import opinions
 from lockstep.harness.judge.snapshot import Collected

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from lockstep.harness.channel.message_base import never
-from lockstep.harness.channel.messages import (
+from lockstep.harness.channel.messages import FromSupervisor
+from lockstep.harness.channel.to_watchdog import (
     Bye,
     Came,
     ClockRead,
@@ -14,7 +15,6 @@ from lockstep.harness.channel.messages import (
     Dump,
     Ended,
     FlightRecord,
-    FromSupervisor,
     Gone,
     Hello,
     Here,

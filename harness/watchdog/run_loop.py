@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from logging import Logger
 
-from lockstep.harness.channel.messages import Call, Confirm
 from lockstep.harness.channel.pacing import BUSY, Share
+from lockstep.harness.channel.to_supervisor import Call, Confirm
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.verdict import Verdict

@@ -16,7 +16,7 @@ from pathlib import Path
 from lockstep.harness.channel.bootstrap import RAS, Plan
 from lockstep.harness.channel.identity import identity
 from lockstep.harness.channel.logs import WATCHDOG_LOG, ProcessLog, level
-from lockstep.harness.channel.messages import Release
+from lockstep.harness.channel.to_supervisor import Release
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.environment import LOG, TOKEN
 from lockstep.harness.host.ports import free_port

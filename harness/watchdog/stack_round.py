@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from lockstep.harness.channel.messages import Stacks, TakeStacks
+from lockstep.harness.channel.to_supervisor import TakeStacks
+from lockstep.harness.channel.to_watchdog import Stacks
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.snapshot import Collected
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord

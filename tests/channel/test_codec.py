@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.harness.channel import messages
+from lockstep.harness.channel import messages, to_supervisor, to_watchdog
 from lockstep.harness.channel.codec import (
     FRAME_BYTES,
     MESSAGE_BYTES,
@@ -63,7 +63,8 @@ OTHERWISE: dict[tuple[str, str], st.SearchStrategy[Any]] = {
 
 def kinds(direction: type[Message]) -> list[type[Message]]:
     """All classes of one direction."""
-    return [kind for kind in vars(messages).values() if isinstance(kind, type) and direction in kind.__bases__]
+    known = [*vars(to_watchdog).values(), *vars(to_supervisor).values()]
+    return [kind for kind in known if isinstance(kind, type) and direction in kind.__bases__]
 
 
 def decoder(kind: type[Message]) -> Callable[[bytes], Message]:
@@ -126,14 +127,14 @@ def test_each_field_is_checked(kind: type[Message], data: st.DataObject) -> None
 @pytest.mark.parametrize(
     "wrong",
     [
-        messages.Delta(bytes(63), (), 0, (), 0, {}, 0),
-        messages.Delta(b"", (), 1, (1,), 0, {}, 0),
-        messages.Delta(b"", (), 0, (), 0, {layout.COMMS: 1}, 0),
-        messages.Output(b"", "../../verdict.json"),
-        messages.Dump("verdict.json", b""),
-        messages.Dump("nccl-/../../x", b""),
-        messages.StateFile("../x", b""),
-        messages.StateFile("/x", b""),
+        to_watchdog.Delta(bytes(63), (), 0, (), 0, {}, 0),
+        to_watchdog.Delta(b"", (), 1, (1,), 0, {}, 0),
+        to_watchdog.Delta(b"", (), 0, (), 0, {layout.COMMS: 1}, 0),
+        to_watchdog.Output(b"", "../../verdict.json"),
+        to_watchdog.Dump("verdict.json", b""),
+        to_watchdog.Dump("nccl-/../../x", b""),
+        to_watchdog.StateFile("../x", b""),
+        to_watchdog.StateFile("/x", b""),
     ],
     ids=repr,
 )
@@ -185,15 +186,15 @@ def test_little_grows_to_little() -> None:
 
 def test_long_messages_go_in_frames() -> None:
     """Each is short enough for the limit that holds before a key is known; a message over the limit is refused at once."""
-    message = messages.Dump("nccl-ras.json", bytes(range(256)) * (5 << 12))
+    message = to_watchdog.Dump("nccl-ras.json", bytes(range(256)) * (5 << 12))
     frames = encode(message)
     assert len(frames) > 1
     assert max(map(len, frames)) <= FRAME_BYTES
     assert decode_from_supervisor(b"".join(frames)) == message
     strings = tuple(map(str, range(200_000)))
-    delta = messages.Delta(bytes(64 * 65_536), strings, 0, (), 3, {}, 0)
+    delta = to_watchdog.Delta(bytes(64 * 65_536), strings, 0, (), 3, {}, 0)
     assert decode_from_supervisor(b"".join(encode(delta))) == delta
     with pytest.raises(FormatError):
-        encode(messages.Dump("nccl-ras.json", bytes(MESSAGE_BYTES)))
+        encode(to_watchdog.Dump("nccl-ras.json", bytes(MESSAGE_BYTES)))
     with pytest.raises(FormatError):
         decode_from_supervisor(bytes(MESSAGE_BYTES + 1))

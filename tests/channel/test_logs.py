@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.channel import messages
+from lockstep.harness.channel import to_watchdog
 from lockstep.harness.channel.logs import ProcessLog, level
 from lockstep.harness.channel.supervisor_end import Line
 from lockstep.harness.channel.watchdog_end import Head
@@ -87,8 +87,8 @@ def test_what_is_left_out_is_written_in_any_case(tmp_path: Path) -> None:
         line.send(hello(0))
         for _ in range(100):
             line._socket.send(b"?")
-        line.send(messages.Bye())
-        heard(head, lambda found: (0, messages.Bye()) in found)
+        line.send(to_watchdog.Bye())
+        heard(head, lambda found: (0, to_watchdog.Bye()) in found)
         line.close()
     log.close()
     lines = path.read_text().splitlines()
@@ -107,7 +107,7 @@ def test_a_supervisor_on_another_host_sends_its_lines(tmp_path: Path) -> None:
         found = heard(head, lambda found: len(found) > 1)
         line.close()
     told = found[1][1]
-    assert isinstance(told, messages.Log)
+    assert isinstance(told, to_watchdog.Log)
     assert "sent Hello(rank=0" in told.text
     assert list(tmp_path.iterdir()) == []
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from lockstep.harness.channel import messages
+from lockstep.harness.channel import to_supervisor, to_watchdog
 from lockstep.harness.channel.message_base import Message, ToSupervisor, ToWatchdog
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+
+FILES: dict[type[Message], ModuleType] = {ToWatchdog: to_watchdog, ToSupervisor: to_supervisor}
+
+
+def kinds(file: ModuleType) -> list[type[Message]]:
+    """The messages that a file defines."""
+    known = [kind for kind in vars(file).values() if isinstance(kind, type) and issubclass(kind, Message)]
+    return [kind for kind in known if kind.__module__ == file.__name__]
 
 
 def described(title: str) -> dict[str, tuple[str, str]]:
@@ -24,11 +33,9 @@ def described(title: str) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize(("title", "direction"), [("To the watchdog", ToWatchdog), ("To a supervisor", ToSupervisor)])
 def test_every_message_is_described(title: str, direction: type[Message]) -> None:
     """With the names and types of its fields in their order, and with what its class says of when it is sent."""
-    kinds: list[type[Message]] = [
-        kind for kind in vars(messages).values() if isinstance(kind, type) and direction in kind.__bases__
-    ]
     wanted = {}
-    for kind in kinds:
+    for kind in kinds(FILES[direction]):
+        assert direction in kind.__bases__, "each file holds one direction"
         fields = ", ".join(f"`{name}` {kind.__annotations__[name]}" for name in kind.__slots__).replace("|", "or")
         wanted[kind.__name__] = (fields or "none", " ".join((kind.__doc__ or "").split()))
     assert described(title) == wanted
@@ -38,6 +45,6 @@ def test_every_type_is_described() -> None:
     """Each type that a field has stands in the table of types."""
     section = PAGE.partition("\n## Types\n")[2].partition("\n## ")[0]
     told = set(re.findall(r"\w+", " ".join(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE))))
-    kinds = [kind for kind in vars(messages).values() if isinstance(kind, type) and issubclass(kind, Message)]
-    used = {word for kind in kinds for name in kind.__slots__ for word in re.findall(r"\w+", kind.__annotations__[name])}
+    every = [kind for file in FILES.values() for kind in kinds(file)]
+    used = {word for kind in every for name in kind.__slots__ for word in re.findall(r"\w+", kind.__annotations__[name])}
     assert used - {"None"} <= told

@@ -9,8 +9,10 @@ import pytest
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.codec import MESSAGE_BYTES
 from lockstep.harness.channel.identity import clocks, identity
-from lockstep.harness.channel.messages import Dump, FromSupervisor, Hello, LeftOut, Output, WatchdogBeat
+from lockstep.harness.channel.messages import FromSupervisor
 from lockstep.harness.channel.supervisor_end import CONNECT_S, Line, LostError
+from lockstep.harness.channel.to_supervisor import WatchdogBeat
+from lockstep.harness.channel.to_watchdog import Dump, Hello, LeftOut, Output
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.ports import free_port
 

@@ -15,8 +15,10 @@ import pytest
 import zmq
 
 from lockstep.harness.channel.codec import FRAME_BYTES, encode
-from lockstep.harness.channel.messages import Bye, Call, Dump, End, FromSupervisor, FromWatchdog, Here, WatchdogBeat
+from lockstep.harness.channel.messages import FromSupervisor, FromWatchdog
 from lockstep.harness.channel.supervisor_end import Line
+from lockstep.harness.channel.to_supervisor import Call, End, WatchdogBeat
+from lockstep.harness.channel.to_watchdog import Bye, Dump, Here
 from lockstep.harness.channel.watchdog_end import Head
 from tests.channel.test_supervisor_end import hello, plan
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockstep.harness.channel.messages import Delta
+from lockstep.harness.channel.to_watchdog import Delta
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.mismatch import libraries, recent
 from lockstep.harness.trace import layout

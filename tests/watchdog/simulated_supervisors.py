@@ -21,13 +21,13 @@ from typing import Any
 
 import zmq
 
-from lockstep.harness.channel import codec, messages
+from lockstep.harness.channel import codec, messages, to_supervisor, to_watchdog
 from lockstep.harness.channel.bootstrap import Plan, read_plan
 from lockstep.harness.channel.identity import Identity, clocks, identity
 from lockstep.harness.channel.message_base import ToWatchdog, never
-from lockstep.harness.channel.messages import Delta
 from lockstep.harness.channel.pacing import beat_s, gather_s
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
+from lockstep.harness.channel.to_watchdog import Delta
 from lockstep.harness.host.spawning import dies_with
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
@@ -114,7 +114,7 @@ class SimulatedSupervisor:
         self.socket.linger = 2000
         self.socket.handshake_ivl = HANDSHAKE_MS
         self.socket.connect(plan.endpoint)
-        self.send(messages.Hello(rank.rank, pid=1, supervisor=1, address="127.0.0.1", **who, **clocks()))
+        self.send(to_watchdog.Hello(rank.rank, pid=1, supervisor=1, address="127.0.0.1", **who, **clocks()))
 
     def send(self, message: ToWatchdog) -> None:
         """One message."""
@@ -141,24 +141,26 @@ class SimulatedSupervisor:
         """As a supervisor does."""
         self.heard = True
         match message:
-            case messages.Confirm():
+            case to_supervisor.Confirm():
                 self.forward()
-                self.send(messages.Confirmed(message.epoch, alive=True))
-            case messages.Call():
+                self.send(to_watchdog.Confirmed(message.epoch, alive=True))
+            case to_supervisor.Call():
                 self.forward()
-                self.send(messages.Here(message.number))
-            case messages.ReadClock():
-                self.send(messages.ClockRead(message.asked_ns, time.monotonic_ns()))
-            case messages.TakeStacks():
-                self.send(messages.Stacks("", "a simulated rank has no stack", number=message.number))
-            case messages.Release():
+                self.send(to_watchdog.Here(message.number))
+            case to_supervisor.ReadClock():
+                self.send(to_watchdog.ClockRead(message.asked_ns, time.monotonic_ns()))
+            case to_supervisor.TakeStacks():
+                self.send(to_watchdog.Stacks("", "a simulated rank has no stack", number=message.number))
+            case to_supervisor.Release():
                 self.end(0)
-            case messages.End():
+            case to_supervisor.End():
                 self.end(-9)
-                self.send(messages.Bye())
-            case messages.Leave():
+                self.send(to_watchdog.Bye())
+            case to_supervisor.Leave():
                 self.gone = True
-            case messages.WatchdogBeat() | messages.Acknowledge() | messages.TakeDumps() | messages.Look():
+            case (
+                to_supervisor.WatchdogBeat() | to_supervisor.Acknowledge() | to_supervisor.TakeDumps() | to_supervisor.Look()
+            ):
                 pass
             case _:
                 never(message)
@@ -168,7 +170,7 @@ class SimulatedSupervisor:
         if not self.ended:
             self.forward()
             self.ended = True
-            self.send(messages.Ended(code, oom=False, seen_ns=time.monotonic_ns(), peak_bytes=0))
+            self.send(to_watchdog.Ended(code, oom=False, seen_ns=time.monotonic_ns(), peak_bytes=0))
 
 
 class Crowd:
@@ -245,7 +247,7 @@ class Crowd:
             if one.gone:
                 continue
             if now - one.spoke >= self.beat_s:
-                one.send(messages.SupervisorBeat())
+                one.send(to_watchdog.SupervisorBeat())
                 one.take()
             heapq.heappush(self.beats, (one.spoke + self.beat_s, n))
 

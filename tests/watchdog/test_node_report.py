@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from lockstep.harness.channel.identity import clocks, identity
-from lockstep.harness.channel.messages import ClockRead, Hello
+from lockstep.harness.channel.to_watchdog import ClockRead, Hello
 from lockstep.harness.judge.clock import OURS
 from lockstep.harness.judge.verdict import NodeReport
 from lockstep.harness.vocabulary import FindingKind

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.channel.messages import Delta
+from lockstep.harness.channel.to_watchdog import Delta
 from lockstep.harness.environment import TOKEN
 from lockstep.harness.host import proc
 from lockstep.harness.judge.verdict import Verdict

@@ -4,7 +4,7 @@ more: a rank is let go on only when everybody has shown that it is there.
 
 from __future__ import annotations
 
-from lockstep.harness.channel.messages import Acknowledge, Call
+from lockstep.harness.channel.to_supervisor import Acknowledge, Call
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.watchdog.presence.liveness_round import LivenessRound
 from lockstep.harness.watchdog.presence.registry import Registry

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lockstep.harness.channel.identity import clocks
-from lockstep.harness.channel.messages import ClockRead, Hello
+from lockstep.harness.channel.to_watchdog import ClockRead, Hello
 from lockstep.harness.judge.clock import OURS, Clock
 
 FIRST = 8  # exchanges at the start: the quickest counts

@@ -6,8 +6,10 @@ import time
 
 from lockstep.harness.channel.bootstrap import SILENCE_S
 from lockstep.harness.channel.identity import Identity
-from lockstep.harness.channel.messages import Bye, ClockRead, FromSupervisor, Hello, Here, LauncherLost, ReadClock
+from lockstep.harness.channel.messages import FromSupervisor
 from lockstep.harness.channel.pacing import beat_s
+from lockstep.harness.channel.to_supervisor import ReadClock
+from lockstep.harness.channel.to_watchdog import Bye, ClockRead, Hello, Here, LauncherLost
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.verdict import Finding, NodeReport
 from lockstep.harness.launch.rank_map import RankMap

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lockstep.harness.channel.messages import Hello
+from lockstep.harness.channel.to_watchdog import Hello
 from lockstep.harness.judge import words
 
 

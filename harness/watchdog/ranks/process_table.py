@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lockstep.harness.channel.messages import Confirmed, Delta, Ended, LockHeld, Stands
+from lockstep.harness.channel.to_watchdog import Confirmed, Delta, Ended, LockHeld, Stands
 from lockstep.harness.judge.clock import Clock
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.snapshot import Failure

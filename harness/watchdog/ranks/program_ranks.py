@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Collection, Mapping, Sequence
 
-from lockstep.harness.channel.messages import Delta
+from lockstep.harness.channel.to_watchdog import Delta
 from lockstep.harness.judge.graph import Hopeless, Stuck, stuck
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import decode

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from lockstep.harness.channel.messages import Delta
+from lockstep.harness.channel.to_watchdog import Delta
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.watchdog.ranks.communicators import Communicators

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable
 
-from lockstep.harness.channel.messages import End, Leave, Look
+from lockstep.harness.channel.to_supervisor import End, Leave, Look
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.leftovers import GPU_GRACE_S, GRACE_S
 from lockstep.harness.host.shared_folder import folder_name
