@@ -37,8 +37,8 @@ def wrap(module: ModuleType) -> None:
         kind.set_timeout = recorded(kind.set_timeout, _set_timeout)
 
 
-class Posting(Issuing):
-    """A call that returns a Work."""
+class OfGroup(Issuing):
+    """A call on a process group: while it runs, the group's own count of its operations is not to be compared."""
 
     __slots__ = ("group",)
 
@@ -48,10 +48,9 @@ class Posting(Issuing):
         group.issuing += 1
 
     def ended(self, result: Any) -> None:
-        """It was issued: the Work stands for it."""
+        """It has ended, or was issued."""
         _issued(self.group)
         super().ended(result)
-        torch_works.note(result, self.issued)
 
     def failed(self, error: BaseException) -> None:
         """One that fails to be issued may or may not have been counted by the others."""
@@ -59,25 +58,21 @@ class Posting(Issuing):
         super().failed(error)
 
 
-class Blocking(Waiting):
-    """The one call that returns no Work."""
+class Posting(OfGroup):
+    """A call that returns a Work."""
 
-    __slots__ = ("group",)
-
-    def __init__(self, found: Recording, issued: Issued, group: Group) -> None:
-        super().__init__(found, issued)
-        self.group = group
-        group.issuing += 1
+    __slots__ = ()
 
     def ended(self, result: Any) -> None:
-        """It has ended."""
-        _issued(self.group)
+        """It was issued: the Work stands for it."""
         super().ended(result)
+        torch_works.note(result, self.issued)
 
-    def failed(self, error: BaseException) -> None:
-        """It has ended, with an error."""
-        _issued(self.group)
-        super().failed(error)
+
+class Blocking(OfGroup, Waiting):
+    """The one call that returns no Work."""
+
+    __slots__ = ()
 
 
 class Launching:
@@ -110,17 +105,27 @@ def _issued(group: Group) -> None:
         group.count = count(pg)
 
 
-def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    op = OPERATIONS[name].name
-    blocks = name == "monitored_barrier"
+def _of_group(
+    original: Callable[..., Any], prepare: Callable[[Recording, Group, tuple[Any, ...], dict[str, Any]], Call | None]
+) -> Callable[..., Any]:
+    """`original`, which records what `prepare` says of a call on a group that we know, from what the group is given."""
 
-    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+    def known(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         group = group_of(arguments[0])
         if group is None:
             return None
         found = recording.current()
         look_for_unseen()
-        given = arguments[1:]
+        return prepare(found, group, arguments[1:], named)
+
+    return recorded(original, known)
+
+
+def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    op = OPERATIONS[name].name
+    blocks = name == "monitored_barrier"
+
+    def prepare(found: Recording, group: Group, given: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         need, root, size = describe(name, given, named, group.rank)
         if need in (Need.ALL, Need.ROOT) and (group.timed or _has_deadline(given, named)):
             need = Need.TIMED
@@ -129,7 +134,7 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         what = (group.comm, op, size, need, root, call_site(found.recorder))
         return Blocking(found, found.collective(*what), group) if blocks else Posting(found, found.start(*what), group)
 
-    return recorded(original, prepare)
+    return _of_group(original, prepare)
 
 
 def _has_deadline(given: tuple[Any, ...], named: dict[str, Any]) -> bool:
@@ -147,14 +152,9 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     sure = Need.NOBODY if op == "send" else Need.RECV
     names = ("tensors", "tag") if name == "recv_anysource" else ("tensors", "dstRank" if op == "send" else "srcRank", "tag")
 
-    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
-        group = group_of(arguments[0])
-        if group is None:
-            return None
-        found = recording.current()
-        look_for_unseen()
-        given = {**dict(zip(names, arguments[1:], strict=False)), **named}
-        if on_device(arguments[1:]):
+    def prepare(found: Recording, group: Group, arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+        given = {**dict(zip(names, arguments, strict=False)), **named}
+        if on_device(arguments):
             recording.opaque("messages of a GPU write no events")
             return None
         peer = int(given[names[1]]) if len(names) == 3 else -1
@@ -164,7 +164,7 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         issued = found.start_message(group.comm, op, need, peer, int(given["tag"]), call_site(found.recorder))
         return Posting(found, issued, group)
 
-    return recorded(original, prepare)
+    return _of_group(original, prepare)
 
 
 def _set_timeout(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
