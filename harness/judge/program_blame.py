@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from lockstep.harness.judge import words
-from lockstep.harness.judge.divergence import Mispair
 from lockstep.harness.judge.flight import diagnose
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
+from lockstep.harness.judge.matching import Mispair
 from lockstep.harness.judge.mismatch import is_message
 from lockstep.harness.judge.names import group_name
 from lockstep.harness.judge.pairing import token

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from lockstep.harness.judge.clock import Time
-from lockstep.harness.judge.divergence import Mispair, Split, first_split, mispaired, parting
+from lockstep.harness.judge.divergence import Split, first_split, parting
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.manifests import GraphMismatch, graph_mismatch
+from lockstep.harness.judge.matching import Mispair, mispaired
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
 from lockstep.harness.trace.state import RankState, Wait
 from lockstep.harness.vocabulary import Cause, Outcome

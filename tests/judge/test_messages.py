@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.divergence import first_mismatch
 from lockstep.harness.judge.history import History
+from lockstep.harness.judge.matching import first_mismatch
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.vocabulary import Cause
 from tests.judge.test_verdicts import Script, Stopped, blame_of, judged

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.divergence import first_mismatch
 from lockstep.harness.judge.history import History
+from lockstep.harness.judge.matching import first_mismatch
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import Ring
