@@ -27,6 +27,9 @@ KNOWN = (
     "[vdso]",
 )  # fmt: skip
 FOLDERS = ("/torch/lib/", "/torch/_C", "/mpi4py/", "/numpy/", "/nvidia/", "/lib/openmpi/", "/lib/pmix/")
+# Torch names its workers so (autograd's, gloo's). Having once dropped a Python object they look like Python's own; one
+# that runs Python code has a frame, and code attached to a collective's future makes the rank opaque.
+TORCH = "pt_"
 INTO_PYTHON = ("cupy", "numba")  # they let a GPU's driver call Python: then its threads are not known
 DEEPEST = 1 << 18  # bytes of a stack that are looked at
 WORD = 8
@@ -75,7 +78,7 @@ def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
         if unknown:
             yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
         of_python = any(_is_python(path) for path in libraries)
-        beginning += of_python
+        beginning += of_python and not _name(pid, name).startswith(TORCH)
         if libraries and not unknown and not of_python:
             _harmless.add(born)  # what a thread was started by stays the same
     if beginning > others:
@@ -83,6 +86,13 @@ def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
 
 
 _harmless: set[tuple[int, str, str]] = set()  # process, thread and its start: of libraries that call nobody
+
+
+def _name(pid: int, thread: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/task/{thread}/comm").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _start_of(pid: int, thread: str) -> str:
