@@ -11,16 +11,17 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import read_plan
 from lockstep.harness.channel.pacing import crowding, gather_s
-from lockstep.harness.environment import INDEX, LOG, TMPDIR, TOKEN
-from lockstep.harness.host import proc, process_tree, shared_memory, spawning
+from lockstep.harness.environment import INDEX, LOG, TOKEN
+from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.shared_folder import remove_job_folder
 from lockstep.harness.launch.open_files import give_back
 from lockstep.harness.supervisor.launcher_daemon import DAEMONS, daemon_above
+from lockstep.harness.supervisor.mapped_memory import MappedMemory
 
 if TYPE_CHECKING:
     from lockstep.harness.channel.messages import Question
@@ -75,7 +76,7 @@ class SupervisorBase(ABC):
                 raise SystemExit(f"lockstep supervisor: cannot run ranks on {os.uname().nodename}: {error}") from error
             self.leftovers = Leftovers(environ[TOKEN])
             environ |= self.node.environment
-        self.shm_files: set[str] = set()  # shared memory that processes below map, and leave when they are killed
+        self.memory = MappedMemory()
         self.log: SupervisorLog | None = None
         self.stack_reader: StackReader | None = None
         self.connections: HeldConnections | None = None
@@ -241,15 +242,6 @@ class SupervisorBase(ABC):
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
 
-    def tell_shared_memory(self, line: Line, pids: Iterable[int]) -> None:
-        """Tell which shared memory these processes map that was not told yet."""
-        found = {path for pid in pids for path in shared_memory.mapped_by(pid)} - self.shm_files
-        if found:
-            from lockstep.harness.channel.to_watchdog import SharedMemory
-
-            self.shm_files |= found
-            line.send(SharedMemory(tuple(sorted(found))))
-
     def read_stacks(self, number: int, processes: Mapping[int, int]) -> None:
         """Begin to read stacks of processes that go on: see `StackReader.begin`."""
         if self.stack_reader is None:
@@ -268,7 +260,7 @@ class SupervisorBase(ABC):
     def close(self) -> None:
         """End all that was started, and remove the shared memory that it left; harmless when done twice."""
         for pid in process_tree.descendants(os.getpid()):
-            self.shm_files |= shared_memory.mapped_by(pid)
+            self.memory.note(pid)
         with contextlib.suppress(OSError):
             process_tree.end_tree(self.child.pid)
             self.child.wait()
@@ -280,36 +272,4 @@ class SupervisorBase(ABC):
                 with contextlib.suppress(OSError):
                     os.waitpid(pid, os.WNOHANG)
             time.sleep(0.005)
-        shared_memory.remove_files(self.shm_files)
-
-
-def serve(kind: Callable[[dict[str, str]], SupervisorBase]) -> None:
-    """Make one, run it, and end what it started whatever happens to this process. Does not return.
-
-    The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
-    """
-    supervisors: list[SupervisorBase] = []
-    early: list[int] = []  # signals that came while it was being made
-
-    def stop(signum: int, frame: object) -> None:
-        if not supervisors:
-            early.append(signum)
-            return
-        signal.signal(signum, signal.SIG_IGN)
-        if log := supervisors[0].log:
-            log.supervisor.warning("signal %d; ending what it started", signum)
-        supervisors[0].abandon()
-        os._exit(128 + signum)
-
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, stop)
-    if TMPDIR in os.environ:
-        os.environ["TMPDIR"] = os.environ.pop(TMPDIR)
-    supervisors.append(kind(dict(os.environ)))
-    if early:
-        stop(early[0], None)
-    try:
-        supervisors[0].run()
-    finally:
-        supervisors[0].end()
-    os._exit(0)
+        self.memory.remove()

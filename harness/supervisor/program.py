@@ -35,8 +35,9 @@ from lockstep.harness.channel.to_watchdog import (
 from lockstep.harness.environment import ATTACH, INDEX, PLAN
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.stacks import stacks
-from lockstep.harness.supervisor.base import SupervisorBase, serve
+from lockstep.harness.supervisor.base import SupervisorBase
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
+from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.idleness import Idleness
 from lockstep.harness.supervisor.left_behind import Leftover
 from lockstep.harness.supervisor.output_pump import OutputPump
@@ -165,7 +166,7 @@ class ProgramSupervisor(SupervisorBase):
         """Tell which processes live below this one, and which of them may communicate unseen."""
         alive = [pid for pid in self.below() if not proc.is_zombie(pid)]
         known = {one.pid for one in self.attached.values()}
-        self.tell_shared_memory(line, alive)
+        self.memory.tell(line, alive)
         unseen = [
             f"process {pid} ({proc.command_line(pid)}) has loaded {library}, and no recorder is attached"
             for pid in alive

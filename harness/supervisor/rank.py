@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
 from lockstep.harness.host import spawning
-from lockstep.harness.supervisor.base import SupervisorBase, serve
+from lockstep.harness.supervisor.base import SupervisorBase
+from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace.ring import Ring
@@ -74,7 +75,7 @@ class RankSupervisor(SupervisorBase):
 
     def scan(self, line: Line) -> None:
         """Tell which shared memory the rank maps."""
-        self.tell_shared_memory(line, [self.child.pid])
+        self.memory.tell(line, [self.child.pid])
 
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
