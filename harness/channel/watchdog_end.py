@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import struct
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import Any
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from lockstep.harness.channel.bootstrap import SILENCE_S
+from lockstep.harness.channel.closed_connections import ClosedConnections
 from lockstep.harness.channel.codec import FRAME_MOST, MESSAGE_BYTES, FormatError, decode_from_supervisor, encode
 from lockstep.harness.channel.message_base import ToSupervisor
 from lockstep.harness.channel.messages import FromSupervisor
@@ -26,8 +27,6 @@ SURPLUS = 100  # supervisors that have no place are told to end, so many of them
 BACKLOG = 4096  # connections that wait to be accepted; the kernel's net.core.somaxconn counts when it is less
 # Numbers: an operation on zmq's enums takes longer than a send.
 _AT_ONCE, _WITH_MORE, _MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE), int(zmq.RCVMORE)
-_MONITOR = "inproc://closed"
-_EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
 
 class _OneKey:
@@ -70,17 +69,12 @@ class Head:
         self._socket.maxmsgsize = FRAME_MOST  # else whoever connects, with a key or without, may fill this host's memory
         self._socket.backlog = BACKLOG  # all come at once
         self._socket.handshake_ivl = HANDSHAKE_MS  # ... and wait for their turn
-        self._socket.monitor(_MONITOR, zmq.EVENT_DISCONNECTED)
-        self._monitor = self._context.socket(zmq.PAIR)
-        self._monitor.rcvhwm = 0  # thousands may close while nobody looks, and a full queue would stop the socket
-        self._monitor.connect(_MONITOR)
+        self._connections = ClosedConnections(self._context, self._socket)
         port = self._socket.bind_to_random_port(f"tcp://{address}")
         self.endpoint = f"tcp://{address}:{port}"
         self._routes: dict[int, bytes] = {}
         self._ranks: dict[bytes, int] = {}
         self._peers = peers
-        self._connections: dict[int, int] = {}  # descriptor -> rank
-        self._closed: list[int] = []  # ranks whose connections have closed, and nobody has been told
         self._refused: list[bytes] = []  # the routes of supervisors that have no place here; they are told to end too
         self._parting: list[ToSupervisor] = []  # that all are to end, and to leave
         self.refusal = ""  # why the first of them was refused: the case cannot be judged
@@ -95,8 +89,7 @@ class Head:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._socket.monitor(None, 0)
-        self._monitor.close()
+        self._connections.close()
         self._socket.close()
         self._auth.stop()
         self._context.term()
@@ -138,7 +131,7 @@ class Head:
             frame = self._socket.recv(copy=False)
             descriptor, raw = int(frame.get(zmq.SRCFD)), frame.bytes
         if self._socket.getsockopt(_MORE):
-            raw = self._rest(raw)
+            raw = _whole(self._socket, raw)
         try:
             message = decode_from_supervisor(raw)
         except FormatError as error:
@@ -171,16 +164,6 @@ class Head:
         found, self._unread = self._unread, set()
         return found
 
-    def _rest(self, first: bytes) -> bytes:
-        """A message that came in several frames; of one that is too long only so much that it is no message."""
-        parts, size = [first], len(first)
-        while self._socket.getsockopt(_MORE):
-            part = self._socket.recv()
-            size += len(part)
-            if size <= MESSAGE_BYTES:
-                parts.append(part)
-        return b"".join(parts) if size <= MESSAGE_BYTES else b""
-
     def _welcome(self, rank: int, route: bytes, descriptor: int) -> bool:
         """Whether there is a place for a supervisor that says that it is this rank. Who comes late is told what all were."""
         for message in self._parting:
@@ -198,27 +181,13 @@ class Head:
             return False
         self._routes[rank] = route
         self._ranks[route] = rank
-        # What closed before this one came may have had the same descriptor: a handshake that took too long, say.
-        self._note_closed()
-        self._connections[descriptor] = rank
+        self._connections.add(descriptor, rank)
         self._log.info("rank %d has said hello, %d of %d have", rank, len(self._routes), self._peers)
         return True
 
     def closed(self) -> list[int]:
-        """The ranks whose connections have closed since the last call.
-
-        A connection keeps its descriptor until it closes, so that the notice can mean no other. Who had not said hello by
-        then was nobody.
-        """
-        self._note_closed()
-        found, self._closed = self._closed, []
-        return found
-
-    def _note_closed(self) -> None:
-        while self._monitor.poll(0):
-            rank = self._connections.pop(_EVENT.unpack_from(self._monitor.recv_multipart()[0])[1], None)
-            if rank is not None:
-                self._closed.append(rank)
+        """The ranks whose connections have closed since the last call."""
+        return self._connections.new()
 
     @property
     def known(self) -> bool:
@@ -254,3 +223,14 @@ class Head:
         if time.monotonic() - self._beat > self._beat_s:
             self._beat = time.monotonic()
             self.send_all(WatchdogBeat())
+
+
+def _whole(socket: zmq.Socket[Any], first: bytes) -> bytes:
+    """A message that comes in several frames; of one that is too long only so much that it is no message."""
+    parts, size = [first], len(first)
+    while socket.getsockopt(_MORE):
+        part = socket.recv()
+        size += len(part)
+        if size <= MESSAGE_BYTES:
+            parts.append(part)
+    return b"".join(parts) if size <= MESSAGE_BYTES else b""
