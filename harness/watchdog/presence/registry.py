@@ -47,7 +47,10 @@ class SupervisorEntry:
 
 
 class Registry:
-    """The supervisors of a case, by the number that the launcher gave them."""
+    """The supervisors of a case, by the number that the launcher gave them.
+
+    Over the size we keep: each method is one question about the same entries, and keeps nothing of its own.
+    """
 
     def __init__(self, world: int) -> None:
         self.world = world

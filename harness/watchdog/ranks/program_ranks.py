@@ -13,8 +13,9 @@ from lockstep.harness.judge.graph import Hopeless, Stuck, stuck
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.claims import Claims
-from lockstep.harness.watchdog.ranks.process_table import ENGINE, Command, Process, ProcessRecord
+from lockstep.harness.watchdog.ranks.process_table import Command, Process, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
@@ -29,6 +30,7 @@ class ProgramRanks(RankTable):
     def __init__(self, supervisors: int) -> None:
         super().__init__(supervisors)
         self.claims = Claims(self._ranks)
+        self._absent = AbsentRanks(self._ranks, self.processes, self.comms, self.claims)
         self.hopeless: Hopeless = {}  # waits that never end, since members came to something else
         self._assumed_closed = False  # the last knot takes it for granted that nobody can come any more
 
@@ -101,7 +103,7 @@ class ProgramRanks(RankTable):
         states = self.states()
         self._assumed_closed = False
         if self.processes.complete() and not self.others():
-            absent = {rank: record.state for rank, record in self._absent().items()}
+            absent = {rank: record.state for rank, record in self._absent.records().items()}
             found = stuck(states | absent, self.comms.members, hopeless=self.hopeless)
             living = {rank for rank, one in self._ranks.items() if one.alive and one.state.status is Status.RUNNING}
             if living and living <= {wait.rank for wait in found}:
@@ -155,18 +157,4 @@ class ProgramRanks(RankTable):
 
     def everybody(self) -> Mapping[int, ProcessRecord]:
         """Those that never came have a place where the knot rests on them: it must be told who lacks whom."""
-        return dict(sorted((self._ranks | (self._absent() if self._assumed_closed else {})).items()))
-
-    def _absent(self) -> dict[int, ProcessRecord]:
-        named = {member for members in self.comms.members.values() for member in members}
-        return {rank: self._unborn(rank) for rank in named - set(self._ranks)}
-
-    def _unborn(self, rank: int) -> ProcessRecord:
-        """A rank that never joined. Of several commands each is told the rank whose number it has: how that one ended."""
-        state = RankState(rank, status=Status.DEAD, gone=True, rank_of=self.claims.rank_of)
-        record = ProcessRecord(state, rank=rank)
-        command = self.processes.commands.get(rank) if self.processes.supervisors > 1 else None
-        if command is not None and all(one.process[0] != rank for _, one in self):
-            record = ProcessRecord(state, command.host, command.pid, (rank, ENGINE), rank, exit_code=command.exit_code)
-            record.ended_s, record.ended_ns = command.ended_s, command.ended_ns
-        return record
+        return dict(sorted((self._ranks | (self._absent.records() if self._assumed_closed else {})).items()))

@@ -22,6 +22,8 @@ class RankTable(ABC):
     """Ranks by number. `settle_s`: what a death is given to wake its peers, which membership knows.
 
     `open`: whether processes may come and go below a supervisor.
+
+    Over the size we keep: half of it only names the questions that either kind of view answers its own way.
     """
 
     open: bool

@@ -1,0 +1,37 @@
+"""Ranks of a program that communicators name and that never joined. No sockets, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.watchdog.ranks.claims import Claims
+from lockstep.harness.watchdog.ranks.communicators import Communicators
+from lockstep.harness.watchdog.ranks.process_table import ENGINE, ProcessRecord, ProcessTable
+
+
+class AbsentRanks:
+    """Those whom `ranks` lacks."""
+
+    def __init__(
+        self, ranks: Mapping[int, ProcessRecord], processes: ProcessTable, comms: Communicators, claims: Claims
+    ) -> None:
+        self._ranks = ranks
+        self._processes = processes
+        self._comms = comms
+        self._claims = claims
+
+    def records(self) -> dict[int, ProcessRecord]:
+        """A record for each, as of one that has ended."""
+        named = {member for members in self._comms.members.values() for member in members}
+        return {rank: self._unborn(rank) for rank in named - set(self._ranks)}
+
+    def _unborn(self, rank: int) -> ProcessRecord:
+        """A rank that never joined. Of several commands each is told the rank whose number it has: how that one ended."""
+        state = RankState(rank, status=Status.DEAD, gone=True, rank_of=self._claims.rank_of)
+        record = ProcessRecord(state, rank=rank)
+        command = self._processes.commands.get(rank) if self._processes.supervisors > 1 else None
+        if command is not None and all(one.process[0] != rank for one in self._ranks.values()):
+            record = ProcessRecord(state, command.host, command.pid, (rank, ENGINE), rank, exit_code=command.exit_code)
+            record.ended_s, record.ended_ns = command.ended_s, command.ended_ns
+        return record
