@@ -17,42 +17,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from lockstep.harness.trace import layout
-from lockstep.harness.trace.event import RECORD, Kind, Need
+from lockstep.harness.trace.event import Kind, Need
 from lockstep.harness.trace.handles import Comm, Manifest, Wait
 from lockstep.harness.trace.runs import pack
+from lockstep.harness.trace.writer import MAX_STRING, RecordWriter
 
-_pack = RECORD.pack_into
 _pack_u64 = layout.U64.pack_into
-_now = time.monotonic_ns
-_local = threading.local()
-MAX_STRING = 16_384
-FULL = "<string table full>"
 
 
-def forget_thread() -> None:
-    """In a forked child: the thread's number belongs to the parent's recorder."""
-    _local.__dict__.clear()
+class Recorder(RecordWriter):
+    """Writes one rank's events. Use `attach()`; one recorder a process.
 
-
-class Recorder:
-    """Writes one rank's events. Use `attach()`; one recorder a process."""
+    Over the size we keep: it is the one face that engines import, a method an event, each a line or two on top of `write`.
+    """
 
     def __init__(self, memory: mmap.mmap | bytearray, capacity: int, rank: int = -1) -> None:
-        self._memory = memory
-        self._capacity = capacity
+        super().__init__(memory, capacity)
         self.rank = rank
-        self._numbers = itertools.count(1)
-        self._strings: dict[str, int] = {}
-        self._string_lock = threading.Lock()
-        self._string_used = 0
-        self._threads = itertools.count(0)
         self._comms = itertools.count(0)
         self._instances: dict[tuple[str, str, tuple[int, ...]], int] = {}
         self._host = Comm(0, "", ())
-        self.last = 0
-        for text in ("", "send", "recv"):  # a full table must not turn a message into something else
-            self.string(text)
-        self._thread()
 
     @classmethod
     def attach(cls, environ: Mapping[str, str] = os.environ) -> Recorder:
@@ -106,14 +90,14 @@ class Recorder:
         comm.number = seq = comm.number + 1
         text = self.string(op)
         self.write(Kind.ENTER, comm.id, seq, text, need, root, 0, size, site)
-        _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+        _pack_u64(self.memory, layout.COMM_TABLE + 8 * comm.id, seq)
         return Wait(self, comm, seq, text)
 
     def post(self, comm: Comm, op: str, size: int = -1, need: Need = Need.ALL, root: int = -1, site: int = 0) -> int:
         """A non-blocking collective was started; the number to `wait` for."""
         comm.number = seq = comm.number + 1
         self.write(Kind.POST, comm.id, seq, self.string(op), need, root, 0, size, site)
-        _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+        _pack_u64(self.memory, layout.COMM_TABLE + 8 * comm.id, seq)
         return seq
 
     def post_p2p(self, comm: Comm, op: str, need: Need, peer: int, tag: int = 0, size: int = -1, site: int = 0) -> int:
@@ -134,7 +118,7 @@ class Recorder:
         """A collective of a device communicator is about to be handed to the stream. To be called before it is."""
         comm.number = seq = comm.number + 1
         self.write(Kind.LAUNCH, comm.id, seq, self.string(op), 0, 0, 0, size)
-        _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+        _pack_u64(self.memory, layout.COMM_TABLE + 8 * comm.id, seq)
 
     def manifest(self, graph: str, collectives: Sequence[tuple[Comm, str, int]]) -> Manifest:
         """A graph was captured: its name, and its collectives (communicator, operation, size or -1) in order."""
@@ -153,7 +137,7 @@ class Recorder:
         for comm, count in manifest.counts:
             comm.number = seq = comm.number + count
             self.write(Kind.LAUNCH, comm.id, seq, manifest.text, 0, count, 0, -1)
-            _pack_u64(self._memory, layout.COMM_TABLE + 8 * comm.id, seq)
+            _pack_u64(self.memory, layout.COMM_TABLE + 8 * comm.id, seq)
 
     def synchronize(self) -> Wait:
         """Enter a wait for all that was handed to this rank's streams."""
@@ -164,7 +148,7 @@ class Recorder:
     def breadcrumbs(self) -> memoryview:
         """The memory that the device keeps its breadcrumbs in: one 64-bit word a communicator, by its id."""
         end = layout.BREADCRUMB_TABLE + 8 * layout.BREADCRUMBS
-        return memoryview(self._memory)[layout.BREADCRUMB_TABLE : end]
+        return memoryview(self.memory)[layout.BREADCRUMB_TABLE : end]
 
     # --- point to point -------------------------------------------------------------------------------------------
 
@@ -295,63 +279,11 @@ class Recorder:
         """
         self.write(Kind.ABORT, 0, 0, code & 0xFFFFFFFF)
         deadline = time.monotonic() + patience_s
-        while self._word(layout.ACKNOWLEDGED) < self.last and time.monotonic() < deadline:
+        while self.word(layout.ACKNOWLEDGED) < self.last and time.monotonic() < deadline:
             time.sleep(0.002)
 
     def park(self) -> None:
         """Stay alive, sockets open, until the supervisor lets go; returns at once where there is none."""
         self.write(Kind.PARKED, 0, 0)
-        while self.rank >= 0 and not self._word(layout.RELEASE):
+        while self.rank >= 0 and not self.word(layout.RELEASE):
             time.sleep(0.02)
-
-    # --- the memory -----------------------------------------------------------------------------------------------
-
-    def write(
-        self, kind: int, comm: int, seq: int, a: int = 0, b: int = 0, c: int = 0, tag: int = 0, size: int = 0, site: int = 0
-    ) -> None:
-        """Write one record."""
-        try:
-            thread = _local.thread
-        except AttributeError:
-            thread = self._thread()
-        number = self.last = next(self._numbers)
-        at = layout.RECORDS + (number - 1) % self._capacity * 64
-        _pack(self._memory, at, _now(), kind, thread, comm, seq, a, b, c, tag, size, site, number)
-
-    def string(self, text: str, limit: int = MAX_STRING) -> int:
-        """The id of a string in the table; strings repeat, so the table stays small."""
-        found = self._strings.get(text)
-        return self._intern(text, limit) if found is None else found
-
-    def text(self, ident: int) -> str:
-        """The string of an id."""
-        return next((text for text, found in self._strings.items() if found == ident), "")
-
-    def _intern(self, text: str, limit: int) -> int:
-        with self._string_lock:
-            if text in self._strings:
-                return self._strings[text]
-            raw = text.encode("utf-8", "replace")[:limit]
-            head = layout.STRING_HEAD.size
-            room = layout.STRING_BYTES - self._string_used - head - 64  # 64: for FULL itself
-            if len(raw) > room:
-                text, raw = FULL, FULL.encode()
-                if FULL in self._strings:
-                    return self._strings[FULL]
-            at = layout.STRINGS + self._string_used
-            layout.STRING_HEAD.pack_into(self._memory, at, len(raw))
-            self._memory[at + head : at + head + len(raw)] = raw
-            self._string_used += head + len(raw)
-            ident = self._strings[text] = len(self._strings)
-            _pack_u64(self._memory, layout.STRINGS_USED, self._string_used)
-            return ident
-
-    def _thread(self) -> int:
-        with self._string_lock:  # so that the count never goes back
-            _local.thread = ident = next(self._threads)
-            _pack_u64(self._memory, layout.THREADS, ident + 1)
-        self.write(Kind.WAITER, 0, 0, self.string(threading.current_thread().name), size=threading.get_native_id())
-        return ident
-
-    def _word(self, offset: int) -> int:
-        return int(layout.U64.unpack_from(self._memory, offset)[0])

@@ -31,6 +31,28 @@ class Delta:
         return bool(self.records or self.strings or self.lost)
 
 
+class _StringTable:
+    """The strings of a ring, read in the order of their ids."""
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        self._memory = memory
+        self._read = 0  # bytes
+
+    def new(self) -> list[str]:
+        """Those published since the last call."""
+        used = int(layout.U64.unpack_from(self._memory, layout.STRINGS_USED)[0])
+        found: list[str] = []
+        while self._read < used:
+            at = layout.STRINGS + self._read
+            if at + layout.STRING_HEAD.size > layout.RECORDS:
+                break  # what the program has overwritten is no string table any more
+            (size,) = layout.STRING_HEAD.unpack_from(self._memory, at)
+            at += layout.STRING_HEAD.size
+            found.append(self._memory[at : at + size].decode("utf-8", "replace"))
+            self._read += layout.STRING_HEAD.size + size
+        return found
+
+
 def new_ring(rank: int, world: int, capacity: int = layout.DEFAULT_CAPACITY) -> int:
     """The descriptor of a fresh ring."""
     fd = os.memfd_create(f"lockstep-ring-{rank}")
@@ -65,7 +87,7 @@ class Ring:
         self.memory = mmap.mmap(fd, layout.ring_bytes(capacity))
         self.capacity = capacity
         self._next = 1  # number of the next record to read
-        self._strings_read = 0
+        self._strings = _StringTable(self.memory)
 
     def read(self) -> Delta:
         """Everything written since the last call, in order. Never blocks, never waits for the writer."""
@@ -75,7 +97,7 @@ class Ring:
             parts.append(part)
             self._next += len(part) // RECORD.size
         # Strings are published before the records that name them, so they are read after.
-        return Delta(b"".join(parts), tuple(self._new_strings()), lost)
+        return Delta(b"".join(parts), tuple(self._strings.new()), lost)
 
     def entered(self, comm: int) -> int:
         """Highest collective number that the engine entered on a communicator id; true even after an overrun."""
@@ -136,19 +158,6 @@ class Ring:
             # A margin of an eighth, so that the writer does not overtake the reader again at once.
             self._next = found - self.capacity + self.capacity // 8
         return self._next - first
-
-    def _new_strings(self) -> list[str]:
-        used = int(layout.U64.unpack_from(self.memory, layout.STRINGS_USED)[0])
-        found: list[str] = []
-        while self._strings_read < used:
-            at = layout.STRINGS + self._strings_read
-            if at + layout.STRING_HEAD.size > layout.RECORDS:
-                break  # what the program has overwritten is no string table any more
-            (size,) = layout.STRING_HEAD.unpack_from(self.memory, at)
-            at += layout.STRING_HEAD.size
-            found.append(self.memory[at : at + size].decode("utf-8", "replace"))
-            self._strings_read += layout.STRING_HEAD.size + size
-        return found
 
 
 def decode(records: bytes) -> list[Record]:

@@ -14,9 +14,9 @@ import pytest
 
 from lockstep.harness.trace import Kind, Recorder, layout
 from lockstep.harness.trace.event import RECORD, Record
-from lockstep.harness.trace.recorder import FULL
 from lockstep.harness.trace.ring import Ring, decode
 from lockstep.harness.trace.state import RankState
+from lockstep.harness.trace.writer import FULL
 
 WRITER = """
 import sys

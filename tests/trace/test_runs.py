@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.harness.trace import Recorder, layout
-from lockstep.harness.trace.recorder import MAX_STRING
 from lockstep.harness.trace.ring import Ring, decode
 from lockstep.harness.trace.runs import pack, unpack
 from lockstep.harness.trace.state import CommInfo, RankState
+from lockstep.harness.trace.writer import MAX_STRING
 
 RANKS = st.one_of(
     st.lists(st.integers(0, 40), unique=True),
