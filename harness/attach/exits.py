@@ -24,9 +24,9 @@ def wrap_process(module: ModuleType) -> None:
         code = original(self, *arguments, **named)
         found = recording.existing()
         if found is not None:
-            found.exit_code = code or 0
+            found.ending.exit_code = code or 0
             if os.getpid() != _started:  # forked: it ends without its exit handlers
-                found.finish()
+                found.ending.finish()
         return code
 
     process._bootstrap = bootstrap
@@ -51,7 +51,7 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             found = recording.existing()
             if found is not None:
-                found.uncaught(error)
+                found.ending.uncaught(error)
             raise
 
     return guarded

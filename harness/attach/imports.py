@@ -43,7 +43,7 @@ def install() -> None:
     def hook(kind: Any, error: BaseException, traceback: Any) -> Any:
         found = _recording()
         if found is not None:
-            found.uncaught(error)
+            found.ending.uncaught(error)
         return previous(kind, error, traceback)
 
     sys.excepthook = hook
@@ -55,7 +55,7 @@ def install() -> None:
 def _finish() -> None:
     found = _recording()
     if found is not None:
-        found.finish()
+        found.ending.finish()
 
 
 def _recording() -> Any:

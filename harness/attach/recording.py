@@ -6,30 +6,30 @@ A forked child starts afresh: what it inherits belongs to its parent.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import socket
-import sys
 import threading
-from _thread import get_ident, start_new_thread
+from _thread import get_ident
 from collections.abc import Callable, Sequence
 
 from lockstep.harness.attach import bystanders
 from lockstep.harness.attach.calls import Again, Issued
+from lockstep.harness.attach.ending import Ending
+from lockstep.harness.attach.line import Line
 from lockstep.harness.attach.sites import forget
-from lockstep.harness.environment import ATTACH
-from lockstep.harness.trace import recorder as trace
 from lockstep.harness.trace.event import Kind, Need, Took
 from lockstep.harness.trace.handles import Comm
 from lockstep.harness.trace.recorder import Recorder
 from lockstep.harness.trace.ring import new_ring
+from lockstep.harness.trace.writer import forget_thread
 
-CONNECT_S = 10.0
 RANK_VARIABLES = (("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
 
 
 class Recording:
-    """One process's recorder, and which of its threads are inside a recorded operation."""
+    """One process's recorder, and which of its threads are inside a recorded operation.
+
+    Over the size we keep: every wrapper writes through it, a method an event, each a line or two on top of the recorder.
+    """
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -38,46 +38,24 @@ class Recording:
         self.messages = {self.recorder.string(verb) for verb in ("send", "recv")}
         self.blocked: dict[int, int] = {}  # thread -> how many recorded operations it is inside of
         self.listening = False
-        self.failed = False
-        self.exit_code = 0  # as far as it is known before the end
-        self.line = self._hand_over(fd)
+        self.ending = Ending(self.recorder)
+        self.line = Line(fd)
         os.close(fd)
 
-    def _hand_over(self, fd: int) -> socket.socket | None:
-        """Give the ring to the supervisor. Without one the recorder writes to memory that nobody reads."""
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            line.settimeout(CONNECT_S)
-            line.connect(os.environ[ATTACH])
-            hello = json.dumps({"pid": os.getpid(), "argv": sys.orig_argv[:8]}).encode() + b"\n"
-            socket.send_fds(line, [hello], [fd])
-            line.settimeout(None)
-        except (OSError, KeyError):
-            line.close()
-            return None
-        return line
-
     def listen(self) -> None:
-        """Answer the supervisor's questions from now on, in a thread that `threading` does not know of."""
-        if self.line is not None and not self.listening:
+        """Answer the supervisor's questions from now on."""
+        if self.line.connected and not self.listening:
             self.listening = True
-            start_new_thread(self._answer, (self.line,))
+            self.line.answer(self._standing)
 
-    def _answer(self, line: socket.socket) -> None:
-        me = get_ident()
-        with contextlib.suppress(OSError, ValueError):
-            for raw in line.makefile("rb"):
-                question = json.loads(raw)
-                answer: dict[str, object] = {"epoch": question["epoch"]}
-                if question.get("dump"):
-                    answer["dump"] = _flight_recorder()
-                else:
-                    others = [*bystanders.awake(me, self.blocked), *(text for doubt in doubts for text in doubt())]
-                    answer |= {"number": self.recorder.last, "others": others}
-                    # Read in this order, what is told beside the number is of no earlier moment.
-                    answer["hidden"] = [entry for look in hidden for entry in look()]
-                    answer["issued"] = sum(look() for look in counts)
-                line.sendall(json.dumps(answer).encode() + b"\n")
+    def _standing(self, me: int) -> dict[str, object]:
+        """What is asked when this process seems to stand still. `me`: the thread that answers."""
+        others = [*bystanders.awake(me, self.blocked), *(text for doubt in doubts for text in doubt())]
+        told: dict[str, object] = {"number": self.recorder.last, "others": others}
+        # Read in this order, what is told beside the number is of no earlier moment.
+        told["hidden"] = [entry for look in hidden for entry in look()]
+        told["issued"] = sum(look() for look in counts)
+        return told
 
     # --- what the wrappers write ----------------------------------------------------------------------------------
 
@@ -168,37 +146,6 @@ class Recording:
         name = self.recorder.text(issued.op)
         opaque(f"{name} of {issued.comm.key} raised {type(error).__name__}: whether its peers count it is not known")
 
-    def uncaught(self, error: BaseException) -> None:
-        """An exception ends the program of this process. Only the first counts."""
-        if not self.failed:
-            self.failed = True
-            self.error = error
-            self.recorder.error(error)
-
-    def finish(self) -> None:
-        """The last exit handler has run."""
-        if not self.failed and isinstance(last := getattr(sys, "last_value", None), BaseException):
-            self.uncaught(last)  # the program has an excepthook of its own
-        if self.failed:
-            self.recorder.raised(self.error)
-            self.error = None  # type: ignore[assignment]  # it holds frames, and with them the program's objects
-        elif self.exit_code:
-            self.recorder.status(self.exit_code)
-        else:
-            self.recorder.returned()
-        self.recorder.leaving()
-
-
-def _flight_recorder() -> str:
-    """PyTorch's Flight Recorder of this process as JSON; empty where it has none."""
-    c10d = sys.modules.get("torch._C._distributed_c10d")
-    dump = getattr(c10d, "_dump_fr_trace_json", None) or getattr(c10d, "_dump_nccl_trace_json", None)
-    try:
-        found = dump() if dump is not None else ""
-    except Exception:
-        return ""
-    return found if isinstance(found, str) else bytes(found).decode(errors="replace")
-
 
 _current: Recording | None = None
 _reasons: list[str] = []  # why this process cannot be proved, told when it has a recorder
@@ -250,10 +197,9 @@ def _after_fork() -> None:
     global _current, _lock
     _lock = threading.Lock()
     if _current is not None:
-        if _current.line is not None:
-            _current.line.close()
+        _current.line.close()
         _current = None
-        trace.forget_thread()
+        forget_thread()
         forget()
         for hook in after_fork:
             hook()

@@ -24,7 +24,7 @@ def py_spy() -> str | None:
 
 
 IN_A_CALL = "/harness/attach/recorded.py:"  # the frame of an operation that is written down
-ANSWERS = "/harness/attach/recording.py:"  # a frame of the thread that answers the supervisor
+ANSWERS = "/harness/attach/line.py:"  # a frame of the thread that answers the supervisor
 
 
 class LockOwner(NamedTuple):

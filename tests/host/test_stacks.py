@@ -11,7 +11,7 @@ from lockstep.harness.host import stacks
 from lockstep.harness.host.stacks import LockOwner, lock_owner
 
 CALL = "recorded.<locals>.call (/x/lockstep/harness/attach/recorded.py:48)"
-ANSWER = "Recording._answer (/x/lockstep/harness/attach/recording.py:69)"
+ANSWER = "_answer (/x/lockstep/harness/attach/line.py:58)"
 LINES = Path(threading.__file__).read_text().splitlines()
 
 

@@ -1,0 +1,36 @@
+"""How the program of a process ends, as far as it is known before the process does: by an error, with a status, or well."""
+
+from __future__ import annotations
+
+import sys
+
+from lockstep.harness.trace.recorder import Recorder
+
+
+class Ending:
+    """What the last exit handler writes."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.failed = False
+        self.exit_code = 0  # as far as it is known before the end
+
+    def uncaught(self, error: BaseException) -> None:
+        """An exception ends the program of this process. Only the first counts."""
+        if not self.failed:
+            self.failed = True
+            self.error = error
+            self.recorder.error(error)
+
+    def finish(self) -> None:
+        """The last exit handler has run."""
+        if not self.failed and isinstance(last := getattr(sys, "last_value", None), BaseException):
+            self.uncaught(last)  # the program has an excepthook of its own
+        if self.failed:
+            self.recorder.raised(self.error)
+            self.error = None  # type: ignore[assignment]  # it holds frames, and with them the program's objects
+        elif self.exit_code:
+            self.recorder.status(self.exit_code)
+        else:
+            self.recorder.returned()
+        self.recorder.leaving()
