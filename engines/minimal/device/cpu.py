@@ -88,7 +88,7 @@ class CpuGraph:
 class CpuDevice:
     """Runs the model on the KV pool. The model's collectives are to go through it, so that graphs hold them.
 
-    Large because it answers to two protocols, `Device` and `Collectives`, which meet in what is being recorded.
+    Over the size we keep: it answers to two protocols, `Device` and `Collectives`, which meet in what is being recorded.
     """
 
     out_of_memory: type[Exception] = MemoryError

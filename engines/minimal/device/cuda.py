@@ -56,7 +56,8 @@ class CudaGraph:
 class CudaDevice:
     """Runs the model on the KV pool, everything on one stream.
 
-    Large because it answers to two protocols, `Device` and `FaultyDevice`, and graphs ask it for their inputs and outputs.
+    Over the size we keep: it answers to two protocols, `Device` and `FaultyDevice`, and graphs ask it for their
+    inputs and outputs.
     """
 
     out_of_memory: type[Exception] = torch.OutOfMemoryError
