@@ -45,7 +45,10 @@ class StopSignals:
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[StopSignals]:
-        """In the main thread: take them. One that is ignored (nohup, a shell's background) stays ignored."""
+        """In the main thread: take them. One that is ignored (nohup, a shell's background) stays ignored.
+
+        Where any came, all are ignored afterwards: the command is on its way out.
+        """
         before = {signum: signal.getsignal(signum) for signum in SIGNALS}
         for signum, handler in before.items():
             if handler is not signal.SIG_IGN:
@@ -54,7 +57,8 @@ class StopSignals:
             yield self
         finally:
             for signum, handler in before.items():
-                signal.signal(signum, handler)
+                # What came once may come again while the process ends, which by then only has its exit code left to lose.
+                signal.signal(signum, signal.SIG_IGN if self.count else handler)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:

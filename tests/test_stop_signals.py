@@ -52,3 +52,13 @@ def test_ignored_stays_ignored() -> None:
     assert signals.count == 0
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     signals.raise_if_any()
+
+
+def test_asked_again_on_the_way_out() -> None:
+    """Whoever asked once may ask again until the process has ended: its exit code stays what it was."""
+    with StopSignals().heard() as signals, signals.watching():
+        os.kill(os.getpid(), signal.SIGINT)
+    for signum in SIGNALS:
+        os.kill(os.getpid(), signum)
+        assert signal.getsignal(signum) is signal.SIG_IGN
+    assert signals.signum == signal.SIGINT
