@@ -84,12 +84,12 @@ def guarded(words: Sequence[str]) -> int:
 
 def _run(words: Sequence[str]) -> int:
     """Parse, dispatch, and say what ended the command before its time."""
-    from lockstep.harness.channel.logs import level
-    from lockstep.harness.watchdog.stillness import notice_s
-
-    arguments = parser().parse_args(words)
     judges = words[:1] == ["judge-commit"]
-    try:
+    try:  # Ctrl-C may come while the commands are still being imported
+        from lockstep.harness.channel.logs import level
+        from lockstep.harness.watchdog.stillness import notice_s
+
+        arguments = parser().parse_args(words)
         level(os.environ)  # before any case is started
         notice_s(os.environ)
         code: int = arguments.run(arguments)

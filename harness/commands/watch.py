@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import shlex
 import shutil
@@ -90,7 +91,7 @@ class WatchOptions:
             )
         if processes is not None and processes < 1:
             raise ScenarioError(f"lockstep watch: -n {processes}: give 1 or more")
-        if deadline_s is not None and deadline_s <= 0:
+        if deadline_s is not None and not 0 < deadline_s < math.inf:
             raise ScenarioError(f"lockstep watch: --deadline {deadline_s:g}: give more than 0 seconds")
         if shutil.which(argv[0]) is None:
             raise ScenarioError(f"lockstep watch: {argv[0]}: no such program")

@@ -53,6 +53,9 @@ def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str 
     except yaml.YAMLError as error:
         document.problems.append(_yaml_problem(str(path), error))
         return document
+    except RecursionError:
+        document.problems.append(Problem(str(path), 1, 1, "", "not valid here: nested too deeply", advice))
+        return document
     if not isinstance(root, yaml.MappingNode):
         document.problems.append(Problem(str(path), 1, 1, "", form, advice))
         return document

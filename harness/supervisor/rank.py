@@ -7,6 +7,7 @@ nor MPI, and starts the engine before it imports anything slow.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +40,12 @@ class RankSupervisor(SupervisorBase):
         if STATE in environ:
             with suppress(OSError):  # a rank that needs the folder will say so itself
                 Path(environ[STATE]).mkdir(parents=True, exist_ok=True)
-        self.child = spawning.start_engine(self.plan.argv, self._engine_environment(environ), self.output.files[0])
+        try:
+            self.child = spawning.start_engine(self.plan.argv, self._engine_environment(environ), self.output.files[0])
+        except OSError as error:
+            raise SystemExit(
+                f"cannot start the engine on {os.uname().nodename}: {self.plan.argv[0]}: {error.strerror}"
+            ) from error
 
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
         import json

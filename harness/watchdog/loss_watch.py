@@ -56,7 +56,7 @@ class LossWatch:
         return quiet_s >= patience_s and (self._quiet() or (quiet_s >= SILENT_S and self._failed()))
 
     def _lost(self) -> bool:
-        return self._failed() or any(self._is_lost(record) for _, record in self.ranks)
+        return self._failed() or self._left_out() or any(self._is_lost(record) for _, record in self.ranks)
 
     def _is_lost(self, record: ProcessRecord) -> bool:
         """Whether a rank has failed. Who was ended by SIGTERM was so by somebody who knows, and who started a rank may
@@ -68,6 +68,13 @@ class LossWatch:
         started_by_us = record.pid == self.ranks.processes.commands[record.process[0]].pid
         expected = record.state.status is Status.DEAD and (record.exit_code or 0) > 0 and not started_by_us
         return not expected or any(one.alive and one.state.waits() for _, one in self.ranks)
+
+    def _left_out(self) -> bool:
+        """Whether a command has ended, of which no process ever joined, while ranks of the others wait."""
+        table = self.ranks.processes
+        joined = {record.process[0] for record in table.records.values() if record.rank is not None}
+        left = any(c.exit_code is not None and number not in joined for number, c in table.commands.items())
+        return left and any(record.alive and record.state.waits() for _, record in self.ranks)
 
     def _failed(self) -> bool:
         """Whether one of the commands that were launched has failed."""

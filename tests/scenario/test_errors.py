@@ -443,3 +443,11 @@ def test_same_name_in_two_files(tmp_path: Path) -> None:
     with pytest.raises(FileErrors) as caught:
         load_all([tmp_path])
     assert str(caught.value) == f"{second}:1:1: name: sample is also the name of {first}; change one"
+
+
+def test_nested_too_deeply(tmp_path: Path) -> None:
+    """A file that is nested more deeply than can be read is a mistake of the file."""
+    path = tmp_path / "deep.yaml"
+    path.write_text("a: " + "[" * 5000)
+    with pytest.raises(FileErrors, match="nested too deeply"):
+        load(path)

@@ -63,6 +63,15 @@ def raise_before_init() -> None:
     MPI.COMM_WORLD.Barrier()
 
 
+def exit0_before_init() -> None:
+    """Rank 1 leaves in order before it has loaded MPI."""
+    if me == 1:
+        os._exit(0)
+    from mpi4py import MPI
+
+    MPI.COMM_WORLD.Barrier()
+
+
 def killed_before_init() -> None:
     """Rank 1 is killed before it has loaded MPI."""
     if me == 1:

@@ -54,6 +54,7 @@ def test_a_status_that_is_expected(tmp_path: Path) -> None:
     ("program", "processes", "words", "provable", "blame", "said"),
     [
         ("mpi_program.py", 2, ["raise_before_init"], True, 1, "ended before it had joined: exit status 1"),
+        ("mpi_program.py", 2, ["exit0_before_init"], True, 1, "ended before it had joined: exit status 0"),
         ("mpi_program.py", 2, ["killed_before_init"], True, 1, "ended before it had joined: SIGKILL"),
         ("torch_program.py", 2, ["one_too_few"], True, 2, "was never started"),
         ("torch_program.py", 2, ["another_port"], True, 1, "Ranks meet at different places: rank 0 at"),
