@@ -24,6 +24,7 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.probe import usable_cores
 from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.listener import Silent
+from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.run_loop import RunLoop
 from lockstep.harness.watchdog.session import CaseSession
@@ -54,7 +55,7 @@ class Measured(CaseSession):
         self.cpu: dict[str, float] = {}
         self._take, state = self.state.intake.take, self.state
         state.intake.take = self._taken  # type: ignore[method-assign]
-        state.proof.look = timed(state.proof.look, self.looks)  # type: ignore[method-assign]
+        Proof.look = timed(Proof.look, self.looks)  # type: ignore[method-assign]
         state.judgement.verdict = timed(state.judgement.verdict, self.judged)  # type: ignore[method-assign]
 
     def _with_evidence(self, judged: Verdict, end: Head, loop: RunLoop, guarded: Guarded) -> Verdict:

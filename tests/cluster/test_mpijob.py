@@ -60,7 +60,7 @@ def test_night(job: Cluster, line: str) -> None:
     environment |= {entry["name"]: entry["value"] for entry in container("Launcher")["env"]}
     scenarios = "scenarios/control/planted-hangs.yaml scenarios/cluster/generation-capture-two-nodes.yaml -k capture=none"
     more = f"{scenarios} --reports {runs} --run-id {len(line)}"
-    environment |= {"LOCKSTEP_SCENARIOS": more, "K_MPI_JOB_ROLE": "launcher", "NVIDIA_VISIBLE_DEVICES": ""}
+    environment |= {"LOCKSTEP_CASES": more, "K_MPI_JOB_ROLE": "launcher", "NVIDIA_VISIBLE_DEVICES": ""}
     environment |= {"HYDRA_HOST_FILE": "/etc/mpi/hostfile", "HYDRA_LAUNCH_EXTRA_ARGS": "-o ConnectionAttempts=10"}
     launcher = container("Launcher")
     words = [*launcher["command"], *(word.replace("/etc/mpi/hostfile", hosts) for word in launcher["args"])]
