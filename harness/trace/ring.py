@@ -31,7 +31,7 @@ class Delta:
         return bool(self.records or self.strings or self.lost)
 
 
-class _StringTable:
+class StringTable:
     """The strings of a ring, read in the order of their ids."""
 
     def __init__(self, memory: mmap.mmap) -> None:
@@ -87,7 +87,7 @@ class Ring:
         self.memory = mmap.mmap(fd, layout.ring_bytes(capacity))
         self.capacity = capacity
         self._next = 1  # number of the next record to read
-        self._strings = _StringTable(self.memory)
+        self._strings = StringTable(self.memory)
 
     def read(self) -> Delta:
         """Everything written since the last call, in order. Never blocks, never waits for the writer."""

@@ -35,7 +35,7 @@ from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.event import Kind
 from lockstep.harness.trace.handles import Comm, Wait
-from lockstep.harness.trace.ring import Ring
+from lockstep.harness.trace.ring import Ring, StringTable
 from tests.watchdog.simulated_start import Op, Script, members_of, simulate
 
 CAPACITY = 512  # events of a ring: more than a simulated start-up has
@@ -52,7 +52,7 @@ class AnonymousRing(Ring):
         layout.HEADER.pack_into(self.memory, 0, layout.MAGIC, layout.VERSION, rank, world, CAPACITY)
         self.capacity = CAPACITY
         self._next = 1
-        self._strings_read = 0
+        self._strings = StringTable(self.memory)
 
 
 class SimulatedRank:
