@@ -60,7 +60,7 @@ test: env
 QUICK := tests/judge tests/trace tests/scenario tests/report tests/placement tests/channel tests/engine tests/bisect/test_posterior.py \
   tests/bisect/test_search.py tests/bisect/test_state.py tests/test_errors.py tests/test_environment.py
 quick: env
-	$(BIN)/python -m pytest -q -m "not slow" $(QUICK)
+	$(BIN)/python -m pytest -q -n 2 -m "not slow" $(QUICK)
 
 # Lines of this process's tests: what ranks and supervisors run is not counted.
 coverage: env

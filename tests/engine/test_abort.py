@@ -11,6 +11,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from lockstep.engines.minimal.comm.mpi import MPI, MpiCommunicator
+
+pytestmark = pytest.mark.slow  # starts processes, or torch
 MPI.Init_thread()
 world = MpiCommunicator(None, MPI.COMM_WORLD, None)
 MPI.COMM_WORLD.Barrier()

@@ -13,6 +13,8 @@ from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.engine_base import EngineBase
 from lockstep.harness.scenario.errors import NotInCheckout, ScenarioError
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 ENGINE = find_engine("minimal")
 NOW = "import lockstep.engines.minimal.part; from lockstep import engines, harness; import lockstep.harness.trace"
 BEFORE = "import engines.minimal.part, engines, harness, harness.trace"  # commits from before there was one package

@@ -26,6 +26,8 @@ from lockstep.harness.scenario.load import load_all
 from tests.engine.support import LocalPlane, Log, Stuck, TableDevice, ThreadCommunicator, on_groups, on_ranks, settings
 from tests.engine.test_control_flow import check_decoded, launch
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 DEP = {"tp": 2, "ep": 2, "attention_dp": True}
 NONE = {"preset": "trtllm-before-14126"}
 

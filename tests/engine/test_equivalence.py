@@ -14,6 +14,8 @@ from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.session import CaseSession
 from lockstep.harness.watchdog.targets import EngineTarget
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 MTP = {"config.speculative_config": {"decoding_type": "MTP", "num_nextn_predict_layers": 3}}
 
 

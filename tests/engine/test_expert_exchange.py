@@ -14,6 +14,8 @@ from lockstep.engines.minimal.model.partitioned import Partitioned
 from tests.engine.support import ThreadCommunicator, on_groups
 from tests.engine.test_mappings import ThreadPlane
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 WIDTH = 3
 
 

@@ -15,6 +15,8 @@ from lockstep.engines.minimal.model.decoder import Model, shard
 from lockstep.engines.minimal.spec.model import LAYERS
 from tests.engine.support import LocalPlane, Log, settings
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 SETTINGS = settings()
 torch.set_num_threads(1)
 

@@ -25,6 +25,8 @@ from lockstep.harness.launch.survey import Told
 from lockstep.harness.vocabulary import Cause, Outcome
 from tests.bisect.test_bisect import own_handlers  # noqa: F401
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 SCENARIO = """\
 name: program
 source: none

@@ -25,6 +25,8 @@ from tests.campaign.test_command_line import lockstep
 
 from .samples import case, hang, success
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 LOST = Verdict(Outcome.INVALID, Cause.NODE_LOST, "silent")
 
 

@@ -25,6 +25,8 @@ from lockstep.harness.vocabulary import CAUSES, Cause, Outcome
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 RUN: dict[str, Any] = {"run": "r", "started": "2026-11-24T13:15:02.500000+00:00", "environment": {}, "options": {}}
 PLAN = {"id": "a", "scenario": "a", "path": "scenarios/a.yaml", "slug": "a"}
 Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]

@@ -10,6 +10,8 @@ from lockstep.harness.scenario.errors import FileErrors
 from lockstep.harness.scenario.load import load
 from lockstep.harness.scenario.schema import json_schema
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 GOOD = """\
 name: sample
 source: https://docs.pytorch.org/docs/stable/distributed.html

@@ -20,6 +20,8 @@ from lockstep.harness.scenario.frame import Frame, OutcomeWord
 from lockstep.harness.scenario.load import load
 from lockstep.harness.scenario.validate import _models as models_in
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scenarios.md").read_text()
 

@@ -22,6 +22,8 @@ from lockstep.harness.scenario.engine_check import (
 )
 from lockstep.harness.scenario.errors import EngineError, ScenarioError
 
+pytestmark = pytest.mark.slow  # starts processes, or torch
+
 NOTHING = Section()
 
 
