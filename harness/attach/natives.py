@@ -33,6 +33,7 @@ TORCH = "pt_"
 INTO_PYTHON = ("cupy", "numba")  # they let a GPU's driver call Python: then its threads are not known
 DEEPEST = 1 << 18  # bytes of a stack that are looked at
 WORD = 8
+FUTEX = {"x86_64": 202, "aarch64": 98}.get(os.uname().machine, -1)  # the system call in which threads wait for each other
 
 
 class _Mapping(NamedTuple):
@@ -78,7 +79,7 @@ def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
         if unknown:
             yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
         of_python = any(_is_python(path) for path in libraries)
-        beginning += of_python and not _name(pid, name).startswith(TORCH)
+        beginning += of_python and not (_name(pid, name).startswith(TORCH) and waits_untimed(pid, name))
         if libraries and not unknown and not of_python:
             _harmless.add(born)  # what a thread was started by stays the same
     if beginning > others:
@@ -86,6 +87,18 @@ def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
 
 
 _harmless: set[tuple[int, str, str]] = set()  # process, thread and its start: of libraries that call nobody
+
+
+def waits_untimed(pid: int, thread: int | str) -> bool:
+    """Whether a thread waits, without a limit of time, for another thread of its process to wake it.
+
+    One that wants Python's lock waits with a limit, again and again: it goes on by itself as soon as the lock is free.
+    """
+    try:
+        words = Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()
+    except OSError:
+        return False
+    return len(words) > 4 and words[0] == str(FUTEX) and int(words[4], 16) == 0
 
 
 def _name(pid: int, thread: str) -> str:

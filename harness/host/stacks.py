@@ -48,7 +48,7 @@ def lock_owner(pid: int) -> LockOwner:
         if "+gil" in state:
             owner = ident
         in_a_call = bool(frames) and IN_A_CALL in frames[0]
-        if not in_a_call and not _waits_for_a_lock(name, state, frames):
+        if not in_a_call and not (_waits_for_a_lock(name, state, frames) and natives.waits_untimed(pid, ident)):
             others.append(f"Python thread {name or ident} at {frames[0] if frames else 'no place'} may still communicate")
     if not owner:
         others.append(f"Python does not answer, and no thread is seen to hold its lock{error and f' ({error})'}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from lockstep.harness.attach import natives
 from lockstep.harness.host import stacks
+from lockstep.harness.host.polling import wait_until as until
 from lockstep.harness.host.stacks import LockOwner, lock_owner
 
 CALL = "recorded.<locals>.call (/x/lockstep/harness/attach/recorded.py:48)"
@@ -65,6 +68,35 @@ def test_who_holds_the_lock(
     """Only where all others are in recorded calls, or wait without a limit for a lock, does the owner speak for all."""
     monkeypatch.setattr(stacks, "stacks", lambda pid: (dump(*threads), ""))
     monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known: [])
+    monkeypatch.setattr("lockstep.harness.attach.natives.waits_untimed", lambda pid, thread: True)
     found = lock_owner(1)
     assert (found.ident, len(found.others)) == (ident, doubts), found
     assert isinstance(found, LockOwner)
+
+
+def test_a_thread_that_wants_the_lock_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was woken in its wait, and only waits for Python's lock, is not asleep though its frame is the same."""
+    waiter = (3, "idle", "Thread-1 (wait)", wait(UNTIMED))
+    monkeypatch.setattr(stacks, "stacks", lambda pid: (dump(OWNER, ANSWERER, waiter), ""))
+    monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known: [])
+    monkeypatch.setattr("lockstep.harness.attach.natives.waits_untimed", lambda pid, thread: False)
+    assert len(lock_owner(1).others) == 1
+
+
+@pytest.mark.parametrize(("limit_s", "untimed"), [(None, True), (1000.0, False)])
+def test_waits_with_and_without_a_limit_are_told_apart(limit_s: float | None, untimed: bool) -> None:
+    """The kernel tells whether a thread's wait for another one has a limit of time."""
+    event = threading.Event()
+    thread = threading.Thread(target=event.wait, args=(limit_s,), daemon=True)
+    thread.start()
+    place = Path(f"/proc/self/task/{thread.native_id}/syscall")
+
+    def as_said() -> bool:  # for a moment after its start it waits for Python's lock
+        waits = place.read_text().split()[0] == str(natives.FUTEX)
+        return waits and natives.waits_untimed(os.getpid(), thread.native_id or 0) == untimed
+
+    try:
+        assert until(as_said, 30.0)
+    finally:
+        event.set()
+        thread.join()
