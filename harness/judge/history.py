@@ -160,6 +160,8 @@ class History:
                     history.comms[info.key] = info
             elif kind in (Kind.RAISED, Kind.RETURNED, Kind.ABORT, Kind.UNABLE, Kind.ERROR, Kind.STATUS):
                 record = Record._make(fields)
+                if history.abort_code is not None:
+                    continue  # MPI_Abort may come back: what the rank still did before it was killed is chance
                 if kind in (Kind.RAISED, Kind.ERROR) and history.error is None:
                     history.error = (text(record.a), text(record.b), text(record.c))
                     history.failed_at, history.failed_ns = at, record.time_ns

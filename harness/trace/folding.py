@@ -126,12 +126,18 @@ def _waiter_end(state: RankState, record: Record, string: String) -> None:
 
 
 def _raised(state: RankState, record: Record, string: String) -> None:
-    state.status = Status.RAISED
+    _end(state, Status.RAISED)
     state.device_lost = bool(record.seq)
 
 
 def _returned(state: RankState, record: Record, string: String) -> None:
-    state.status = Status.RETURNED
+    _end(state, Status.RETURNED)
+
+
+def _end(state: RankState, status: Status) -> None:
+    """After an abort nothing counts: MPI_Abort may come back, and how far the program still gets is chance."""
+    if state.status is not Status.ABORTED:
+        state.status = status
 
 
 def _abort(state: RankState, record: Record, string: String) -> None:

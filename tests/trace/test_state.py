@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockstep.harness.judge.history import History
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.event import Kind, Need
 from lockstep.harness.trace.handles import Wait as OpenWait
@@ -86,3 +87,25 @@ def test_an_event_that_makes_no_sense_is_no_wait_and_ends_nothing() -> None:
     assert state.waiters == {0: None}
     assert len(state.opaque) == 6
     assert state.runs
+
+
+@given(st.lists(st.sampled_from(["raised", "returned", "error"]), max_size=3))
+def test_what_follows_an_abort_is_chance(after: list[str]) -> None:
+    """A rank that has called abort did so, however far it gets before its launcher kills it: MPI_Abort may come back."""
+    ring = Ring(0, 2)
+    recorder = Recorder.attach({layout.RING_FD: str(ring.fd)})
+    recorder.abort(3, patience_s=0)
+    for what in after:
+        if what == "returned":
+            recorder.returned()
+        elif what == "raised":
+            recorder.raised(ValueError("late"))
+        else:
+            recorder.write(Kind.ERROR, 0, 0, recorder.string("E"), recorder.string("late"), recorder.string(""))
+    delta = ring.read()
+    state = RankState(0)
+    state.apply(decode(delta.records), delta.strings.__getitem__)
+    history = History.read(0, delta.records, delta.strings)
+    ring.close()
+    assert state.status is Status.ABORTED
+    assert (history.abort_code, history.error, history.ended_at) == (3, None, 1)  # the first event tells a string
