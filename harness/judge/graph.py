@@ -14,12 +14,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lockstep.harness.judge.lacking import Holders, entered, lacking
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import RankState, Status, Wait
 
-_UNKNOWN = 1 << 64  # above every collective's number
 _TOGETHER = (Need.ALL, Need.COME)  # AND-waits that all ranks of a communicator share
-_SINGLE = (Need.ROOT, Need.NOBODY, Need.TIMED, Need.RECV, Need.PROBE, Need.SSEND)  # one moving peer is enough to end them
+# One moving peer is enough to end these.
+_SINGLE = (Need.ROOT, Need.NOBODY, Need.TIMED, Need.RECV, Need.PROBE, Need.SSEND, Need.HOLDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,17 @@ def stuck(
     members: Mapping[str, Sequence[int]],
     closed: bool = True,
     hopeless: Hopeless | None = None,
+    holders: Holders | None = None,
 ) -> list[Stuck]:
     """The waits that can never end, by rank. `members` gives the global ranks of each communicator key.
 
     A rank without a state (it has not reported yet) counts as running. Not `closed`: another process may still be started
     and come in the place of one that has ended, to where ranks first meet. `hopeless`: waits that never end whatever anybody
-    does, since members have entered other collectives in their place.
+    does, since members have entered other collectives in their place. `holders`: who holds the ends of things that are
+    waited for; whoever of them is not among `states` runs, and so does a wait for an end that is not listed.
     """
     lost = hopeless or {}
-    moves = _start(states, members)
+    moves = _start(states, members, holders or {})
     frontiers = _frontiers(states, members, moves, closed, lost)
     watched: dict[int, list[_Frontier]] = defaultdict(list)
     for frontier in frontiers:
@@ -96,7 +99,7 @@ def stuck(
             if wait.need not in _SINGLE:
                 compound.append((rank, wait))
                 continue
-            lacks = lacking(rank, wait, states, members)
+            lacks = lacking(rank, wait, states, members, holders)
             if _free(wait, lacks, moves):
                 moves.add(rank)
                 work.append(rank)
@@ -105,7 +108,7 @@ def stuck(
                 single[peer].append(rank)
     for frontier in frontiers:
         work.extend(_release(frontier, moves))
-    work.extend(_freed(compound, states, members, moves))
+    work.extend(_freed(compound, states, members, moves, holders))
     while work:
         mover = work.pop()
         for frontier in watched[mover]:
@@ -115,16 +118,16 @@ def stuck(
                 moves.add(waiter)
                 work.append(waiter)
         if not work:
-            work.extend(_freed(compound, states, members, moves))
+            work.extend(_freed(compound, states, members, moves, holders))
     # All that wait in one collective lack the same members, so the work is done once for them.
     shared: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def lacks_of(rank: int, wait: Wait) -> tuple[int, ...]:
         others = _others(lost, rank, wait)
         if others:
-            return tuple(sorted({*others, *lacking(rank, wait, states, members)}))
+            return tuple(sorted({*others, *lacking(rank, wait, states, members, holders)}))
         if wait.need not in _TOGETHER:
-            return lacking(rank, wait, states, members)
+            return lacking(rank, wait, states, members, holders)
         key = (wait.comm, wait.seq)
         if key not in shared:
             shared[key] = lacking(rank, wait, states, members)
@@ -136,7 +139,7 @@ def stuck(
         if rank not in moves
         for thread, wait in state.waits()
         for part in wait.parts or (wait,)
-        if not wait.parts or not _may_end(rank, part, states, members, moves)
+        if not wait.parts or not _may_end(rank, part, states, members, moves, holders)
     ]
 
 
@@ -150,56 +153,37 @@ def _freed(
     states: Mapping[int, RankState],
     members: Mapping[str, Sequence[int]],
     moves: set[int],
+    holders: Holders | None,
 ) -> set[int]:
     """The ranks that one of these waits lets go now. They are rare: all are looked at whenever nothing else has changed."""
-    freed = {rank for rank, wait in compound if rank not in moves and _may_end(rank, wait, states, members, moves)}
+    freed = {rank for rank, wait in compound if rank not in moves and _may_end(rank, wait, states, members, moves, holders)}
     moves |= freed
     return freed
 
 
 def _may_end(
-    rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], moves: set[int]
+    rank: int,
+    wait: Wait,
+    states: Mapping[int, RankState],
+    members: Mapping[str, Sequence[int]],
+    moves: set[int],
+    holders: Holders | None,
 ) -> bool:
     """Whether a wait may end once `moves` have moved, as far as they can."""
     match wait.need:
         case Need.EVERY:
-            return all(_may_end(rank, part, states, members, moves) for part in wait.parts)
+            return all(_may_end(rank, part, states, members, moves, holders) for part in wait.parts)
         case Need.EITHER:
-            return any(_may_end(rank, part, states, members, moves) for part in wait.parts)
+            return any(_may_end(rank, part, states, members, moves, holders) for part in wait.parts)
         case Need.ALL | Need.COME | Need.BELOW:
             return moves.issuperset(lacking(rank, wait, states, members))
-    return _free(wait, lacking(rank, wait, states, members), moves)
+    return _free(wait, lacking(rank, wait, states, members, holders), moves)
 
 
-def lacking(rank: int, wait: Wait, states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
-    """The members that a wait still needs. Empty: it may end now."""
-    if wait.need is Need.STREAM:
-        return (rank,)
-    if wait.parts:
-        return tuple({peer: None for part in wait.parts for peer in lacking(rank, part, states, members)})
-    group = members[wait.comm]
-    match wait.need:
-        case Need.ALL | Need.COME:
-            return tuple(m for m in group if m != rank and _entered(states, m, wait.comm) < wait.seq)
-        case Need.BELOW:
-            below = group[: group.index(rank)] if rank in group else ()
-            return tuple(m for m in below if _entered(states, m, wait.comm) < wait.seq)
-        case Need.ROOT:
-            return (wait.peer,) if _entered(states, wait.peer, wait.comm) < wait.seq else ()
-        case Need.RECV | Need.PROBE:
-            senders = group if wait.peer < 0 else (wait.peer,)
-            if any(_may_have_sent(states, m, rank, wait) for m in senders):
-                return ()
-            return tuple(m for m in senders if m != rank) or (rank,)  # a rank can send to itself, but not while it waits
-        case Need.SSEND:
-            return () if _may_receive(states, rank, wait) else (wait.peer,)
-    return ()
-
-
-def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]]) -> set[int]:
+def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], holders: Holders) -> set[int]:
     """Ranks that move without anybody's help: running ones, and those that nobody has heard of."""
     moves = {rank for rank, state in states.items() if state.runs}
-    moves.update(rank for group in members.values() for rank in group if rank not in states)
+    moves.update(rank for group in (*members.values(), *holders.values()) for rank in group if rank not in states)
     return moves
 
 
@@ -216,7 +200,7 @@ def _frontiers(
     found: list[_Frontier] = []
     for (comm, replaced), waiting in waits.items():
         group = [m for m in members[comm] if not (replaced and _ended(states, m))]
-        frontier = _Frontier(group, {m: _entered(states, m, comm) for m in group})
+        frontier = _Frontier(group, {m: entered(states, m, comm) for m in group})
         frontier.waits = sorted(waiting, reverse=True)
         found.append(frontier)
     return found
@@ -237,47 +221,3 @@ def _release(frontier: _Frontier, moves: set[int]) -> list[int]:
 
 def _free(wait: Wait, lacks: tuple[int, ...], moves: set[int]) -> bool:
     return not lacks or any(peer in moves for peer in lacks)
-
-
-def _entered(states: Mapping[int, RankState], rank: int, comm: str) -> int:
-    """The number of the last collective that a rank has entered; one that is not known counts as high: nobody lacks it."""
-    state = states.get(rank)
-    if state is None:
-        return 0
-    # Events were lost: the announcement of the communicator may be among them, and with it how far the rank has come.
-    return state.entered.get(comm, _UNKNOWN if state.blind else 0)
-
-
-def _may_have_sent(states: Mapping[int, RankState], peer: int, rank: int, wait: Wait) -> bool:
-    """Whether a message of `peer` may exist that this wait could end with.
-
-    Messages of one tag are taken in the order of their sending, by receives that name peer and tag in the order of theirs. A
-    receive that leaves one of them open is known to have taken a message only when it has ended.
-    """
-    state, mine = states.get(peer), states[rank]
-    if state is None or state.blind or mine.blind:
-        return True
-    if wait.need is Need.RECV and wait.peer >= 0 and wait.tag >= 0:
-        key = (wait.comm, wait.peer, wait.tag)
-        before = mine.taken.wild.get(key, 0) - mine.taken.cancelled.get(key, 0)
-        return state.sent.get((wait.comm, rank, wait.tag), 0) >= wait.seq + before
-    return any(
-        sent > mine.taken.all.get((comm, peer, tag), 0)
-        for (comm, to, tag), sent in state.sent.items()
-        if comm == wait.comm and to == rank and wait.tag in (-1, tag)
-    )
-
-
-def _may_receive(states: Mapping[int, RankState], rank: int, wait: Wait) -> bool:
-    """Whether the peer may have begun the receive that this synchronous send needs; one that was taken back counts too."""
-    state = states.get(wait.peer)
-    if state is None or state.blind:
-        return True
-    key = (wait.comm, rank, wait.tag)
-    if state.received.get(key, 0) + state.taken.wild.get(key, 0) >= wait.seq:
-        return True
-    return any(
-        begun > state.taken.open.get((comm, source, tag), 0)
-        for (comm, source, tag), begun in state.received.items()
-        if comm == wait.comm and min(source, tag) < 0 and source in (-1, rank) and tag in (-1, wait.tag)
-    )

@@ -14,7 +14,7 @@ from lockstep.harness.judge.clock import OURS, Clock, Time
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo, RankOf
 
-NO_OPERATION = frozenset({Need.STREAM, Need.PROBE, Need.EITHER, Need.EVERY})  # waits that begin nothing
+NO_OPERATION = frozenset({Need.STREAM, Need.PROBE, Need.EITHER, Need.EVERY, Need.HOLDERS})  # waits that begin nothing
 _NO_HISTORY = frozenset(
     {Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END, Kind.TOOK, Kind.PART}
 )  # the most frequent of them

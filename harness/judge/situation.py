@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from lockstep.harness.judge.findings import findings
-from lockstep.harness.judge.graph import lacking
 from lockstep.harness.judge.guarded import Guarded
+from lockstep.harness.judge.lacking import lacking
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.stack_text import main_thread
 from lockstep.harness.judge.standing import standing_text

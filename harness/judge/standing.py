@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from lockstep.harness.judge import words
-from lockstep.harness.judge.graph import Stuck, lacking
+from lockstep.harness.judge.graph import Stuck
+from lockstep.harness.judge.lacking import lacking
 from lockstep.harness.judge.names import group_name
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.stack_text import main_thread

@@ -70,6 +70,7 @@ class Need(enum.IntEnum):
     PROBE = 9  # one peer's message, as RECV, which stays where it is
     EITHER = 10  # one of the parts: it ends when any of them does
     EVERY = 11  # each of the parts: it ends when all of them do
+    HOLDERS = 12  # anybody who holds the other end of a thing (a pipe, a queue, a store, a lock), which c (string) names
 
 
 class Took(enum.IntEnum):

@@ -44,6 +44,8 @@ def _wait(state: RankState, record: Record, string: String) -> Wait:
     op, need = string(record.a), _NEEDS[record.b]
     place = (record.time_ns, state.phase, state.shape)
     site = string(record.site) if record.site else ""
+    if need is Need.HOLDERS:
+        return Wait("", 0, op, need, -1, 0, *place, site=site, end=string(record.c))
     if need in (Need.STREAM, Need.EITHER, Need.EVERY):
         parts = tuple(state.parts.pop(record.thread, ()))
         if need is not Need.STREAM and not len(parts) == record.size > 0:

@@ -129,6 +129,7 @@ def describe(path: Path) -> Iterator[dict[str, object]]:
         info = comms.get(record.comm)
         waits = record.kind in WAITS
         enters = waits and record.kind != Kind.EXIT
+        names_peer = enters and record.b != Need.HOLDERS
         yield {
             "number": record.number,
             "time_s": (record.time_ns - first_ns) / 1e9,
@@ -140,7 +141,7 @@ def describe(path: Path) -> Iterator[dict[str, object]]:
             "op": string(record.a) if waits else None,
             "seq": record.seq if waits else None,
             "need": Need(record.b).name.lower() if enters and record.b in Need._value2member_map_ else None,
-            "peer": info.members[record.c] if enters and info and 0 <= record.c < len(info.members) else None,
+            "peer": info.members[record.c] if names_peer and info and 0 <= record.c < len(info.members) else None,
             "tag": record.tag if enters else None,
             "size": record.size if enters else None,
             "site": string(record.site) if enters and record.site else None,

@@ -112,6 +112,12 @@ class Recorder(RecordWriter):
         self.write(Kind.ENTER, comm.id, seq, text, need, peer, tag, -1, site)
         return Wait(self, comm, seq, text)
 
+    def held(self, op: str, end: str, site: int = 0) -> Wait:
+        """Block until anybody acts who holds `end`, the other end of a thing, by a name that all know it by."""
+        text = self.string(op)
+        self.write(Kind.ENTER, 0, 0, text, Need.HOLDERS, self.string(end), 0, -1, site)
+        return Wait(self, self._host, 0, text)
+
     # --- what a device does ---------------------------------------------------------------------------------------
 
     def launch(self, comm: Comm, op: str, size: int = -1) -> None:

@@ -46,6 +46,7 @@ class Wait(NamedTuple):
     graph: str = ""  # the replayed graph that a device stream is in
     site: str = ""  # the program's line that waits
     parts: tuple[Wait, ...] = ()  # of a wait for several: what they are
+    end: str = ""  # of a wait for anybody who holds the other end of a thing: which end
 
 
 @dataclass(slots=True)
