@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import read_plan
-from lockstep.harness.channel.pacing import crowding, gather_s
+from lockstep.harness.channel.pacing import crowding, gather_s, rest_s
 from lockstep.harness.environment import INDEX, LOG, TOKEN
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.shared_folder import remove_job_folder
@@ -130,10 +130,10 @@ class SupervisorBase(ABC):
         if self.connections:
             self.connections.look(lambda: process_tree.descendants(os.getpid()))
         if time.monotonic() >= self.next_forward:
-            before = line.sent
+            before, began_s = line.sent, time.thread_time()
             self.forward(line)
             if line.sent != before:
-                self.next_forward = time.monotonic() + self.gather_s
+                self.next_forward = time.monotonic() + max(self.gather_s, rest_s(time.thread_time() - began_s))
         if time.monotonic() >= self.next_scan:
             self.next_scan = time.monotonic() + self.scan_s
             self.scan(line)
@@ -142,7 +142,7 @@ class SupervisorBase(ABC):
             self.log.send(line)
         if self.stack_reader:
             self.stack_reader.send(line)
-        for message in line.receive(self.poll_ms):
+        for message in line.receive(max(self.poll_ms, int(1000 * (self.next_forward - time.monotonic())))):
             match message:
                 case to_supervisor.End():
                     self._say_bye(line, message.keep)
@@ -196,7 +196,7 @@ class SupervisorBase(ABC):
         line.send(Bye())
         leaves = False
         while not leaves:
-            for message in line.receive(self.poll_ms):
+            for message in line.receive(max(self.poll_ms, int(1000 * (self.next_forward - time.monotonic())))):
                 leaves |= isinstance(message, Leave)
                 if isinstance(message, Look) and self.leftovers:
                     spared = {*message.spared, *process_tree.ancestors(os.getpid()), os.getpid()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.channel.pacing import LAPSE_S, Listening, Share, beat_s, crowding, gather_s, round_s
+from lockstep.harness.channel.pacing import LAPSE_S, Listening, Share, beat_s, crowding, gather_s, rest_s, round_s
 
 ROUNDS = st.lists(st.tuples(st.floats(0.001, 100.0), st.booleans()), max_size=50)
 
@@ -53,3 +53,13 @@ def test_few_are_served_as_ever_and_many_can_be() -> None:
     assert gather_s(10_000) <= 1.0
     assert beat_s(100_000, 3.0) <= 1.0
     assert crowding(256, 2) == 16.0
+
+
+@given(st.floats(0.0, 1.0))
+def test_ranks_that_communicate_without_a_pause_keep_their_cores(spent_s: float) -> None:
+    """A supervisor takes a fiftieth of a core, or looks ten times a second; after a short look it does not rest."""
+    rest = rest_s(spent_s)
+    assert rest <= 0.1
+    assert rest == 0.0 if spent_s < 0.5e-3 else True
+    if 1e-3 < spent_s < 2e-3:
+        assert spent_s / (spent_s + rest) < 0.021
