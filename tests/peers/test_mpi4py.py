@@ -49,12 +49,12 @@ def modules() -> list[str]:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("ranks", [2, 3])
 @pytest.mark.parametrize("module", modules())
-def test_same_results(module: str, ranks: int) -> None:
+def test_same_results(module: str, ranks: int, tmp_path: Path) -> None:
     """The same tests run, pass, fail and are skipped; the verdict is what the command's own end says."""
     words = [sys.executable, "test/main.py", "-f", module]
     source = fetch()
-    before = plain(words, ranks, source)
-    after, verdict = watched(words, ranks, source)
-    assert before.ends
+    before = plain(words, ranks, source, tmp_path)
+    after, verdict = watched(words, ranks, source, tmp_path)
+    assert sum(before.ends[end] for end in before.ends if end[0] in "OF") == ranks  # all have come to an end
     assert after == before
     assert verdict["outcome"] == ("crash" if before.wrong else "success"), verdict["text"]

@@ -21,8 +21,8 @@ TESTS = (
 def test_same_results(tmp_path: Path) -> None:
     """The same tests run, pass, fail and are skipped."""
     words = [sys.executable, str(Path(__file__).parent / "torch_suite.py"), *TESTS]
-    before = plain(words, 1, tmp_path)
-    after, verdict = watched(words, 1, tmp_path)
+    before = plain(words, 1, tmp_path, tmp_path)
+    after, verdict = watched(words, 1, tmp_path, tmp_path)
     assert before.ends
     assert after == before
     assert verdict["outcome"] != "hang", verdict["text"]
