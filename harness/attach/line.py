@@ -7,12 +7,13 @@ import json
 import os
 import socket
 import sys
-from _thread import get_ident, start_new_thread
+from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
 
 from lockstep.harness.environment import ATTACH
 
 CONNECT_S = 10.0
+BEGIN_S = 10.0  # what the thread that answers is given to begin
 
 
 class Line:
@@ -29,10 +30,15 @@ class Line:
     def answer(self, standing: Callable[[int], dict[str, object]]) -> None:
         """Answer questions from now on, in a thread that `threading` does not know of.
 
-        `standing`: what is told where no dump is asked for; it is given the thread that answers.
+        `standing`: what is told where no dump is asked for; it is given the thread that answers. It has begun when this
+        returns: else it may find Python's lock held (by MPI_Init, while mpi4py is loaded) and look like a thread of the
+        program that is about to begin.
         """
         if self._socket is not None:
-            start_new_thread(_answer, (self._socket, standing))
+            begun = allocate_lock()
+            begun.acquire()
+            start_new_thread(_answer, (self._socket, standing, begun.release))
+            begun.acquire(timeout=BEGIN_S)
 
     def close(self) -> None:
         """In a forked child: the line belongs to the parent."""
@@ -55,8 +61,9 @@ def _hand_over(fd: int) -> socket.socket | None:
     return line
 
 
-def _answer(line: socket.socket, standing: Callable[[int], dict[str, object]]) -> None:
+def _answer(line: socket.socket, standing: Callable[[int], dict[str, object]], begun: Callable[[], None]) -> None:
     me = get_ident()
+    begun()
     with contextlib.suppress(OSError, ValueError):
         for raw in line.makefile("rb"):
             question = json.loads(raw)

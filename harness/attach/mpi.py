@@ -31,10 +31,11 @@ def before(module: Any) -> Callable[[], None] | None:
     package = sys.modules.get("mpi4py")
     if package is not None and not getattr(package.rc, "initialize", True):
         return None  # the program calls MPI.Init itself
-    return _enter_init()
+    call = _enter_init()
+    return None if call is None else lambda: call.ended(None)
 
 
-def _enter_init() -> Callable[[], None] | None:
+def _enter_init() -> Waiting | None:
     global _world
     place = recording.expected_rank(RANK_VARIABLES)
     if place is None or _world is not None:
@@ -43,8 +44,7 @@ def _enter_init() -> Callable[[], None] | None:
     recording.join(scope(), rank, size)
     found = recording.current()
     _world = found.recorder.comm("mpi", "world", range(size), scope=scope())
-    call = Waiting(found, found.collective(_world, "init", -1, Need.COME, -1, call_site(found.recorder)))
-    return lambda: call.ended(None)
+    return Waiting(found, found.collective(_world, "init", -1, Need.COME, -1, call_site(found.recorder)))
 
 
 def wrap(module: Any) -> None:
@@ -71,20 +71,22 @@ def wrap(module: Any) -> None:
 
 
 def _wrap_init(module: Any, name: str) -> None:
-    original = getattr(module, name)
+    """The program may call it itself. Whatever comes of it, the world is known as soon as there is one."""
 
-    def init(*arguments: Any, **named: Any) -> Any:
-        done = _enter_init()
-        try:
-            return original(*arguments, **named)
-        finally:
-            if done is not None:
-                done()
+    class Initializing:
+        def __init__(self) -> None:
+            self.call = _enter_init()
+
+        def ended(self, result: Any) -> None:
+            if self.call is not None:
+                self.call.ended(result)
             if module.Is_initialized():
                 _know_world(module)
 
-    init.__name__, init.__doc__ = name, original.__doc__
-    setattr(module, name, init)
+        def failed(self, error: BaseException) -> None:
+            self.ended(None)
+
+    setattr(module, name, recorded(getattr(module, name), lambda arguments, named: Initializing()))
 
 
 def _know_world(module: Any) -> None:

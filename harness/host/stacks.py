@@ -24,6 +24,8 @@ def py_spy() -> str | None:
 
 
 IN_A_CALL = "/harness/attach/recorded.py:"  # the frame of an operation that is written down
+LOADER = "/harness/attach/imports.py:"  # a frame of the loader that writes down what a module does while it is loaded
+COMPILED = ("_call_with_frames_removed (<frozen", "ExtensionFileLoader.exec_module (<frozen")  # what runs compiled code
 ANSWERS = "/harness/attach/line.py:"  # a frame of the thread that answers the supervisor
 
 
@@ -47,12 +49,22 @@ def lock_owner(pid: int) -> LockOwner:
             continue
         if "+gil" in state:
             owner = ident
-        in_a_call = bool(frames) and IN_A_CALL in frames[0]
-        if not in_a_call and not (_waits_for_a_lock(name, state, frames) and natives.waits_untimed(pid, ident)):
+        inside = bool(frames) and (IN_A_CALL in frames[0] or _in_init(frames))
+        if not inside and not (_waits_for_a_lock(name, state, frames) and natives.waits_untimed(pid, ident)):
             others.append(f"Python thread {name or ident} at {frames[0] if frames else 'no place'} may still communicate")
     if not owner:
         others.append(f"Python does not answer, and no thread is seen to hold its lock{error and f' ({error})'}")
     return LockOwner(owner, (*others, *natives.doubts_about(pid, set(threads))))
+
+
+def _in_init(frames: list[str]) -> bool:
+    """Whether a thread is in the code of a module that is written down while it is loaded: MPI_Init runs there.
+
+    It is compiled code, which has called no Python: between it and our loader is only what runs such code.
+    """
+    inner = frames[: len(COMPILED)]
+    compiled = len(inner) == len(COMPILED) and all(map(str.startswith, inner, COMPILED))
+    return compiled and any(LOADER in frame for frame in frames[len(COMPILED) :][:1])
 
 
 def _waits_for_a_lock(name: str, state: str, frames: list[str]) -> bool:

@@ -45,6 +45,13 @@ def wait(line: int) -> str:
 
 
 OWNER = (1, "active+gil", "MainThread", CALL)
+LOADING = "\n    ".join(
+    [
+        "_call_with_frames_removed (<frozen importlib._bootstrap>:241)",
+        "ExtensionFileLoader.exec_module (<frozen importlib._bootstrap_external>:1241)",
+        "_Loader.exec_module (/x/lockstep/harness/attach/imports.py:104)",
+    ]
+)
 ANSWERER = (2, "idle", "", ANSWER)
 
 
@@ -59,6 +66,10 @@ ANSWERER = (2, "idle", "", ANSWER)
         ([OWNER, ANSWERER, (3, "idle", "Thread-1", "sleep (x.py:3)")], 1, 1),
         ([(1, "active+gil", "MainThread", "dumps (pickle.py:3)"), ANSWERER], 1, 1),
         ([(1, "active", "MainThread", CALL), ANSWERER], 0, 1),
+        ([(1, "active+gil", "MainThread", LOADING), ANSWERER], 1, 0),  # MPI_Init, while mpi4py is loaded
+        ([(1, "active+gil", "MainThread", LOADING.replace("ExtensionFile", "SourceFile")), ANSWERER], 1, 1),
+        ([(1, "active+gil", "MainThread", LOADING.replace("/attach/", "/other/")), ANSWERER], 1, 1),
+        ([(1, "active+gil", "MainThread", f"dumps (pickle.py:3)\n    {LOADING}"), ANSWERER], 1, 1),
         ([], 0, 1),
     ],
 )
