@@ -1,0 +1,2 @@
+/* Not C: it cannot be built. */
+int main(void) { return missing; }
