@@ -14,6 +14,7 @@ from lockstep.harness.attach import natives
 
 TIMEOUT_S = 20.0
 MAIN = "MainThread"
+CODE_CHARACTERS = 80  # of a line that is told
 NO_TOOL = "py-spy is not installed: pip install py-spy"
 
 
@@ -71,7 +72,7 @@ def _waits_for_a_lock(name: str, state: str, frames: list[str]) -> bool:
     """Whether a thread waits for a condition without a limit. The main thread's signal handlers run also while it does."""
     if name == MAIN or "idle" not in state or not frames:
         return False
-    found = re.fullmatch(r"Condition\.wait \((.+/threading\.py):(\d+)\)", frames[0])
+    found = re.fullmatch(r"Condition\.wait \((.+/threading\.py):(\d+)\)(?:  # .*)?", frames[0])
     return found is not None and linecache.getline(found[1], int(found[2])).strip() == "waiter.acquire()"
 
 
@@ -110,4 +111,18 @@ def command(pid: int, gently: bool = False) -> list[str] | None:
 
 def told(code: int, out: str, err: str) -> tuple[str, str]:
     """What it printed, and what went wrong, from its exit status and its output."""
-    return out, "" if code == 0 else (err.strip() or f"py-spy ended with {code}")
+    return with_code(out), "" if code == 0 else (err.strip() or f"py-spy ended with {code}")
+
+
+def with_code(text: str) -> str:
+    """A dump in which each thread's innermost line is told as it is written, where this host has the file.
+
+    A wait of a lock, a store or a library in C has no frame of its own: the line is all that names it.
+    """
+    lines, head = text.splitlines(keepends=True), False
+    for at, line in enumerate(lines):
+        frame = re.fullmatch(r"    .* \((/.+):(\d+)\)\n?", line) if head else None
+        if frame is not None and (code := linecache.getline(frame[1], int(frame[2])).strip()):
+            lines[at] = f"{line.rstrip()}  # {code[:CODE_CHARACTERS]}\n"
+        head = line.startswith("Thread ")
+    return "".join(lines)

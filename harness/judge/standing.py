@@ -10,7 +10,7 @@ from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.lacking import lacking
 from lockstep.harness.judge.names import group_name
 from lockstep.harness.judge.snapshot import CaseSnapshot
-from lockstep.harness.judge.stack_text import main_thread
+from lockstep.harness.judge.stack_text import main_thread, place_text
 from lockstep.harness.judge.unreceived import unreceived
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status, Wait
@@ -82,7 +82,7 @@ def _stack_place(case: CaseSnapshot, rank: int) -> str:
     hidden = [entry for entry in case.histories[rank].entries[-1:] if entry.at == case.states[rank].number and entry.site]
     thread = main_thread(case.collected.stacks.get(rank, ""), case.collected.folder)
     if thread is not None:
-        return f"at {thread.site}" + (f", in {thread.inside}" if thread.inside else "")
+        return place_text(thread)
     return f"at {hidden[0].site}" if hidden else ""
 
 
@@ -101,7 +101,7 @@ def _others(case: CaseSnapshot) -> Iterable[tuple[int, str]]:
     for pid, text in sorted(case.collected.others.items()):
         thread = main_thread(text, case.collected.folder)
         if thread is not None:
-            yield pid, f"at {thread.site}" + (f", in {thread.inside}" if thread.inside else "")
+            yield pid, place_text(thread)
 
 
 def _lying(case: CaseSnapshot, rank: int) -> list[str]:

@@ -64,9 +64,26 @@ def test_the_line_of_the_program() -> None:
     """Libraries are left out, names are shortened, and the main thread comes before others."""
     main = main_thread(STACK, "/home/me")
     assert main is not None
-    assert (main.site, main.inside) == ("train.py:18 in save", "wait")
+    assert (main.site, main.inside) == ("train.py:18 in save", "acquire (wait)")
     assert [thread.holds_lock for thread in threads(STACK)] == [False, True, False]
     assert main_thread("no stack at all") is None
+
+
+def test_what_a_line_is_in() -> None:
+    """It is what the line calls, with the function that waits below it; a wait in C is named by the line itself."""
+    inner = 'Thread 1 (idle): "MainThread"\n    <module> (/home/me/train.py:9)  # store.wait(["ready"])\n'
+    main = main_thread(inner, "/home/me")
+    assert main is not None
+    assert (main.site, main.inside) == ("train.py:9 in <module>", '`store.wait(["ready"])`')
+    queue = "/usr/lib/python3.11/multiprocessing/"
+    outer = (
+        'Thread 1 (idle): "MainThread"\n'
+        f"    Connection._recv ({queue}connection.py:395)  # chunk = read(handle, remaining)\n"
+        f"    Queue.get ({queue}queues.py:103)\n    <module> (/home/me/train.py:9)\n"
+    )
+    main = main_thread(outer, "/home/me")
+    assert main is not None
+    assert (main.site, main.inside) == ("train.py:9 in <module>", "Queue.get")
 
 
 def test_a_stall_says_where_all_stand_and_blames_nobody_for_being_unknown() -> None:
@@ -75,7 +92,7 @@ def test_a_stall_says_where_all_stand_and_blames_nobody_for_being_unknown() -> N
     told = Collected(stacks={0: STACK}, others={5: STACK}, folder="/home/me")
     verdict = decide(case(states, {0: History(0), 1: History(1)}, Limit.DEADLINE, told))
     assert (verdict.outcome, verdict.cause, verdict.blame) == (Outcome.HANG, Cause.STALL, None)
-    assert "Rank 0 stands at train.py:18 in save, in wait" in verdict.text
+    assert "Rank 0 stands at train.py:18 in save, in acquire (wait)" in verdict.text
     assert "rank 1 waits in mpi world recv #1 of tag 8 at train.py:11 in main" in verdict.text
     assert "process 5, which is no rank, stands at train.py:18 in save" in verdict.text
 
@@ -93,7 +110,7 @@ def test_ranks_that_have_ended_are_not_said_to_wait() -> None:
     assert verdict.blame is not None
     assert verdict.blame.ranks == (1,)
     assert 'Rank 1 died: SIGKILL; the last that it printed: "step 2 / step 3". Rank 0 failed after it.' in verdict.text
-    assert "Process 5, which is no rank, still stands at train.py:18 in save, in wait." in verdict.text
+    assert "Process 5, which is no rank, still stands at train.py:18 in save, in acquire (wait)." in verdict.text
 
 
 def test_who_left_early_is_to_blame_for_a_closed_socket() -> None:
