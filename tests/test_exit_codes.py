@@ -14,6 +14,7 @@ import pytest
 
 from lockstep.harness import cli, unforeseen
 from lockstep.harness.commands import history, scenarios
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.scenario.errors import ScenarioError
 
 LOCKSTEP = Path(sys.executable).with_name("lockstep")
@@ -96,7 +97,7 @@ def test_real_pipe(words: list[str], code: int, tmp_path: Path) -> None:
 
         for name in ("old", "new"):
             run = store(tmp_path / name)
-            run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+            run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
         words = [
             "compare",
             *(str(next(path for path in (tmp_path / name).iterdir() if path.name != "latest")) for name in words[1:]),

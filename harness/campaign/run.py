@@ -22,6 +22,7 @@ from lockstep.harness.placement.pool import Pool
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
@@ -109,18 +110,19 @@ class Run:
         ours = rerun_command(case, self.launcher, self.overrides, where, self.pool.named)
         rerun = self.rerun(case) if self.rerun else ours
 
-        def keep(judged: Verdict) -> None:
+        def record(judged: Verdict) -> CaseRecord:
             differs = differences(case.expect, judged.to_json())
             seconds = time.monotonic() - started
-            self.store.write_verdict(case, judged, not differs, differs, rerun, seconds, repetition, where.nodes)
+            return CaseRecord(case, judged, not differs, differs, rerun, seconds, repetition, where.nodes)
+
+        def keep(judged: Verdict) -> None:
+            self.store.write_verdict(record(judged))
 
         def launch(number: int) -> Verdict:
             return self._launch(case, folder, number, where, CaseListener(self, case, number, keep))
 
         verdict = judged_attempt(folder, self.retries, lambda: run_launches(case, folder, launch))
-        seconds = time.monotonic() - started
-        differs = differences(case.expect, verdict.to_json())
-        line = self.store.record(case, verdict, not differs, differs, rerun, seconds, repetition, where.nodes)
+        line = self.store.record(record(verdict))
         self.display.end(case, line)
         self.stop_signals.raise_if_any()
         return line

@@ -32,6 +32,7 @@ from lockstep.harness.placement.hosts import Hosts
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
@@ -143,9 +144,12 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     started = time.monotonic()
     rerun = shlex.join(["lockstep", "watch", *options.words(case.ranks), "--", *options.argv])
 
+    def record(judged: Verdict) -> CaseRecord:
+        return CaseRecord(case, judged, *_expected(judged), rerun, time.monotonic() - started, places=rank_map.nodes)
+
     def keep(judged: Verdict) -> None:
         if judged.cause is Cause.INTERRUPTED or not slurms(judged):  # that says itself that nothing was judged
-            store.write_verdict(case, judged, *_expected(judged), rerun, time.monotonic() - started, places=rank_map.nodes)
+            store.write_verdict(record(judged))
 
     target = ProgramTarget(case, options.argv, subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0)
     listener = _Listener(options.json, keep, stop_signals)
@@ -153,7 +157,7 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     verdict = session.watch()
     if verdict.cause is not Cause.INTERRUPTED:
         not_by_slurm(verdict)
-    store.record(case, verdict, *_expected(verdict), rerun, time.monotonic() - started, places=rank_map.nodes)
+    store.record(record(verdict))
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
     _say(verdict, raw)
     print(f"reports: {store.path}", file=sys.stderr)

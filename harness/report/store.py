@@ -15,6 +15,7 @@ from lockstep.harness.report import files, junit, markdown, names, run_file
 from lockstep.harness.report.evidence import attempts_in, evidence_in
 from lockstep.harness.report.line import Line, judged, not_judged, not_run
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.scenario.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -116,62 +117,35 @@ class RunStore:
         """What the reports say of a planned case."""
         return self._lines[names.slug(case.id, repetition)]
 
-    def write_verdict(
-        self,
-        case: Case,
-        verdict: Verdict,
-        ok: bool,
-        differences: Sequence[str],
-        rerun: str,
-        seconds: float,
-        repetition: int = 1,
-        places: Sequence[NodeRanks] = (),
-    ) -> dict[str, Any]:
-        """Write a case's verdict file, and nothing else: as soon as there is one, whatever happens to its evidence.
-
-        `ok`: as expected; if not, `differences` says in what. `rerun` is the exact command that runs this case again. To
-        `places` its ranks were sent.
-        """
-        folder = self.case_dir(case, repetition)
+    def write_verdict(self, record: CaseRecord) -> dict[str, Any]:
+        """Write a case's verdict file, and nothing else: as soon as there is one, whatever happens to its evidence."""
+        folder = self.case_dir(record.case, record.repetition)
         raw: dict[str, Any] = {
-            **verdict.to_json(),
-            "case": case.id,
+            **record.verdict.to_json(),
+            "case": record.case.id,
             "run": self.id,
-            "repetition": repetition,
+            "repetition": record.repetition,
             "attempts": attempts_in(folder),
-            "expected": {"ok": ok, "differences": list(differences)},
-            "rerun": rerun,
+            "expected": {"ok": record.ok, "differences": list(record.differences)},
+            "rerun": record.rerun,
             "evidence": evidence_in(folder),
-            "device": case.spec.get("device", ""),
-            "places": [asdict(place) for place in places],
+            "device": record.case.spec.get("device", ""),
+            "places": [asdict(place) for place in record.places],
             "engine_commit": self._plan[folder.name].get("engine_commit", ""),
-            "skew": case.spec.get("skew"),
-            "environment": _environment(self.run["environment"], places),
-            "seconds": seconds,
+            "skew": record.case.spec.get("skew"),
+            "environment": _environment(self.run["environment"], record.places),
+            "seconds": record.seconds,
             "recorded": names.now(),
         }
         raw = json.loads(json.dumps(raw))  # as a reader will see it
         files.replace_json(folder / "verdict.json", raw)
         return raw
 
-    def record(
-        self,
-        case: Case,
-        verdict: Verdict,
-        ok: bool,
-        differences: Sequence[str],
-        rerun: str,
-        seconds: float,
-        repetition: int = 1,
-        places: Sequence[NodeRanks] = (),
-    ) -> Line:
-        """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written.
-
-        The arguments are those of `write_verdict`.
-        """
-        slug = names.slug(case.id, repetition)
+    def record(self, record: CaseRecord) -> Line:
+        """Write a case's verdict, append its line, and bring the reports up to date. Call it when evidence is written."""
+        slug = names.slug(record.case.id, record.repetition)
         with files.locked(self.path / "run.json"):
-            raw = self.write_verdict(case, verdict, ok, differences, rerun, seconds, repetition, places)
+            raw = self.write_verdict(record)
             line = self._lines[slug] = judged(self._plan[slug], raw)
             self._append(line)
             self._write_reports()

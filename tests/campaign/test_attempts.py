@@ -16,6 +16,7 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.report.evidence import KILLED
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import CAUSES, Cause, Outcome
 from tests.report.samples import ENVIRONMENT, case
@@ -62,7 +63,7 @@ def test_every_attempt_is_kept_and_named(tmp_path: Path) -> None:
     run = RunStore.create(tmp_path, None, [], ENVIRONMENT, [case("a")])
     folder = run.case_dir(case("a"))
     verdict = judged_attempt(folder, 5, giving(folder, [LAUNCH, LOST, HUNG]))
-    line = run.record(case("a"), verdict, True, [], "again", 1.0)
+    line = run.record(CaseRecord(case("a"), verdict, True, [], "again", 1.0))
     kept = [(folder / name / "rank-0.log").read_text() for name in ("attempt-1", "attempt-2", ".")]
     assert kept == ["no mpiexec", "silent", "knot"]
     assert (line.outcome, line.attempts) == ("hang", 3)
@@ -80,7 +81,7 @@ def test_a_killed_attempt_is_kept_and_counts_as_no_retry(tmp_path: Path) -> None
     (folder / "rank-0.log").write_text("half")
     verdict = judged_attempt(folder, 1, giving(folder, [LOST, HUNG]))
     assert verdict is LOST
-    line = run.record(case("a"), verdict, False, [], "again", 1.0)
+    line = run.record(CaseRecord(case("a"), verdict, False, [], "again", 1.0))
     assert line.attempt_texts == f"attempt 1: invalid (launch): no mpiexec\nattempt 2: {KILLED}"
     assert (folder / "attempt-2" / "rank-0.log").read_text() == "half"
 
@@ -98,9 +99,9 @@ def test_what_a_continued_run_tries_again(tmp_path: Path) -> None:
     plan = [PlannedCase(case(name)) for name in "abc"]
     store = RunStore.create(tmp_path, None, [], ENVIRONMENT, plan)
     for one, verdict in zip(plan, (HUNG, LAUNCH), strict=False):
-        store.record(one.case, verdict, False, [], "again", 1.0)
+        store.record(CaseRecord(one.case, verdict, False, [], "again", 1.0))
     kept = [[Run(store, find(), Silent(), retries=retries).kept(one) for one in plan] for retries in (0, 1)]
     assert kept == [[True, True, False], [True, False, False]]
     judged_attempt(store.case_dir(case("b")), 1, giving(store.case_dir(case("b")), [LOST, HUNG]))  # and killed at its end
-    store.record(case("b"), LOST, False, [], "again", 1.0)
+    store.record(CaseRecord(case("b"), LOST, False, [], "again", 1.0))
     assert Run(store, find(), Silent(), retries=1).kept(plan[1])

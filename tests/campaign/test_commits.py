@@ -11,6 +11,7 @@ from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.launch.commit import commit_of, state_of
 from lockstep.harness.report.history import history_frame, rates, update
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.load import load_all
@@ -41,7 +42,7 @@ def test_of_the_tree_under_test(tmp_path: Path) -> None:
         store = RunStore.create(
             tmp_path / "runs", name, [], {"commit": "of the harness"}, with_commits([PlannedCase(cases[0])])
         )
-        store.record(cases[0], verdict, name == "r1", [], "again", 1.0)
+        store.record(CaseRecord(cases[0], verdict, name == "r1", [], "again", 1.0))
     table = rates(history_frame(update(tmp_path / "runs")))
     assert table[["engine_commit", "failed", "launches"]].values.tolist() == [[older, 0, 1], [newer, 1, 1]]
 

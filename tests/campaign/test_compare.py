@@ -18,6 +18,7 @@ from lockstep.harness.campaign.past import Found, Past, read_past
 from lockstep.harness.commands.compare import _markdown
 from lockstep.harness.report import markdown
 from lockstep.harness.report.rebuild import rebuild
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.scenario.errors import ScenarioError
 from tests.campaign.test_command_line import lockstep
 from tests.report.samples import NAMES, case, hang, store, success
@@ -169,7 +170,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for verdicts in ((hang(), success(), hang()), (hang(), hang(), success())):
         run = store(root)
         for number, (name, verdict) in enumerate(zip(NAMES, verdicts, strict=True)):
-            run.record(case(name), verdict, number == 0, [], "again", 1.0)
+            run.record(CaseRecord(case(name), verdict, number == 0, [], "again", 1.0))
         run.path.rename(root / ("new" if (root / "old").exists() else "old"))
     return root
 

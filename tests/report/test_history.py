@@ -19,6 +19,7 @@ import pytest
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.history import FILE, history_frame, rates, update
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import Cause, Outcome
 from tests.campaign.test_command_line import lockstep
@@ -46,7 +47,7 @@ def add(
     for number, verdict in enumerate(verdicts, 1):
         if verdict is not None:
             ok = verdict.outcome is Outcome.SUCCESS
-            run.record(case("a[x=1]"), verdict, ok, [] if ok else ["x"], "again", 1.0, number)
+            run.record(CaseRecord(case("a[x=1]"), verdict, ok, [] if ok else ["x"], "again", 1.0, number))
     return run
 
 
@@ -98,7 +99,7 @@ def test_update_is_idempotent_and_equals_a_rebuild(tmp_path: Path) -> None:
     path = update(tmp_path)
     growing = add(tmp_path, "r2", "c1", [success(), None])
     update(tmp_path)
-    growing.record(case("a[x=1]"), hang(), False, ["x"], "again", 1.0, 2)
+    growing.record(CaseRecord(case("a[x=1]"), hang(), False, ["x"], "again", 1.0, 2))
     shutil.rmtree(tmp_path / "r1")
     (tmp_path / "no-run").mkdir()
     (tmp_path / "bad").mkdir()

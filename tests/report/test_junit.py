@@ -16,6 +16,7 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.junit import classname, render
 from lockstep.harness.report.line import not_judged
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import Cause, Outcome
 
@@ -32,10 +33,10 @@ def properties(found: TestCase) -> dict[str, str]:
 def test_junit_of_a_run(tmp_path: Path) -> None:
     """As expected passes, not as expected fails with the differences, invalid is an error; all say how to rerun."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "lockstep run a -k 'b'", 2.5)
-    run.record(case(NAMES[1]), success(), False, ["outcome is success, not raise"], "lockstep run c", 1.5)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "lockstep run a -k 'b'", 2.5))
+    run.record(CaseRecord(case(NAMES[1]), success(), False, ["outcome is success, not raise"], "lockstep run c", 1.5))
     broken = Verdict(Outcome.INVALID, Cause.LAUNCH, "mpiexec was not found.")
-    run.record(case(NAMES[2]), broken, False, [], "lockstep run d", 0.5)
+    run.record(CaseRecord(case(NAMES[2]), broken, False, [], "lockstep run d", 0.5))
     (suite,) = JUnitXml.fromfile(str(run.path / "junit.xml"))
     assert (suite.tests, suite.failures, suite.errors, suite.skipped, suite.time) == (3, 1, 1, 0, 4.5)
     passed, failed, invalid = suite
@@ -60,7 +61,7 @@ def test_junit_of_a_run(tmp_path: Path) -> None:
 def test_element_order(tmp_path: Path) -> None:
     """Properties, result and output stand in the order that the common schemas ask for."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), False, ["x"], "again", 2.5)
+    run.record(CaseRecord(case(NAMES[0]), hang(), False, ["x"], "again", 2.5))
     root = ET.parse(run.path / "junit.xml").getroot()
     assert [child.tag for child in root[0][1]] == ["properties", "failure", "system-out"]
     assert root[0].get("timestamp") == run.run["started"][:19]
@@ -113,9 +114,9 @@ def test_nothing_that_consumers_do_not_know(tmp_path: Path) -> None:
         PlannedCase(case(NAMES[2])),
     ]
     run = RunStore.create(tmp_path, None, [], ENVIRONMENT, plan)
-    run.record(case(NAMES[0]), success(), False, ["x"], "again", 1.5, 1)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.5, 2)
-    run.record(case(NAMES[1]), Verdict(Outcome.INVALID, Cause.LAUNCH, "No."), False, [], "again", 1.5)
+    run.record(CaseRecord(case(NAMES[0]), success(), False, ["x"], "again", 1.5, 1))
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.5, 2))
+    run.record(CaseRecord(case(NAMES[1]), Verdict(Outcome.INVALID, Cause.LAUNCH, "No."), False, [], "again", 1.5))
     run.leave_out(case(NAMES[2]), 1, "no budget")
     root = ET.parse(run.path / "junit.xml").getroot()
     found = list(root.iter())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lockstep.harness.judge.words import ranges
 from lockstep.harness.report.line import NOT_RUN, not_judged
 from lockstep.harness.report.markdown import HEAD, LIMIT_BYTES, counts, render
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.table import PLAIN_WIDTH, show
 
 from .samples import NAMES, case, hang, store, success
@@ -25,8 +26,8 @@ PLAN = {"id": "a", "scenario": "a", "path": "scenarios/a.yaml", "slug": "a"}
 def test_summary_of_a_run(tmp_path: Path) -> None:
     """Counts, a row for each case, and details with the rerun command for what is not as expected only."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), False, ["outcome is hang, not success"], "lockstep run a -k 'b'", 2.5)
-    run.record(case(NAMES[1]), success(), True, [], "lockstep run c", 1.5)
+    run.record(CaseRecord(case(NAMES[0]), hang(), False, ["outcome is hang, not success"], "lockstep run a -k 'b'", 2.5))
+    run.record(CaseRecord(case(NAMES[1]), success(), True, [], "lockstep run c", 1.5))
     text = (run.path / "summary.md").read_text()
     assert "3 cases: 1 as expected, 1 not as expected, 1 could not be judged." in text
     assert f"| `{NAMES[0]}` | hang (deadlock, proved) | **NO** | 3: generation_capture bs=32: none" in text
@@ -103,8 +104,8 @@ def test_text_does_not_break_the_table() -> None:
 def table(tmp_path: Path, names: tuple[str, ...] = NAMES) -> str:
     """The table of a sample run as a log file gets it."""
     run = store(tmp_path, names)
-    run.record(case(names[0]), hang(), True, [], "again", 2.5)
-    run.record(case(names[1]), success(), False, ["outcome is success"], "again", 1.5)
+    run.record(CaseRecord(case(names[0]), hang(), True, [], "again", 2.5))
+    run.record(CaseRecord(case(names[1]), success(), False, ["outcome is success"], "again", 1.5))
     out = io.StringIO()
     show(run.lines, out)
     return out.getvalue()

@@ -19,6 +19,7 @@ from lockstep.harness.report.line import NOT_RUN, Line, not_judged
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.prometheus import NAMED_CASES, render
 from lockstep.harness.report.rebuild import rebuild
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.result import STANDINGS
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import CAUSES, Cause, Outcome
@@ -56,11 +57,13 @@ def night(root: Path) -> RunStore:
     """A second shard with a planted hang that was not found, a retried one, and one that cannot be judged."""
     plan = [PlannedCase(case(NAMES[0]), planted=True), PlannedCase(case(NAMES[1])), PlannedCase(case(NAMES[2]))]
     run = RunStore.create(root, None, [], ENVIRONMENT, plan, {"shard": "2/2", "device": "cpu"})
-    run.record(case(NAMES[0]), success(), False, ["outcome is success"], "again", 2.5)
+    run.record(CaseRecord(case(NAMES[0]), success(), False, ["outcome is success"], "again", 2.5))
     attempt = run.case_dir(case(NAMES[1])) / "attempt-1"
     attempt.mkdir()
-    run.record(case(NAMES[1]), hang(), True, [], "again", 1.5)
-    run.record(case(NAMES[2]), Verdict(Outcome.INVALID, Cause.NODE_LOST, "A node fell silent."), False, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[1]), hang(), True, [], "again", 1.5))
+    run.record(
+        CaseRecord(case(NAMES[2]), Verdict(Outcome.INVALID, Cause.NODE_LOST, "A node fell silent."), False, [], "again", 1.0)
+    )
     return run
 
 

@@ -19,6 +19,7 @@ from lockstep.harness.report.files import read_lines
 from lockstep.harness.report.frame import cases_frame
 from lockstep.harness.report.line import NOT_JUDGED
 from lockstep.harness.report.rebuild import rebuild
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 
 from .samples import NAMES, case, hang, store, success
@@ -35,7 +36,7 @@ def test_rebuild_changes_nothing_in_a_whole_run(tmp_path: Path) -> None:
     """What a rebuild writes is what the run wrote, byte by byte, once and twice."""
     run = store(tmp_path)
     for name, verdict in zip(NAMES, (hang(), success(), success()), strict=True):
-        run.record(case(name), verdict, name != NAMES[1], ["x"] * (name == NAMES[1]), "again", 1.0)
+        run.record(CaseRecord(case(name), verdict, name != NAMES[1], ["x"] * (name == NAMES[1]), "again", 1.0))
     before = contents(run)
     for _ in range(2):
         assert rebuild(run.path) == run.lines
@@ -45,8 +46,8 @@ def test_rebuild_changes_nothing_in_a_whole_run(tmp_path: Path) -> None:
 def test_rebuild_from_verdicts_alone(tmp_path: Path) -> None:
     """When all reports are gone, plan and verdict files bring them back."""
     run = store(tmp_path)
-    run.record(case(NAMES[2]), hang(), True, [], "again", 1.0)
-    run.record(case(NAMES[0]), success(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[2]), hang(), True, [], "again", 1.0))
+    run.record(CaseRecord(case(NAMES[0]), success(), True, [], "again", 1.0))
     before = contents(run)
     for name in REPORTS:
         (run.path / name).unlink()
@@ -58,8 +59,8 @@ def test_rebuild_from_verdicts_alone(tmp_path: Path) -> None:
 def test_torn_last_line_at_every_byte(tmp_path: Path) -> None:
     """cases.jsonl cut at any byte is whole again after a rebuild; before that, whole lines can be read."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
-    run.record(case(NAMES[1]), success(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
+    run.record(CaseRecord(case(NAMES[1]), success(), True, [], "again", 1.0))
     path = run.path / "cases.jsonl"
     raw = path.read_bytes()
     first = raw.index(b"\n") + 1
@@ -73,17 +74,17 @@ def test_torn_last_line_at_every_byte(tmp_path: Path) -> None:
 def test_recording_after_a_torn_line(tmp_path: Path) -> None:
     """A run that continues a killed one does not glue its line to the torn one."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     path = run.path / "cases.jsonl"
     path.write_bytes(path.read_bytes()[:-9])
-    RunStore.open(run.path).record(case(NAMES[1]), success(), True, [], "again", 1.0)
+    RunStore.open(run.path).record(CaseRecord(case(NAMES[1]), success(), True, [], "again", 1.0))
     assert [json.loads(line)["case"] for line in path.read_text().splitlines()] == list(NAMES[:2])
 
 
 def test_missing_verdicts_are_invalid_and_not_written(tmp_path: Path) -> None:
     """A planned case without a verdict is `invalid` in every report, and gets no verdict file and no line."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     run.case_dir(case(NAMES[1]))  # it was running when the head died
     lines = rebuild(run.path)
     assert [(line.outcome, line.cause, line.judged) for line in lines[1:]] == [("invalid", "harness", False)] * 2
@@ -98,7 +99,7 @@ def test_missing_verdicts_are_invalid_and_not_written(tmp_path: Path) -> None:
 def test_unreadable_verdict_is_invalid(tmp_path: Path, text: str) -> None:
     """A verdict file that cannot be read is `invalid` and says why; it is left as it is."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     path = run.case_dir(case(NAMES[0])) / "verdict.json"
     path.write_text(text)
     line = rebuild(run.path)[0]
@@ -110,7 +111,7 @@ def test_unreadable_verdict_is_invalid(tmp_path: Path, text: str) -> None:
 def test_formats(tmp_path: Path) -> None:
     """Each format is printed as it stands on disk; JSON has a line for each planned case."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     printed = {}
     for name in ("md", "junit", "json"):
         out = io.StringIO()
@@ -127,11 +128,11 @@ def test_formats(tmp_path: Path) -> None:
 def test_baseline_has_every_case_or_is_refused(tmp_path: Path) -> None:
     """A baseline names device, verdict and signature of each case; with a case unjudged there is none."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     with pytest.raises(ValueError, match=r"2 cases of run .* have no verdict"):
         rebuild(run.path, "baseline", io.StringIO())
     for name in NAMES[1:]:
-        run.record(case(name), hang(), False, ["outcome"], "again", 2.0)
+        run.record(CaseRecord(case(name), hang(), False, ["outcome"], "again", 2.0))
     out = io.StringIO()
     rebuild(run.path, "baseline", out)
     found = json.loads(out.getvalue())
@@ -144,12 +145,13 @@ def test_baseline_has_every_case_or_is_refused(tmp_path: Path) -> None:
 
 WRITER = """
 import pathlib, sys
+from lockstep.harness.report.record import CaseRecord
 from tests.report.samples import case, hang, store
 names = [f"case-{n}" for n in range(400)]
 run = store(pathlib.Path(sys.argv[1]), names)
 print(run.path, flush=True)
 for name in names:
-    run.record(case(name), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(name), hang(), True, [], "again", 1.0))
     print(name, flush=True)
 """
 
@@ -182,7 +184,7 @@ def test_rebuild_after_sigkill(tmp_path: Path, more: int) -> None:
 def test_an_unfinished_run_is_no_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A baseline of a run that has cases without a verdict is refused with their names, as a mistake and not as a crash."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     assert main(["report", str(run.path), "--format", "baseline"]) == 2
     said = capsys.readouterr()
     assert f"2 cases of run {run.id} have no verdict" in said.err

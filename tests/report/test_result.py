@@ -18,6 +18,7 @@ from lockstep.harness.report import junit, markdown, table
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.plan import PlannedCase
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.result import GREEN, Result, results
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -44,7 +45,7 @@ def store(root: Path, kinds: list[str], waive: str | None = None, planted: bool 
             run.leave_out(case("a"), number, "no budget")
         else:
             differs = [] if kind == GOOD else ["outcome: expected success"]
-            run.record(case("a"), VERDICTS[kind], not differs, differs, "again", 1.0, number)
+            run.record(CaseRecord(case("a"), VERDICTS[kind], not differs, differs, "again", 1.0, number))
     return run
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lockstep.harness.judge.verdict import Blame, Finding, RankEnd, Verdict, WaitLine
 from lockstep.harness.report.line import judged
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.schema import Attempt, Expected, Place, Skew, VerdictFile, read_verdict, verdict_schema
 from lockstep.harness.vocabulary import CAUSES, Cause, FindingKind, Outcome
 
@@ -86,7 +87,7 @@ def test_verdict_round_trip(verdict: Verdict) -> None:
 def test_real_files_keep_to_the_schema(tmp_path: Path, verdict: Verdict) -> None:
     """What the store writes is valid, with every field and no other."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), verdict, True, [], "again", 2.0)
+    run.record(CaseRecord(case(NAMES[0]), verdict, True, [], "again", 2.0))
     text = (run.case_dir(case(NAMES[0])) / "verdict.json").read_text()
     assert read_verdict(text).case == NAMES[0]
     schema = verdict_schema()

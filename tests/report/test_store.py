@@ -17,6 +17,7 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.files import locked
 from lockstep.harness.report.frame import cases_frame
 from lockstep.harness.report.names import new_run_id, slug
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
@@ -41,7 +42,7 @@ def test_verdict_file(tmp_path: Path) -> None:
     (folder / "stacks").mkdir()
     (folder / "stacks/rank-0.txt").write_text("main")
     (folder / "rank-0.log").write_text("hello")
-    run.record(case(NAMES[0]), hang(), False, ["outcome is hang, not success"], "lockstep run a.yaml -k b", 6.5)
+    run.record(CaseRecord(case(NAMES[0]), hang(), False, ["outcome is hang, not success"], "lockstep run a.yaml -k b", 6.5))
     raw = json.loads((folder / "verdict.json").read_text())
     assert Verdict.from_json(raw) == hang()
     assert (raw["case"], raw["run"], raw["rerun"]) == (NAMES[0], run.id, "lockstep run a.yaml -k b")
@@ -57,7 +58,7 @@ def test_cases_jsonl_is_flat_and_grows_case_by_case(tmp_path: Path) -> None:
     """After each case its line is on disk, and pandas reads the file as a table of scalars."""
     run = store(tmp_path)
     for count, (name, verdict) in enumerate(zip(NAMES, (hang(), success(), success()), strict=True), 1):
-        run.record(case(name), verdict, True, [], "again", 1.0)
+        run.record(CaseRecord(case(name), verdict, True, [], "again", 1.0))
         assert len(cases_frame(run.path)) == count
     frame = pd.read_json(run.path / "cases.jsonl", lines=True)
     assert list(frame.case) == list(NAMES)
@@ -80,10 +81,10 @@ def test_latest_is_the_last_run(tmp_path: Path) -> None:
 def test_open_continues_a_run(tmp_path: Path) -> None:
     """A run opened again has the verdicts that were recorded and takes further ones."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     again = RunStore.open(run.path)
     assert again.lines == run.lines
-    again.record(case(NAMES[1]), success(), True, [], "again", 1.0)
+    again.record(CaseRecord(case(NAMES[1]), success(), True, [], "again", 1.0))
     assert [line.outcome for line in RunStore.open(run.path).lines] == ["hang", "success", "invalid"]
 
 
@@ -118,7 +119,7 @@ def test_readme_names_every_column(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "reports/README.md").read_text()
     section = page.split("\n## Columns of cases.jsonl\n", 1)[1].split("\n## ", 1)[0]
     run = store(tmp_path)
-    columns = list(run.record(case(NAMES[0]), hang(), True, [], "again", 1.0).flat())
+    columns = list(run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0)).flat())
     rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
     assert [name for row in rows for name in re.findall("`([^`]+)`", row)] == columns
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lockstep.harness.report.rebuild import FORMATS, rebuild
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.errors import ScenarioError
 
@@ -53,8 +54,8 @@ def renders(run: RunStore, form: str) -> None:
 def test_any_change_of_a_file(name: str, tmp_path: Path) -> None:
     """Whatever stands in a file of a run, every report is made, or the run is refused by ValueError."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), False, ["cause"], "again", 1.0)
-    run.record(case(NAMES[1]), success(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), False, ["cause"], "again", 1.0))
+    run.record(CaseRecord(case(NAMES[1]), success(), True, [], "again", 1.0))
     run.leave_out(case(NAMES[2]), 1, "no time")
     file = run.path / name if name != "verdict.json" else next((run.path / "cases").glob("*/verdict.json"))
     good = json.loads(file.read_text())
@@ -73,8 +74,8 @@ def test_any_change_of_a_file(name: str, tmp_path: Path) -> None:
 def test_verdict_of_another_case(tmp_path: Path) -> None:
     """A good verdict that was copied from another case is not believed."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), False, [], "again", 1.0)
-    run.record(case(NAMES[1]), success(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), False, [], "again", 1.0))
+    run.record(CaseRecord(case(NAMES[1]), success(), True, [], "again", 1.0))
     good = run.case_dir(case(NAMES[1])) / "verdict.json"
     (run.case_dir(case(NAMES[0])) / "verdict.json").write_bytes(good.read_bytes())
     line = RunStore.open(run.path).line(case(NAMES[0]))
@@ -86,7 +87,7 @@ def test_verdict_of_another_case(tmp_path: Path) -> None:
 def test_pipe_in_the_place_of_a_file(name: str, tmp_path: Path) -> None:
     """A named pipe is not waited for."""
     run = store(tmp_path)
-    run.record(case(NAMES[0]), hang(), True, [], "again", 1.0)
+    run.record(CaseRecord(case(NAMES[0]), hang(), True, [], "again", 1.0))
     file = run.path / name if name == "run.json" else run.case_dir(case(NAMES[0])) / name
     file.unlink()
     os.mkfifo(file)
