@@ -21,6 +21,14 @@ MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.from
 )
 
 
+def why(line: Line) -> list[str]:
+    """Of a case that is not as it should be: in what it differs, its verdict's sentence, and how to run it again."""
+    if line.standing in ("expected", "not-run"):
+        return []
+    told = [line.differences, *line.text.splitlines(), f"again: {line.rerun}" if line.rerun else ""]
+    return [row for row in told if row.strip()]
+
+
 class Bar:
     """For a terminal: cases done of all, and what the ranks of the present one are doing."""
 
@@ -82,7 +90,7 @@ class Bar:
         text = f"{mark:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
         text += f", repetition {line.repetition}" if line.repetition > 1 else ""
         text += f", after {line.attempts} attempts" if line.attempts > 1 else ""
-        self._print(text)
+        self._print("\n".join([text, *(f"    {row}" for row in why(line))]))
 
     def _print(self, text: str) -> None:
         if self._terminal:

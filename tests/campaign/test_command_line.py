@@ -83,7 +83,12 @@ def test_unexpected_verdict_is_exit_1(tmp_path: Path) -> None:
     """A verdict that differs from the expectation makes exit code 1, and the summary says in what."""
     values = ["--set", "kv_capacity.blocks=16", "-k", "none"]
     done = lockstep("run", SCENARIO, *values, "--reports", str(tmp_path), check=1)
-    assert "NOT AS EXPECTED" in done.stderr
+    lines = done.stderr.splitlines()
+    (case,) = (number for number, row in enumerate(lines) if row.startswith("NOT AS EXPECTED"))
+    differs, text, again = lines[case + 1 : case + 4]
+    assert differs.startswith("    outcome: expected hang, got success")
+    assert text == "    All 2 ranks finished every phase."
+    assert again.startswith(f"    again: lockstep run {SCENARIO} --case ")
     assert "outcome: expected hang, got success" in next(tmp_path.glob("2*/summary.md")).read_text()
 
 
