@@ -39,10 +39,11 @@ def parser() -> argparse.ArgumentParser:
         schema,
         watch,
     )
+    from lockstep.harness.commands.parser import CommandParser
 
     top = argparse.ArgumentParser(prog="lockstep", description=harness.__doc__)
     top.add_argument("--version", action="version", version=f"lockstep {harness.__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=CommandParser)
     every = (
         run, watch, scenarios, catalogue, compare, history, bisect, judge_commit, schema, report, events, diagnose, doctor,
         peek,

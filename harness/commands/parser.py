@@ -1,0 +1,31 @@
+"""The parser of one command: its mistakes are told with its own usage, and with what was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Of a sub-command. argparse leaves what this one does not know to the top, which knows nothing of it."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Everything is known, or a mistake."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Usage, what is wrong, and where more is told. Raises SystemExit with code 2."""
+        self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n`{self.prog} --help` tells more\n")
+
+    def _meant(self, unknown: Sequence[str]) -> str:
+        options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        for word in unknown:
+            close = difflib.get_close_matches(word.partition("=")[0], options, n=1) if word.startswith("-") else []
+            if close:
+                return f"; did you mean {close[0]}?"
+        return ""
