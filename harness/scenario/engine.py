@@ -29,7 +29,8 @@ def find_engine(name: str) -> EngineBase[Any]:
         found = point.load()
     except (Exception, SystemExit) as error:  # whatever a stranger's module does when it is imported
         where = f" ({origin(error)})" if origin(error) else ""
-        text = f"cannot be imported: {type(error).__name__}: {error}{where}; mend it, or uninstall what brings it"
+        what = error.msg if isinstance(error, SyntaxError) else error
+        text = f"cannot be imported: {type(error).__name__}: {what}{where}; mend it, or uninstall what brings it"
         raise EngineError(f"engine {name!r} ({point.value}) {text}") from error
     return checked(found, name, point.value)
 

@@ -154,5 +154,7 @@ def check_command(engine: EngineBase[Any], spec: dict[str, Any]) -> None:
 
 def origin(error: BaseException) -> str:
     """Where an exception was raised: file and line; empty where nobody knows."""
+    if isinstance(error, SyntaxError) and error.filename:  # what was being read, not who read it
+        return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
