@@ -16,6 +16,7 @@ from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
+CANNOT_START = "lockstep supervisor: cannot start what it was to run on"  # so begins what one says that had to give up
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # N ranks share a host's cores
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}  # the ranks of one host need no other interface
 # Of a job on other hosts, whose supervisors cannot tidy up here: when this process ends without a word, the launcher follows
@@ -77,6 +78,10 @@ class Job:
     def tail(self, lines: int = 12) -> str:
         """The end of the launcher's output, below what ssh says."""
         return "\n".join([*_lines(self.folder / ssh.LOG)[-lines:], *_lines(self.log)[-lines:]])
+
+    def futile(self) -> bool:
+        """Whether a supervisor has said that its program is not there, or cannot be run: another launch ends the same."""
+        return any(line.startswith(CANNOT_START) for line in _lines(self.log))
 
     def end(self, patience_s: float = 5.0) -> None:
         """Wait for the launcher, kill what it started and it; its folder goes, whatever cuts this short."""

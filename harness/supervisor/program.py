@@ -38,6 +38,7 @@ from lockstep.harness.host.stacks import stacks
 from lockstep.harness.supervisor.base import SupervisorBase
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
 from lockstep.harness.supervisor.entry_point import serve
+from lockstep.harness.supervisor.giving_up import give_up
 from lockstep.harness.supervisor.idleness import Idleness
 from lockstep.harness.supervisor.left_behind import Leftover
 from lockstep.harness.supervisor.output_pump import OutputPump
@@ -79,6 +80,12 @@ class ProgramSupervisor(SupervisorBase):
         self.child = self._start(environ)
 
     def _start(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+        try:
+            return self._begin(environ)
+        except OSError as error:
+            give_up(self.plan.argv[0], error)
+
+    def _begin(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.plan.argv,
             env=child_environment(self.plan, environ, self.number, str(self.reception.path)),

@@ -7,7 +7,6 @@ nor MPI, and starts the engine before it imports anything slow.
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
 from lockstep.harness.host import spawning
 from lockstep.harness.supervisor.base import SupervisorBase
 from lockstep.harness.supervisor.entry_point import serve
+from lockstep.harness.supervisor.giving_up import give_up
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace.ring import Ring
@@ -43,9 +43,7 @@ class RankSupervisor(SupervisorBase):
         try:
             self.child = spawning.start_engine(self.plan.argv, self._engine_environment(environ), self.output.files[0])
         except OSError as error:
-            raise SystemExit(
-                f"cannot start the engine on {os.uname().nodename}: {self.plan.argv[0]}: {error.strerror}"
-            ) from error
+            give_up(self.plan.argv[0], error)
 
     def _engine_environment(self, environ: dict[str, str]) -> dict[str, str]:
         import json

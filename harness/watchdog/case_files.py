@@ -12,7 +12,7 @@ from lockstep.harness.channel.logs import supervisor_log_name
 from lockstep.harness.channel.to_watchdog import OUTPUT, Delta
 from lockstep.harness.trace.log import EventLogWriter
 
-END_BYTES = 4096  # of what a command printed
+END_BYTES = 4096  # of what a rank or a command printed
 
 
 class CaseFiles:
@@ -52,9 +52,9 @@ class CaseFiles:
         self._append(supervisor_log_name(number), text.encode(errors="replace"))
 
     def end_of_output(self, index: int) -> str:
-        """The last that a command printed to stderr, or else to stdout."""
-        for stream in ("stderr", "stdout"):
-            path = self.folder / f"command-{index}.{stream}"
+        """The last that an engine's rank printed, or a command: to stderr, or else to stdout."""
+        for name in (f"rank-{index}.log", f"command-{index}.stderr", f"command-{index}.stdout"):
+            path = self.folder / name
             with contextlib.suppress(OSError), path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - END_BYTES))
                 if text := file.read().decode(errors="replace").strip():

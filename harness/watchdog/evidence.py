@@ -75,16 +75,11 @@ class Evidence(ABC):
             output={
                 rank: self.files.end_of_output(record.process[0])
                 for rank, record in self._ranks.everybody().items()
-                if record.state.status is Status.DEAD and self._is_command(record)
+                if record.state.status is Status.DEAD and self._prints_alone(record)
             },
             flights={rank: dump for rank, _ in self._ranks if (dump := self._flight_of(rank))},
             folder=str(Path.cwd()),
         )
-
-    def _is_command(self, record: ProcessRecord) -> bool:
-        """Whether a rank is what was launched: what is printed below one that starts ranks may be of any of them."""
-        command = self._ranks.processes.commands.get(record.process[0])
-        return command is not None and record.pid == command.pid
 
     def with_opinions(self, verdict: Verdict) -> Verdict:
         """With what the dumps of other tools say."""
@@ -110,6 +105,10 @@ class Evidence(ABC):
         return replace(verdict, ranks=tuple(ends), findings=(*verdict.findings, *lost))
 
     @abstractmethod
+    def _prints_alone(self, record: ProcessRecord) -> bool:
+        """Whether what is printed where a rank prints is the rank's own."""
+
+    @abstractmethod
     def grew(self, record: ProcessRecord, delta: Delta) -> None:
         """New events of a process have been folded in."""
 
@@ -124,6 +123,10 @@ class Evidence(ABC):
 
 class EngineEvidence(Evidence):
     """Of ranks that are numbered from the start: their events are written as they come."""
+
+    def _prints_alone(self, record: ProcessRecord) -> bool:
+        """Each has its own file."""
+        return True
 
     def grew(self, record: ProcessRecord, delta: Delta) -> None:
         """Appended, by the clock as it is known now."""
@@ -147,6 +150,11 @@ class EngineEvidence(Evidence):
 
 class ProgramEvidence(Evidence):
     """Of processes of which nobody knows before the end which rank each is."""
+
+    def _prints_alone(self, record: ProcessRecord) -> bool:
+        """If it is what was launched: what is printed below one that starts ranks may be of any of them."""
+        command = self._ranks.processes.commands.get(record.process[0])
+        return command is not None and record.pid == command.pid
 
     def grew(self, record: ProcessRecord, delta: Delta) -> None:
         """Kept in memory: which file they belong to is not known for certain yet."""

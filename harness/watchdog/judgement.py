@@ -122,6 +122,10 @@ class EngineJudgement(Judgement):
         seen = snapshot(EngineRules(), *known, self._membership.clocks.of)
         return replace(seen, stopped_by=basis.stopped_by) if basis.stopped_by else seen
 
+    def _retells(self, verdict: Verdict) -> bool:
+        """What a dead rank printed last, for which its peers may wait."""
+        return verdict.outcome in (Outcome.CRASH, Outcome.HANG) or super()._retells(verdict)
+
 
 class ProgramJudgement(Judgement):
     """A program has no milestones, starts and ends processes as it likes, and may do what is not seen."""

@@ -36,9 +36,11 @@ class FailureDetector:
         code = job.exit_code()
         if code is not None:
             cause = Cause.NODE_LOST if registry.complete() else Cause.LAUNCH
+            cause = Cause.SCENARIO if job.futile() else cause
             return cause, f"the launcher ended ({code}) before a verdict:\n{self._never_came()}{job.tail()}"
         if not registry.complete() and now_s - started_s > limits.launch_s:
-            return Cause.LAUNCH, f"within {limits.launch_s:.0f} s:\n{self._never_came()}{job.tail()}"
+            cause = Cause.SCENARIO if job.futile() else Cause.LAUNCH
+            return cause, f"within {limits.launch_s:.0f} s:\n{self._never_came()}{job.tail()}"
         if registry.complete() and not self._compared:
             self._compared = True
             other = None if self._rank_map.local else stranger(registry, self._own)
