@@ -10,6 +10,7 @@ from lockstep.harness.host.process_tree import descendants
 from lockstep.harness.supervisor.idleness import Idleness
 
 GRACE_S = 2.0  # for what ends by itself when its parent has
+TOLD_S = 1.0  # what is waited for longer is told
 QUIET_S = 60.0  # a daemon that has done nothing for so long is not waited for
 
 
@@ -19,6 +20,7 @@ class Leftover:
     def __init__(self, variable: tuple[str, str], now_s: float) -> None:
         self._variable = variable
         self._since_s = now_s  # when nothing was left that goes on with the work
+        self._seen_s: dict[int, float] = {}  # when each that is waited for was first seen
         self._told: set[int] = set()
         self.news = ""  # what is to be said, until it has been
         self.processes: tuple[str, ...] = ()  # what is not waited for
@@ -40,7 +42,9 @@ class Leftover:
         return False
 
     def _tell(self, working: Collection[int], now_s: float) -> None:
-        fresh = [pid for pid in working if pid not in self._told]
+        # What ends by itself right after the command, as multiprocessing's resource tracker does, is worth no words.
+        lasting = [pid for pid in working if now_s - self._seen_s.setdefault(pid, now_s) >= TOLD_S]
+        fresh = [pid for pid in lasting if pid not in self._told]
         self._told.update(fresh)
         if fresh:
             what = ", ".join(map(_name, fresh))
