@@ -16,7 +16,9 @@ from lockstep.harness.scenario.errors import ScenarioError
 def add_hosts(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--hosts", metavar="FILE|LIST", help="a host file, or name:slots,... (default: this Slurm job's, else this host)"
+        "--hosts",
+        metavar="FILE|LIST",
+        help="where ranks run: a host file, or a list as node1:8,node2:8 (default: a Slurm job's hosts, else this one)",
     )
     parser.add_argument("--interface", metavar="NAME|ADDRESS|CIDR", help="how hosts reach this one (default: by route)")
 

@@ -42,7 +42,9 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--jobs", default="1", metavar="N", help="cases at once, or auto: as many as fit on the hosts")
     parser.add_argument("--gpu-share", type=int, default=4, metavar="N", help="small cases that may share a GPU (4)")
     parser.add_argument(
-        "--budget", metavar="SECONDS", help="run no case for which this is too short; auto: a Slurm job's time"
+        "--budget",
+        metavar="SECONDS",
+        help="for the whole run: what likely needs more than is left is not begun (auto: what is left of a Slurm job)",
     )
     parser.add_argument(
         "--retries", type=int, default=1, metavar="N", help="when a launch failed or a node was lost: try again so often (1)"

@@ -71,6 +71,17 @@ def test_its_scenario(site: Path, tmp_path: Path) -> None:
         assert "skip at warmup.batch batch=4 (room=2); rank 0 chose run" in verdict["text"]
 
 
+def test_the_smallest_scenario(site: Path, tmp_path: Path) -> None:
+    """The one on the page is complete, and is judged as it says; reports land where the page says."""
+    (text,) = re.findall(r"<!-- minimal scenario -->\n```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "a.yaml").write_text(text)
+    done = lockstep(["run", "a.yaml"], tmp_path, site)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "reports" / "runs" / "latest").glob("cases/*")
+    assert {"verdict.json", "rank-0.events", "rank-1.events", "stacks"} <= {path.name for path in folder.iterdir()}
+    assert (tmp_path / "reports" / "runs" / "latest" / "summary.md").is_file()
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
