@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lockstep.harness.host.gpus import Gpu
+from lockstep.harness.host.gpus import VISIBLE, Gpu
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.scenario.case import Case
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The GPUs of the hosts of a run, and whether torch can use them there. `where`: which hosts these are, in words."""
+    """The GPUs of the hosts of a run, and whether torch can use them there. `where`: which hosts these are, in words.
+
+    `hidden`: CUDA_VISIBLE_DEVICES leaves none of them to the run.
+    """
 
     gpus: Sequence[Gpu]
     torch_has_cuda: bool
     where: str = "this host"
+    hidden: bool = False
 
     @property
     def lack(self) -> str:
         """Why there is no device `cuda` here; empty when there is."""
         if not self.gpus:
             return f"NVML finds no GPU on {self.where}"
+        if self.hidden:
+            return f"{VISIBLE} leaves none of the GPUs of {self.where} to this run"
         return "" if self.torch_has_cuda else "this torch was built without CUDA"
 
 

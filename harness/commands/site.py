@@ -34,8 +34,10 @@ class Site:
 
 def this_site(jobs: int | None, share: int = 1) -> Site:
     """This host alone. `jobs`: how many cases at once; None: as many as fit. `share`: how many on one GPU."""
-    machine = Machine(gpus(), torch_has_cuda())
-    names = () if machine.lack else visible(len(machine.gpus), os.environ)
+    found = gpus()
+    names = visible(len(found), os.environ)
+    machine = Machine(found, torch_has_cuda(), hidden=bool(found) and not names)
+    names = () if machine.lack else names
     return Site(machine, Pool.here(jobs, usable_cores(), names, share))
 
 

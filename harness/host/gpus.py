@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,9 +35,13 @@ def gpus() -> list[Gpu]:
 
 
 def visible(count: int, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the GPUs of a host that has `count`, or of those that the environment leaves to us."""
+    """The names of the GPUs of a host that has `count`, or of those that the environment leaves to us.
+
+    As CUDA reads the variable: what follows a number below zero is not there.
+    """
     if VISIBLE in environment:
-        return tuple(name.strip() for name in environment[VISIBLE].split(",") if name.strip())
+        names = (name.strip() for name in environment[VISIBLE].split(","))
+        return tuple(name for name in itertools.takewhile(lambda name: not name.startswith("-"), names) if name)
     return tuple(str(number) for number in range(count))
 
 

@@ -12,6 +12,7 @@ from lockstep.harness.scenario.load import load_all
 
 H100 = Gpu(0, "NVIDIA H100", "580", 80 << 30, 0, {})
 GPU, NO_GPU, NO_CUDA = Machine([H100], True), Machine([], True), Machine([H100], False)
+HIDDEN = Machine([H100], True, hidden=True)
 
 
 def cases() -> list[Case]:
@@ -27,6 +28,7 @@ def cases() -> list[Case]:
         ("auto", GPU, ["cuda", "cuda"], "NVIDIA H100"),
         ("auto", NO_GPU, ["cpu"], "NVML finds no GPU"),
         ("auto", NO_CUDA, ["cpu"], "without CUDA"),
+        ("auto", HIDDEN, ["cpu"], "CUDA_VISIBLE_DEVICES leaves none of the GPUs of this host"),
         ("cpu", GPU, ["cpu"], "--device cpu was given"),
         ("cuda", GPU, ["cuda", "cuda"], "NVIDIA H100"),
     ],
@@ -39,7 +41,7 @@ def test_choice(wanted: str, machine: Machine, devices: list[str], words: str) -
     assert len(said) == (1 if len(kept) == 2 else 2)
 
 
-@pytest.mark.parametrize("machine", [NO_GPU, NO_CUDA])
+@pytest.mark.parametrize("machine", [NO_GPU, NO_CUDA, HIDDEN])
 def test_cuda_that_is_not_there(machine: Machine) -> None:
     """Asking for a GPU where there is none runs nothing."""
     with pytest.raises(LaunchError, match="--device cuda"):

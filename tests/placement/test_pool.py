@@ -80,6 +80,8 @@ def test_visible_devices_of_the_user() -> None:
     assert visible(8, {"CUDA_VISIBLE_DEVICES": "3, GPU-ab"}) == ("3", "GPU-ab")
     assert visible(2, {}) == ("0", "1")
     assert visible(2, {"CUDA_VISIBLE_DEVICES": ""}) == ()
+    assert visible(2, {"CUDA_VISIBLE_DEVICES": "-1"}) == ()
+    assert visible(4, {"CUDA_VISIBLE_DEVICES": "2,-1,3"}) == ("2",)
 
 
 def test_ranks_of_each_host_see_their_gpus_only() -> None:
