@@ -92,7 +92,10 @@ def test_cases_recorded_at_once(tmp_path: Path) -> None:
     """Cases that end at the same time in several threads all have a whole line and stand in the reports."""
     names = [f"case-{n}" for n in range(12)]
     run = store(tmp_path, names)
-    threads = [threading.Thread(target=run.record, args=(case(name), success(), True, [], "again", 1.0)) for name in names]
+    threads = [
+        threading.Thread(target=run.record, args=(CaseRecord(case(name), success(), True, [], "again", 1.0),))
+        for name in names
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -104,7 +107,7 @@ def test_cases_recorded_at_once(tmp_path: Path) -> None:
 def test_records_and_rebuilds_take_turns(tmp_path: Path) -> None:
     """While a rebuild holds the run, a case that ends is recorded after it, not in between."""
     run = store(tmp_path)
-    recorder = threading.Thread(target=run.record, args=(case(NAMES[0]), success(), True, [], "again", 1.0))
+    recorder = threading.Thread(target=run.record, args=(CaseRecord(case(NAMES[0]), success(), True, [], "again", 1.0),))
     with locked(run.path / "run.json"):
         recorder.start()
         recorder.join(0.5)
