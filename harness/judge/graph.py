@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lockstep.harness.judge.lacking import Holders, entered, lacking
+from lockstep.harness.judge.lacking import Holders, asked, entered, lacking
+from lockstep.harness.judge.matchings import may_be_received, may_receive_all
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import RankState, Status, Wait
 
 _TOGETHER = (Need.ALL, Need.COME)  # AND-waits that all ranks of a communicator share
-# One moving peer is enough to end these.
-_SINGLE = (Need.ROOT, Need.NOBODY, Need.TIMED, Need.RECV, Need.PROBE, Need.SSEND, Need.HOLDERS)
+_COMPOUND = (Need.EITHER, Need.EVERY, Need.BELOW)  # to be looked at again whenever somebody moves
+_MESSAGES = (Need.RECV, Need.PROBE, Need.SSEND)  # these too, where it depends on the order of messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def stuck(
     """
     lost = hopeless or {}
     moves = _start(states, members, holders or {})
+    view = _View(states, members, holders, lost, moves)
     frontiers = _frontiers(states, members, moves, closed, lost)
     watched: dict[int, list[_Frontier]] = defaultdict(list)
     for frontier in frontiers:
@@ -94,13 +96,13 @@ def stuck(
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need in (*_TOGETHER, Need.STREAM) or _others(lost, rank, wait):
+            if wait.need in (*_TOGETHER, Need.STREAM) or view.others(rank, wait):
                 continue  # a host in `synchronize` goes on only after its streams, which are waiters of their own
-            if wait.need not in _SINGLE:
+            lacks = () if wait.need in _COMPOUND else lacking(rank, wait, states, members, holders)
+            if wait.need in _COMPOUND or (wait.need in _MESSAGES and not lacks):
                 compound.append((rank, wait))
                 continue
-            lacks = lacking(rank, wait, states, members, holders)
-            if _free(wait, lacks, moves):
+            if not lacks or any(peer in moves for peer in lacks):
                 moves.add(rank)
                 work.append(rank)
                 break
@@ -108,7 +110,7 @@ def stuck(
                 single[peer].append(rank)
     for frontier in frontiers:
         work.extend(_release(frontier, moves))
-    work.extend(_freed(compound, states, members, moves, holders))
+    work.extend(view.freed(compound))
     while work:
         mover = work.pop()
         for frontier in watched[mover]:
@@ -118,66 +120,81 @@ def stuck(
                 moves.add(waiter)
                 work.append(waiter)
         if not work:
-            work.extend(_freed(compound, states, members, moves, holders))
-    # All that wait in one collective lack the same members, so the work is done once for them.
-    shared: dict[tuple[str, int], tuple[int, ...]] = {}
-
-    def lacks_of(rank: int, wait: Wait) -> tuple[int, ...]:
-        others = _others(lost, rank, wait)
-        if others:
-            return tuple(sorted({*others, *lacking(rank, wait, states, members, holders)}))
-        if wait.need not in _TOGETHER:
-            return lacking(rank, wait, states, members, holders)
-        key = (wait.comm, wait.seq)
-        if key not in shared:
-            shared[key] = lacking(rank, wait, states, members)
-        return shared[key]
-
+            work.extend(view.freed(compound))
     return [
-        Stuck(rank, thread, part, lacks_of(rank, part), _others(lost, rank, part))
+        Stuck(rank, thread, part, view.lacks(rank, part), view.others(rank, part))
         for rank, state in sorted(states.items())
         if rank not in moves
         for thread, wait in state.waits()
-        for part in wait.parts or (wait,)
-        if not wait.parts or not _may_end(rank, part, states, members, moves, holders)
+        for part in view.hopeless_parts(rank, wait)
     ]
 
 
-def _others(lost: Hopeless, rank: int, wait: Wait) -> tuple[int, ...]:
-    """Who came to something else than this wait is in. Messages have numbers of their own."""
-    return () if wait.op.partition(" ")[0] in ("send", "recv", "probe") else lost.get((rank, wait.comm, wait.seq), ())
+@dataclass(slots=True)
+class _View:
+    """Everybody's states, and who moves so far."""
 
+    states: Mapping[int, RankState]
+    members: Mapping[str, Sequence[int]]
+    holders: Holders | None
+    lost: Hopeless
+    moves: set[int]
+    # All that wait in one collective lack the same members, so the work is done once for them.
+    shared: dict[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
 
-def _freed(
-    compound: Iterable[tuple[int, Wait]],
-    states: Mapping[int, RankState],
-    members: Mapping[str, Sequence[int]],
-    moves: set[int],
-    holders: Holders | None,
-) -> set[int]:
-    """The ranks that one of these waits lets go now. They are rare: all are looked at whenever nothing else has changed."""
-    freed = {rank for rank, wait in compound if rank not in moves and _may_end(rank, wait, states, members, moves, holders)}
-    moves |= freed
-    return freed
+    def others(self, rank: int, wait: Wait) -> tuple[int, ...]:
+        """Who came to something else than this wait is in. Messages have numbers of their own."""
+        if wait.op.partition(" ")[0] in ("send", "recv", "probe"):
+            return ()
+        return self.lost.get((rank, wait.comm, wait.seq), ())
 
+    def freed(self, compound: Iterable[tuple[int, Wait]]) -> set[int]:
+        """The ranks that one of these waits lets go now. They are few: all are looked at when nothing else has changed."""
+        found = {rank for rank, wait in compound if rank not in self.moves and self.may_end(rank, wait)}
+        self.moves |= found
+        return found
 
-def _may_end(
-    rank: int,
-    wait: Wait,
-    states: Mapping[int, RankState],
-    members: Mapping[str, Sequence[int]],
-    moves: set[int],
-    holders: Holders | None,
-) -> bool:
-    """Whether a wait may end once `moves` have moved, as far as they can."""
-    match wait.need:
-        case Need.EVERY:
-            return all(_may_end(rank, part, states, members, moves, holders) for part in wait.parts)
-        case Need.EITHER:
-            return any(_may_end(rank, part, states, members, moves, holders) for part in wait.parts)
-        case Need.ALL | Need.COME | Need.BELOW:
-            return moves.issuperset(lacking(rank, wait, states, members))
-    return _free(wait, lacking(rank, wait, states, members, holders), moves)
+    def may_end(self, rank: int, wait: Wait) -> bool:
+        """Whether a wait may end once all that move have moved, as far as they can."""
+        if wait.need is Need.EITHER:
+            return any(self.may_end(rank, part) for part in wait.parts)
+        if wait.need is Need.EVERY:
+            return all(self.may_end(rank, part) for part in wait.parts) and self._may_end_together(rank, wait.parts)
+        if self.others(rank, wait):
+            return False
+        lacks = lacking(rank, wait, self.states, self.members, self.holders)
+        if wait.need in (*_TOGETHER, Need.BELOW):
+            return self.moves.issuperset(lacks)
+        if lacks or wait.need not in _MESSAGES:
+            return not lacks or any(peer in self.moves for peer in lacks)
+        if wait.need is Need.SSEND:
+            return may_be_received(rank, wait, self.states, self.members[wait.comm], self.moves)
+        return self._may_end_together(rank, (wait,))
+
+    def _may_end_together(self, rank: int, parts: Sequence[Wait]) -> bool:
+        """Whether these receives may all end: each alone may, but two may need the same message."""
+        receives: dict[str, list[Wait]] = defaultdict(list)
+        for part in parts:
+            if part.need in (Need.RECV, Need.PROBE):
+                receives[part.comm].append(part)
+        return all(
+            may_receive_all(rank, listed, self.states, self.members[comm], self.moves) for comm, listed in receives.items()
+        )
+
+    def hopeless_parts(self, rank: int, wait: Wait) -> Sequence[Wait]:
+        """What of a wait that never ends will not come: those parts that cannot, or all where only together they cannot."""
+        return [part for part in wait.parts if not self.may_end(rank, part)] or wait.parts or (wait,)
+
+    def lacks(self, rank: int, wait: Wait) -> tuple[int, ...]:
+        """Whom a wait that never ends waits for."""
+        others = self.others(rank, wait)
+        if others or wait.need not in _TOGETHER:
+            found = lacking(rank, wait, self.states, self.members, self.holders)
+            return tuple(sorted({*others, *found})) if others else found or asked(rank, wait, self.members)
+        key = (wait.comm, wait.seq)
+        if key not in self.shared:
+            self.shared[key] = lacking(rank, wait, self.states, self.members)
+        return self.shared[key]
 
 
 def _start(states: Mapping[int, RankState], members: Mapping[str, Sequence[int]], holders: Holders) -> set[int]:
@@ -195,7 +212,7 @@ def _frontiers(
         if rank in moves:
             continue
         for _, wait in state.waits():
-            if wait.need in _TOGETHER and not _others(lost, rank, wait):
+            if wait.need in _TOGETHER and not lost.get((rank, wait.comm, wait.seq)):
                 waits[wait.comm, wait.need is Need.COME and not closed].append((wait.seq, rank))
     found: list[_Frontier] = []
     for (comm, replaced), waiting in waits.items():
@@ -217,7 +234,3 @@ def _release(frontier: _Frontier, moves: set[int]) -> list[int]:
             moves.add(rank)
             fresh.append(rank)
     return fresh
-
-
-def _free(wait: Wait, lacks: tuple[int, ...], moves: set[int]) -> bool:
-    return not lacks or any(peer in moves for peer in lacks)

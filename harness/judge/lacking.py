@@ -41,12 +41,19 @@ def lacking(
             return (wait.peer,) if entered(states, wait.peer, wait.comm) < wait.seq else ()
         case Need.RECV | Need.PROBE:
             senders = group if wait.peer < 0 else (wait.peer,)
-            if any(_may_have_sent(states, m, rank, wait) for m in senders):
-                return ()
-            return tuple(m for m in senders if m != rank) or (rank,)  # a rank can send to itself, but not while it waits
+            ends = wait.need is Need.RECV and _taken_back(states[rank], wait)
+            ends = ends or any(_may_have_sent(states, m, rank, wait) for m in senders)
+            return () if ends else asked(rank, wait, members)
         case Need.SSEND:
-            return () if _may_receive(states, rank, wait) else (wait.peer,)
+            return () if _may_receive(states, rank, wait) else asked(rank, wait, members)
     return ()
+
+
+def asked(rank: int, wait: Wait, members: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    """Who could end a wait for a message or a receive. A rank can send to itself, but not while it waits."""
+    if wait.peer >= 0:
+        return (wait.peer,)
+    return tuple(m for m in members.get(wait.comm, ()) if m != rank) or (rank,)
 
 
 def entered(states: Mapping[int, RankState], rank: int, comm: str) -> int:
@@ -76,6 +83,14 @@ def _may_have_sent(states: Mapping[int, RankState], peer: int, rank: int, wait: 
         for (comm, to, tag), sent in state.sent.items()
         if comm == wait.comm and to == rank and wait.tag in (-1, tag)
     )
+
+
+def _taken_back(mine: RankState, wait: Wait) -> bool:
+    """Whether the receive that is waited for may have been taken back: then the wait ends without a message."""
+    if not mine.taken.cancelled.get((wait.comm, wait.peer, wait.tag)):
+        return False
+    asked = (wait.peer, wait.tag, wait.seq)
+    return not mine.order.known(wait.comm, "recv") or mine.order.doubted(wait.comm, asked)
 
 
 def _may_receive(states: Mapping[int, RankState], rank: int, wait: Wait) -> bool:

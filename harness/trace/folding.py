@@ -59,10 +59,20 @@ def _wait(state: RankState, record: Record, string: String) -> Wait:
     if verb in ("send", "recv"):
         # The wait for one that was posted comes after others may have been posted: the count never goes back.
         counts, key = state.sent if verb == "send" else state.received, (info.key, peer, record.tag)
-        counts[key] = max(counts.get(key, 0), record.seq)
+        if record.seq > counts.get(key, 0):
+            counts[key] = record.seq
+            _begun(state, record, verb, key)
     elif need is not Need.PROBE:
         state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
     return Wait(info.key, record.seq, op, need, peer, record.tag, *place, site=site)
+
+
+def _begun(state: RankState, record: Record, verb: str, key: tuple[str, int, int]) -> None:
+    """A message's order among all of its rank; one that is waited for again was begun before."""
+    if verb == "send":
+        state.order.send(*key, record.thread)
+    else:
+        state.order.receive(*key, record.seq, record.thread)
 
 
 def _launch(state: RankState, record: Record, string: String) -> None:
@@ -85,15 +95,20 @@ def _took(state: RankState, record: Record, string: String) -> None:
     _count(state.taken.all, key)
     if kind is not Took.NAMED:
         _count(state.taken.wild, key)
+    asked = info.members[record.site - 1] if record.site else -1
     if kind is Took.WILD:
-        asked = info.members[record.site - 1] if record.site else -1
         _count(state.taken.open, (info.key, asked, record.size))
+    if kind is Took.PROBED:
+        state.order.probed(info.key, asked, record.size, key[1:], record.thread)
+    else:
+        state.order.took(info.key, (asked, record.size, record.seq), key[1:])
 
 
 def _cancel(state: RankState, record: Record, string: String) -> None:
     info = state.comms[record.comm]
     peer = info.members[record.c] if record.c >= 0 else -1
     _count(state.taken.cancelled, (info.key, peer, record.tag), 1 if record.b else -1)
+    state.order.cancel(info.key, (peer, record.tag, record.seq), bool(record.b))
 
 
 def _count(counts: dict[tuple[str, int, int], int], key: tuple[str, int, int], more: int = 1) -> None:

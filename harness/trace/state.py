@@ -10,6 +10,7 @@ from lockstep.harness.trace.communicator import CommInfo, RankOf
 from lockstep.harness.trace.event import Need, Record
 from lockstep.harness.trace.folding import HANDLERS
 from lockstep.harness.trace.lane import Lane
+from lockstep.harness.trace.order import Order
 from lockstep.harness.trace.wait import Join, Status, Taken, Wait
 
 STREAM_WAITER = 1000  # above every thread's number
@@ -28,6 +29,7 @@ class RankState:
     sent: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, to, tag) -> sends begun
     received: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, from, tag) -> receives begun
     taken: Taken = field(default_factory=Taken)
+    order: Order = field(default_factory=Order)
     parts: dict[int, list[Wait]] = field(default_factory=dict)  # thread -> of the wait that it is about to begin
     comms: dict[int, CommInfo] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)  # communicator key -> what the device does on it

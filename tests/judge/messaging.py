@@ -117,6 +117,7 @@ class Machine:
     def _send(self, rank: int, synchronous: bool, peer: int, tag: int) -> None:
         sent = self.states[rank].sent
         sent[COMM, peer, tag] = sent.get((COMM, peer, tag), 0) + 1
+        self.states[rank].order.send(COMM, peer, tag, 0)
         request = Request(Need.SSEND, peer, tag, sent[COMM, peer, tag]) if synchronous else None
         for receive in self.posted[peer]:
             if not receive.done and receive.peer in (ANY, rank) and receive.tag in (ANY, tag):
@@ -133,6 +134,7 @@ class Machine:
         received = self.states[rank].received
         received[COMM, peer, tag] = received.get((COMM, peer, tag), 0) + 1
         request = Request(Need.RECV, peer, tag, received[COMM, peer, tag])
+        self.states[rank].order.receive(COMM, peer, tag, request.seq, 0)
         self.posted[rank].append(request)
         sources = self._sources(peer)
         self.chance.shuffle(sources)
@@ -153,6 +155,7 @@ class Machine:
                 cancelled = self.states[rank].taken.cancelled
                 key = (COMM, request.peer, request.tag)
                 cancelled[key] = cancelled.get(key, 0) + 1
+                self.states[rank].order.cancel(COMM, (request.peer, request.tag, request.seq), request.took is None)
                 if request.took is None:
                     request.cancelled = True
                     self._tell(rank, request)
@@ -168,6 +171,7 @@ class Machine:
         if request.took is not None:
             taken, (source, tag) = self.states[rank].taken, request.took
             taken.all[COMM, source, tag] = taken.all.get((COMM, source, tag), 0) + 1
+            self.states[rank].order.took(COMM, (request.peer, request.tag, request.seq), request.took)
             if min(request.peer, request.tag) < 0:
                 taken.wild[COMM, source, tag] = taken.wild.get((COMM, source, tag), 0) + 1
                 asked = (COMM, request.peer, request.tag)

@@ -53,6 +53,7 @@ def direct(program: Program, state: State) -> Snapshot:
             for tag in range(2):
                 mine.sent["c0", peer, tag] = messages(program, state, rank, ("send", "ssend"), peer, tag)
                 mine.received["c0", peer, tag] = messages(program, state, rank, ("recv",), peer, tag)
+        mine.order.unknown.add(("c0", "recv"))  # it is not written down here
         mine.waiters[0] = None
         if state.inside[rank]:
             op = program.ops[rank][state.at[rank]]
