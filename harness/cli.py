@@ -8,48 +8,39 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
+EXIT_INPUT = 2
 EXIT_STOP = 128
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # as a shell shows a command that SIGPIPE has ended
-READERS = ("list", "show", "catalogue", "schema", "events", "history")  # who only shows may be cut short
+READERS = (
+    "list",
+    "show",
+    "catalogue",
+    "schema",
+    "events",
+    "history",
+    "completion",
+    "complete",
+)  # who only shows may be cut short
 EXITS_OF_JUDGE_COMMIT = (0, 1, 125)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
-    from lockstep import harness
-    from lockstep.harness.commands import (
-        bisect,
-        catalogue,
-        compare,
-        diagnose,
-        doctor,
-        events,
-        history,
-        judge_commit,
-        peek,
-        report,
-        run,
-        scenarios,
-        schema,
-        watch,
-    )
+def parser(*names: str) -> argparse.ArgumentParser:
+    """The parser of these commands; without names that of all."""
     from lockstep.harness.commands.parser import CommandParser
+    from lockstep.harness.commands.table import COMMANDS, named
 
-    top = argparse.ArgumentParser(prog="lockstep", description=harness.__doc__)
-    top.add_argument("--version", action="version", version=f"lockstep {harness.__version__}")
+    top = argparse.ArgumentParser(prog="lockstep")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=CommandParser)
-    every = (
-        run, watch, scenarios, catalogue, compare, history, bisect, judge_commit, schema, report, events, diagnose, doctor,
-        peek,
-    )  # fmt: skip
-    for command in every:
-        command.add(commands)
+    modules = dict.fromkeys(command.module for name in names or COMMANDS if (command := named(name)))
+    for module in modules:
+        importlib.import_module(f"lockstep.harness.commands.{module}").add(commands)
     return top
 
 
@@ -86,11 +77,13 @@ def guarded(words: Sequence[str]) -> int:
 def _run(words: Sequence[str]) -> int:
     """Parse, dispatch, and say what ended the command before its time."""
     judges = words[:1] == ["judge-commit"]
-    try:  # Ctrl-C may come while the commands are still being imported
+    try:  # Ctrl-C may come while the command is still being imported
+        if (answered := _told(words)) is not None:
+            return answered
+        arguments = parser(words[0]).parse_args(words)
         from lockstep.harness.channel.logs import level
         from lockstep.harness.watchdog.stillness import notice_s
 
-        arguments = parser().parse_args(words)
         level(os.environ)  # before any case is started
         notice_s(os.environ)
         code: int = arguments.run(arguments)
@@ -109,6 +102,22 @@ def _run(words: Sequence[str]) -> int:
         code = told(error, words)
         return EXIT_STOP if judges else code
     return code
+
+
+def _told(words: Sequence[str]) -> int | None:
+    """What needs no command: help, the version, and a mistake in the command's name. Its exit code, or None."""
+    from lockstep.harness.commands import table
+
+    first = words[0] if words else ""
+    if first in ("-h", "--help", "--version"):
+        from lockstep import harness
+
+        print(f"lockstep {harness.__version__}" if first == "--version" else table.overview(), flush=True)
+        return 0
+    if table.named(first) is not None:
+        return None
+    print(table.unknown(first) if first else table.overview(), file=sys.stderr)
+    return EXIT_INPUT
 
 
 def _write_no_more() -> None:

@@ -74,6 +74,19 @@ def commands() -> list[str]:
     return found
 
 
+def finding() -> str:
+    """What the README begins with, but for who waits where, as one line."""
+    (quoted,) = re.findall(r"^(?:> .*\n)+", README, re.MULTILINE)
+    return " ".join(quoted.replace("> ", "").split()).partition(" Now ")[0]
+
+
+def test_the_readme_fits_a_terminal() -> None:
+    """No line is longer than 80 columns, but for one that is a link alone; the finding comes first."""
+    long = [line for line in README.splitlines() if len(line) > 80 and not line.startswith(("([", "["))]
+    assert long == []
+    assert README.splitlines()[2].startswith("> Rank 3 chose none")
+
+
 @pytest.mark.timeout(400)
 def test_readme_commands(tmp_path: Path) -> None:
     """Every command of the README runs, in its order, and ends well."""
@@ -84,6 +97,8 @@ def test_readme_commands(tmp_path: Path) -> None:
         words = [str(bin / "lockstep"), *shlex.split(command)[1:]]
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
+        if command.endswith("-v"):
+            assert finding() in done.stderr
 
 
 @pytest.mark.parametrize("target", ["repro", "test"])

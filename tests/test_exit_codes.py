@@ -29,7 +29,7 @@ def ends_with(error: BaseException, words: list[str], monkeypatch: pytest.Monkey
     parser = argparse.ArgumentParser()
     parser.add_argument("words", nargs="*")
     parser.set_defaults(run=raise_it)
-    monkeypatch.setattr(cli, "parser", lambda: parser)
+    monkeypatch.setattr(cli, "parser", lambda *names: parser)
     monkeypatch.setattr(cli, "_write_no_more", lambda: None)
     return cli.main(words)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 import time
 from types import TracebackType
@@ -21,6 +22,14 @@ MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.from
 )
 
 
+class Detail(enum.Enum):
+    """How much is said of each case as it is judged."""
+
+    LESS = "-q"  # nothing of those that are as expected
+    USUAL = ""
+    MORE = "-v"  # the verdict's sentence of each
+
+
 def why(line: Line) -> list[str]:
     """Of a case that is not as it should be: in what it differs, its verdict's sentence, and how to run it again."""
     if line.standing in ("expected", "not-run"):
@@ -32,10 +41,12 @@ def why(line: Line) -> list[str]:
 class Bar:
     """For a terminal: cases done of all, and what the ranks of the present one are doing."""
 
-    def __init__(self, total: int, quiet: bool = False) -> None:
+    def __init__(self, total: int, quiet: bool = False, detail: Detail = Detail.USUAL) -> None:
+        """`quiet`: not a word, of any case."""
         console = Console(stderr=True)
         self._terminal = console.is_terminal and not quiet
         self._quiet = quiet
+        self._detail = detail
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -84,13 +95,14 @@ class Bar:
     def end(self, case: Case, line: Line) -> None:
         """One line for a judged case."""
         self._progress.advance(self._task)
-        if self._quiet:
+        if self._quiet or (self._detail is Detail.LESS and line.standing == "expected"):
             return
         mark = "interrupted" if line.cause == Cause.INTERRUPTED.value else MARKS[line.standing]
         text = f"{mark:15} {case.id}: {line.outcome}" + (f" ({line.cause})" if line.cause else "")
         text += f", repetition {line.repetition}" if line.repetition > 1 else ""
         text += f", after {line.attempts} attempts" if line.attempts > 1 else ""
-        self._print("\n".join([text, *(f"    {row}" for row in why(line))]))
+        more = why(line) or ([line.text] if self._detail is Detail.MORE else [])
+        self._print("\n".join([text, *(f"    {row}" for row in more)]))
 
     def _print(self, text: str) -> None:
         if self._terminal:

@@ -23,6 +23,7 @@ from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
+from lockstep.harness.report.result import RED
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
@@ -68,6 +69,8 @@ class Run:
     budget_s: float | None = None  # for all cases together
     no_more: threading.Event = field(default_factory=threading.Event)  # set: begin no further case
     stop_signals: StopSignals = field(default_factory=StopSignals)  # come: end cases with what is known
+    exit_first: bool = False  # begin no case after the first that is not as expected
+    failed: threading.Event = field(default_factory=threading.Event)  # there was one
     started_s: float = field(default_factory=time.monotonic)
 
     def all(self, plan: Sequence[PlannedCase]) -> int:
@@ -88,6 +91,8 @@ class Run:
         left = None if self.budget_s is None else self.budget_s - (time.monotonic() - self.started_s)
         if self.no_more.is_set():
             why = "the run was told to begin no more cases (SIGUSR1)"
+        elif self.exit_first and self.failed.is_set():
+            why = "a case was not as expected, and -x begins none after it"
         elif left is None or planned.cost_s <= left:
             return self.one(planned.case, planned.repetition, rank_map)
         else:
@@ -123,6 +128,8 @@ class Run:
 
         verdict = judged_attempt(folder, self.retries, lambda: run_launches(case, folder, launch))
         line = self.store.record(record(verdict))
+        if line.standing in RED:
+            self.failed.set()
         self.display.end(case, line)
         self.stop_signals.raise_if_any()
         return line

@@ -18,7 +18,7 @@ from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.document import Document, read
 from lockstep.harness.scenario.errors import FileErrors, Problem
 from lockstep.harness.scenario.frame import CauseWord, DecisionSection, FindingWord, OutcomeWord
-from lockstep.harness.scenario.load import WAIVES
+from lockstep.harness.scenario.places import WAIVES
 from lockstep.harness.scenario.section import Section
 from lockstep.harness.scenario.validate import validate
 

@@ -41,7 +41,7 @@ FOUND, SEVERAL = 0, 1
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("bisect", help="find the commit of an engine's repository that brought a hang")
+    parser = commands.add_parser("bisect")
     add_selection(parser, nargs="*")
     parser.add_argument("--repo", type=Path, metavar="DIR", help="the engine's git repository")
     parser.add_argument("--good", metavar="REV", help="a commit that does not hang")

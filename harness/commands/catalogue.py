@@ -18,7 +18,7 @@ NOT_MODELLED = Path("docs/not-modelled.yaml")
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("catalogue", help="print the catalogue of scenarios as Markdown")
+    parser = commands.add_parser("catalogue")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="default: all below scenarios/")
     parser.add_argument(
         "--not-modelled",

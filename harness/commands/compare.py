@@ -19,7 +19,7 @@ EXIT_SAME, EXIT_WORSE = 0, 1
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("compare", help="compare two runs or baselines: hangs, signatures, blame, time, memory")
+    parser = commands.add_parser("compare")
     parser.add_argument("old", metavar="OLD", help="a run id, the folder of a run, or a baseline file")
     parser.add_argument("new", metavar="NEW", help="likewise")
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")

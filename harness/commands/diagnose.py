@@ -20,7 +20,7 @@ from lockstep.harness.watchdog.dump_files import read_all
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("diagnose", help="judge PyTorch Flight Recorder dumps, JSON or pickle, of all ranks")
+    parser = commands.add_parser("diagnose")
     parser.add_argument("dumps", nargs="+", type=Path, metavar="DUMPS", help="files, or folders of them; one a rank")
     parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON on stdout")
     parser.set_defaults(run=diagnose)

@@ -27,9 +27,7 @@ WIDTH = 160  # where the output is no terminal
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "doctor", help="check this machine, or all hosts: MPI launcher, torch, shared memory, stacks"
-    )
+    parser = commands.add_parser("doctor")
     add_hosts(parser)
     add_launcher(parser, text="by what hosts are reached")
     parser.add_argument("--json", action="store_true", help="print the checks as JSON on stdout")

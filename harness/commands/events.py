@@ -15,7 +15,7 @@ from lockstep.harness.trace.log import describe
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("events", help="print the event log of a rank (rank-N.events of a case)")
+    parser = commands.add_parser("events")
     parser.add_argument("log", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=events)

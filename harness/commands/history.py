@@ -23,7 +23,7 @@ WIDTH = 160  # where the output is no terminal
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("history", help="rates of failure by scenario, engine commit and library versions")
+    parser = commands.add_parser("history")
     parser.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this scenario")
     parser.add_argument("--rebuild", action="store_true", help="make the index anew from the folders of the runs")
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")

@@ -50,7 +50,7 @@ MISS = 0.05
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("judge-commit", help="judge the checkout in the current folder, for `git bisect run`")
+    parser = commands.add_parser("judge-commit")
     add_selection(parser)
     parser.add_argument("--signature", default="", metavar="HEX", help="what is bad (default: any hang)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="launches, all of which must be good")

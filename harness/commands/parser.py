@@ -7,9 +7,21 @@ import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from lockstep.harness.commands.table import named
+
 
 class CommandParser(argparse.ArgumentParser):
     """Of a sub-command. argparse leaves what this one does not know to the top, which knows nothing of it."""
+
+    def __init__(self, **words: Any) -> None:
+        command = named(str(words.get("prog", "")).rpartition(" ")[2])
+        if command is not None:
+            words.setdefault("description", f"{command.sentence[0].upper()}{command.sentence[1:]}.")
+        super().__init__(**words)
+
+    def options(self) -> list[str]:
+        """All that begins with a dash."""
+        return [name for action in self._actions for name in action.option_strings]
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Everything is known, or a mistake."""
@@ -23,7 +35,7 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n`{self.prog} --help` tells more\n")
 
     def _meant(self, unknown: Sequence[str]) -> str:
-        options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        options = [name for name in self.options() if name.startswith("--")]
         for word in unknown:
             close = difflib.get_close_matches(word.partition("=")[0], options, n=1) if word.startswith("-") else []
             if close:

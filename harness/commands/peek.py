@@ -27,7 +27,7 @@ EXIT_NO_ANSWER = 3
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("peek", help="say who waits where in a run that goes on, without disturbing it")
+    parser = commands.add_parser("peek")
     text = "a run id or folder (default: the one that goes on, the latest of several)"
     parser.add_argument("run_id", metavar="RUN", nargs="?", help=text)
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")

@@ -14,7 +14,7 @@ from lockstep.harness.scenario.errors import ScenarioError
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("report", help="rebuild the reports of a run, also of one that was killed")
+    parser = commands.add_parser("report")
     parser.add_argument("run_id", metavar="RUN", nargs="?", default="latest", help="a run id or folder (default: latest)")
     parser.add_argument("--format", choices=sorted(FORMATS), help="also print this report on stdout")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write it into this file instead, whole or not at all")

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockstep.harness.campaign.display import Bar
+from lockstep.harness.campaign.display import Bar, Detail
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for, budget_s
@@ -33,7 +33,7 @@ from lockstep.harness.stop_signals import StopSignals
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("run", help="run scenarios and judge every case")
+    parser = commands.add_parser("run")
     add_selection(parser, nargs="*")
     add_planning(parser)
     add_hosts(parser)
@@ -53,6 +53,15 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     parser.add_argument("--run-id", metavar="ID", help="name of the run (default: made from the time)")
     parser.add_argument("--json", action="store_true", help="print one JSON line a case on stdout")
+    detail = parser.add_mutually_exclusive_group()
+    detail.add_argument(
+        "-q", "--quiet", dest="detail", action="store_const", const=Detail.LESS, help="only what is not as expected"
+    )
+    detail.add_argument(
+        "-v", "--verbose", dest="detail", action="store_const", const=Detail.MORE, help="with the sentence of each verdict"
+    )
+    parser.add_argument("-x", "--exitfirst", action="store_true", help="begin no case after the first not as expected")
+    parser.set_defaults(detail=Detail.USUAL)
     parser.set_defaults(run=run)
 
 
@@ -69,6 +78,8 @@ class RunOptions:
     reports: Path
     run_id: str | None
     json: bool
+    detail: Detail
+    exit_first: bool
 
     @staticmethod
     def of(arguments: argparse.Namespace) -> RunOptions:
@@ -95,6 +106,8 @@ class RunOptions:
             arguments.reports,
             arguments.run_id,
             arguments.json,
+            arguments.detail,
+            arguments.exitfirst,
         )
 
 
@@ -157,7 +170,7 @@ def _run(
 ) -> int:
     """What of a plan has no verdict yet."""
     print("\n".join(made.said), file=sys.stderr)
-    bar = Bar(len(made.plan))
+    bar = Bar(len(made.plan), detail=options.detail)
     going = Run(
         store,
         launcher,
@@ -167,6 +180,7 @@ def _run(
         retries=options.retries,
         budget_s=budget_s(options.budget),
         stop_signals=stop_signals,
+        exit_first=options.exit_first,
     )
     signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
     kept = sum(map(going.kept, made.plan))
@@ -177,7 +191,7 @@ def _run(
             bar.skip(kept)
             code = going.all(made.plan)
     finally:
-        table.show(store.lines)
+        table.show(store.lines, details=options.detail is not Detail.LESS)
         print(f"reports: {store.path}", file=sys.stderr)
     if options.json:
         for line in store.lines:

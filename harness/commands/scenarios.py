@@ -13,11 +13,11 @@ from lockstep.harness.commands.selection import Selection, add_selection
 
 def add(commands: Subparsers) -> None:
     """Declare both commands."""
-    listing = commands.add_parser("list", help="list the cases of scenarios (default: all below scenarios/)")
+    listing = commands.add_parser("list")
     add_selection(listing, nargs="*")
     listing.add_argument("--json", action="store_true", help="one JSON object a case")
     listing.set_defaults(run=list_cases)
-    show = commands.add_parser("show", help="show what a scenario's cases run and expect")
+    show = commands.add_parser("show")
     add_selection(show)
     show.add_argument("--json", action="store_true", help="one JSON object a case")
     show.set_defaults(run=show_cases)

@@ -12,7 +12,7 @@ from lockstep.harness.scenario.schema import json_schema
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("schema", help="print the JSON Schema of scenario files")
+    parser = commands.add_parser("schema")
     parser.add_argument("--engine", default=DEFAULT_ENGINE, help="the engine whose sections to include (%(default)s)")
     parser.set_defaults(run=schema)
 

@@ -51,8 +51,9 @@ def add(commands: Subparsers) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "watch",
-        help="run any program, unmodified, and judge it",
-        usage="lockstep watch [-n N] [--hosts H] [--interface I] [--deadline S] [--launcher L] [--json] -- COMMAND...",
+        usage="lockstep watch [-n N] [--hosts H] [--interface I] [--launcher L]\n"
+        "                      [--deadline S] [--reports DIR] [--run-id ID] [--json]\n"
+        "                      -- COMMAND...",
     )
     parser.add_argument(
         "-n", dest="processes", type=int, metavar="N", help="processes to launch (1; with --hosts: one for each slot)"

@@ -75,6 +75,13 @@ class Line:
         inside = ", ".join(filter(None, (self.cause, proof)))
         return f"{self.outcome} ({inside})" if inside else self.outcome
 
+    @property
+    def verdict_after(self) -> str:
+        """From the last block where there was one, as that is what a detector is measured by; else from the start."""
+        if self.last_block_to_verdict_s is not None:
+            return f"{self.last_block_to_verdict_s:.2f} s"
+        return "-" if self.start_to_verdict_s is None else f"{self.start_to_verdict_s:.1f} s"
+
     def flat(self) -> dict[str, Any]:
         """As a row of cases.jsonl."""
         return asdict(self)

@@ -16,7 +16,7 @@ NOTE_BYTES = 256  # kept free for each line that says what was cut
 _FIELD_CHARACTERS = 8_000
 _CELL_CHARACTERS = 500  # one of thousands of rows
 _LIST_ITEMS = 50
-HEAD = "\n## Cases\n\n| case | verdict | expected | blame | time to verdict |\n|---|---|---|---|---|\n"
+HEAD = "\n## Cases\n\n| case | verdict | expected | blame | verdict after |\n|---|---|---|---|---|\n"
 
 
 def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYTES) -> str:
@@ -104,7 +104,7 @@ STANDING = {
 def _row(result: Result) -> str:
     line = result.line
     blame = f"{line.blame_ranks}: {line.blame_words}" if line.blame_ranks else "-"
-    time = "-" if line.start_to_verdict_s is None else f"{line.start_to_verdict_s:.1f} s"
+    time = line.verdict_after
     texts = (_name(line.case, _CELL_CHARACTERS), cell(line.words), STANDING[result.standing], cell(blame, _CELL_CHARACTERS))
     return f"| {' | '.join((*texts, time))} |\n"
 

@@ -17,6 +17,7 @@ from lockstep.harness.report.markdown import counts
 from lockstep.harness.report.result import GREEN, Result, failed_percent, results, undetected_text
 
 PLAIN_WIDTH = 160
+NARROW = 110
 STANDING = {
     "expected": ("ok", "green"),
     "unexpected": ("NOT AS EXPECTED", "bold red"),
@@ -27,23 +28,28 @@ STANDING = {
 }
 
 
-def show(lines: Sequence[Line], file: TextIO | None = None) -> None:
-    """Print the table and how many cases were as expected. Default: stderr, as everything for people."""
+def show(lines: Sequence[Line], file: TextIO | None = None, details: bool = True) -> None:
+    """Print the table and how many cases were as expected. Default: stderr, as everything for people.
+
+    `details`: also of the cases that are as expected.
+    """
     file = sys.stderr if file is None else file
     if file.isatty():
-        _print(lines, Console(file=file, highlight=False))
+        _print(lines, Console(file=file, highlight=False), details)
         return
     # Nothing from the environment, no colour, no padding at the ends: a log looks the same whoever writes it.
     text = io.StringIO()
-    _print(lines, Console(file=text, width=PLAIN_WIDTH, color_system=None, force_terminal=False, _environ={}))
+    _print(lines, Console(file=text, width=PLAIN_WIDTH, color_system=None, force_terminal=False, _environ={}), details)
     plain = "".join(f"{row.rstrip()}\n" for row in text.getvalue().splitlines())
     encoding = getattr(file, "encoding", None) or "utf-8"
     file.write(plain.encode(encoding, "replace").decode(encoding))
 
 
-def _print(lines: Sequence[Line], console: Console) -> None:
+def _print(lines: Sequence[Line], console: Console, details: bool) -> None:
     found = results(lines)
-    console.print(_table(found))
+    shown = [result for result in found if details or result.standing != "expected"]
+    if shown:
+        console.print(_table(shown, console.width < NARROW))
     for result in found:
         if result.note:
             console.print(Text(f"{result.case}: {result.note}", style=STANDING[result.standing][1]), soft_wrap=True)
@@ -53,15 +59,17 @@ def _print(lines: Sequence[Line], console: Console) -> None:
         console.print(Text(missed, style="bold red"), soft_wrap=True)
 
 
-def _table(found: Sequence[Result]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    # Long words are folded, never cut: a case's name is what one types after -k.
-    table.add_column("case", overflow="fold", ratio=5, min_width=20)
-    table.add_column("outcome", overflow="fold", min_width=7)
-    table.add_column("cause", overflow="fold", min_width=10)
-    table.add_column("blame", overflow="fold", ratio=5, min_width=16)
-    table.add_column("verdict after", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+def _table(found: Sequence[Result], narrow: bool) -> Table:
+    """`narrow`: in 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    # How a case stands comes first: what does not fit falls off at the end. Long words are folded, never cut: a case's name
+    # is what one types after -k.
+    table.add_column("", overflow="fold", width=8 if narrow else None)
+    table.add_column("case", overflow="fold", ratio=5, min_width=18)
+    table.add_column("outcome", overflow="fold", width=7 if narrow else None)
+    table.add_column("cause", overflow="fold", width=10 if narrow else None)
+    table.add_column("blame", overflow="fold", ratio=5, min_width=12)
+    table.add_column("verdict after", justify="right", overflow="fold", width=7 if narrow else None)
     for result in found:
         word, style = STANDING[result.standing]
         if result.standing == "flaky":
@@ -69,7 +77,12 @@ def _table(found: Sequence[Result]) -> Table:
         line = result.line
         # Text, not markup: a case's name has brackets.
         table.add_row(
-            Text(line.case), Text(line.outcome), Text(_cause(line)), Text(_blame(line)), _time(line), Text(word, style)
+            Text(word, style),
+            Text(line.case),
+            Text(line.outcome),
+            Text(_cause(line)),
+            Text(_blame(line)),
+            line.verdict_after,
         )
     return table
 
@@ -83,10 +96,3 @@ def _blame(line: Line) -> str:
     if line.blame_ranks:
         return f"rank{'s' * (not line.blame_ranks.isdigit())} {line.blame_ranks}: {line.blame_words}"
     return line.text if line.standing in ("invalid", "not-run") else "-"
-
-
-def _time(line: Line) -> str:
-    """From the last block where there was one, as that is what a detector is measured by; else from the start."""
-    if line.last_block_to_verdict_s is not None:
-        return f"{line.last_block_to_verdict_s:.2f} s"
-    return "-" if line.start_to_verdict_s is None else f"{line.start_to_verdict_s:.1f} s"

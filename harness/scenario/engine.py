@@ -12,6 +12,7 @@ from lockstep.harness.scenario.engine_check import checked, origin
 from lockstep.harness.scenario.errors import EngineError, UnknownEngine
 
 GROUP = "lockstep.engines"
+_FOUND: dict[str, EngineBase[Any]] = {}  # each file of a hundred asks; what was wrong is looked for again
 NOT_OF_PROGRAMS = frozenset(
     {"launches", "environment", "device"}
 )  # keys of the frame that say nothing to an attached engine
@@ -19,6 +20,8 @@ NOT_OF_PROGRAMS = frozenset(
 
 def find_engine(name: str) -> EngineBase[Any]:
     """The installed engine of this name. Raises UnknownEngine; EngineError for a plug-in that is not as it should be."""
+    if name in _FOUND:
+        return _FOUND[name]
     points = _installed()
     if name not in points:
         close = difflib.get_close_matches(name, points, n=1)
@@ -32,7 +35,8 @@ def find_engine(name: str) -> EngineBase[Any]:
         what = error.msg if isinstance(error, SyntaxError) else error
         text = f"cannot be imported: {type(error).__name__}: {what}{where}; mend it, or uninstall what brings it"
         raise EngineError(f"engine {name!r} ({point.value}) {text}") from error
-    return checked(found, name, point.value)
+    _FOUND[name] = checked(found, name, point.value)
+    return _FOUND[name]
 
 
 def refused(engine: EngineBase[Any]) -> frozenset[str]:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lockstep.harness.environment import SCENARIOS
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.document import read
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 from lockstep.harness.scenario.loader import Loader
 from lockstep.harness.scenario.matrix import substitute
-
-HERE = Path("scenarios")  # of the current folder, as in a checkout
-PACKAGED = Path(__file__).parents[2] / "scenarios"  # what an installation brings
-WAIVES = "waives.yaml"  # may lie among the scenarios, and is none
-
-
-def root() -> Path:
-    """The folder of scenarios: as LOCKSTEP_SCENARIOS says, else `scenarios` of the current folder, else what is installed.
-
-    Raises ScenarioError where the variable names no folder.
-    """
-    named = os.environ.get(SCENARIOS)
-    if named:
-        if not Path(named).is_dir():
-            raise ScenarioError(f"{SCENARIOS}={named}: no such folder; name the one that holds your scenarios, or unset it")
-        return Path(named)
-    return HERE if HERE.is_dir() else PACKAGED
+from lockstep.harness.scenario.places import WAIVES, below_root, named
 
 
 def discover(names: Iterable[str | Path]) -> list[Path]:
@@ -41,7 +23,7 @@ def discover(names: Iterable[str | Path]) -> list[Path]:
 def _meant(name: str | Path) -> list[Path]:
     if not str(name):
         raise ScenarioError("the name of a scenario is empty; `lockstep list` shows what there is")
-    for path in (Path(name), _below_root(Path(name))):
+    for path in (Path(name), below_root(Path(name))):
         if path.is_dir():
             below = sorted(file for file in path.rglob("*.yaml") if file.name != WAIVES)
             if not below:
@@ -49,16 +31,7 @@ def _meant(name: str | Path) -> list[Path]:
             return below
         if path.is_file():
             return [path]
-    named = [file for file in sorted(root().rglob("*.yaml")) if file.stem == str(name)]
-    if not named:
-        raise ScenarioError(f"{name}: no such file, folder or scenario; `lockstep list` shows what there is")
-    return named
-
-
-def _below_root(path: Path) -> Path:
-    """`scenarios/NAME` and `NAME` both mean a folder of the scenarios, wherever these are."""
-    parts = path.parts[1:] if path.parts[:1] == (HERE.name,) else path.parts
-    return root().joinpath(*parts)
+    return named(str(name))
 
 
 def load_all(names: Iterable[str | Path], overrides: Mapping[str, Any] | None = None) -> list[Case]:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from lockstep.harness.judge.words import ranges
 from lockstep.harness.report.line import NOT_RUN, not_judged
 from lockstep.harness.report.markdown import HEAD, LIMIT_BYTES, counts, render
 from lockstep.harness.report.record import CaseRecord
-from lockstep.harness.report.table import PLAIN_WIDTH, show
+from lockstep.harness.report.table import PLAIN_WIDTH, _print, show
 
 from .samples import NAMES, case, hang, store, success
 
@@ -132,10 +133,23 @@ def test_table_keeps_long_names_whole(tmp_path: Path) -> None:
     """A name longer than its column is folded: all of it can be read."""
     long = "scenario-" + "x" * 150 + "[guards.generation_capture=none]"
     rows = table(tmp_path, (long, "b", "c")).splitlines()
-    start = next(n for n, row in enumerate(rows) if row.lstrip().startswith("scenario-"))
-    end = next(n for n, row in enumerate(rows) if row.split()[:1] == ["b"])
-    width = rows[start].index(" hang")
-    assert "".join(row[:width].strip() for row in rows[start:end]) == long
+    first, last = (next(row.index(name) for row in rows if name in row) for name in ("case", "outcome"))
+    start = next(n for n, row in enumerate(rows) if row[first:].startswith("scenario-"))
+    end = next(n for n, row in enumerate(rows) if row[first:].split()[:1] == ["b"])
+    assert "".join(row[first:last].strip() for row in rows[start:end]) == long
+
+
+def test_the_table_in_80_columns(tmp_path: Path) -> None:
+    """How each case stands comes first and is never cut, also on a narrow terminal."""
+    run = store(tmp_path)
+    run.record(CaseRecord(case(NAMES[0]), hang(), False, ["outcome is hang"], "again", 2.5))
+    out = io.StringIO()
+    _print(run.lines, Console(file=out, width=80, color_system=None, _environ={}), details=True)
+    rows = [row for row in out.getvalue().splitlines() if row.strip()]
+    assert max(map(len, rows)) <= 80
+    assert rows[3].split()[:2] == ["NOT", "AS"]
+    assert rows[4].split()[0] == "EXPECTED"
+    assert "0.21 s" in out.getvalue()
 
 
 def test_counts_and_ranges() -> None:

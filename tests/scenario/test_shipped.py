@@ -157,7 +157,7 @@ def test_discover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("nothing", "nothing: no such file, folder or scenario; `lockstep list` shows what there is"),
         ("no/such.yaml", "no/such.yaml: no such file, folder or scenario; `lockstep list` shows what there is"),
         ("empty", "empty: no scenario (*.yaml) in this folder"),
-        ("one*", "one*: no such file, folder or scenario; `lockstep list` shows what there is"),
+        ("one*", "one*: no such file, folder or scenario; did you mean one?"),
         ("", "the name of a scenario is empty; `lockstep list` shows what there is"),
         ("../one", "../one: no such file, folder or scenario; `lockstep list` shows what there is"),
         ("/one", "/one: no such file, folder or scenario; `lockstep list` shows what there is"),

@@ -1,0 +1,135 @@
+"""The command line as people meet it: help, mistakes, completion, and what its start costs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lockstep.harness import cli
+from lockstep.harness.commands import completion
+from lockstep.harness.commands.table import COMMANDS, overview
+
+ROOT = Path(__file__).parents[1]
+LOCKSTEP = Path(sys.executable).with_name("lockstep")
+
+
+def cpu_s(*words: str) -> float:
+    """The processor time of a command, the least of three: others may have cleared the caches in between."""
+    found = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([LOCKSTEP, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return min(found)
+
+
+def test_the_table_has_every_command() -> None:
+    """What the table names is what its modules declare, and each has its sentence as description."""
+    (action,) = (one for one in cli.parser()._actions if one.choices)
+    declared = dict(action.choices or {})
+    assert set(declared) - {"complete"} == set(COMMANDS)
+    assert all(one.description for name, one in declared.items() if name != "complete")
+
+
+def test_the_help_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command with its sentence, examples and exit codes, in 80 columns."""
+    assert cli.main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert said == f"{overview()}\n"
+    assert max(map(len, said.splitlines())) <= 80
+    assert all(f"\n  {name} " in said for name in COMMANDS)
+    assert "examples:" in said
+    assert "exit codes:" in said
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_of_each_command(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, says what the command is for, and fits 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with contextlib.suppress(SystemExit):
+        assert cli.main([name, "--help"]) == 0  # judge-commit returns it
+    said = capsys.readouterr().out
+    assert COMMANDS[name].sentence[1:].split()[0] in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lst"], "lockstep: lst: no such command; did you mean list?"),
+        (["frobnicate"], "lockstep: frobnicate: no such command; there are watch, run, "),
+        (["--nosuch"], "lockstep: --nosuch: no such command; "),
+        ([], "usage: lockstep [-h] [--version] COMMAND ..."),
+        (["show", "slow-rnk"], "slow-rnk: no such file, folder or scenario; did you mean slow-rank?"),
+    ],
+)
+def test_a_mistyped_name(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was probably meant is named, and the exit code is that of a mistake."""
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "usage", "said"),
+    [
+        (["watch", "--nosuch", "--", "true"], "usage: lockstep watch ", "unrecognized arguments: --nosuch\n"),
+        (["run", "--bugdet", "3"], "usage: lockstep run ", "unrecognized arguments: --bugdet; did you mean --budget?\n"),
+        (["compare"], "usage: lockstep compare ", "the following arguments are required: OLD, NEW\n"),
+    ],
+)
+def test_a_mistake_in_options(words: list[str], usage: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command's own usage is shown, and what was probably meant."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(usage)
+    assert said in told
+    assert told.endswith(f"`lockstep {words[0]} --help` tells more\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["ju"], ["judge-commit"]),
+        (["run", "slow-r"], ["slow-rank"]),
+        (["run", "--bud"], ["--budget"]),
+        (["watch", "--", "--bud"], []),
+        (["nosuch", "x"], []),
+    ],
+)
+def test_what_completes(words: list[str], found: list[str]) -> None:
+    """Commands, scenarios and options; nothing of the program that is watched."""
+    assert completion.candidates(words) == found
+
+
+def test_bash_completes() -> None:
+    """A real bash, with what `lockstep completion bash` prints."""
+    script = '''eval "$(lockstep completion bash)"; COMP_WORDS=(lockstep run slow-r); COMP_CWORD=2; _lockstep
+        echo "${COMPREPLY[@]}"'''
+    environment = {**os.environ, "PATH": f"{LOCKSTEP.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "slow-rank\n", done.stderr
+
+
+# The bounds are two and a half times what is measured: processors differ, and caches are shared.
+@pytest.mark.parametrize(("words", "most_s"), [(["--version"], 0.15), (["--help"], 0.15), (["list"], 1.0)])
+def test_what_the_start_costs(words: list[str], most_s: float) -> None:
+    """Nothing is imported that the command does not need: this is felt at each completion of a name."""
+    assert cpu_s(*words) <= most_s
+
+
+def test_the_version_imports_nothing() -> None:
+    """What is no command costs Python's own start, and nothing of ours or of others."""
+    code = "import sys; from lockstep.harness.cli import main; main(['--version']); print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"pydantic", "yaml", "numpy", "rich", "torch", "zmq"} & set(done.stdout.split())
