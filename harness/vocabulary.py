@@ -65,6 +65,9 @@ class FindingKind(str, enum.Enum):
     UNEVEN_HOSTS = "uneven-hosts"
     SILENT_HOST = "silent-host"
     NOT_VISIBLE = "not-visible"
+    UNWAITED_REQUEST = "unwaited-request"
+    UNRECEIVED_MESSAGE = "unreceived-message"
+    UNFREED_COMMUNICATOR = "unfreed-communicator"
 
 
 class Mechanism(str, enum.Enum):

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.suite.table import Program, SuiteError
+from lockstep.harness.vocabulary import FindingKind
 
-END_FINDINGS: frozenset[str] = frozenset()  # of a run that succeeds
+_AT_END = (FindingKind.UNWAITED_REQUEST, FindingKind.UNRECEIVED_MESSAGE, FindingKind.UNFREED_COMMUNICATOR)
+END_FINDINGS = frozenset(kind.value for kind in _AT_END)  # of a run that succeeds
 NOT_JUDGED = frozenset({"invalid", "not-built", "time-out", "no-verdict"})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Callable
 
 from lockstep.harness.trace.recorder import Recorder
 
@@ -14,6 +16,7 @@ class Ending:
         self.recorder = recorder
         self.failed = False
         self.exit_code = 0  # as far as it is known before the end
+        self.leftovers: list[Callable[[], None]] = []  # what libraries have to say of a program that ends in order
 
     def uncaught(self, error: BaseException) -> None:
         """An exception ends the program of this process. Only the first counts."""
@@ -32,5 +35,8 @@ class Ending:
         elif self.exit_code:
             self.recorder.status(self.exit_code)
         else:
+            for tell in self.leftovers:
+                with contextlib.suppress(Exception):  # it is worth less than how the program ended
+                    tell()
             self.recorder.returned()
         self.recorder.leaving()

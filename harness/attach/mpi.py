@@ -97,6 +97,7 @@ def _know_world(module: Any) -> None:
         recording.join(scope(), rank, size)
         _world = recording.current().recorder.comm("mpi", "world", range(size), scope=scope())
     comms.add(world, _world)
+    recording.current().ending.leftovers[:] = (mpi_requests.left, comms.left)
     name, version = module.get_vendor()
     # What its operations do with one another is known of versions that were measured.
     recording.current().recorder.environment({"library:mpi": f"{name} {'.'.join(map(str, version))}"})

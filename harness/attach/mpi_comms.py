@@ -7,8 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from lockstep.harness.attach import recording
+from lockstep.harness.attach.sites import call_site
 from lockstep.harness.environment import WORLD_ID
+from lockstep.harness.trace.event import Kind
 from lockstep.harness.trace.handles import Comm
+
+MOST = 64  # communicators that are told of
 
 
 def scope() -> str:
@@ -21,6 +25,7 @@ class Comms:
 
     def __init__(self) -> None:
         self._known: dict[int, Comm] = {}
+        self._made: dict[int, int] = {}  # handle -> string id of the line that made it, of those that are to be freed
         self._module: Any = None
         self._handle: Callable[[Any], int] = lambda comm: 0
         self._groups: dict[tuple[object, ...], int] = {}
@@ -49,6 +54,7 @@ class Comms:
     def forget(self, handle: int) -> None:
         """It was freed."""
         self._known.pop(handle, None)
+        self._made.pop(handle, None)
 
     def handle(self, comm: Any) -> int:
         """MPI's own handle."""
@@ -57,6 +63,13 @@ class Comms:
     def clear(self) -> None:
         """In a forked child."""
         self._known.clear()
+        self._made.clear()
+
+    def left(self) -> None:
+        """Tell of the communicators that the program has made and not freed."""
+        recorder = recording.current().recorder
+        for handle, site in list(self._made.items())[:MOST]:
+            recorder.write(Kind.LEFT, self._known[handle].id, 0, c=-1, site=site)
 
     def adopt(self, made: Any, name: str, several: bool = False) -> None:
         """Announce a new communicator; nothing where this process is no member.
@@ -73,7 +86,9 @@ class Comms:
             key = (name, *members)
             self._groups[key] = number = self._groups.get(key, 0) + 1
             name += f" {number}"
-        self.add(made, recording.current().recorder.comm("mpi", name, members, scope=scope()))
+        recorder = recording.current().recorder
+        self.add(made, recorder.comm("mpi", name, members, scope=scope()))
+        self._made[self._handle(made)] = call_site(recorder)
 
 
 comms = Comms()

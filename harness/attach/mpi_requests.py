@@ -12,18 +12,22 @@ from lockstep.harness.attach.class_methods import Function, replace
 from lockstep.harness.attach.mpi_comms import comms
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.sites import call_site
-from lockstep.harness.trace.event import Need, Took
+from lockstep.harness.trace.event import Kind, Need, Took
 
 MOST = 64  # of a wait for several: the parts that are written down
 
 _issued: dict[int, tuple[weakref.ref[Any], Issued]] = {}
+_dropped: list[Issued] = []  # requests that are gone, and nobody has waited for them
 _starters: dict[int, tuple[weakref.ref[Any], Callable[[], Issued]]] = {}
 _cancelling: dict[int, tuple[weakref.ref[Any], bool]] = {}
 
 
 def wrap(module: Any) -> None:
     """Replace the methods of Request and Prequest."""
-    recording.after_fork += (_issued.clear, _starters.clear, _cancelling.clear)
+    recording.after_fork += (_issued.clear, _starters.clear, _cancelling.clear, _dropped.clear)
+    for name in ("Free", "free"):
+        if hasattr(module.Request, name):
+            replace(module.Request, name, _free)
     for name in ("wait", "Wait", "test", "Test"):
         replace(module.Request, name, _one(name))
         for several, which in (("any", _any), ("all", _all), ("some", _some)):
@@ -64,7 +68,20 @@ class Persistent:
 
 def _note(table: dict[int, tuple[weakref.ref[Any], Any]], request: Any, what: Any) -> None:
     key = id(request)
-    table[key] = (weakref.ref(request, lambda _: table.pop(key, None)), what)
+
+    def gone(_: object) -> None:
+        if table.pop(key, None) is not None and table is _issued and len(_dropped) < MOST:
+            _dropped.append(what)
+
+    table[key] = (weakref.ref(request, gone), what)
+
+
+def left() -> None:
+    """Tell of the requests that the program has begun and never waited for. Those that it has freed are none."""
+    recorder = recording.current().recorder
+    kept = [issued for request, issued in list(_issued.values()) if request() is not None]
+    for comm, seq, op, need, peer, tag in [*_dropped, *kept][:MOST]:
+        recorder.write(Kind.LEFT, comm.id, seq, op, need, peer, tag)
 
 
 def _known(table: dict[int, tuple[weakref.ref[Any], Any]], request: Any) -> Any:
@@ -123,6 +140,8 @@ class Completing:
 
     def failed(self, error: BaseException) -> None:
         """Which of them have ended is not known: what they took is not counted, which is on the safe side."""
+        for request in self.requests:
+            _issued.pop(id(request), None)
         if self.wait is not None:
             self.wait.failed(error)
 
@@ -235,6 +254,11 @@ def _cancel(original: Function) -> Function:
             recording.current().cancel(issued, done=True)  # until it ends nobody knows: it may take none
 
     return recorded(original, prepare)
+
+
+def _free(original: Function) -> Function:
+    """The program wants to know no more of it: MPI ends it when it is done."""
+    return recorded(original, lambda arguments, named: _issued.pop(id(arguments[0]), None) and None)
 
 
 class Restarting:

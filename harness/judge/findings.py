@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from lockstep.harness.judge import words
+from lockstep.harness.judge.leftovers import leftovers
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Finding
 from lockstep.harness.vocabulary import FindingKind
@@ -22,6 +23,7 @@ def findings(case: CaseSnapshot) -> tuple[Finding, ...]:
         *_lost(case),
         *_unseen(case),
         *_left_behind(case),
+        *leftovers(case),
     )
 
 

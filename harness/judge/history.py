@@ -78,6 +78,17 @@ class Message(NamedTuple):
     site: str = ""  # the program's line
 
 
+class Left(NamedTuple):
+    """What a program that ended in order left behind: a request, named as a message is, or (`op` "") a communicator."""
+
+    comm: str
+    op: str
+    peer: int
+    tag: int
+    seq: int
+    site: str
+
+
 @dataclass(frozen=True, slots=True)
 class CapturedGraph:
     """A graph's manifest: its name, and its collectives (communicator, operation, size or -1) in order."""
@@ -110,6 +121,7 @@ class History:
     environment: dict[str, Any] | None = None
     graphs: list[CapturedGraph] = field(default_factory=list)  # in the order of their capture
     phases: list[tuple[int, str]] = field(default_factory=list)  # the phases that it entered ("": none), and where
+    left: list[Left] = field(default_factory=list)
     gap: int | None = None  # place of the first event before which some are missing
     missing: int = 0  # events
 
@@ -180,6 +192,12 @@ class History:
                 if info is not None:
                     with contextlib.suppress(*_NONSENSE):  # its string found no room
                         history.entries += _launched(at, record, info, text(record.a), phase, shape)
+            elif kind == Kind.LEFT:
+                record = Record._make(fields)
+                info = comms.get(record.comm)
+                if info is not None:
+                    op, site = (text(ident) if ident else "" for ident in (record.a, record.site))
+                    history.left.append(Left(info.key, op, _member(info, record.c), record.tag, record.seq, site))
             elif kind == Kind.MANIFEST:
                 with contextlib.suppress(*_NONSENSE):
                     history.graphs.append(_manifest(at, text(fields[5]), comms, phase))

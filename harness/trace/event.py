@@ -49,6 +49,10 @@ class Kind(enum.IntEnum):
     PART = (
         28  # one operation of a wait for several, which the thread's next ENTER (size = how many) begins: columns as ENTER
     )
+    LEFT = (
+        29  # the program ended in order and left this behind: a request that nobody waited for (columns as POST), or, with
+    )
+    # seq = 0, the communicator comm, which was never freed; site: where it was made
 
 
 class Need(enum.IntEnum):
