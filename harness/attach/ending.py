@@ -17,6 +17,7 @@ class Ending:
         self.failed = False
         self.exit_code = 0  # as far as it is known before the end
         self.leftovers: list[Callable[[], None]] = []  # what libraries have to say of a program that ends in order
+        self.abort_code: Callable[[], int] = lambda: 0  # with which C code ends the job after Python; 0: none does
 
     def uncaught(self, error: BaseException) -> None:
         """An exception ends the program of this process. Only the first counts."""
@@ -29,14 +30,17 @@ class Ending:
         """The last exit handler has run."""
         if not self.failed and isinstance(last := getattr(sys, "last_value", None), BaseException):
             self.uncaught(last)  # the program has an excepthook of its own
+        code = self.abort_code()
         if self.failed:
             self.recorder.raised(self.error)
             self.error = None  # type: ignore[assignment]  # it holds frames, and with them the program's objects
         elif self.exit_code:
             self.recorder.status(self.exit_code)
-        else:
+        elif not code:
             for tell in self.leftovers:
                 with contextlib.suppress(Exception):  # it is worth less than how the program ended
                     tell()
             self.recorder.returned()
         self.recorder.leaving()
+        if code:
+            self.recorder.abort(code)

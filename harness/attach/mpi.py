@@ -64,6 +64,8 @@ def wrap(module: Any) -> None:
     for name in ("_handleof", "_addressof"):
         setattr(module, name, _leaving(name)(getattr(module, name)))
     _watch_interface(module)
+    if hasattr(module, "_set_abort_status"):
+        _watch_abort_status(module)
     for name in ("Init", "Init_thread"):
         _wrap_init(module, name)
     if module.Is_initialized():
@@ -137,6 +139,21 @@ def _watch_interface(module: ModuleType) -> None:
 
     Watched.__name__, Watched.__qualname__ = ModuleType.__name__, ModuleType.__qualname__
     module.__class__ = Watched
+
+
+def _watch_abort_status(module: Any) -> None:
+    """`python -m mpi4py PROGRAM` sets it when the program has failed: MPI_Abort comes after the last Python code then."""
+    original, status = module._set_abort_status, 0
+
+    def set_abort_status(code: Any) -> Any:
+        nonlocal status
+        status = code
+        found = recording.existing()
+        if found is not None:
+            found.ending.abort_code = lambda: status if module.Is_initialized() and not module.Is_finalized() else 0
+        return original(code)
+
+    module._set_abort_status = set_abort_status
 
 
 def _abort(name: str) -> Callable[[Function], Function]:

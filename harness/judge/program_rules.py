@@ -96,7 +96,7 @@ def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.CRASH, Cause.ABORT
     if raised:
         first = clock.first({rank: case.histories[rank].failed for rank in raised})[0]
-        if first_dead is None or case.histories[first].failed.before(case.ended(first_dead), NOTICED_NS):
+        if first_dead is None or _before_death(case, first, first_dead):
             every = all(rank in raised and _same_error(case, rank, first) for rank in states)
             return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
     if first_dead is None and case.failures:
@@ -110,6 +110,18 @@ def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.CRASH, Cause.OOM_KILL if process.oom_killed else cause_of_status(process.exit_code)
     bad = [code for code in case.roots if code]
     return (Outcome.CRASH, cause_of_status(bad[0])) if bad else (Outcome.SUCCESS, Cause.NONE)
+
+
+def _before_death(case: CaseSnapshot, raised: int, dead: int) -> bool:
+    """Whether a rank raised before another died, so that its error is no answer to the death.
+
+    Who ends the job because of its error (`python -m mpi4py`) has everybody killed at once; where supervisors are killed as
+    well, nobody has seen when.
+    """
+    failed, died = case.histories[raised].failed, case.ended(dead)
+    if case.states[raised].aborting:
+        return not died.ns or failed.before(died)
+    return failed.before(died, NOTICED_NS)
 
 
 def _by_others(code: int | None, content: bool) -> bool:

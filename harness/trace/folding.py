@@ -153,12 +153,14 @@ def _returned(state: RankState, record: Record, string: String) -> None:
 
 def _end(state: RankState, status: Status) -> None:
     """After an abort nothing counts: MPI_Abort may come back, and how far the program still gets is chance."""
-    if state.status is not Status.ABORTED:
+    if not state.aborting:
         state.status = status
 
 
 def _abort(state: RankState, record: Record, string: String) -> None:
-    state.status = Status.ABORTED
+    if state.status is not Status.RAISED:  # who aborts because of an error has raised it
+        state.status = Status.ABORTED
+    state.aborting = True
 
 
 def _unable(state: RankState, record: Record, string: String) -> None:

@@ -52,6 +52,7 @@ class RankState:
     failed: bool = False  # an exception has left the program
     opaque: list[str] = field(default_factory=list)  # how it may communicate without writing events
     exit_status: int | None = None  # what it said of its end, when that was not 0
+    aborting: bool = False  # it is about to end the job, or has
     leaving_ns: int = 0  # when its last exit handler had run
 
     def apply(self, records: Iterable[Record], string: Callable[[int], str]) -> None:

@@ -36,7 +36,6 @@ from lockstep.harness.channel.to_watchdog import (
     SupervisorBeat,
 )
 from lockstep.harness.channel.watchdog_end import Head
-from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.evidence import Evidence
 from lockstep.harness.watchdog.listener import Listener
 from lockstep.harness.watchdog.presence.abort_gate import AbortGate
@@ -145,7 +144,7 @@ class Intake:
             case Delta():
                 record = self._ranks.take((number, message.proc), message, now)
                 self._evidence.grew(record, message)
-                if record.state.status is Status.ABORTED:
+                if record.state.aborting:
                     self._abort_gate.note(*record.process, record.state.number)
             case Gone():
                 record = self._processes.records[number, message.proc]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
-from tests.attach.launch import python, watch, watchdog
+from tests.attach.launch import BIN, python, watch, watchdog
 
 RANKS = 2
 LAST = RANKS - 1
@@ -36,6 +37,18 @@ def test_outcome(program: str, outcome: Outcome, cause: Cause, blame: int | None
     if blame is not None:
         assert verdict.blame is not None
         assert verdict.blame.ranks == (blame,)
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["own-ranks", "below-mpiexec"])
+def test_an_error_that_ends_the_job_is_that_rank_s(below: bool, tmp_path: Path) -> None:
+    """Under `python -m mpi4py` an error ends the job from C code, when Python has ended: it is told all the same."""
+    argv = [sys.executable, "-m", "mpi4py", *python("mpi_program.py", "raise_one")[1:]]
+    launcher = [str(BIN / "mpiexec"), "-n", str(RANKS)]
+    verdict = watch([*launcher, *argv], 1, tmp_path) if below else watch(argv, RANKS, tmp_path)
+    assert (verdict.outcome, verdict.cause) == (Outcome.RAISE, Cause.SOME_RANKS), verdict.text
+    assert "RuntimeError: no more blocks" in verdict.text
+    assert verdict.blame is not None
+    assert verdict.blame.ranks == (LAST,)
 
 
 def test_what_is_not_seen_is_never_proved(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class RankTable(ABC):
         for record in self._ranks.values():
             status = record.state.status
             running |= status is Status.RUNNING
-            aborting |= status is Status.ABORTED and record.alive
+            aborting |= record.state.aborting and record.alive
             if status is Status.UNABLE:
                 return True
         return not running and not aborting and self.settled()
