@@ -123,7 +123,7 @@ class _Search:
         """What a sender has begun to send and nobody is known to have taken: as many as all receives could take."""
         sends = state.order.sends.get((comm, receiver))
         ordered = state.order.known(comm, "send")
-        if state.blind:
+        if state.blind or state.order.lost:
             self.given_up = True
             return
         if sends is None:

@@ -59,11 +59,12 @@ class Order:
     gone: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, from, tag) -> taken by receives not kept
     sends: dict[tuple[str, int], Sends] = field(default_factory=lambda: defaultdict(Sends))
     unknown: set[tuple[str, str]] = field(default_factory=set)  # (comm, verb) that have no order that we know
+    lost: bool = False  # events are missing: nothing of it is known, nor will be
     _threads: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def known(self, comm: str, verb: str) -> bool:
         """Whether the order of its sends, or receives, is."""
-        return (comm, verb) not in self.unknown
+        return not self.lost and (comm, verb) not in self.unknown
 
     def send(self, comm: str, to: int, tag: int, thread: int) -> None:
         """A send was begun."""

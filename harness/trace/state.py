@@ -82,7 +82,7 @@ class RankState:
         Each of `threads` counts as running until it is heard again: its first event may be among the lost.
         """
         self.lost += lost
-        self.blind = True
+        self.blind = self.order.lost = True  # counts may be made good again, an order never
         for ident, info in self.comms.items():
             if info.device:
                 self.lanes[info.key].overrun(entered(ident))

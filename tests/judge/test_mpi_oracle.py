@@ -112,3 +112,19 @@ def test_an_order_that_is_not_known_says_so() -> None:
         order.send("c", 1, number % 2, thread=0)
     assert order.sends["c", 1].before == {0: 2, 1: 2}
     assert sum(count for _, count in order.sends["c", 1].runs) == MOST_RUNS
+
+
+def test_a_loss_of_events_leaves_no_order() -> None:
+    """What was counted may be told again by a table; in which order it was begun may not, and nothing is proved by it."""
+    mine, theirs = RankState(0), RankState(1)
+    for state in (mine, theirs):
+        state.overrun(1, lambda comm: 0)
+        state.blind = False  # its counts are known again
+    mine.received["c", -1, 0] = theirs.sent["c", 0, 0] = 1
+    mine.waiters[0] = Wait("c", 1, "recv", Need.RECV, -1, 0, 0, "", "")
+    theirs.waiters[0] = Wait("c", 1, "recv", Need.RECV, 0, 0, 0, "", "")
+    theirs.received["c", 0, 0] = 1
+    assert stuck({0: mine, 1: theirs}, {"c": (0, 1)}) == []
+    mine.order.lost = False
+    mine.order.receive("c", -1, 0, 1, 0)
+    assert stuck({0: mine, 1: theirs}, {"c": (0, 1)}) == []
