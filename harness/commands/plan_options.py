@@ -11,6 +11,8 @@ from typing import Any
 from lockstep.harness.campaign.waives import DEFAULT
 from lockstep.harness.commands.hosts import HostOptions
 from lockstep.harness.commands.selection import Selection
+from lockstep.harness.report.result import RED, results
+from lockstep.harness.report.store import RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 
 # What says which cases, by its name in run.json; a run that is continued has it already.
@@ -26,8 +28,34 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         "--timings", metavar="RUN", help="deal by the seconds of this run or baseline; the same for every shard"
     )
     parser.add_argument("--nightly", action="store_true", help="with controls and planted hangs, which must be found")
+    parser.add_argument(
+        "--last-failed",
+        "--lf",
+        nargs="?",
+        const="latest",
+        metavar="RUN",
+        help="only the cases that were not as expected in this run (latest)",
+    )
     parser.add_argument("--repeat", type=int, metavar="N", help="each case so many times")
     parser.add_argument("--waives", type=Path, metavar="FILE", help=f"known failures ({DEFAULT}, if it is there)")
+
+
+def last_failed(selection: Selection, name: str, reports: Path) -> Selection:
+    """The selection, narrowed down to what was not as expected in a run. Raises ScenarioError where all was."""
+    folder = find_run(name, reports)
+    try:
+        red = [result.line for result in results(RunStore.open(folder).lines) if result.standing in RED]
+    except ValueError as error:
+        raise ScenarioError(f"--last-failed {name}: {error}") from error
+    red = [line for line in red if line.path]  # of `watch` there is no scenario
+    if not red:
+        raise ScenarioError(f"--last-failed {name}: everything in {folder.resolve().name} was as expected")
+    ids = tuple(line.case for line in red)
+    return replace(
+        selection,
+        scenarios=selection.scenarios or tuple(dict.fromkeys(line.path for line in red)),
+        ids=tuple(one for one in selection.ids if one in ids) or ids,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +76,16 @@ class PlanOptions:
     @staticmethod
     def of(arguments: argparse.Namespace) -> PlanOptions:
         """As the command line says. Raises ScenarioError for what makes no sense."""
+        selection, every = Selection.of(arguments), arguments.all
+        if arguments.last_failed:
+            if arguments.resume:
+                raise ScenarioError("--resume goes on with a run as it was planned; leave out --last-failed")
+            selection = last_failed(selection, arguments.last_failed, arguments.reports)
+            every = every and not selection.scenarios
         found = PlanOptions(
-            Selection.of(arguments),
+            selection,
             HostOptions.of(arguments),
-            arguments.all,
+            every,
             arguments.device,
             arguments.shard,
             arguments.nightly,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
 
+from lockstep.harness.commands.expression import expression
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.scenario.load import load_all
@@ -21,9 +23,18 @@ def add_selection(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
         metavar="SCENARIO",
         help="a file, a folder, or the name of a scenario below scenarios/",
     )
-    parser.add_argument("-k", dest="words", action="append", default=[], metavar="TEXT", help="cases whose id holds TEXT")
-    parser.add_argument("--tag", action="append", default=[], metavar="TAG", help="cases of scenarios with this tag")
-    parser.add_argument("--case", action="append", default=[], metavar="ID", help="the case with exactly this id")
+    parser.add_argument(
+        "-k",
+        dest="words",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="cases whose id holds TEXT, in any case; texts may be joined by and, or, not; several -k must all fit",
+    )
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="TAG", help="cases of scenarios with any of these tags"
+    )
+    parser.add_argument("--case", action="append", default=[], metavar="ID", help="the cases with exactly these ids")
     parser.add_argument(
         "--set",
         dest="values",
@@ -56,16 +67,35 @@ class Selection:
 
     def narrow(self, cases: Sequence[Case]) -> list[Case]:
         """Those that the filters leave. Raises ScenarioError when there are none."""
+        tests = [expression(text) for text in self.words]
+        self._known(cases)
         found = [
             case
             for case in cases
-            if all(text in case.id for text in self.words)
+            if all(test(case.id) for test in tests)
             and (not self.tags or set(self.tags) & set(case.tags))
             and (not self.ids or case.id in self.ids)
         ]
         if not found:
-            raise ScenarioError(f"no case is selected; there are {len(cases)}: {_some(cases)}")
+            raise ScenarioError(f"no case is selected{self._filters()}; there are {len(cases)}: {_some(cases)}")
         return found
+
+    def _known(self, cases: Sequence[Case]) -> None:
+        """Raise ScenarioError for a tag or an id that no case has, with the one that was probably meant."""
+        tags = sorted({tag for case in cases for tag in case.tags})
+        for option, given, there in (("--tag", self.tags, tags), ("--case", self.ids, [case.id for case in cases])):
+            for one in given:
+                if one not in there:
+                    close = difflib.get_close_matches(one, there, n=1)
+                    listed = f"there are {', '.join(tags) or 'none'}" if option == "--tag" else "`lockstep list` shows them"
+                    raise ScenarioError(
+                        f"{option} {one}: no case has it; {f'did you mean {close[0]}?' if close else listed}"
+                    )
+
+    def _filters(self) -> str:
+        """What has left nothing, as it was given."""
+        given = [f"-k {word!r}" for word in self.words] + [f"--tag {tag}" for tag in self.tags]
+        return f" by {' '.join(given)}" if given else ""
 
     def cases(self) -> list[Case]:
         """The cases that are meant. Raises ScenarioError when there are none."""

@@ -23,6 +23,7 @@ from lockstep.harness.campaign.interruption import not_by_slurm, slurms
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
+from lockstep.harness.commands.program_name import program_name
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.probe import environment
@@ -105,9 +106,8 @@ class WatchOptions:
     def case(self, hosts: Hosts | None = None) -> Case:
         """The program as a case; on these hosts, as soon as they are known."""
         argv, processes = self.argv, self.processes or (hosts.slots if hosts and self.hosts.named else 1)
-        script = argv[0].rpartition("/")[2].startswith("python") and len(argv) > 1
         return Case(
-            id=Path(argv[-1] if script else argv[0]).name,
+            id=program_name(argv),
             scenario="watch",
             path="",
             source="",

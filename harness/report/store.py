@@ -57,7 +57,7 @@ class RunStore:
     ) -> RunStore:
         """Make the folder of a new run below `root` and point `latest` at it. Without a run id a new one is taken.
 
-        `options` are those of the command line by which the plan was made, for who continues the run. Raises FileExistsError
+        `options` are those of the command line by which the plan was made, for who continues the run. Raises ScenarioError
         when the run exists and ValueError when two cases have one id.
         """
         plan = [one if isinstance(one, PlannedCase) else PlannedCase(one) for one in cases]
@@ -68,7 +68,12 @@ class RunStore:
             raise ScenarioError(f"--run-id {run_id}: give a plain name; it becomes a folder of {root}")
         path = root / run_id if run_id else names.new_folder(root)
         if run_id:
-            path.mkdir(parents=True)
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError as error:
+                raise ScenarioError(
+                    f"--run-id {run_id}: there is such a run; choose another name, or --resume it"
+                ) from error
         (path / "cases").mkdir()
         run = {
             "schema": SCHEMA,

@@ -49,7 +49,8 @@ def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str 
         text = path.read_text("utf-8")
         root = _compose(text)
     except (OSError, UnicodeDecodeError) as error:
-        document.problems.append(Problem(str(path), 1, 1, "", f"cannot be read: {error}"))
+        what = "this is no text" if isinstance(error, UnicodeDecodeError) else error
+        document.problems.append(Problem(str(path), 1, 1, "", f"cannot be read: {what}"))
         return document
     except yaml.YAMLError as error:
         document.problems.append(_yaml_problem(str(path), error))
@@ -85,7 +86,8 @@ def _yaml_problem(file: str, error: yaml.YAMLError) -> Problem:
         what = " ".join(filter(None, (error.context, error.problem)))
     else:
         line, column, what = 1, 1, str(error).splitlines()[0]
-    return Problem(file, line, column, "", f"not valid YAML: {what}")
+    advice = "indent with spaces, not with tabs" if "\\t" in what else ""
+    return Problem(file, line, column, "", f"not valid YAML: {what}", advice)
 
 
 def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoader) -> Any:

@@ -20,14 +20,14 @@ class Problem:
     """One mistake in a file: where it is, what is wrong, what to do."""
 
     file: str
-    line: int  # from 1
+    line: int  # from 1; 0: of no file, but of an option of the command line
     column: int  # from 1
     path: str  # dotted, from the top of the document
     what: str
     advice: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}"
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         path = f" {self.path}:" if self.path else ""
         return f"{place}:{path} {self.what}" + (f"; {self.advice}" if self.advice else "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, WithJsonSchema
 
 from lockstep.harness.scenario.section import Section
 from lockstep.harness.vocabulary import Cause, FindingKind, Mechanism, Outcome
@@ -66,10 +66,14 @@ class ExpectSection(Section):
     absent_findings: list[FindingWord] | None = None
 
 
+NAME = r"^[a-z0-9][a-z0-9._-]*$"
+VALUES = {"anyOf": [{"type": "array", "items": {}}, {"type": "object"}]}  # who reads a file makes a list of both
+
+
 class Frame(Section):
     """A scenario file."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="unique among all scenarios")
+    name: str = Field(pattern=NAME, description="unique among all scenarios")
     source: str = Field(min_length=1, description="where the case was reported")
     summary: str = Field(min_length=1, description="the mechanism, in one or two sentences")
     reports: list[Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+#[\w-]+$")]] = Field(
@@ -91,5 +95,7 @@ class Frame(Section):
         None, description="ranks of every node, or those of each in the order of ranks"
     )
     limits: LimitsSection = LimitsSection()
-    matrix: dict[str, list[Any]] = Field(default_factory=dict, description="dotted key -> its values")
+    matrix: dict[str, Annotated[list[Any], WithJsonSchema(VALUES)]] = Field(
+        default_factory=dict, description="dotted key -> its values, as a list or as a mapping of names to values"
+    )
     expect: list[ExpectSection] = Field(min_length=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,4 +67,15 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Case]:
     varied = sorted(set(overrides or ()) & set(document.data.get("matrix") or ()))
     if varied:
         raise ScenarioError(f"{path}: its matrix varies {', '.join(varied)}; choose cases with -k instead of setting it")
-    return Loader(document, substitute(document.data, overrides or {})).cases()
+    try:
+        return Loader(document, substitute(document.data, overrides or {})).cases()
+    except FileErrors as error:
+        raise FileErrors([_of_option(problem, overrides or {}) for problem in error.problems]) from error
+
+
+def _of_option(problem: Problem, overrides: Mapping[str, Any]) -> Problem:
+    """A problem of what `--set` has put into a file is one of that option, not of the file's first line."""
+    for key in overrides:
+        if problem.path == key or problem.path.startswith((f"{key}.", f"{key}[")):
+            return replace(problem, file=f"--set {key}", line=0, column=0, path=problem.path.removeprefix(key).lstrip("."))
+    return problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,10 +18,11 @@ from lockstep.harness.scenario.errors import EngineError, FileErrors, Problem, S
 from lockstep.harness.scenario.faults import FaultSections, wrong_faults
 from lockstep.harness.scenario.frame import ExpectSection, Frame
 from lockstep.harness.scenario.impossible import impossible
-from lockstep.harness.scenario.matrix import case_id, matching, points, substitute
+from lockstep.harness.scenario.matrix import Names, case_id, matching, points, substitute, unnamed
 from lockstep.harness.scenario.nodes import node_counts
 from lockstep.harness.scenario.validate import Place, unknown_key, validate
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a value
 FIXED = ("name", "matrix", "expect", "engine")  # keys that a matrix cannot vary
 
 
@@ -29,7 +31,7 @@ class Loader:
 
     def __init__(self, document: Document, data: dict[str, Any]) -> None:
         self.document = document
-        self.data = data
+        self.data, self.names = unnamed(data)
         self.problems: list[Problem] = []
 
     def cases(self) -> list[Case]:
@@ -71,6 +73,11 @@ class Loader:
             top = key.split(".")[0]
             if top in FIXED or not self._known(top):
                 self.problems.append(self.document.problem(("matrix", key), f"names nothing that can vary: {top}"))
+            elif wrong := [name for name in self.names.get(key, ()) if not NAME.fullmatch(name)]:
+                text = f"{wrong[0]!r} is no name of a value"
+                self.problems.append(
+                    self.document.problem(("matrix", key, wrong[0]), text, "use letters, digits, . _ and -")
+                )
             elif not values:
                 self.problems.append(self.document.problem(("matrix", key), "has no values", "add some or remove the key"))
             else:
@@ -91,7 +98,7 @@ class Loader:
 
     def _check_sections(self, data: dict[str, Any], point: Mapping[str, int]) -> tuple[Frame | None, BaseModel | None]:
         """The frame and the engine's sections of one point; None for each that is wrong, with its problems noted."""
-        place = _placing(point)
+        place = _placing(point, self.names)
         frame, problems = validate(Frame, self._of_frame(data), self.document, (), place)
         self.problems += problems
         engine = self.engine
@@ -124,15 +131,16 @@ class Loader:
                     self.problems.append(self.document.problem(path, "is not a key of the matrix", f"it has {known}"))
                 elif value not in frame.matrix[key]:
                     text = f"{value!r} is not a value of matrix key {key}"
-                    self.problems.append(self.document.problem(path, text, f"it has {frame.matrix[key]}", at_value=True))
+                    there = ", ".join(self.names[key]) if key in self.names else frame.matrix[key]
+                    self.problems.append(self.document.problem(path, text, f"it has {there}", at_value=True))
 
     def _case(self, frame: Frame, engine: EngineBase[Any], point: dict[str, int]) -> Case | None:
         """One case; None when it has problems, which are noted."""
         values = {key: frame.matrix[key][number] for key, number in point.items()}
         data = substitute(self.data, values)
 
-        place = _placing(point)
-        ident = case_id(frame.name, frame.matrix, point)
+        place = _placing(point, self.names)
+        ident = case_id(frame.name, frame.matrix, point, self.names)
         before = len(self.problems)
         here, sections = self._check_sections(data, point)
         expect = self._expectation(frame, values, ident)
@@ -209,14 +217,14 @@ class Loader:
         return None
 
 
-def _placing(point: Mapping[str, int]) -> Place:
+def _placing(point: Mapping[str, int], names: Names) -> Place:
     """From paths in a point's data to paths in the file: what lies below a substituted key is in the matrix."""
 
     def place(path: Keys) -> Keys:
         for key, number in point.items():
             keys = tuple(key.split("."))
             if path[: len(keys)] == keys:
-                return ("matrix", key, number, *path[len(keys) :])
+                return ("matrix", key, names[key][number] if key in names else number, *path[len(keys) :])
         return path
 
     return place

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from lockstep.harness.scenario.document import Document, Keys
 from lockstep.harness.scenario.errors import Problem
+from lockstep.harness.scenario.frame import NAME
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = Callable[[Keys], Keys]  # from a path in the substituted data to the path in the file
@@ -64,6 +65,10 @@ def _problem(
         what, _, advice = message.partition(": ")[2].partition("; ")
         return document.problem(place((*base, *named)), what, advice)
     what, _, advice = message.partition("; ")
+    if kind == "string_pattern_mismatch" and detail["ctx"]["pattern"] == NAME:
+        what, advice = "a name has lower case letters, digits, . _ and -, and begins with a letter or digit", ""
+    if kind.endswith(("_type", "_parsing")):
+        advice = advice or _as_number(detail["input"])
     got = f", got {detail['input']!r}" if isinstance(detail["input"], (str, int, float, bool, type(None))) else ""
     if kind == "literal_error" and not advice:
         close = difflib.get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]), n=1)
@@ -71,10 +76,34 @@ def _problem(
     return document.problem(place((*base, *path)), what[0].lower() + what[1:] + got, advice, at_value=True)
 
 
+MOST_LISTED = 16  # of keys; more are no advice
+
+
 def unknown_key(key: object, allowed: Collection[str]) -> tuple[str, str]:
     """What is wrong with a key that nobody knows, and what may stand there."""
-    close = difflib.get_close_matches(str(key), allowed, n=1)
-    return "unknown key", f"did you mean {close[0]}?" if close else f"allowed are: {', '.join(sorted(allowed))}"
+    begun = [name for name in sorted(allowed) if len(str(key)) > 3 and name.startswith(f"{key}_")]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(str(key), allowed, n=1)
+    if close:
+        return "unknown key", f"did you mean {close[0]}?"
+    if len(allowed) > MOST_LISTED:
+        return "unknown key", f"{len(allowed)} are allowed; docs/scenarios.md has them, and so has `lockstep schema`"
+    return "unknown key", f"allowed are: {', '.join(sorted(allowed))}"
+
+
+def _as_number(value: Any) -> str:
+    """What to write for a text that means a number; empty where it means none."""
+    if not isinstance(value, str):
+        return ""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%|[KMGT]i?B)?\s*", value)
+    if match is None:
+        return ""
+    number, unit = match.groups()
+    if unit == "%":
+        return f"as a fraction: {float(number) / 100:g}"
+    if unit:
+        base = 1024 if "i" in unit else 1000
+        return f"in bytes: {int(float(number) * base ** ('KMGT'.index(unit[0]) + 1))}"
+    return f"without quotes: {number}"
 
 
 def _without(data: Any, refused: Collection[Keys]) -> Any:

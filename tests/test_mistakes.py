@@ -1,0 +1,90 @@
+"""Mistakes on the command line and in scenario files: the place, what is wrong, what to do; exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lockstep.harness import cli
+from lockstep.harness.report.record import CaseRecord
+from tests.report.samples import NAMES, case, hang, store
+
+ROOT = Path(__file__).parents[1]
+SCENARIO = ROOT / "scenarios" / "tensorrt_llm" / "generation-capture-asymmetric.yaml"
+
+
+def told(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command that ends with 2 says, and nothing else."""
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return captured.err.strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "limits.deadline=300"], "--set limits.deadline: unknown key; did you mean deadline_s?"),
+        (["--set", "limits.deadline_s=abc"], "--set limits.deadline_s: input should be a valid number, got 'abc'"),
+        (["--set", "limits={a: 1}"], "--set limits: a: unknown key; allowed are: "),
+        (["--set", "limits.deadline_s"], "--set limits.deadline_s: give KEY=VALUE"),
+        (["--tag", "contrl"], "--tag contrl: no case has it; "),
+        (
+            ["--case", "slow-rank[faults=delay-2]"],
+            "--case slow-rank[faults=delay-2]: no case has it; did you mean slow",
+        ),
+        (["-k", "nosuch"], "no case is selected by -k 'nosuch'; there are 3: "),
+    ],
+)
+def test_options_of_a_selection(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The option is named, not the first line of a file."""
+    assert told(["list", "slow-rank", *words], capsys).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("kv_capacity: {blocks: [96, 96, 96, 24]}", "kv_capacity: {bytes: 4GiB}", "got '4GiB'; in bytes: 4294967296"),
+        ("kv_capacity: {blocks: [96, 96, 96, 24]}", "kv_capacity: {fraction: 90%}", "got '90%'; as a fraction: 0.9"),
+        ("max_batch_size: 32", 'max_batch_size: "8"', "input should be a valid integer, got '8'; without quotes: 8"),
+        ("name: generation", "name: mörk-", "name: a name has lower case letters, digits, . _ and -, and begins with"),
+        ("  max_seq_len: 256", "\tmax_seq_len: 256", "cannot start any token; indent with spaces, not with tabs"),
+        ("guards.generation_capture: [", "guards.generation: [", "guards.generation: unknown key; did you mean generation"),
+        ("guards.generation_capture: [", "guards.nonsense: [", "are allowed; docs/scenarios.md has them"),
+    ],
+)  # fmt: skip
+def test_in_a_scenario(old: str, new: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a person meant is named in the words of the file."""
+    text = SCENARIO.read_text()
+    assert text.count(old) == 1
+    path = tmp_path / "a.yaml"
+    path.write_text(text.replace(old, new))
+    first = told(["list", str(path)], capsys)
+    assert first.startswith(f"{path}:")
+    assert said in first
+
+
+def test_a_file_that_is_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In plain words."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"\x93\xff\x00")
+    assert told(["list", str(path)], capsys) == f"{path}:1:1: cannot be read: this is no text"
+
+
+def test_a_run_that_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is taken; what to do is said."""
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "monday").mkdir()
+    words = ["run", "slow-rank", "--reports", str(tmp_path), "--run-id", "monday"]
+    assert "--run-id monday: there is such a run; choose another name, or --resume it" in told(words, capsys)
+
+
+def test_nothing_failed_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--last-failed` after a run in which all was as expected has nothing to do, and says so."""
+    run = store(tmp_path)
+    for name in NAMES:
+        run.record(CaseRecord(case(name), hang(), True, [], "again", 1.0))
+    said = told(["run", "--last-failed", "--reports", str(tmp_path)], capsys)
+    assert said == f"--last-failed latest: everything in {run.id} was as expected"
