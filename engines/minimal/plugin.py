@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import lockstep
 from lockstep.engines.minimal import checkout
+from lockstep.engines.minimal.spec.blocks import block_facts
 from lockstep.engines.minimal.spec.capacity import capacity, per_rank, whole_per_rank
 from lockstep.engines.minimal.spec.impossible import wrong_sections, wrong_settings
 from lockstep.engines.minimal.spec.schema import PHASES, PRESETS, VARIANTS, Guards
@@ -54,6 +55,10 @@ class ServingEngine(EngineBase[S]):
     def check(self, spec: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
         """Settings that cannot be."""
         return wrong_settings(spec)
+
+    def facts(self, spec: Mapping[str, Any]) -> Mapping[str, str]:
+        """How many blocks of the KV cache each rank has."""
+        return block_facts(spec)
 
     def resources(self, spec: Mapping[str, Any]) -> Resources:
         """A GPU for each rank, or by symmetric memory one for all."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.report import table
 from lockstep.harness.report.rebuild import FORMATS, rebuild
-from lockstep.harness.report.store import find_run
+from lockstep.harness.report.store import ROOT, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 
 
@@ -16,6 +16,7 @@ def add(commands: Subparsers) -> None:
     """Declare the command."""
     parser = commands.add_parser("report")
     parser.add_argument("run_id", metavar="RUN", nargs="?", default="latest", help="a run id or folder (default: latest)")
+    parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     parser.add_argument("--format", choices=sorted(FORMATS), help="also print this report on stdout")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write it into this file instead, whole or not at all")
     parser.set_defaults(run=report)
@@ -28,7 +29,7 @@ def report(arguments: argparse.Namespace) -> int:
         raise ScenarioError("--output takes the report that --format names; say which")
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise ScenarioError(f"--output {output}: give a file, in a folder that is there")
-    folder = find_run(arguments.run_id)
+    folder = find_run(arguments.run_id, arguments.reports)
     try:
         lines = rebuild(folder, arguments.format, output=output)
     except ValueError as error:

@@ -68,6 +68,10 @@ class EngineBase(Generic[S]):
         out."""
         return ""
 
+    def facts(self, spec: Mapping[str, Any]) -> Mapping[str, str]:
+        """What the spec comes to that a scenario's file does not say, in words, for `lockstep show`: name -> text."""
+        return {}
+
     def resources(self, spec: Mapping[str, Any]) -> Resources:
         """What the case needs of hosts. Of an attached engine nobody knows which GPUs it takes."""
         return Resources(gpus="all" if self.attached else "each")

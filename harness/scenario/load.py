@@ -11,7 +11,7 @@ from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.document import read
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 from lockstep.harness.scenario.loader import Loader
-from lockstep.harness.scenario.matrix import substitute
+from lockstep.harness.scenario.matrix import substitute, unnamed
 from lockstep.harness.scenario.places import WAIVES, below_root, named
 
 
@@ -71,6 +71,12 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Case]:
         return Loader(document, substitute(document.data, overrides or {})).cases()
     except FileErrors as error:
         raise FileErrors([_of_option(problem, overrides or {}) for problem in error.problems]) from error
+
+
+def given(case: Case, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a case's file says at its point, with what `overrides` sets: all in which it differs from the defaults."""
+    data, _ = unnamed(read(Path(case.path)).data)
+    return substitute(substitute(data, overrides or {}), case.point)
 
 
 def _of_option(problem: Problem, overrides: Mapping[str, Any]) -> Problem:

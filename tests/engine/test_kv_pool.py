@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from lockstep.engines.minimal.device.kv_pool import KvPool, block_bytes
-from lockstep.engines.minimal.model.decoder import HEAD_DIM, shard
-from lockstep.engines.minimal.spec.model import HEADS, LAYERS
+from lockstep.engines.minimal.device.kv_pool import KvPool
+from lockstep.engines.minimal.model.decoder import shard
+from lockstep.engines.minimal.plugin import ENGINE
+from lockstep.engines.minimal.spec.blocks import block_bytes
+from lockstep.engines.minimal.spec.model import HEAD_DIM, HEADS, LAYERS
+from lockstep.harness.scenario.load import load_all
 from tests.engine.support import settings
 
 WHOLE = shard(0, 1, 1, False)
@@ -35,6 +38,8 @@ def test_blocks_of_each_unit(capacity: dict[str, Any], blocks: int) -> None:
     assert pool.blocks == blocks
     assert pool.bytes == pool.data.numel() * 4 == (blocks + 1) * BLOCK
     assert (pool.ballast is not None) == ("ballast_bytes" in capacity)
+    (case,) = load_all(["tests/engine/base.yaml"], {"parallel": {"tp": 1}, "kv_capacity": capacity})
+    assert ENGINE.facts(case.spec)["blocks"].startswith(f"{blocks} on each rank; a block is 4 tokens, {BLOCK} bytes")
 
 
 def test_max_tokens_limits_the_pool() -> None:

@@ -7,11 +7,10 @@ from typing import Protocol
 
 import torch
 
-from lockstep.engines.minimal.model.decoder import HEAD_DIM, Shard
-from lockstep.engines.minimal.spec.model import HEADS, LAYERS
+from lockstep.engines.minimal.model.decoder import Shard
+from lockstep.engines.minimal.spec.blocks import block_bytes
+from lockstep.engines.minimal.spec.model import HEAD_DIM
 from lockstep.engines.minimal.spec.settings import Settings
-
-BYTES_PER_ELEMENT = 4  # float32
 
 
 class DeviceMemory(Protocol):
@@ -91,11 +90,6 @@ class KvPool:
             self.ballast = torch.ones(size, dtype=torch.uint8)
         else:
             memory.take(size)
-
-
-def block_bytes(tokens_per_block: int, heads: int = HEADS, layers: int = LAYERS) -> int:
-    """Bytes of one block over all layers of a stage, keys and values."""
-    return layers * 2 * tokens_per_block * heads * HEAD_DIM * BYTES_PER_ELEMENT
 
 
 def is_measured(settings: Settings) -> bool:

@@ -18,9 +18,8 @@ from torch.nn.functional import relu, rms_norm
 from lockstep.engines.minimal.comm.data_plane import Collectives, Hooks
 from lockstep.engines.minimal.model.expert_exchange import ExpertExchange
 from lockstep.engines.minimal.model.moe_alltoall import MoeAllToAll
-from lockstep.engines.minimal.spec.model import EXPERTS, HEADS, HIDDEN, LAYERS, VOCABULARY
+from lockstep.engines.minimal.spec.model import EXPERTS, HEAD_DIM, HEADS, HIDDEN, LAYERS, VOCABULARY
 
-HEAD_DIM = HIDDEN // HEADS
 EXPERT_HIDDEN = 64
 TOP_K = 2
 MAX_POSITIONS = 4096
