@@ -48,7 +48,7 @@ class Figures:
 
     matrix: Mapping[str, Counter[str]]  # category -> column -> programs
     verdicts: Counts  # by outcomes alone
-    told: Counts  # findings at the end of a success counted as well
+    told: Counts  # findings of a success counted as well
     deadlocks: Counts  # of the programs of which it is known whether they are one: hangs
     proved: tuple[int, int]  # of the deadlocks: proved, all that were judged
     blame: tuple[int, int]  # of the faulty that were told and whose truth names ranks or lines: right, all

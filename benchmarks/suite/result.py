@@ -13,8 +13,16 @@ from typing import Any
 from benchmarks.suite.table import Program, SuiteError
 from lockstep.harness.vocabulary import FindingKind
 
-_AT_END = (FindingKind.UNWAITED_REQUEST, FindingKind.UNRECEIVED_MESSAGE, FindingKind.UNFREED_COMMUNICATOR)
-END_FINDINGS = frozenset(kind.value for kind in _AT_END)  # of a run that succeeds
+# Of a run that succeeds: what is wrong with the program all the same.
+FAULTS = frozenset(
+    kind.value
+    for kind in (
+        FindingKind.MISPAIRED,
+        FindingKind.UNWAITED_REQUEST,
+        FindingKind.UNRECEIVED_MESSAGE,
+        FindingKind.UNFREED_COMMUNICATOR,
+    )
+)
 NOT_JUDGED = frozenset({"invalid", "not-built", "time-out", "no-verdict"})
 
 
@@ -47,8 +55,8 @@ class Result:
 
     @property
     def told(self) -> bool:
-        """Whether something is said to be wrong with the program, by the verdict or by a finding at its end."""
-        return self.red or bool(END_FINDINGS.intersection(self.findings))
+        """Whether something is said to be wrong with the program, by the verdict or by a finding of a success."""
+        return self.red or bool(FAULTS.intersection(self.findings))
 
 
 def of_verdict(name: str, key: str, raw: Mapping[str, Any], total_s: float, folder: str = "") -> Result:
