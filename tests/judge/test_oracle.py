@@ -150,6 +150,7 @@ def test_judge_agrees_with_brute_force() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_judge_agrees_on_states_folded_from_events() -> None:
     """The same on snapshots that went through the recorder and the fold of events."""
     assert disagreements(range(1500), by_events) == []
