@@ -31,6 +31,9 @@ class Ending:
         if not self.failed and isinstance(last := getattr(sys, "last_value", None), BaseException):
             self.uncaught(last)  # the program has an excepthook of its own
         code = self.abort_code()
+        for call in () if code else last_calls:
+            with contextlib.suppress(Exception):  # an error of ours is none of the program's
+                call()
         if self.failed:
             self.recorder.raised(self.error)
             self.error = None  # type: ignore[assignment]  # it holds frames, and with them the program's objects
@@ -44,3 +47,6 @@ class Ending:
         self.recorder.leaving()
         if code:
             self.recorder.abort(code)
+
+
+last_calls: list[Callable[[], object]] = []  # what the end of the interpreter will do, to be written down before it does

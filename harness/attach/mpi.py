@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import mpi_ops, mpi_requests, recording
+from lockstep.harness.attach import mpi_finalize, mpi_ops, mpi_requests, recording
 from lockstep.harness.attach.calls import Waiting
 from lockstep.harness.attach.class_methods import Function, replace
 from lockstep.harness.attach.mpi_collectives import collective, group_maker, maker, releasing
@@ -68,6 +68,7 @@ def wrap(module: Any) -> None:
         _watch_abort_status(module)
     for name in ("Init", "Init_thread"):
         _wrap_init(module, name)
+    mpi_finalize.wrap(module)
     if module.Is_initialized():
         _know_world(module)
 
@@ -99,6 +100,7 @@ def _know_world(module: Any) -> None:
         recording.join(scope(), rank, size)
         _world = recording.current().recorder.comm("mpi", "world", range(size), scope=scope())
     comms.add(world, _world)
+    mpi_finalize.announce(module, _world)
     recording.current().ending.leftovers[:] = (mpi_requests.left, comms.left)
     name, version = module.get_vendor()
     # What its operations do with one another is known of versions that were measured.

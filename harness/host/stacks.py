@@ -44,15 +44,18 @@ def lock_owner(pid: int) -> LockOwner:
     library has called, or wait without a limit for a lock that one of them would have to release.
     """
     text, error = stacks(pid)
-    owner, others, threads = 0, [], _threads(text)
+    owner, inside, others, threads = 0, [], [], _threads(text)
     for ident, (name, state, frames) in threads.items():
         if any(ANSWERS in frame for frame in frames):
             continue
         if "+gil" in state:
             owner = ident
-        inside = bool(frames) and (IN_A_CALL in frames[0] or _in_init(frames))
-        if not inside and not (_waits_for_a_lock(name, state, frames) and natives.waits_untimed(pid, ident)):
+        if frames and (IN_A_CALL in frames[0] or _in_init(frames)):
+            inside.append((ident, state))
+        elif not (_waits_for_a_lock(name, state, frames) and natives.waits_untimed(pid, ident)):
             others.append(f"Python thread {name or ident} at {frames[0] if frames else 'no place'} may still communicate")
+    if not owner and not others and len(inside) == 1 and inside[0][1] == "idle":
+        owner = inside[0][0]  # an owner that sleeps is not marked as one; besides, all others wait for what it would do
     if not owner:
         others.append(f"Python does not answer, and no thread is seen to hold its lock{error and f' ({error})'}")
     return LockOwner(owner, (*others, *natives.doubts_about(pid, set(threads))))

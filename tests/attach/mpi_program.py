@@ -70,6 +70,31 @@ def return_early() -> None:
         world.barrier()
 
 
+def finalize_early() -> None:
+    """One rank is done and says so itself, the others wait for it."""
+    if not last:
+        world.recv(source=size - 1, tag=1)
+    MPI.Finalize()
+
+
+def exit_without_finalize() -> None:
+    """The program of one rank leaves MPI as it is, for which its peers wait in MPI_Finalize."""
+    world.barrier()
+    if last:
+        os._exit(0)
+    MPI.Finalize()
+
+
+def finalize_late() -> None:
+    """Each comes to MPI_Finalize in its own way: called and gone on from, at the interpreter's end, and seconds later."""
+    world.barrier()
+    if rank == 0:
+        MPI.Finalize()
+        time.sleep(0.5)
+    elif last:
+        time.sleep(4)
+
+
 def abort() -> None:
     """One rank ends the job."""
     if last:
@@ -117,8 +142,8 @@ if __name__ == "__main__":
     programs: dict[str, Callable[[], None]] = {
         program.__name__: program
         for program in (
-            clean, deadlock, both_receive, raise_one, kill_one, return_early, abort, through_ctypes, late_thread,
-            idle_threads,
+            clean, deadlock, both_receive, finalize_early, exit_without_finalize, finalize_late, raise_one, kill_one,
+            return_early, abort, through_ctypes, late_thread, idle_threads,
         )
     }  # fmt: skip
     programs[sys.argv[1]]()

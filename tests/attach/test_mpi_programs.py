@@ -24,6 +24,8 @@ LAST = RANKS - 1
         ("raise_one", Outcome.HANG, Cause.ORPHANED, LAST),
         ("kill_one", Outcome.HANG, Cause.ORPHANED, LAST),
         ("return_early", Outcome.HANG, Cause.ORPHANED, LAST),
+        ("finalize_early", Outcome.HANG, Cause.DEADLOCK, None),
+        ("exit_without_finalize", Outcome.HANG, Cause.ORPHANED, LAST),
         ("abort", Outcome.CRASH, Cause.ABORT, LAST),
     ],
 )
@@ -63,6 +65,13 @@ def test_what_is_not_seen_is_never_proved(tmp_path: Path) -> None:
 def test_a_thread_that_may_still_come_keeps_a_knot_from_being_proved(tmp_path: Path) -> None:
     """While a thread that has never communicated sleeps, what its peers wait for may still come; and it does."""
     dog = watchdog(python("mpi_program.py", "late_thread"), RANKS, tmp_path)
+    assert dog.watch().outcome is Outcome.SUCCESS
+    assert dog.state.proof.proved == 0
+
+
+def test_who_waits_in_finalize_for_one_that_computes_is_waited_for(tmp_path: Path) -> None:
+    """MPI_Finalize may be called, or left to the interpreter's end: in either of them a rank has come to it."""
+    dog = watchdog(python("mpi_program.py", "finalize_late"), 3, tmp_path)
     assert dog.watch().outcome is Outcome.SUCCESS
     assert dog.state.proof.proved == 0
 

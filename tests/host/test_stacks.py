@@ -66,6 +66,10 @@ ANSWERER = (2, "idle", "", ANSWER)
         ([OWNER, ANSWERER, (3, "idle", "Thread-1", "sleep (x.py:3)")], 1, 1),
         ([(1, "active+gil", "MainThread", "dumps (pickle.py:3)"), ANSWERER], 1, 1),
         ([(1, "active", "MainThread", CALL), ANSWERER], 0, 1),
+        ([(1, "idle", "MainThread", CALL), ANSWERER], 1, 0),  # MPI_Finalize, which sleeps with the lock in its hands
+        ([(1, "idle", "MainThread", CALL), ANSWERER, (3, "idle", "t", wait(UNTIMED))], 1, 0),
+        ([(1, "idle", "MainThread", CALL), ANSWERER, (3, "idle", "t", CALL)], 0, 1),
+        ([(1, "idle", "MainThread", CALL), ANSWERER, (3, "idle", "t", "sleep (x.py:3)")], 0, 2),
         ([(1, "active+gil", "MainThread", LOADING), ANSWERER], 1, 0),  # MPI_Init, while mpi4py is loaded
         ([(1, "active+gil", "MainThread", LOADING.replace("ExtensionFile", "SourceFile")), ANSWERER], 1, 1),
         ([(1, "active+gil", "MainThread", LOADING.replace("/attach/", "/other/")), ANSWERER], 1, 1),
