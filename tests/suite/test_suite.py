@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.suite.__main__ import main
+from benchmarks.suite.__main__ import chosen, main
+from benchmarks.suite.table import load
 from benchmarks.suite.watching import compiler
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -30,6 +31,14 @@ def test_programs_are_judged_and_kept(tmp_path: Path, capsys: pytest.CaptureFixt
     again = capsys.readouterr()
     assert json.loads(again.out) == {**found, "seed": json.loads(again.out)["seed"]}
     assert " 0 of them to run" in again.err
+
+
+def test_a_smaller_sample_is_the_beginning_of_a_larger_one() -> None:
+    """So that what was judged of it counts when more is drawn with the same seed; another seed draws others."""
+    programs = load(PROGRAMS)
+    assert chosen(programs, [], 3, 7) == chosen(programs, [], 5, 7)[:3]
+    assert len({tuple(one.name for one in chosen(programs, [], 2, seed)) for seed in range(20)}) > 1
+    assert chosen(programs, ["correct"], None, 7) == [program for program in programs if program.correct]
 
 
 @pytest.mark.parametrize(
