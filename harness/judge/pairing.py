@@ -29,6 +29,13 @@ FAMILIES = {
     }.items()
     for name in names
 }
+# Operations of MPI that take a count for each member: others than those without, but measured as those.
+COUNTED = {
+    f"{posted}{name}{form}": f"{posted}{name}"
+    for posted in ("", "i")
+    for name, forms in {"gather": "v", "scatter": "v", "allgather": "v", "alltoall": "vw"}.items()
+    for form in forms
+}
 ROOTED = frozenset({"broadcast", "bcast", "reduce", "gather", "scatter"})
 SLOTS = frozenset({"gloo"})  # libraries whose messages carry the operation's name: neither size nor place of a group matters
 
@@ -72,6 +79,7 @@ def never_pair(
 def _names(entry: Entry, rank: int) -> tuple[str, ...]:
     """As the table calls it: by itself, and with the part that the rank has in it."""
     name = operation(entry)
+    name = COUNTED.get(name, name)
     if entry.root < 0 or name.removeprefix("i") not in ROOTED:
         return (name,)
     return (name, f"{name}@{'root' if entry.root == rank else 'leaf'}")

@@ -100,6 +100,16 @@ def test_mpi_is_known_only_where_it_was_measured() -> None:
     assert not never_pair(versions, mine, theirs, 0, 1, tuple(range(64)), True)
 
 
+def test_counts_for_each_member_make_another_operation() -> None:
+    """A rank in allgather where another one is in allgatherv is told as a mismatch; what was measured goes for either."""
+    versions = {"mpi": "MPICH 5.0.2"}
+    mine, theirs, meets = (entry(op, "mpi:world") for op in ("allgather", "allgatherv", "barrier"))
+    assert token(mine) != token(theirs)
+    assert not never_pair(versions, mine, theirs, 0, 1, (0, 1), True)
+    assert never_pair(versions, theirs, meets, 0, 1, (0, 1), True)
+    assert not never_pair(versions, entry("ibarrier", "mpi:world"), entry("ialltoallw", "mpi:world"), 0, 1, (0, 1), True)
+
+
 def test_non_blocking_is_another_operation() -> None:
     """MPI matches Iallreduce with Iallreduce only; torch posts everything, and means nothing by it."""
     assert operation(entry("allreduce", "mpi:world", posted=True)) == "iallreduce"
