@@ -67,10 +67,12 @@ def compare(old: Past, new: Past, tolerance: Tolerance) -> Comparison:
     notes = [*incomparable]
     changes: list[Change] = []
     part = _part(old, new)
-    left_out = 0
+    left_out = added = 0
     for ident in sorted({*old.cases, *new.cases}):
         before, after = old.cases.get(ident), new.cases.get(ident)
-        if before is None:
+        if before is None and old.part and new.part:
+            added += 1  # the other deal gave it to another shard then
+        elif before is None:
             changes.append(Change("only-new", ident, f"only in {new.name}", worse=False))
         elif after is None and part:
             left_out += 1
@@ -84,6 +86,8 @@ def compare(old: Past, new: Past, tolerance: Tolerance) -> Comparison:
             changes += [] if incomparable else _figures(ident, before, after, tolerance)
     if left_out:
         notes.append(f"{left_out} cases of {old.name} were not dealt to {new.name}, which is a part by its own plan: {part}")
+    if added:
+        notes.append(f"{added} cases of {new.name} were not dealt to {old.name}, which is a part as well: {old.part}")
     changes.sort(key=lambda change: (not change.worse, KINDS.index(change.kind), change.case))
     return Comparison(old.name, new.name, len({*old.cases} & {*new.cases}), tuple(changes), tuple(notes))
 

@@ -21,8 +21,10 @@ from lockstep.harness.scenario.frame import CauseWord, DecisionSection, FindingW
 from lockstep.harness.scenario.places import WAIVES
 from lockstep.harness.scenario.section import Section
 from lockstep.harness.scenario.validate import validate
+from lockstep.harness.vocabulary import Outcome
 
 DEFAULT = Path("scenarios") / WAIVES
+PLANTED = "planted"  # the tag of hangs that show that the detector works
 
 
 class Meanwhile(Section):
@@ -104,6 +106,9 @@ def load_waives(path: Path, cases: Sequence[Case], today: date, complete: bool) 
         fitting = [case.id for case in cases if _fits(entry, case.id)]
         if not fitting and complete:
             problems.append(_fits_none(document, number, entry, cases))
+        if wrong := _too_much(entry, [case for case in cases if case.id in fitting], cases, complete):
+            problems.append(document.problem(("waives", number, "case" if entry.case else "pattern"), *wrong, at_value=True))
+            continue
         for ident in fitting:
             if ident in first:
                 key = "case" if entry.case else "pattern"
@@ -114,6 +119,18 @@ def load_waives(path: Path, cases: Sequence[Case], today: date, complete: bool) 
     if problems:
         raise FileErrors(problems)
     return found
+
+
+def _too_much(entry: Entry, fitting: Sequence[Case], cases: Sequence[Case], complete: bool) -> tuple[str, str] | None:
+    """Why a waive is refused that no failure could be seen behind: what is wrong, and what to do."""
+    if entry.pattern and not entry.pattern.strip("*?"):
+        return "fits everything, so that no night could fail", "name the cases that are known to"
+    planted = [case.id for case in fitting if PLANTED in case.tags and case.expect.outcome == Outcome.HANG.value]
+    if planted:
+        return f"fits {planted[0]}, a planted hang: it shows that hangs are found at all", "leave it out"
+    if complete and len(cases) > 1 and len(fitting) == len(cases):
+        return f"fits all {len(cases)} cases, so that no night could fail", "name the cases that are known to"
+    return None
 
 
 def _fits(entry: Entry, ident: str) -> bool:

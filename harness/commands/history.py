@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +18,9 @@ from lockstep.harness.report.rates import percent
 from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
 
-HEADS = ("scenario", "commit", "libraries", "device", "runs", "launches", "not judged", "failed", "95 % interval", "hangs")
-WIDTH = 160  # where the output is no terminal
+HEADS = ("scenario", "since", "until", "last failed", "failed", "95 % interval", "hangs")
+MORE = {"engine_commit": "commit", "libraries": "libraries", "device": "device"}
+WIDTH = 120  # where the output is no terminal
 
 
 def add(commands: Subparsers) -> None:
@@ -50,16 +52,22 @@ def history(arguments: argparse.Namespace) -> int:
 
 
 def _show(found: pd.DataFrame) -> None:
+    """In 80 columns: versions and devices have a column only where they differ."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH, color_system=None)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in HEADS:
+    several = [name for name in ("engine_commit", "libraries", "device") if found[name].nunique() > 1]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in (*HEADS, *(MORE[name] for name in several)):
         table.add_column(head, overflow="fold")
-    for row in found.itertuples(index=False):
-        cells = (
-            row.scenario, row.engine_commit[:12] or "-", row.libraries or "-", row.device or "-", row.runs, row.launches,
-            row.not_judged, row.failed, f"{percent(row.low)} to {percent(row.high)}", row.hangs,
-        )  # fmt: skip
-        table.add_row(*(Text(str(cell)) for cell in cells))
-    console.print(table)
+    for row in found.sort_values(["scenario", "first"], kind="stable").itertuples(index=False):
+        launches = f"{row.failed}/{row.launches}" + (f", {row.not_judged} not judged" if row.not_judged else "")
+        interval = f"{percent(row.low)} to {percent(row.high)}" if row.launches else "-"
+        more = (str(getattr(row, name) or "-")[: 12 if name == "engine_commit" else None] for name in several)
+        cells = (row.scenario, row.first, row.last, row.last_failed or "-", launches, interval, str(row.hangs), *more)
+        table.add_row(*map(Text, cells))
+    out = io.StringIO()
+    Console(file=out, width=console.width, color_system=None, _environ={}).print(table)
+    print("".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines()), end="")
+    for name in (name for name in MORE if name not in several and len(found)):
+        print(f"{MORE[name]}: {found[name].iloc[0] or 'not known'}")

@@ -31,6 +31,7 @@ GROUPS = {
     "look at runs": (
         Command("report", "report", "rebuild the reports of a run, also of one that was killed"),
         Command("events", "events", "print the event log of a rank (rank-N.events of a case)"),
+        Command("merge", "merge", "make one night of its shards, also of downloaded artifacts"),
         Command("compare", "compare", "what is worse or better in a run than in another one"),
         Command("history", "history", "rates of failure over all runs, and since when"),
     ),

@@ -71,11 +71,13 @@ def rates(frame: pd.DataFrame) -> pd.DataFrame:
     """The rate of failure of each scenario by engine commit, library versions and device, the oldest first.
 
     Columns: scenario, engine_commit, libraries, device, runs, launches, not_judged, failed, rate, low, high (of the 95 %
-    interval of the rate), hangs, signatures (how many different ones of what failed).
+    interval of the rate), hangs, signatures (how many different ones of what failed), first, last, last_failed (days, UTC;
+    empty where none failed).
     """
     keys = ["scenario", "engine_commit", "libraries", "device"]
     rows = [{**dict(zip(keys, values, strict=True)), **_figures(group)} for values, group in frame.groupby(keys, sort=False)]
-    columns = [*keys, "runs", "launches", "not_judged", "failed", "rate", "low", "high", "hangs", "signatures"]
+    figures = ["runs", "launches", "not_judged", "failed", "rate", "low", "high", "hangs", "signatures"]
+    columns = [*keys, *figures, "first", "last", "last_failed"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -93,6 +95,9 @@ def _figures(group: pd.DataFrame) -> dict[str, Any]:
         "high": high,
         "hangs": int((judged.outcome == "hang").sum()),
         "signatures": int(wrong.signature[wrong.signature != ""].nunique()),
+        "first": str(group.started.min())[:10],
+        "last": str(group.started.max())[:10],
+        "last_failed": str(wrong.started.max())[:10] if len(wrong) else "",
     }
 
 
@@ -139,7 +144,10 @@ def _index(index: sqlite3.Connection, folder: Path, stamp: str) -> None:
     except (ValueError, KeyError, TypeError):  # not of this version
         return
     commit = str(store.run["environment"].get("commit") or "")
-    rows = [(folder.name, *_row(line, commit)) for line in store.lines]
+    # What a merged run has from one that is here as well is counted there.
+    origins = {entry["slug"]: str(entry.get("origin") or "") for entry in store.run["plan"]}
+    there = {name for name in set(origins.values()) - {""} if (folder.parent / Path(name).name / "run.json").exists()}
+    rows = [(folder.name, *_row(line, commit)) for line in store.lines if origins.get(line.slug) not in there]
     with index:  # all of a run or nothing
         index.execute("DELETE FROM runs WHERE run = ?", (folder.name,))
         index.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (folder.name, stamp, *_run_row(store.run)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_last_day(day: str, kind: str, tmp_path: Path) -> None:
     [
         ("generation-*", [NAMES[0], NAMES[1]]),
         ("*[guards.generation_capture=????]", [NAMES[0]]),
-        ("*", list(NAMES)),
+        ("*a*", list(NAMES)),
         ("[ga]*", []),
         ("autotuner", []),
     ],
@@ -92,6 +93,27 @@ def test_mistake(change: tuple[str, str], wanted: str, tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
     assert wanted in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}/waives.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tags", "complete", "said"),
+    [
+        ("*", (), False, "fits everything, so that no night could fail; name the cases"),
+        ("??*", (), False, "fits everything, so that no night could fail; name the cases"),
+        ("*a*", (), True, "fits all 3 cases, so that no night could fail; name the cases"),
+        ("auto*", ("planted",), False, "fits autotuner-asymmetric, a planted hang: it shows that hangs are found at all"),
+    ],
+)
+def test_a_waive_that_would_hide_everything(
+    pattern: str, tags: tuple[str, ...], complete: bool, said: str, tmp_path: Path
+) -> None:
+    """One of everything, or of the hangs that show that the detector works, is refused with its place."""
+    path = tmp_path / "waives.yaml"
+    text = GOOD.replace("case: generation-capture-asymmetric[guards.generation_capture=none]", f"pattern: '{pattern}'")
+    path.write_text(text)
+    with pytest.raises(FileErrors) as caught:
+        load_waives(path, [replace(case, tags=tags) for case in CASES], TODAY, complete)
+    assert str(caught.value).startswith(f"{path}:2:14: waives[0].pattern: {said}")
 
 
 def test_a_waive_of_a_case_that_is_not_looked_at(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_shell_steps(checked_out: Path) -> None:
     assert "1 case: 1 as expected" in said[1]
     assert "0 changes for the worse" in said[2]
     assert "1 case: 1 as expected" in said[3]
-    assert JUnitXml.fromfile(str(checked_out / "reports/runs/night-5-2/junit.xml")).tests == 1
+    assert JUnitXml.fromfile(str(checked_out / "reports/runs/night-5-cpu-2/junit.xml")).tests == 1
 
 
 def test_braces() -> None:
