@@ -11,6 +11,7 @@ from typing import Final
 
 SCENARIOS: Final = "LOCKSTEP_SCENARIOS"  # path: the folder of scenarios, where it is not `scenarios` of the current one
 LOG: Final = "LOCKSTEP_LOG"  # debug, info, warning (as without it) or error: what processes write into a case's folder
+NATIVE: Final = "LOCKSTEP_NATIVE"  # whole number: 1 records MPI in C, below Python; processes get it too
 NOTICE: Final = "LOCKSTEP_NOTICE"  # whole number: seconds after which it is said that nothing has moved (60); 0: never
 
 # --- that supervisors get from the watchdog or from the launcher; ranks do not get what is secret in them ---------------

@@ -25,15 +25,20 @@ _JOIN = threading.Thread.join.__code__
 _JOIN_LOCK = getattr(getattr(threading.Thread, "_wait_for_tstate_lock", None), "__code__", None)
 
 
-def awake(me: int, blocked: Collection[int]) -> list[str]:
-    """Each thread, besides `me`, that may still do something by itself. `blocked`: those in a recorded operation."""
+def awake(me: int, blocked: Collection[int], inside: Collection[int] | None = None) -> list[str]:
+    """Each thread, besides `me`, that may still do something by itself. `blocked`: those in a recorded operation.
+
+    `inside`: where MPI is recorded in C, those that are in a wait there, by the kernel's ids: they are in the library, and
+    run nothing of Python until it returns, no handler of a signal either.
+    """
     frames = sys._current_frames()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
+    in_c = {thread.ident for thread in threading.enumerate() if thread.native_id in (inside or ())}
     main = threading.main_thread().ident
     handlers = _handlers()
     found: list[str] = []
     for ident, frame in frames.items():
-        if ident == me:
+        if ident == me or ident in in_c:
             continue
         alert = handlers if ident == main else []
         if not (_in_library(frame, not alert) if ident in blocked else not alert and _asleep(frame)):
@@ -41,7 +46,7 @@ def awake(me: int, blocked: Collection[int]) -> list[str]:
             why = f", and has handlers of {', '.join(alert)}" if alert and _asleep(frame) else ""
             place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
             found.append(f"Python thread {name} at {place}{why} may still communicate")
-    return sorted(found) or natives.doubts(frames)  # a look at all stacks costs milliseconds: only where it decides
+    return sorted(found) or natives.doubts(frames, inside)  # a look at all stacks costs milliseconds: only where it decides
 
 
 def _handlers() -> list[str]:

@@ -6,12 +6,13 @@ communicator is known by MPI's handle. What is called on one that is not known i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import mpi_finalize, mpi_ops, mpi_requests, recording
+from lockstep.harness.attach import mpi_finalize, mpi_ops, mpi_requests, native, recording
 from lockstep.harness.attach.calls import Waiting
 from lockstep.harness.attach.class_methods import Function, replace
 from lockstep.harness.attach.mpi_collectives import collective, group_maker, maker, releasing
@@ -20,6 +21,7 @@ from lockstep.harness.attach.mpi_messages import both, probe, receive, send
 from lockstep.harness.attach.recorded import recorded
 from lockstep.harness.attach.recording import RANK_VARIABLES
 from lockstep.harness.attach.sites import call_site
+from lockstep.harness.environment import NATIVE
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm
 
@@ -28,6 +30,9 @@ _world: Comm | None = None
 
 def before(module: Any) -> Callable[[], None] | None:
     """MPI_Init may run while mpi4py.MPI is imported. Returns what is to be done after it."""
+    if native.find() is not None:
+        recording.current().listen()  # MPI_Init may not come back
+        return None
     package = sys.modules.get("mpi4py")
     if package is not None and not getattr(package.rc, "initialize", True):
         return None  # the program calls MPI.Init itself
@@ -48,7 +53,13 @@ def _enter_init() -> Waiting | None:
 
 
 def wrap(module: Any) -> None:
-    """Replace what mpi4py.MPI holds."""
+    """Replace what mpi4py.MPI holds, where its calls are not recorded below it."""
+    below = native.find()
+    if below is not None and recording.current().native is not None:
+        if below.answers(module.Is_initialized):
+            recording.current().listen()
+            return
+        recording.opaque("MPI is not recorded at its profiling interface: its calls do not come by there")
     recording.after_fork.append(comms.clear)
     comms.module = module
     kinds = [getattr(module, name) for name in ("Comm", "Intracomm", "Topocomm", "Cartcomm", "Intercomm")]
@@ -104,7 +115,10 @@ def _know_world(module: Any) -> None:
     recording.current().ending.leftovers[:] = (mpi_requests.left, comms.left)
     name, version = module.get_vendor()
     # What its operations do with one another is known of versions that were measured.
-    recording.current().recorder.environment({"library:mpi": f"{name} {'.'.join(map(str, version))}"})
+    facts = {"library:mpi": f"{name} {'.'.join(map(str, version))}", "recorder:mpi": "in Python"}
+    if why := os.environ.get(NATIVE):
+        facts["recorder:mpi"] += f", since the native one could not be built: {why}"
+    recording.current().recorder.environment(facts)
 
 
 # --- what leaves Python -------------------------------------------------------------------------------------------

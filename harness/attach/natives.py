@@ -24,7 +24,7 @@ KNOWN = (
     "libomp", "libtorch", "libc10", "libgloo", "libopenblas", "libscipy_openblas", "libmkl", "libtbb", "libmpi", "libpmi",
     "libprrte", "libopen-", "libhwloc", "libevent", "libucp", "libucs", "libuct", "libucm", "libfabric", "libpsm",
     "libibverbs", "librdmacm", "libnuma", "libxpmem", "libcuda", "libnccl", "libnv", "libcublas", "libcudnn", "libzmq",
-    "[vdso]",
+    "liblockstep", "[vdso]",
 )  # fmt: skip
 FOLDERS = ("/torch/lib/", "/torch/_C", "/mpi4py/", "/numpy/", "/nvidia/", "/lib/openmpi/", "/lib/pmix/")
 # Torch names its workers so (autograd's, gloo's). Having once dropped a Python object they look like Python's own; one
@@ -43,26 +43,30 @@ class _Mapping(NamedTuple):
     path: str
 
 
-def doubts(frames: Mapping[int, FrameType]) -> list[str]:
-    """Which of them may call into Python, in sentences. `frames`: where Python's own threads are."""
+def doubts(frames: Mapping[int, FrameType], inside: Collection[int] | None = None) -> list[str]:
+    """Which of them may call into Python, in sentences. `frames`: where Python's own threads are. `inside`: see `awake`."""
     known = {thread.ident: thread.native_id for thread in threading.enumerate() if thread.ident in frames}
     mine = {ident for ident in known.values() if ident is not None} | {threading.get_native_id()}
-    return doubts_about(os.getpid(), mine, len(frames) - len(known.keys() | {threading.get_ident()}))
+    others = len(frames) - len(known.keys() | {threading.get_ident()})
+    return doubts_about(os.getpid(), mine | set(inside or ()), others, mpi_is_seen=inside is not None)
 
 
-def doubts_about(pid: int, python: Collection[int], others: int = 0) -> list[str]:
-    """The same of any process: `python` are its Python threads, by the kernel's ids; `others` more are not known by them."""
+def doubts_about(pid: int, python: Collection[int], others: int = 0, mpi_is_seen: bool = False) -> list[str]:
+    """The same of any process: `python` are its Python threads, by the kernel's ids; `others` more are not known by them.
+
+    `mpi_is_seen`: whoever calls MPI is recorded.
+    """
     try:
-        return sorted(set(_doubts(pid, python, others)))
+        return sorted(set(_doubts(pid, python, others, mpi_is_seen)))
     except OSError as error:
         return [f"the threads that Python did not start cannot be seen ({error.strerror})"]
 
 
-def _doubts(pid: int, python: Collection[int], others: int) -> Iterator[str]:
+def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -> Iterator[str]:
     mappings = list(_mappings(pid))
     strange = {one.path for one in mappings if one.runs and not _is_known(one.path)}
     for path in sorted(strange):
-        if _links_mpi(path):
+        if not mpi_is_seen and _links_mpi(path):
             yield f"{Path(path).name} is linked with MPI: what it communicates is not seen"
     beginning = 0
     for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208

@@ -15,6 +15,7 @@ from lockstep.harness.attach import bystanders
 from lockstep.harness.attach.calls import Again, Issued
 from lockstep.harness.attach.ending import Ending
 from lockstep.harness.attach.line import Line
+from lockstep.harness.attach.native import NativeRecorder, find
 from lockstep.harness.attach.sites import forget
 from lockstep.harness.trace.event import Kind, Need, Took
 from lockstep.harness.trace.handles import Comm
@@ -33,14 +34,22 @@ class Recording:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        fd = new_ring(-1, 0)
-        self.recorder = Recorder.on(fd)
+        self.recorder: Recorder
+        self.native: NativeRecorder | None = None
+        native = find()
+        ring = native.ring() if native is not None else None
+        if native is not None and ring is not None:
+            self.recorder = self.native = NativeRecorder(native, ring[0])
+            self.line = Line.on(ring[1])
+        else:
+            fd = new_ring(-1, 0)
+            self.recorder = Recorder.on(fd)
+            self.line = Line(fd)
+            os.close(fd)
         self.messages = {self.recorder.string(verb) for verb in ("send", "recv")}
         self.blocked: dict[int, int] = {}  # thread -> how many recorded operations it is inside of
         self.listening = False
         self.ending = Ending(self.recorder)
-        self.line = Line(fd)
-        os.close(fd)
 
     def listen(self) -> None:
         """Answer the supervisor's questions from now on."""
@@ -50,8 +59,10 @@ class Recording:
 
     def _standing(self, me: int) -> dict[str, object]:
         """What is asked when this process seems to stand still. `me`: the thread that answers."""
-        others = [*bystanders.awake(me, self.blocked), *(text for doubt in doubts for text in doubt())]
-        told: dict[str, object] = {"number": self.recorder.last, "others": others}
+        inside = self.native.inside() if self.native is not None else None
+        others = [*bystanders.awake(me, self.blocked, inside), *(text for doubt in doubts for text in doubt())]
+        number = self.recorder.last if self.native is None else self.native.number()
+        told: dict[str, object] = {"number": number, "others": others}
         # Read in this order, what is told beside the number is of no earlier moment.
         told["hidden"] = [entry for look in hidden for entry in look()]
         told["issued"] = sum(look() for look in counts)

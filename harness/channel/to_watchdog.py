@@ -154,6 +154,7 @@ class Delta(ToWatchdog):
     breadcrumbs: Words
     seen_ns: Count  # when the breadcrumbs were last read before
     proc: Proc = -1
+    tables: bytes = b""  # after a loss: the native recorder's, as they were at one moment
 
     def fits(self) -> bool:
         """Whole records; the table of collectives where records were lost; known communicators."""

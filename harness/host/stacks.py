@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,11 +38,12 @@ class LockOwner(NamedTuple):
     others: tuple[str, ...]  # in sentences
 
 
-def lock_owner(pid: int) -> LockOwner:
+def lock_owner(pid: int, in_mpi: Collection[int] | None = None) -> LockOwner:
     """Who holds Python's lock in a process that does not answer, and what keeps that from saying that it stands.
 
     All its threads but the one that answers us must be in the library below a recorded call, and in no Python code that the
-    library has called, or wait without a limit for a lock that one of them would have to release.
+    library has called, or wait without a limit for a lock that one of them would have to release. `in_mpi`: where MPI is
+    recorded in C, the threads that are in a wait there.
     """
     text, error = stacks(pid)
     owner, inside, others, threads = 0, [], [], _threads(text)
@@ -50,7 +52,7 @@ def lock_owner(pid: int) -> LockOwner:
             continue
         if "+gil" in state:
             owner = ident
-        if frames and (IN_A_CALL in frames[0] or _in_init(frames)):
+        if ident in (in_mpi or ()) or (frames and (IN_A_CALL in frames[0] or _in_init(frames))):
             inside.append((ident, state))
         elif not (_waits_for_a_lock(name, state, frames) and natives.waits_untimed(pid, ident)):
             others.append(f"Python thread {name or ident} at {frames[0] if frames else 'no place'} may still communicate")
@@ -58,7 +60,7 @@ def lock_owner(pid: int) -> LockOwner:
         owner = inside[0][0]  # an owner that sleeps is not marked as one; besides, all others wait for what it would do
     if not owner:
         others.append(f"Python does not answer, and no thread is seen to hold its lock{error and f' ({error})'}")
-    return LockOwner(owner, (*others, *natives.doubts_about(pid, set(threads))))
+    return LockOwner(owner, (*others, *natives.doubts_about(pid, set(threads), mpi_is_seen=in_mpi is not None)))
 
 
 def _in_init(frames: list[str]) -> bool:

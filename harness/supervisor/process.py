@@ -13,6 +13,7 @@ from typing import Any
 
 from lockstep.harness.channel.to_watchdog import FlightRecord, Stands
 from lockstep.harness.host.proc import Stat
+from lockstep.harness.supervisor.native_reader import NativeReader
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.supervisor.ring_socket import Handover
 from lockstep.harness.supervisor.silent_python import SilentPython
@@ -31,8 +32,11 @@ class Attached:
         self.pid = arrival.pid
         argv = arrival.hello.get("argv")
         self.argv = tuple(map(str, argv)) if isinstance(argv, list) else ()
-        self.feed = RingReader(arrival.ring, serial)
+        self.feed: RingReader | NativeReader = (
+            NativeReader(arrival.ring, serial) if arrival.ring.native else RingReader(arrival.ring, serial)
+        )
         self.silent = SilentPython(self.pid)
+        self.native = arrival.ring.native
         self.ended = False
         self._line = arrival.line
         self._heard = b""
@@ -40,6 +44,11 @@ class Attached:
             self._pidfd = os.pidfd_open(self.pid)
         except ProcessLookupError:  # gone already
             self._pidfd = -1
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether Python runs in it; a program without it is looked at from outside."""
+        return not self.native or self.feed.ring.has_python()
 
     def ask(self, **question: Any) -> None:
         """Send a question. A process that is stopped or holds its GIL answers later, or never."""

@@ -31,16 +31,19 @@ from lockstep.harness.channel.to_watchdog import (
     Scanned,
     Stacks,
     StacksDone,
+    Stands,
 )
-from lockstep.harness.environment import ATTACH, INDEX, PLAN
+from lockstep.harness.environment import ATTACH, INDEX, NATIVE, PLAN
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.stacks import stacks
+from lockstep.harness.native.build import build
 from lockstep.harness.supervisor.base import SupervisorBase
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
 from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.giving_up import give_up
 from lockstep.harness.supervisor.idleness import Idleness
 from lockstep.harness.supervisor.left_behind import Leftover
+from lockstep.harness.supervisor.native_standing import standing, threads_inside
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import RingSocket
@@ -145,7 +148,7 @@ class ProgramSupervisor(SupervisorBase):
         if one.serial in self.asked and time.monotonic() - self.asked[one.serial][1] > ANSWER_S and not gone:
             # No Python code runs there: who holds Python's lock, and is he in a wait that is known?
             epoch, _ = self.asked.pop(one.serial)
-            owner = one.silent.look()
+            owner = one.silent.look(threads_inside(one.feed.ring) if one.native else None)
             self._send_delta(line, one)
             line.send(LockHeld(one.serial, epoch, owner.ident, owner.others))
         if gone:
@@ -193,8 +196,11 @@ class ProgramSupervisor(SupervisorBase):
                 self.scan(line)
                 line.send(Scanned(message.epoch))
                 for serial in message.procs:
-                    self.asked[serial] = (message.epoch, time.monotonic())
-                    self.attached[serial].ask(epoch=message.epoch)
+                    if self.attached[serial].answers_itself:
+                        self.asked[serial] = (message.epoch, time.monotonic())
+                        self.attached[serial].ask(epoch=message.epoch)
+                    elif not self.attached[serial].ended:
+                        self._look(line, self.attached[serial], message.epoch)
             case Acknowledge():
                 self.attached[message.proc].feed.ring.acknowledge(message.number)
             case TakeDumps():
@@ -209,6 +215,12 @@ class ProgramSupervisor(SupervisorBase):
                 pass  # nothing is parked here
             case _:
                 never(message)
+
+    def _look(self, line: Line, one: Attached, epoch: int) -> None:
+        """Answer for a process without Python."""
+        number, others = standing(one.feed.ring, one.pid)
+        self._send_delta(line, one)
+        line.send(Stands(one.serial, epoch, number, others, ()))
 
     def _stacks(self, line: Line) -> None:
         for name, data in dumps(self.environ, self.number):
@@ -242,6 +254,12 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
     env |= plan.spec.get("env", {})
     env |= plan.visible(index)
     env[ATTACH] = address
+    if env.get(NATIVE) == "1":
+        found = build()
+        if found.library is not None:
+            env["LD_PRELOAD"] = " ".join(filter(None, (str(found.library), env.get("LD_PRELOAD"))))
+        else:
+            env[NATIVE] = found.said  # which ranks tell, and so the verdict
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), env.get("PYTHONPATH"))))
     env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
     if plan.world > 1 and not starts_ranks(plan.argv):

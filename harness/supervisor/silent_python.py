@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from lockstep.harness.host.stacks import LockOwner, lock_owner
 
@@ -17,10 +18,10 @@ class SilentPython:
         self._doubted: LockOwner | None = None
         self._looked_s = 0.0
 
-    def look(self) -> LockOwner:
-        """Who holds Python's lock now, or why, a moment ago, that said nothing."""
+    def look(self, in_mpi: Collection[int] | None = None) -> LockOwner:
+        """Who holds Python's lock now, or why, a moment ago, that said nothing. `in_mpi`: see `lock_owner`."""
         if self._doubted is None or time.monotonic() - self._looked_s > REST_S:
-            found = lock_owner(self._pid)
+            found = lock_owner(self._pid, in_mpi)
             self._doubted = found if found.others else None
             self._looked_s = time.monotonic()
             return found

@@ -62,12 +62,15 @@ def new_ring(rank: int, world: int, capacity: int = layout.DEFAULT_CAPACITY) -> 
 
 
 class Ring:
-    """One rank's ring. The supervisor creates it before the engine starts; only the engine writes events."""
+    """One rank's ring. The supervisor creates it before the engine starts; only the engine writes events.
+
+    Over the size we keep: nobody else knows where a word lies in that memory, and most methods tell one word of it.
+    """
 
     def __init__(self, rank: int, world: int, capacity: int = layout.DEFAULT_CAPACITY) -> None:
         fd = new_ring(rank, world, capacity)
         os.set_inheritable(fd, True)
-        self._open(fd, capacity)
+        self._open(fd, capacity, layout.ring_bytes(capacity))
 
     @classmethod
     def adopt(cls, fd: int) -> Ring:
@@ -76,15 +79,17 @@ class Ring:
         if size < layout.RECORDS:
             raise ValueError(f"{size} bytes are no ring")
         magic, version, _, _, capacity = layout.HEADER.unpack(os.pread(fd, layout.HEADER.size, 0))
-        if magic != layout.MAGIC or version != layout.VERSION or size != layout.ring_bytes(capacity):
+        native = size == layout.NATIVE_BYTES and capacity == layout.DEFAULT_CAPACITY
+        if magic != layout.MAGIC or version != layout.VERSION or not (native or size == layout.ring_bytes(capacity)):
             raise ValueError(f"no ring of version {layout.VERSION}")
         ring = cls.__new__(cls)
-        ring._open(fd, capacity)
+        ring._open(fd, capacity, size)
         return ring
 
-    def _open(self, fd: int, capacity: int) -> None:
+    def _open(self, fd: int, capacity: int, size: int) -> None:
         self.fd = fd
-        self.memory = mmap.mmap(fd, layout.ring_bytes(capacity))
+        self.memory = mmap.mmap(fd, size)
+        self.native = size == layout.NATIVE_BYTES  # whether the native recorder's tables are there
         self.capacity = capacity
         self._next = 1  # number of the next record to read
         self._strings = StringTable(self.memory)
@@ -99,6 +104,20 @@ class Ring:
         # Strings are published before the records that name them, so they are read after.
         return Delta(b"".join(parts), tuple(self._strings.new()), lost)
 
+    @property
+    def read_up_to(self) -> int:
+        """The number of the last record that was read, or passed over."""
+        return self._next - 1
+
+    def skip_to(self, number: int) -> int:
+        """Leave all records up to this one unread; how many those are."""
+        first, self._next = self._next, max(self._next, number + 1)
+        return self._next - first
+
+    def strings(self) -> tuple[str, ...]:
+        """The strings that are new."""
+        return tuple(self._strings.new())
+
     def entered(self, comm: int) -> int:
         """Highest collective number that the engine entered on a communicator id; true even after an overrun."""
         return int(layout.U64.unpack_from(self.memory, layout.COMM_TABLE + 8 * comm)[0])
@@ -106,6 +125,19 @@ class Ring:
     def threads(self) -> int:
         """How many threads have ever written; true even after an overrun."""
         return int(layout.U64.unpack_from(self.memory, layout.THREADS)[0])
+
+    def written(self) -> tuple[int, int]:
+        """Of the native recorder: the word of its lock, odd while it writes, and the number of the last event."""
+        lock = int(layout.U64.unpack_from(self.memory, layout.LOCK)[0])
+        return lock, int(layout.U64.unpack_from(self.memory, layout.LAST)[0])
+
+    def known_handlers(self) -> int:
+        """The signals, from bit 0 on, whose handler is of a library that calls nobody."""
+        return int(layout.U64.unpack_from(self.memory, layout.HANDLERS)[0])
+
+    def has_python(self) -> bool:
+        """Whether Python writes into the native recorder's ring too, and answers what is asked."""
+        return bool(layout.U64.unpack_from(self.memory, layout.PYTHON)[0])
 
     def breadcrumbs(self) -> dict[int, int]:
         """What the device has written, by communicator id; `Crumb.parse` reads it. To be read before the events."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from lockstep.harness.trace.event import Need, Record
 from lockstep.harness.trace.folding import HANDLERS
 from lockstep.harness.trace.lane import Lane
 from lockstep.harness.trace.order import Order
+from lockstep.harness.trace.restoring import restore
 from lockstep.harness.trace.wait import Join, Status, Taken, Wait
 
 STREAM_WAITER = 1000  # above every thread's number
@@ -90,6 +92,13 @@ class RankState:
                 self.entered[info.key] = max(self.entered.get(info.key, 0), entered(ident))
         self.waiters = dict.fromkeys((*self.waiters, *range(threads)))
         self.parts.clear()
+
+    def restore(self, tables: bytes, string: Callable[[int], str]) -> None:
+        """Become what the native recorder's tables say, which were copied after a loss."""
+        try:
+            restore(self, tables, string)
+        except (LookupError, ValueError, TypeError, struct.error):
+            self.opaque.append("its tables make no sense")
 
     def see(self, words: Mapping[int, int], seen_ns: int, string: Callable[[int], str]) -> None:
         """Fold the breadcrumbs in, after the events that were read later. `seen_ns`: when they still stood otherwise."""

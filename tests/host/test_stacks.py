@@ -82,7 +82,7 @@ def test_who_holds_the_lock(
 ) -> None:
     """Only where all others are in recorded calls, or wait without a limit for a lock, does the owner speak for all."""
     monkeypatch.setattr(stacks, "stacks", lambda pid: (dump(*threads), ""))
-    monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known: [])
+    monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known, **named: [])
     monkeypatch.setattr("lockstep.harness.attach.natives.waits_untimed", lambda pid, thread: True)
     found = lock_owner(1)
     assert (found.ident, len(found.others)) == (ident, doubts), found
@@ -93,7 +93,7 @@ def test_a_thread_that_wants_the_lock_may_go_on(monkeypatch: pytest.MonkeyPatch)
     """One that was woken in its wait, and only waits for Python's lock, is not asleep though its frame is the same."""
     waiter = (3, "idle", "Thread-1 (wait)", wait(UNTIMED))
     monkeypatch.setattr(stacks, "stacks", lambda pid: (dump(OWNER, ANSWERER, waiter), ""))
-    monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known: [])
+    monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known, **named: [])
     monkeypatch.setattr("lockstep.harness.attach.natives.waits_untimed", lambda pid, thread: False)
     assert len(lock_owner(1).others) == 1
 

@@ -76,6 +76,8 @@ class ProcessRecord:
         self.strings += map(sys.intern, delta.strings)  # ranks do the same, and say the same
         if delta.lost:
             self.state.overrun(delta.lost, delta.entered.__getitem__, delta.threads)
+        if delta.tables:
+            self.state.restore(delta.tables, self.text)
         self.records += delta.records
         self.keeps.trim(self.records)
         self.state.apply(decode(delta.records), self.text)

@@ -1,0 +1,1 @@
+"""The native recorder: C at MPI's profiling interface, made from one table of functions and built once for every MPI."""

@@ -1,0 +1,177 @@
+"""The functions of MPI that the native recorder wraps, one line each: how many arguments, and which of them means what.
+
+Places of arguments count from 0. A function that is not here runs as it would without us, and has no event.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Function(NamedTuple):
+    """One function. `before` and `after` are calls of rules.h's, in C, of which `a0`, `a1` ... are the arguments."""
+
+    name: str
+    arguments: int
+    before: str
+    after: str
+    large: bool = False  # whether there is a form with large counts, `_c`, with the same arguments
+
+    def text(self, wide: bool) -> tuple[str, str]:
+        """Both, for the usual or the large form."""
+        return self.before.replace("WIDE", str(int(wide))), self.after.replace("WIDE", str(int(wide)))
+
+
+def _messages() -> list[Function]:
+    found: list[Function] = []
+    for mode, need in (("", "NOBODY"), ("S", "SSEND"), ("B", "NOBODY"), ("R", "NOBODY")):
+        send = f"{mode}send" if mode else "Send"
+        begin = f"call_send(&call, NEED_{need}, %s, a5, a3, a4);"
+        found += [
+            Function(send, 6, begin % "WAITS", "call_end(&call, code);", True),
+            Function(f"I{send.lower()}", 7, begin % "STARTS", "call_started(&call, code, a6);", True),
+            Function(f"{send}_init", 7, begin % "KEEPS", "call_started(&call, code, a6);", True),
+        ]
+    receive = "call_receive(&call, %s, a5, a3, a4);"
+    both = "call_both(&call, %s, a10, a3, a4, a8, a9);"
+    replace = "call_both(&call, %s, a7, a3, a4, a5, a6);"
+    started = "call_started(&call, code, a%d);"
+    return [
+        *found,
+        Function("Recv", 7, receive % "WAITS" + " a6 = call_status(&call, a6, 0);", "call_received(&call, code, a6);", True),
+        Function("Irecv", 7, receive % "STARTS", started % 6, True),
+        Function("Recv_init", 7, receive % "KEEPS", started % 6, True),
+        Function(
+            "Sendrecv", 12, both % "WAITS" + " a11 = call_status(&call, a11, 0);", "call_received(&call, code, a11);", True
+        ),
+        Function(
+            "Sendrecv_replace", 9, replace % "WAITS" + " a8 = call_status(&call, a8, 0);",
+            "call_received(&call, code, a8);", True,
+        ),
+        Function("Isendrecv", 12, both % "STARTS", started % 11, True),
+        Function("Isendrecv_replace", 9, replace % "STARTS", started % 8, True),
+        # From here on a matched message is out of reach of every other receive, as if it were received.
+        Function(
+            "Mprobe", 5, "call_receive(&call, WAITS, a2, a0, a1); a4 = call_status(&call, a4, 0);",
+            "call_received(&call, code, a4);",
+        ),
+        Function("Probe", 4, "call_probe(&call, WAITS, a2, a0, a1);", "call_probed(&call, code, 0, 0);"),
+        Function(
+            "Improbe", 6, "call_probe(&call, LOOKS, a2, a0, a1); a5 = call_status(&call, a5, 1);",
+            "call_probed(&call, code, a3, a5);",
+        ),
+    ]  # fmt: skip
+
+
+def _requests() -> list[Function]:
+    def wait(name: str, count: str, place: str, need: str, statuses: str = "", many: str = "1") -> str:
+        begin = f'call_wait(&call, {count}, {place}, "{name}", NEED_{need});'
+        return begin + (f" {statuses} = call_statuses(&call, {statuses}, {many});" if statuses else "")
+
+    done = "call_completed(&call, code, %s, %s, %s, %s);"
+    return [
+        Function("Wait", 2, wait("wait", "1", "a0", "EVERY", "a1"), done % ("0", "0", "0", "a1")),
+        Function("Test", 3, wait("test", "1", "a0", "STREAM", "a2"), done % ("a1", "0", "0", "a2")),
+        Function("Waitany", 4, wait("waitany", "a0", "a1", "EITHER", "a3"), done % ("0", "0", "a2", "a3")),
+        Function("Testany", 5, wait("testany", "a0", "a1", "STREAM", "a4"), done % ("a3", "0", "a2", "a4")),
+        Function("Waitall", 3, wait("waitall", "a0", "a1", "EVERY", "a2", "a0"), done % ("0", "0", "0", "a2")),
+        Function("Testall", 4, wait("testall", "a0", "a1", "STREAM", "a3", "a0"), done % ("a2", "0", "0", "a3")),
+        Function("Waitsome", 5, wait("waitsome", "a0", "a1", "EITHER", "a4", "a0"), done % ("0", "a2", "a3", "a4")),
+        Function("Testsome", 5, wait("testsome", "a0", "a1", "STREAM", "a4", "a0"), done % ("0", "a2", "a3", "a4")),
+        Function("Start", 1, "call_restart(&call, 1, a0);", "call_restarted(&call, code);"),
+        Function("Startall", 2, "call_restart(&call, a0, a1);", "call_restarted(&call, code);"),
+        Function("Cancel", 1, "call_cancel(&call, a0);", "call_end(&call, code);"),
+        Function("Request_free", 1, "call_drop(&call, a0);", "call_end(&call, code);"),
+    ]
+
+
+# name: arguments of the blocking form, place of the communicator, rule, place of the root, whether this member surely
+# takes part.
+# Rules: a all, f from the root, t to the root, b those below.
+COLLECTIVES: dict[str, tuple[int, int, str, int, str]] = {
+    "Barrier": (1, 0, "a", -1, "1"),
+    "Bcast": (5, 4, "f", 3, "call_some(a1, a2)"),
+    "Gather": (8, 7, "t", 6, "call_some(a4, a5)"),
+    "Gatherv": (9, 8, "t", 7, "call_all_some(a4, WIDE, a6, a8)"),
+    "Scatter": (8, 7, "f", 6, "call_some(a4, a5)"),
+    "Scatterv": (9, 8, "f", 7, "call_some(a5, a6)"),
+    "Allgather": (7, 6, "a", -1, "call_some(a4, a5)"),
+    "Allgatherv": (8, 7, "a", -1, "call_all_some(a4, WIDE, a6, a7)"),
+    "Alltoall": (7, 6, "a", -1, "call_some(a4, a5)"),
+    "Alltoallv": (9, 8, "a", -1, "call_all_some(a5, WIDE, a7, a8)"),
+    "Alltoallw": (9, 8, "a", -1, "0"),
+    "Reduce": (7, 6, "t", 5, "call_some(a2, a3) && !call_is_own(a4)"),
+    "Allreduce": (6, 5, "a", -1, "call_some(a2, a3) && !call_is_own(a4)"),
+    "Reduce_scatter_block": (6, 5, "a", -1, "call_some(a2, a3) && !call_is_own(a4)"),
+    "Reduce_scatter": (6, 5, "a", -1, "call_all_some(a2, WIDE, a3, a5) && !call_is_own(a4)"),
+    "Scan": (6, 5, "b", -1, "call_some(a2, a3) && !call_is_own(a4)"),
+    "Exscan": (6, 5, "b", -1, "call_some(a2, a3) && !call_is_own(a4)"),
+}  # fmt: skip
+# As harness/attach/mpi_ops.py calls them.
+NAMES = {"reduce_scatter_block": "reduce_scatter"}
+
+
+def _collectives() -> list[Function]:
+    found: list[Function] = []
+    for name, (arguments, comm, rule, root, some) in COLLECTIVES.items():
+        op = NAMES.get(name.lower(), name.lower())
+        size = "(int32_t)a2" if name == "Allreduce" else "-1"
+        begin = (
+            f"call_collective(&call, %s, a{comm}, \"{op}\", '{rule}', {f'a{root}' if root >= 0 else '-1'}, {some}, {size});"
+        )
+        large = name != "Barrier"
+        found += [
+            Function(name, arguments, begin % "WAITS", "call_end(&call, code);", large),
+            Function(
+                f"I{name.lower()}", arguments + 1, begin % "STARTS", f"call_started(&call, code, a{arguments});", large
+            ),
+            Function(f"{name}_init", arguments + 2, begin % "KEEPS", f"call_started(&call, code, a{arguments + 1});", large),
+        ]
+    return found
+
+
+# name: arguments, place of the old communicator, of the new one, what its name says.
+MAKERS = {
+    "Comm_dup": (2, 0, 1, "dup"),
+    "Comm_dup_with_info": (3, 0, 2, "dup"),
+    "Comm_split": (4, 0, 3, "split"),
+    "Comm_split_type": (5, 0, 4, "split_type"),
+    "Comm_create": (3, 0, 2, "create"),
+    "Cart_create": (6, 0, 5, "cart"),
+    "Cart_sub": (3, 0, 2, "sub"),
+    "Graph_create": (6, 0, 5, "graph"),
+    "Dist_graph_create": (9, 0, 8, "graph"),
+    "Dist_graph_create_adjacent": (10, 0, 9, "graph"),
+    "Intercomm_merge": (3, 0, 2, "merge"),
+}
+
+
+def _communicators() -> list[Function]:
+    found = [
+        Function(
+            name, arguments,
+            f"call_collective(&call, WAITS, a{old}, \"{what}\", 'm', -1, 1, -1); call.name = \"{what}\";",
+            f"call_made(&call, code, a{new}, 0, 0);",
+        )
+        for name, (arguments, old, new, what) in MAKERS.items()
+    ]  # fmt: skip
+    return [
+        *found,
+        Function("Comm_create_group", 4, "", 'call_made(&call, code, a3, "group", a2);'),
+        Function("Intercomm_create", 6, "", 'call_made(&call, code, a5, "inter", a4);'),
+        Function("Comm_free", 1, "word old = call_forget(a0);", "call_forgotten(&call, code, old);"),
+        Function("Comm_disconnect", 1, "word old = call_forget(a0);", "call_forgotten(&call, code, old);"),
+    ]
+
+
+RECORDED = [*_messages(), *_requests(), *_collectives(), *_communicators()]
+# Those whose wrapper is of another form: name, arguments, statements before and after.
+SPECIAL = [
+    Function("Init", 2, "call_init(&call, CALLER);", "call_initialized(&call, code);"),
+    Function("Init_thread", 4, "call_init(&call, CALLER);", "call_initialized(&call, code);"),
+    Function("Finalize", 0, "call_finalize();", ""),
+    Function("Abort", 2, "call_abort(a1);", ""),
+    Function("Op_create", 3, "", "call_operation(code, a2);"),
+    Function("Op_create_c", 3, "", "call_operation(code, a2);"),
+    Function("Initialized", 1, "call_seen();", ""),
+]

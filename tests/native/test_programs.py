@@ -1,0 +1,94 @@
+"""Compiled MPI programs, unmodified, under the native recorder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lockstep.harness.environment import NATIVE
+from lockstep.harness.native.build import HERE as SOURCES
+from lockstep.harness.native.build import compile_into
+from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
+from tests.attach.launch import watch
+from tests.native.recorder import BIN, compiled, library, recorded
+
+
+@pytest.fixture(autouse=True)
+def natively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MPI is recorded in C."""
+    library()
+    monkeypatch.setenv(NATIVE, "1")
+
+
+def test_it_is_compiled_without_a_warning(tmp_path: Path) -> None:
+    """What a compiler doubts is mended."""
+    assert compile_into(["cc"], tmp_path / "recorder.so", ("-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type")) == ""
+    assert list(SOURCES.glob("wrappers.c")) == []  # what is generated is never kept beside what is written
+
+
+@pytest.mark.parametrize(
+    ("way", "cause"),
+    [
+        (["both_receive"], Cause.DEADLOCK),
+        (["both_receive", "60000"], Cause.DEADLOCK),  # most of its events are never read
+        (["ends_early"], Cause.ORPHANED),
+        (["differ"], Cause.DEADLOCK),
+        (["waitany"], Cause.DEADLOCK),
+        (["second_of_two"], Cause.DEADLOCK),
+        (["split"], Cause.DEADLOCK),
+    ],
+)
+def test_a_hang_is_proved(way: list[str], cause: Cause, tmp_path: Path) -> None:
+    """It is proved, and its waits stand at lines of the program."""
+    verdict = watch([compiled("ways.c", tmp_path), *way], 2, tmp_path)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, cause, True), verdict.text
+    assert all("ways.c:" in line.site for line in verdict.knot)
+    assert FindingKind.NOT_VISIBLE not in [finding.kind for finding in verdict.findings]
+
+
+@pytest.mark.parametrize("way", ["clean", "late_thread"])
+def test_what_ends_is_no_hang(way: str, tmp_path: Path) -> None:
+    """A thread that has not communicated yet may still do so: nothing is proved while it is asleep."""
+    verdict = watch([compiled("ways.c", tmp_path), way], 2, tmp_path)
+    assert verdict.outcome is Outcome.SUCCESS, verdict.text
+
+
+def test_python_and_c_are_one_graph(tmp_path: Path) -> None:
+    """A rank of Python and one of C on one communicator wait for each other: one proof, with lines of both."""
+    program = compiled("ways.c", tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "from mpi4py import MPI\nworld = MPI.COMM_WORLD\nhere, there = bytearray(4), bytearray(4)\n"
+        "for _ in range(10):\n    world.Allreduce([here, MPI.INT], [there, MPI.INT])\nworld.Recv([here, MPI.INT], 1)\n"
+    )
+    script = tmp_path / "either.sh"
+    script.write_text(
+        f'[ "${{PMI_RANK:-$OMPI_COMM_WORLD_RANK}}" = 0 ] && exec {sys.executable} {tmp_path}/mine.py\n'
+        f"exec {program} both_receive\n"
+    )
+    verdict = watch(["sh", str(script)], 2, tmp_path)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, True), verdict.text
+    assert sorted(Path(line.site.partition(":")[0]).name for line in verdict.knot) == ["mine.py", "ways.c"]
+
+
+def test_eight_threads_under_address_sanitizer(tmp_path: Path) -> None:
+    """Eight threads at once use requests of all kinds: no memory is touched that may not be, and all of it ends."""
+    sanitizer = subprocess.run(
+        ["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    target = tmp_path / "recorder.so"
+    if not Path(sanitizer).is_absolute() or compile_into(["cc"], target, ("-fsanitize=address,undefined",)):
+        pytest.skip("there is no address sanitizer")
+    program = compiled("threads.c", tmp_path, "-fsanitize=address")
+    code, came = recorded(
+        [str(BIN / "mpiexec"), "-n", "2", program, "5"], tmp_path,
+        LD_PRELOAD=f"{sanitizer} {target}", ASAN_OPTIONS="detect_leaks=0",
+    )  # fmt: skip
+    assert code == 0
+    assert len(came) == 2
+    assert all(one.ring.written()[1] > 1000 for one in came)
+    for one in came:
+        one.line.close()
+        one.ring.close()
