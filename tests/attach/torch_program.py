@@ -1,5 +1,6 @@
 """A program of two ranks under torch.distributed over gloo that knows nothing of us: `python torch_program.py NAME`."""
 
+import gc
 import os
 import signal
 import socket
@@ -36,6 +37,8 @@ def clean(rank: int) -> None:
     dist.monitored_barrier()
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 4))
     model(torch.ones(2, 4)).sum().backward()
+    del model  # its reducer holds the group, whose threads torch would abort over at the interpreter's end
+    gc.collect()
     dist.reduce(value, 0)
     dist.barrier()
 

@@ -210,6 +210,9 @@ def gil(rank: Rank) -> None:
     rank.barrier()
 
 
+STEP_S = 0.002  # a step of a model takes longer; without it a machine that is busy besides cannot read all that they write
+
+
 def livelock(rank: Rank) -> None:
     """The ranks vote for ever; the last one always votes no."""
     with rank.recorder.phase("decode"):
@@ -224,6 +227,7 @@ def livelock(rank: Rank) -> None:
                 votes = rank.mpi.allgather(can)
             if all(votes):
                 return
+            time.sleep(STEP_S)
 
 
 def slow(rank: Rank) -> None:
