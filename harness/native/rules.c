@@ -24,6 +24,8 @@ struct comm {
   uint64_t entered;
   int busy; /* thread + 1 that is in one of its collectives */
   char *name;
+  int made; /* by the program, which is to free it */
+  uint32_t site;
   struct lane *recent[2];
 };
 
@@ -42,7 +44,7 @@ static struct request *requests[BUCKETS], *unused;
 static word own_operations[OWN_OPERATIONS];
 static unsigned own_count;
 static uint8_t *busy[2]; /* by lane: thread + 1 that begins a send, or a receive, there */
-static _Atomic int finished;
+static _Atomic int finished, told;
 static pid_t known_in;
 static char scope[256];
 
