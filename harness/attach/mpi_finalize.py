@@ -13,6 +13,7 @@ from lockstep.harness.attach.calls import Issued, Waiting
 from lockstep.harness.attach.mpi_comms import scope
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.sites import call_site
+from lockstep.harness.trace.communicator import WORLDS_END
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm
 
@@ -31,7 +32,7 @@ def announce(module: Any, world: Comm) -> None:
     global _meeting
     if _meeting is None and _synchronizes(module, len(world.members)):
         recorder = recording.current().recorder
-        _meeting = recorder.comm("mpi", "world's end", world.members, scope=scope())
+        _meeting = recorder.comm("mpi", WORLDS_END, world.members, scope=scope())
         recorder.string(FINALIZE)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lockstep.harness.trace.runs import unpack
 
+WORLDS_END = "world's end"  # the name of the one in which the ranks of an MPI world meet for the last time (MPI_Finalize)
 RankOf = Callable[[str, int], int]  # scope, rank in it -> global rank
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
+from lockstep.harness.trace.communicator import WORLDS_END
 from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
@@ -56,7 +57,8 @@ class LossWatch:
         return quiet_s >= patience_s and (self._quiet() or (quiet_s >= SILENT_S and self._failed()))
 
     def _lost(self) -> bool:
-        return self._failed() or self._left_out() or any(self._is_lost(record) for _, record in self.ranks)
+        lost = self._failed() or self._left_out() or any(self._is_lost(record) for _, record in self.ranks)
+        return lost or self._unfinalized()
 
     def _is_lost(self, record: ProcessRecord) -> bool:
         """Whether a rank has failed. Who was ended by SIGTERM was so by somebody who knows, and who started a rank may
@@ -76,6 +78,14 @@ class LossWatch:
         left = any(c.exit_code is not None and number not in joined for number, c in table.commands.items())
         return left and any(record.alive and record.state.waits() for _, record in self.ranks)
 
+    def _unfinalized(self) -> bool:
+        """Whether all that are left have done all but finalize MPI, for a rank that has ended without it: none ever ends."""
+        living = [record.state.entered for _, record in self.ranks if record.alive]
+        gone = [record.state.entered for _, record in self.ranks if not record.alive]
+        ends = [key for key, (_, name) in self.ranks.comms.kinds.items() if name == WORLDS_END]
+        missed = any(all(one.get(key) for one in living) and any(one.get(key) == 0 for one in gone) for key in ends)
+        return missed and bool(living) and all(record.leaving_s for _, record in self.ranks if record.alive)
+
     def _failed(self) -> bool:
         """Whether one of the commands that were launched has failed."""
         return any(command.exit_code for command in self.ranks.processes.commands.values())
@@ -91,7 +101,7 @@ class LossWatch:
         if self.ranks.others():
             return WATCHED_S
         finished = all(record.leaving_s for _, record in self.ranks if record.alive)
-        return self.ranks.settle_s + LEFT_S if finished else QUIET_S
+        return self.ranks.settle_s + LEFT_S if finished and not self._unfinalized() else QUIET_S
 
     def _quiet(self) -> bool:
         """Whether each process that lives waits, hardly computes, or has done all but end."""

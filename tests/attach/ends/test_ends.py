@@ -26,6 +26,7 @@ def judged(program: str, processes: int, folder: Path, *words: str) -> Verdict:
     ("program", "processes", "words"),
     [
         ("mpi_program.py", 2, ["exit0"]),
+        ("mpi_program.py", 2, ["exit0_before_finalize"]),
         ("mpi_program.py", 3, ["goes_on_alone"]),
         ("torch_program.py", 2, ["exit0"]),
         ("torch_program.py", 2, ["exec_again", "1"]),
