@@ -42,3 +42,7 @@ WORLD_ID: Final = "LOCKSTEP_WORLD_ID"  # hexadecimal: tells MPI worlds of differ
 
 COMMIT: Final = "LOCKSTEP_COMMIT"  # hexadecimal: the commit that is to be built
 TREE: Final = "LOCKSTEP_TREE"  # path: its checkout
+
+# --- that the ranks of a test get ---------------------------------------------------------------------------------------
+
+PYTEST: Final = "LOCKSTEP_PYTEST"  # path: the folder into which each rank's pytest writes what became of the test
