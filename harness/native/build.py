@@ -28,6 +28,7 @@ FLAGS = (
     "-ftls-model=initial-exec",
     "-Wl,-z,nodelete",
 )
+SMALL = ("-DWITHOUT_LARGE_COUNTS",)
 LIBRARIES = ("-ldl", "-lpthread")
 BUILD_S = 300
 
@@ -39,24 +40,29 @@ class Built(NamedTuple):
     said: str
 
 
-def cached() -> Built:
+def cached(large: bool = True) -> Built:
     """As it was built before; nothing is built."""
-    place = _place()
+    place = _place(large)
     return Built(place, f"built: {place}") if place.exists() else Built(None, "not built")
 
 
-def build() -> Built:
-    """The recorder, built now where it was not before."""
-    found = cached()
+def build(large: bool = True) -> Built:
+    """The recorder, built now where it was not before.
+
+    Without `large` it has no functions with large counts: a program (mpi4py) calls those if it finds them, and an MPI that
+    has none (Open MPI 5.0) would fail. Where MPI has them after all, its ranks are opaque.
+    """
+    found = cached(large)
     if found.library is not None:
         return found
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         return Built(None, f"not for {platform.machine()} under {sys.platform}")
     said = ["no C compiler: install one, or pip install ziglang"]
     for compiler in _compilers():
-        error = _try(compiler, _place())
+        place = _place(large)
+        error = _try(compiler, place, () if large else SMALL)
         if not error:
-            return Built(_place(), f"built with {' '.join(compiler)}: {_place()}")
+            return Built(place, f"built with {' '.join(compiler)}: {place}")
         said.append(f"{' '.join(compiler)}: {error}")
     return Built(None, said[-1])
 
@@ -76,12 +82,12 @@ def compile_into(compiler: list[str], target: Path, flags: tuple[str, ...] = ())
         return "" if done.returncode == 0 else (done.stderr.strip() or f"ended with {done.returncode}")
 
 
-def _try(compiler: list[str], target: Path) -> str:
+def _try(compiler: list[str], target: Path, flags: tuple[str, ...]) -> str:
     """Compile beside the target and move it there, so that nobody sees half of it."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f"{target.name}.{os.getpid()}")
-        error = compile_into(compiler, fresh)
+        error = compile_into(compiler, fresh, flags)
         if not error:
             fresh.replace(target)
         fresh.unlink(missing_ok=True)
@@ -101,9 +107,9 @@ def _compilers() -> Iterator[list[str]]:
         yield [sys.executable, "-m", "ziglang", "cc"]
 
 
-def _place() -> Path:
+def _place(large: bool) -> Path:
     """Where it lies: by a hash of all that it is made from."""
-    digest = hashlib.sha256(platform.machine().encode() + repr((FLAGS, SOURCES)).encode())
+    digest = hashlib.sha256(platform.machine().encode() + repr((FLAGS, SOURCES, large)).encode())
     for path in sorted((*HERE.glob("*.c"), *HERE.glob("*.h"), *HERE.glob("*.inc"))):
         digest.update(path.read_bytes())
     for text in generate.sources().values():

@@ -93,14 +93,17 @@ def _wrapper(function: Function, name: str, wide: bool, special: bool) -> str:
     types = ", ".join(["word"] * function.arguments) or "void"
     declared = ", ".join(f"word a{number}" for number in range(function.arguments)) or "void"
     given = ", ".join(f"a{number}" for number in range(function.arguments))
+    # A program may take what is there for a sign that its MPI has it.
+    guard = (["#ifndef WITHOUT_LARGE_COUNTS"], ["#endif", ""]) if name.endswith("_c") else ([], [""])
     lines = [
+        *guard[0],
         f"EXPORT int {name}({declared}) {{",
         f"  static int (*volatile original)({types});",
         f'  if (!original) original = (int (*)({types}))library_function("P{name}");',
     ]
     if special:
         lines += ["  struct call call;", "  (void)call;"] if "&call" in before else []
-        lines += [f"  {before}", f"  int code = original({given});", f"  {after}", "  return code;", "}", ""]
+        lines += [f"  {before}", f"  int code = original({given});", f"  {after}", "  return code;", "}", *guard[1]]
         return "\n".join(lines)
     lines += [
         "  struct call call;",
@@ -110,6 +113,6 @@ def _wrapper(function: Function, name: str, wide: bool, special: bool) -> str:
         f"  {after}",
         "  return code;",
         "}",
-        "",
+        *guard[1],
     ]
     return "\n".join(lines)

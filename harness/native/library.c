@@ -51,7 +51,11 @@ void *library_function(const char *name) {
   return found ? found : (void *)missing;
 }
 
-static word global(const char *name) { return (word)dlsym(library, name); }
+/* A program that is linked with it may hold the library's own data (a copy relocation): that is found first. */
+static word global(const char *name) {
+  void *found = dlsym(RTLD_DEFAULT, name);
+  return (word)(found ? found : dlsym(library, name));
+}
 
 int library_find(void) {
   static const struct library mpich = {MPICH, 4, 20, 8, 12, -2, -1, -3, -1, 0x44000000, 0x04000000, 0x2c000000, -1, 1};
@@ -96,11 +100,15 @@ static int fortran(struct dl_phdr_info *info, size_t size, void *found) {
 /* What of this process's MPI does not come by here. */
 void library_check(void) {
   for (const char *const *name = wrapped_names; *name; name++) {
+    char profiled[64], reason[512];
+    snprintf(profiled, sizeof profiled, "P%s", *name);
+    if (!dlsym(library, profiled)) continue; /* this MPI has no such function */
     void *first = dlsym(RTLD_DEFAULT, *name);
     Dl_info info, own;
-    if (!first || !dladdr(first, &info) || !dladdr((void *)library_check, &own) || info.dli_fbase == own.dli_fbase) continue;
-    char reason[512];
-    snprintf(reason, sizeof reason, "%s is answered by %s: what it does is not seen", *name, info.dli_fname);
+    int known = first && dladdr(first, &info) && dladdr((void *)library_check, &own);
+    if (known && info.dli_fbase == own.dli_fbase) continue;
+    snprintf(reason, sizeof reason, "%s is answered by %s: what it does is not seen", *name,
+             known ? info.dli_fname : "MPI itself");
     if (ring_lock()) {
       ring_opaque(reason);
       ring_unlock();

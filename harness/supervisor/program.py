@@ -255,7 +255,7 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
     env |= plan.visible(index)
     env[ATTACH] = address
     if env.get(NATIVE) == "1":
-        found = build()
+        found = build(large="PMI_RANK" in env and "PMIX_NAMESPACE" not in env)  # MPICH's launcher has started this
         if found.library is not None:
             env["LD_PRELOAD"] = " ".join(filter(None, (str(found.library), env.get("LD_PRELOAD"))))
         else:

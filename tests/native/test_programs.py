@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from lockstep.harness.environment import NATIVE
 from lockstep.harness.native.build import HERE as SOURCES
-from lockstep.harness.native.build import compile_into
+from lockstep.harness.native.build import build, compile_into
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.attach.launch import watch
 from tests.native.recorder import BIN, compiled, library, recorded
@@ -27,6 +28,14 @@ def test_it_is_compiled_without_a_warning(tmp_path: Path) -> None:
     """What a compiler doubts is mended."""
     assert compile_into(["cc"], tmp_path / "recorder.so", ("-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type")) == ""
     assert list(SOURCES.glob("wrappers.c")) == []  # what is generated is never kept beside what is written
+
+
+def test_functions_that_an_mpi_lacks_are_not_made_up() -> None:
+    """A program takes a function that is there for one of its MPI's: without large counts there is none of them."""
+    found = [build(large) for large in (True, False)]
+    names = [ctypes.CDLL(str(one.library)) for one in found]
+    assert [hasattr(one, "MPI_Send_c") for one in names] == [True, False]
+    assert all(hasattr(one, "MPI_Send") for one in names)
 
 
 @pytest.mark.parametrize(
