@@ -58,7 +58,7 @@ def test_a_deadlock_between_hosts_is_proved_and_its_cure_succeeds(cluster: Clust
 
 def test_uneven_nodes(cluster: Cluster) -> None:
     """Three ranks here and one there: every rank is where the scenario says, by what it reports itself."""
-    words = ("-k", "ranks_per_node=#1", "-k", "capture=none", "--hosts", "node2:1,node3:3")
+    words = ("-k", "ranks_per_node=3-1", "-k", "capture=none", "--hosts", "node2:1,node3:3")
     done = lockstep(cluster, "run", SCENARIOS / "generation-capture-uneven-nodes.yaml", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     ((_, verdict),) = verdicts(cluster).items()

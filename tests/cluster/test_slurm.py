@@ -91,7 +91,7 @@ def test_blame_over_two_nodes(slurm: Slurm, reports: Path) -> None:
     scenario = [
         "scenarios/cluster/generation-capture-uneven-nodes.yaml",
         "-k",
-        "ranks_per_node=#1,guards.generation_capture=none",
+        "ranks_per_node=3-1,guards.generation_capture=none",
     ]
     said = lockstep(slurm, reports, "run", *scenario, "--run-id", "r", inside="-N2 --ntasks-per-node=3")
     (line,) = lines(reports / "r")
