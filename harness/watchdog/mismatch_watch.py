@@ -81,12 +81,12 @@ class MismatchWatch:
         return {wait.comm for _, one in self.ranks for _, wait in one.state.waits() if wait.comm}
 
     def _quiet(self, comm: str, now_s: float) -> bool:
-        """Whether all members are there, alive and known, and none has moved for a while."""
+        """Whether all members are there, alive and known, and none has moved for a while. One may have returned."""
         group = self.ranks.comms.members.get(comm, ())
         return bool(group) and all(
             rank in self._moved
             and now_s - self._moved[rank][1] >= QUIET_S
-            and self.ranks[rank].state.status is Status.RUNNING
+            and self.ranks[rank].state.status in (Status.RUNNING, Status.RETURNED)
             and self.ranks[rank].alive
             for rank in group
         )

@@ -58,6 +58,14 @@ def test_a_hang_is_proved(way: list[str], cause: Cause, tmp_path: Path) -> None:
     assert FindingKind.NOT_VISIBLE not in [finding.kind for finding in verdict.findings]
 
 
+def test_a_rank_that_returned_from_another_operation_is_a_mismatch(tmp_path: Path) -> None:
+    """The others wait in what it has entered as something else: that is told without a deadline."""
+    verdict = watch([compiled("ways.c", tmp_path), "differ_and_return"], 2, tmp_path)
+    assert (verdict.outcome, verdict.cause) == (Outcome.HANG, Cause.MISMATCH), verdict.text
+    assert "gather" in verdict.text
+    assert "barrier" in verdict.text
+
+
 @pytest.mark.parametrize("way", ["clean", "late_thread"])
 def test_what_ends_is_no_hang(way: str, tmp_path: Path) -> None:
     """A thread that has not communicated yet may still do so: nothing is proved while it is asleep."""

@@ -30,6 +30,10 @@ int main(int argc, char **argv) {
     if (rank == 0) MPI_Barrier(MPI_COMM_WORLD);
     else receive(3);
   }
+  if (!strcmp(way, "differ_and_return")) { /* its part of a gather a rank may do alone */
+    if (rank == 0) MPI_Gather(&x, 1, MPI_INT, NULL, 0, MPI_INT, 1, MPI_COMM_WORLD);
+    else MPI_Barrier(MPI_COMM_WORLD);
+  }
   if (!strcmp(way, "waitany")) {
     MPI_Request requests[2];
     int which;
