@@ -13,6 +13,7 @@ import mmap
 import os
 import sys
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,9 @@ FOLDERS = ("/torch/lib/", "/torch/_C", "/mpi4py/", "/numpy/", "/nvidia/", "/lib/
 # Torch names its workers so (autograd's, gloo's). Having once dropped a Python object they look like Python's own; one
 # that runs Python code has a frame, and code attached to a collective's future makes the rank opaque.
 TORCH = "pt_"
+# Who wants Python's lock wakes up every few milliseconds (sys.setswitchinterval) to ask for it; gloo's worker inside its
+# operation sleeps with a limit too, of minutes. So long it must not have been awake to be taken for the latter.
+REST_S = 0.05
 INTO_PYTHON = ("cupy", "numba")  # they let a GPU's driver call Python: then its threads are not known
 DEEPEST = 1 << 18  # bytes of a stack that are looked at
 WORD = 8
@@ -68,7 +72,7 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
     for path in sorted(strange):
         if not mpi_is_seen and _links_mpi(path):
             yield f"{Path(path).name} is linked with MPI: what it communicates is not seen"
-    beginning = 0
+    beginning, rests = 0, dict[str, tuple[str, ...]]()
     for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
         if int(name) in python:
             continue
@@ -83,9 +87,15 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         if unknown:
             yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
         of_python = any(_is_python(path) for path in libraries)
-        beginning += of_python and not (_name(pid, name).startswith(TORCH) and waits_untimed(pid, name))
+        of_torch = of_python and _name(pid, name).startswith(TORCH)
+        if of_python and not (of_torch and waits_untimed(pid, name)):
+            beginning += 1
+            rests[name] = _rest(pid, name) if of_torch else ()
         if libraries and not unknown and not of_python:
             _harmless.add(born)  # what a thread was started by stays the same
+    if beginning > others and any(rests.values()):
+        time.sleep(REST_S)  # without Python's lock: who wants it gets it
+        beginning -= sum(bool(rest) and _rest(pid, name) == rest for name, rest in rests.items())
     if beginning > others:
         yield "a Python thread is about to begin or to end"
 
@@ -103,6 +113,17 @@ def waits_untimed(pid: int, thread: int | str) -> bool:
     except OSError:
         return False
     return len(words) > 4 and words[0] == str(FUTEX) and int(words[4], 16) == 0
+
+
+def _rest(pid: int, thread: str) -> tuple[str, ...]:
+    """Where a thread waits for another to wake it, and how often it has been switched; empty of one that does not wait."""
+    try:
+        words = Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()
+        status = Path(f"/proc/{pid}/task/{thread}/status").read_text().splitlines()
+    except OSError:
+        return ()
+    counts = [line for line in status if "_ctxt_switches" in line]
+    return (*words, *counts) if words and words[0] == str(FUTEX) and len(counts) == 2 else ()
 
 
 def _name(pid: int, thread: str) -> str:

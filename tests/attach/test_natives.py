@@ -1,0 +1,63 @@
+"""Threads with a name of torch's workers: those that sleep, and those that want Python's lock."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockstep.harness.attach.natives import doubts_about
+
+MAY_ACT = {"a Python thread is about to begin or to end", "a thread that Python did not start is at work"}
+
+
+def seen(target: Callable[[], object]) -> set[str]:
+    """Which doubts there are while a thread of torch's name, which Python is not told of, does this."""
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    time.sleep(0.1)
+    (Path("/proc/self/task") / str(thread.native_id) / "comm").write_text("pt_worker")
+    python = {one.native_id for one in threading.enumerate() if one is not thread and one.native_id is not None}
+    return MAY_ACT & set(doubts_about(os.getpid(), python))
+
+
+@pytest.mark.parametrize("limit_s", [None, 600.0], ids=["without-limit", "with-a-limit"])
+def test_a_worker_that_sleeps_does_nothing(limit_s: float | None) -> None:
+    """gloo's workers wait within their operation with a limit of minutes, and between two of them without one."""
+    event = threading.Event()
+    try:
+        assert not seen(lambda: event.wait(limit_s))
+    finally:
+        event.set()
+
+
+def test_a_worker_that_wants_the_lock_is_about_to_act() -> None:
+    """It waits for Python's lock while this thread looks, and with a limit too: it gets it in between, and waits again."""
+    stopped = False
+
+    def computes() -> None:
+        while not stopped:
+            pass
+
+    try:
+        assert seen(computes)
+    finally:
+        stopped = True
+
+
+def test_a_worker_that_wakes_by_itself_is_about_to_act() -> None:
+    """One that sleeps for a little while again and again could act at any time."""
+    event = threading.Event()
+
+    def polls() -> None:
+        while not event.wait(0.01):
+            pass
+
+    try:
+        assert seen(polls)
+    finally:
+        event.set()
