@@ -14,7 +14,7 @@ def expression(text: str) -> Test:
     """Whether an id fits. Raises ScenarioError for what cannot be read."""
     tokens = text.replace("(", " ( ").replace(")", " ) ").split()
     if not tokens:
-        raise ScenarioError("-k '': give a text that ids hold, for example -k 'autotuner and not agree'")
+        raise ScenarioError("-k '': give a text that ids hold, for example -k 'capture and not agree'")
     reader = _Reader(text, tokens)
     found = reader.either()
     if reader.left:

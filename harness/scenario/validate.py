@@ -87,7 +87,7 @@ def unknown_key(key: object, allowed: Collection[str]) -> tuple[str, str]:
         return "unknown key", f"did you mean {close[0]}?"
     if len(allowed) > MOST_LISTED:
         return "unknown key", f"{len(allowed)} are allowed; docs/scenarios.md has them, and so has `lockstep schema`"
-    return "unknown key", f"allowed are: {', '.join(sorted(allowed))}"
+    return "unknown key", f"allowed are: {', '.join(sorted(allowed))}" if allowed else "none is allowed here"
 
 
 def _as_number(value: Any) -> str:

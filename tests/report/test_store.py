@@ -19,6 +19,7 @@ from lockstep.harness.report.frame import cases_frame
 from lockstep.harness.report.names import new_run_id, slug
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
+from lockstep.harness.scenario.errors import ScenarioError
 
 from .samples import ENVIRONMENT, NAMES, case, hang, store, success
 
@@ -130,7 +131,7 @@ def test_readme_names_every_column(tmp_path: Path) -> None:
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     """A run id that exists, and case ids that are not unique, are refused."""
     RunStore.create(tmp_path, "nightly", [], {}, [])
-    with pytest.raises(FileExistsError):
+    with pytest.raises(ScenarioError, match="--run-id nightly: there is such a run"):
         RunStore.create(tmp_path, "nightly", [], {}, [])
     with pytest.raises(ValueError, match="case ids are not unique in this run: a"):
         RunStore.create(tmp_path, None, [], {}, [case("a"), case("a")])
