@@ -14,7 +14,7 @@ from typing import Any
 
 from lockstep.harness.report import files, names
 from lockstep.harness.report.line import NOT_RUN, Line
-from lockstep.harness.report.store import LEFT_OUT, SCHEMA, RunStore
+from lockstep.harness.report.store import LEFT_OUT, SCHEMA, RunStore, new_folder
 from lockstep.harness.scenario.errors import ScenarioError
 
 ALL_BUT = "all but "
@@ -28,7 +28,7 @@ def merge(stores: Sequence[RunStore], root: Path, run_id: str | None, argv: Sequ
     parts = _parts(stores)
     _check(stores, parts)
     options, said = _options(stores)
-    path = _folder(root, run_id)
+    path = new_folder(root, run_id, "choose another name")
     plan = []
     for number, (store, entry, line) in _numbered(parts):
         slug = names.slug(entry["id"], number)
@@ -105,21 +105,6 @@ def _hosts(stores: Sequence[RunStore]) -> dict[str, Any]:
     """Every host of any of them, once."""
     hosts = {host["name"]: host for store in stores for host in store.run["environment"].get("hosts") or ()}
     return {"hosts": list(hosts.values())} if hosts else {}
-
-
-def _folder(root: Path, run_id: str | None) -> Path:
-    if not run_id:
-        path = names.new_folder(root)
-    else:
-        if Path(run_id).name != run_id or run_id in ("..", "latest"):
-            raise ScenarioError(f"--run-id {run_id}: give a plain name; it becomes a folder of {root}")
-        path = root / run_id
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise ScenarioError(f"--run-id {run_id}: there is such a run; choose another name") from error
-    (path / "cases").mkdir()
-    return path
 
 
 def _take(store: RunStore, old: str, line: Line, path: Path, slug: str, number: int) -> None:

@@ -35,6 +35,22 @@ def find_run(name: str, root: Path = ROOT) -> Path:
     raise ScenarioError(f"{name}: no such run (looked for run.json there and in {root / name})")
 
 
+def new_folder(root: Path, run_id: str | None, advice: str) -> Path:
+    """The folder of a new run, with that of its cases. Raises ScenarioError, with `advice`, when there is such a run."""
+    if not run_id:
+        path = names.new_folder(root)
+    elif Path(run_id).name != run_id or run_id in ("..", "latest"):
+        raise ScenarioError(f"--run-id {run_id}: give a plain name; it becomes a folder of {root}")
+    else:
+        path = root / run_id
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise ScenarioError(f"--run-id {run_id}: there is such a run; {advice}") from error
+    (path / "cases").mkdir()
+    return path
+
+
 class RunStore:
     """One run on disk. `create` starts it, `open` reads it back; everything else is in the files."""
 
@@ -64,17 +80,7 @@ class RunStore:
         twice = [ident for (ident, _), count in Counter((one.case.id, one.repetition) for one in plan).items() if count > 1]
         if twice:
             raise ValueError(f"case ids are not unique in this run: {', '.join(twice)}")
-        if run_id and (Path(run_id).name != run_id or run_id in ("..", "latest")):
-            raise ScenarioError(f"--run-id {run_id}: give a plain name; it becomes a folder of {root}")
-        path = root / run_id if run_id else names.new_folder(root)
-        if run_id:
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError as error:
-                raise ScenarioError(
-                    f"--run-id {run_id}: there is such a run; choose another name, or --resume it"
-                ) from error
-        (path / "cases").mkdir()
+        path = new_folder(root, run_id, "choose another name, or --resume it")
         run = {
             "schema": SCHEMA,
             "run": path.name,
