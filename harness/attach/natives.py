@@ -31,8 +31,8 @@ FOLDERS = ("/torch/lib/", "/torch/_C", "/mpi4py/", "/numpy/", "/nvidia/", "/lib/
 # Torch names its workers so (autograd's, gloo's). Having once dropped a Python object they look like Python's own; one
 # that runs Python code has a frame, and code attached to a collective's future makes the rank opaque.
 TORCH = "pt_"
-# Who wants Python's lock wakes up every few milliseconds (sys.setswitchinterval) to ask for it; gloo's worker inside its
-# operation sleeps with a limit too, of minutes. So long it must not have been awake to be taken for the latter.
+# Who wants Python's lock waits with a limit, and so does gloo's worker inside its operation. So long the latter sleeps on
+# while the lock is free, which the former would get.
 REST_S = 0.05
 INTO_PYTHON = ("cupy", "numba")  # they let a GPU's driver call Python: then its threads are not known
 DEEPEST = 1 << 18  # bytes of a stack that are looked at
@@ -90,11 +90,11 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         of_torch = of_python and _name(pid, name).startswith(TORCH)
         if of_python and not (of_torch and waits_untimed(pid, name)):
             beginning += 1
-            rests[name] = _rest(pid, name) if of_torch else ()
+            rests[name] = _rest(pid, name) if of_torch and pid == os.getpid() else ()
         if libraries and not unknown and not of_python:
             _harmless.add(born)  # what a thread was started by stays the same
     if beginning > others and any(rests.values()):
-        time.sleep(REST_S)  # without Python's lock: who wants it gets it
+        time.sleep(REST_S)  # Python's lock is free meanwhile; nobody can see that of another process
         beginning -= sum(bool(rest) and _rest(pid, name) == rest for name, rest in rests.items())
     if beginning > others:
         yield "a Python thread is about to begin or to end"
@@ -108,22 +108,28 @@ def waits_untimed(pid: int, thread: int | str) -> bool:
 
     One that wants Python's lock waits with a limit, again and again: it goes on by itself as soon as the lock is free.
     """
-    try:
-        words = Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()
-    except OSError:
-        return False
-    return len(words) > 4 and words[0] == str(FUTEX) and int(words[4], 16) == 0
+    words = _futex(pid, thread)
+    return len(words) > 4 and int(words[4], 16) == 0
 
 
 def _rest(pid: int, thread: str) -> tuple[str, ...]:
     """Where a thread waits for another to wake it, and how often it has been switched; empty of one that does not wait."""
+    words = _futex(pid, thread)
     try:
-        words = Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()
         status = Path(f"/proc/{pid}/task/{thread}/status").read_text().splitlines()
     except OSError:
         return ()
     counts = [line for line in status if "_ctxt_switches" in line]
-    return (*words, *counts) if words and words[0] == str(FUTEX) and len(counts) == 2 else ()
+    return (*words, *counts) if words and len(counts) == 2 else ()
+
+
+def _futex(pid: int, thread: int | str) -> list[str]:
+    """The system call in which a thread waits for another, with what it was given; empty of one that does not."""
+    try:
+        words = Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()
+    except OSError:
+        return []
+    return words if words[:1] == [str(FUTEX)] else []
 
 
 def _name(pid: int, thread: str) -> str:
