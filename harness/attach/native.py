@@ -18,6 +18,7 @@ from lockstep.harness.trace import layout
 from lockstep.harness.trace.event import Kind
 from lockstep.harness.trace.handles import Comm
 from lockstep.harness.trace.recorder import Recorder
+from lockstep.harness.trace.tables import threads_inside
 
 _VERBS = {"send": 1, "recv": 2}
 _COUNTED = (Kind.ENTER, Kind.POST, Kind.PART)
@@ -127,9 +128,4 @@ class NativeRecorder(Recorder):
 
     def inside(self) -> set[int]:
         """The threads that are in a call of MPI whose wait is recorded, by the kernel's ids."""
-        found: set[int] = set()
-        for number in range(self.word(layout.THREADS)):
-            _, tid, inside, _ = layout.SLOT_HEAD.unpack_from(self.memory, layout.SLOTS_AT + number * layout.SLOT_BYTES)
-            if inside:
-                found.add(tid)
-        return found
+        return threads_inside(self.memory)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lockstep.harness.attach import natives
-from lockstep.harness.trace import layout
 from lockstep.harness.trace.ring import Ring
+from lockstep.harness.trace.tables import threads_inside
 
 # Signals that tell of the thread's own mistake only, and those that the C library keeps to itself.
 HARMLESS = frozenset({4, 5, 6, 7, 8, 11, 13, 31, 32, 33})
@@ -15,22 +15,12 @@ HARMLESS = frozenset({4, 5, 6, 7, 8, 11, 13, 31, 32, 33})
 def standing(ring: Ring, pid: int) -> tuple[int, tuple[str, ...]]:
     """The number of its last event, and each thread, in a sentence, that may still do something by itself."""
     before, number = ring.written()
-    inside = threads_inside(ring)
+    inside = threads_inside(ring.memory)
     others = [*natives.doubts_about(pid, inside, mpi_is_seen=True), *_handlers(ring, pid)]
     after, _ = ring.written()
     if before % 2 or before != after:
         others.append("its events go on")
     return number, tuple(others)
-
-
-def threads_inside(ring: Ring) -> set[int]:
-    """The threads that are in a call of MPI whose wait is recorded, by the kernel's ids."""
-    found: set[int] = set()
-    for number in range(min(ring.threads(), layout.SLOTS)):
-        _, tid, inside, _ = layout.SLOT_HEAD.unpack_from(ring.memory, layout.SLOTS_AT + number * layout.SLOT_BYTES)
-        if inside:
-            found.add(tid)
-    return found
 
 
 def _handlers(ring: Ring, pid: int) -> list[str]:

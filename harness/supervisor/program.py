@@ -36,18 +36,18 @@ from lockstep.harness.channel.to_watchdog import (
 from lockstep.harness.environment import ATTACH, INDEX, NATIVE, PLAN
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.stacks import stacks
-from lockstep.harness.native.build import build
 from lockstep.harness.supervisor.base import SupervisorBase
 from lockstep.harness.supervisor.dumps import dump_environment, dumps
 from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.giving_up import give_up
 from lockstep.harness.supervisor.idleness import Idleness
 from lockstep.harness.supervisor.left_behind import Leftover
-from lockstep.harness.supervisor.native_standing import standing, threads_inside
+from lockstep.harness.supervisor.native_standing import standing
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import RingSocket
 from lockstep.harness.supervisor.surplus import turn_away
+from lockstep.harness.trace.tables import threads_inside
 
 ANSWER_S = 0.7  # a process in which Python runs answers sooner
 SITE = Path(__file__).parents[1] / "attach" / "site"
@@ -148,7 +148,7 @@ class ProgramSupervisor(SupervisorBase):
         if one.serial in self.asked and time.monotonic() - self.asked[one.serial][1] > ANSWER_S and not gone:
             # No Python code runs there: who holds Python's lock, and is he in a wait that is known?
             epoch, _ = self.asked.pop(one.serial)
-            owner = one.silent.look(threads_inside(one.feed.ring) if one.native else None)
+            owner = one.silent.look(threads_inside(one.feed.ring.memory) if one.native else None)
             self._send_delta(line, one)
             line.send(LockHeld(one.serial, epoch, owner.ident, owner.others))
         if gone:
@@ -255,6 +255,8 @@ def child_environment(plan: Plan, environ: dict[str, str], index: int, address: 
     env |= plan.visible(index)
     env[ATTACH] = address
     if env.get(NATIVE) == "1":
+        from lockstep.harness.native.build import build  # not on the way to the start of who does not want it
+
         found = build(large="PMI_RANK" in env and "PMIX_NAMESPACE" not in env)  # MPICH's launcher has started this
         if found.library is not None:
             env["LD_PRELOAD"] = " ".join(filter(None, (str(found.library), env.get("LD_PRELOAD"))))

@@ -44,6 +44,13 @@ def copied(ring: Ring, since: int) -> Copy | None:
     return Copy(number, raw) if ring.written() == (before, number) else None
 
 
+def threads_inside(memory: Any) -> set[int]:
+    """The threads that are in a call of MPI whose wait is recorded, by the kernel's ids."""
+    threads = int(layout.U64.unpack_from(memory, layout.THREADS)[0])
+    heads = (_SLOT.unpack_from(memory, layout.SLOTS_AT + at * layout.SLOT_BYTES) for at in range(min(threads, layout.SLOTS)))
+    return {tid for _, tid, inside, _ in heads if inside}
+
+
 def _rare(memory: Any, kept: int, since: int) -> bytes:
     first = kept
     while first and _number(memory, first - 1) > since:
