@@ -32,8 +32,9 @@ def awake(me: int, blocked: Collection[int], inside: Collection[int] | None = No
     run nothing of Python until it returns, no handler of a signal either.
     """
     frames = sys._current_frames()
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    in_c = {thread.ident for thread in threading.enumerate() if thread.native_id in (inside or ())}
+    threads = threading.enumerate()
+    names = {thread.ident: thread.name for thread in threads}
+    in_c = {thread.ident for thread in threads if thread.native_id in (inside or ())}
     main = threading.main_thread().ident
     handlers = _handlers()
     found: list[str] = []

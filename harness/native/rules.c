@@ -234,6 +234,9 @@ static void took(const struct issued *issued, unsigned how, word status, uint16_
 
 /* --- messages -------------------------------------------------------------------------------------------------------------- */
 
+/* The tag that a receive asks for; -1: any. */
+static int label_of(word tag) { return (int)tag == lockstep_mpi.any_tag ? -1 : (int)tag; }
+
 /* The member that a rank named in a call is; -1: any, -2: nobody, or MPI will say that there is no such rank. */
 static int member(const struct comm *comm, word given, int any) {
   int peer = (int)given, most = comm->inter ? comm->size - comm->local : comm->size;
@@ -273,7 +276,7 @@ void call_receive(struct call *call, enum what what, word given, word source, wo
   if (!ring_lock()) return;
   struct comm *comm = comm_of(given);
   int peer = comm ? member(comm, source, 1) : -2;
-  int label = (int)tag == lockstep_mpi.any_tag ? -1 : (int)tag;
+  int label = label_of(tag);
   if (peer >= -1) {
     if (what == KEEPS) keep(call, comm, STRING_RECV, NEED_RECV, peer, label);
     else begin_message(call, what, comm, STRING_RECV, NEED_RECV, peer, label);
@@ -285,7 +288,7 @@ void call_both(struct call *call, enum what what, word given, word dest, word se
   if (!ring_lock()) return;
   struct comm *comm = comm_of(given);
   int to = comm ? member(comm, dest, 0) : -2, from = comm ? member(comm, source, 1) : -2;
-  int label = (int)recvtag == lockstep_mpi.any_tag ? -1 : (int)recvtag;
+  int label = label_of(recvtag);
   if (from >= -1) {
     /* The send is counted, the receive is what surely waits. */
     int fine = to < 0 || begin_message(call, STARTS, comm, STRING_SEND, NEED_NOBODY, to, (int)sendtag);
@@ -302,7 +305,7 @@ void call_probe(struct call *call, enum what what, word given, word source, word
   if (!ring_lock()) return;
   struct comm *comm = comm_of(given);
   int peer = comm ? member(comm, source, 1) : -2;
-  int label = (int)tag == lockstep_mpi.any_tag ? -1 : (int)tag;
+  int label = label_of(tag);
   if (peer >= -1) {
     call->issued = (struct issued){comm, 0, STRING_PROBE, NEED_PROBE, peer, label};
     call->what = what;

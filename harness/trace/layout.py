@@ -42,9 +42,8 @@ NATIVE_COMMS = 65_536  # u64 each, as COMM_TABLE
 LANES = 65_536  # see LANE
 KEPT = 16_384  # records
 SLOT_HEAD = struct.Struct("<64s3I4x")
-LANE = struct.Struct(
-    "<Iii4x6q"
-)  # comm, peer, tag; sent, received, taken by all, by wild ones, cancelled, wild ones by what was asked
+# Comm, peer, tag; sent, received, taken by all, by wild ones, cancelled, wild ones by what was asked.
+LANE = struct.Struct("<Iii4x6q")
 SLOTS_AT = RECORDS + DEFAULT_CAPACITY * RECORD.size
 ENTERED_AT = SLOTS_AT + SLOTS * SLOT_BYTES
 LANES_AT = ENTERED_AT + NATIVE_COMMS * 8
