@@ -13,8 +13,7 @@ ROUND_S = 5e-6  # for each supervisor, to look at all that is known
 SUPERVISORS_A_CORE = 8  # that may look a hundred times a second; more of them would take the cores from the ranks
 MOST_ROUND_S = 0.05  # one round of reading; then it looks whether there is a verdict, whatever is still to be read
 BUSY = 0.01  # of all supervisors with news in one round: there is much else to do
-MUCH_S = 0.7e-3  # of CPU for one look: more than a few events; ranks communicate without a pause
-FORWARDING = 0.02  # of a core that a supervisor may take from ranks that communicate without a pause
+FORWARDING = 0.02  # of a core that a supervisor may take for telling what ranks do that communicate without a pause
 MOST_GATHER_S = 0.1  # then: so much later the last of what they did is known
 LAPSE_S = 0.25  # a round that takes longer is one in which the watchdog did not listen
 
@@ -34,7 +33,7 @@ def rest_s(spent_s: float) -> float:
 
     Each look wakes somebody up on a core that the ranks keep busy, and costs them more than the CPU that it takes.
     """
-    return min(MOST_GATHER_S, spent_s / FORWARDING) if spent_s > MUCH_S else 0.0
+    return min(MOST_GATHER_S, spent_s / FORWARDING)
 
 
 def crowding(supervisors: int, cores: int) -> float:
