@@ -1,4 +1,4 @@
-"""Measures pairs, one JSON line each: `python -m benchmarks.pairing gloo|mpi RANKS [FORM]`; then `... table FILE...`."""
+"""Measures pairs, a JSON line each: `python -m benchmarks.pairing gloo|mpi RANKS [FORM [JOBS]]`; then `... table FILE...`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _gloo(ranks: str, form: str = "small") -> tuple[str, str, Iterator[tuple[str
     return "gloo", gloo.version(), gloo.measure(int(ranks), gloo.LARGE if form == "large" else gloo.SMALL)
 
 
-def _mpi(ranks: str, form: str = "buffers") -> tuple[str, str, Iterator[tuple[str, str, list[End]]]]:
+def _mpi(ranks: str, form: str = "buffers", jobs: str = "1") -> tuple[str, str, Iterator[tuple[str, str, list[End]]]]:
     import subprocess
 
     from benchmarks.pairing import mpi
@@ -39,7 +39,7 @@ def _mpi(ranks: str, form: str = "buffers") -> tuple[str, str, Iterator[tuple[st
     # A process that has initialised MPI cannot start jobs.
     ask = "from mpi4py import MPI; print(MPI.get_vendor()[0], '.'.join(map(str, MPI.get_vendor()[1])))"
     told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.rpartition(" ")
-    return told[0].strip(), told[2].strip(), mpi.measure(int(ranks), form)
+    return told[0].strip(), told[2].strip(), mpi.measure(int(ranks), form, int(jobs))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.pairing.outcome import End
@@ -17,6 +18,7 @@ from benchmarks.pairing.outcome import End
 ROOTED = ("bcast", "gather", "scatter", "reduce")
 PLAIN = ("barrier", "allgather", "alltoall", "allreduce", "scan", "exscan", "dup", "split", "create", "split_type")
 UPPER = ("reduce_scatter",)  # only for buffers
+COMMUNICATORS = ("dup", "split", "create", "split_type")  # that make one: they have no non-blocking form here
 FORMS = ("objects", "buffers", "large")
 SPUN_S = 0.3  # a rank that waits turns round: so much processor time without coming out says that it does not
 WAIT_S = 0.5
@@ -31,22 +33,32 @@ def variants(form: str) -> list[str]:
 
 
 def pairs(form: str) -> list[tuple[str, str]]:
-    """What is measured: each two that differ, in both orders, and each blocking one with its own non-blocking form."""
+    """What is measured: each two that differ, in both orders, blocking or not, and one operation with another root."""
     all_ = variants(form)
-    found = [(a, b) for a in all_ for b in all_ if a.partition("@")[0] != b.partition("@")[0]]
-    found += [(f"{name}@leaf", f"{name}@leaf") for name in ROOTED] + [(f"{name}@root", f"{name}@root") for name in ROOTED]
-    if form != "objects":
-        blocking = [name for name in all_ if name not in ("dup", "split", "create", "split_type")]
-        same = [(name, "i" + (name.replace("root", "leaf") if "root" in name else name.replace("leaf", "root")))
-                for name in blocking]  # fmt: skip
-        found += same + [(b, a) for a, b in same]
-    return found
+    found = [(a, b) for a in all_ for b in all_ if _differ(a, b)]
+    found += [(f"{name}@{role}", f"{name}@{role}") for name in ROOTED for role in ("leaf", "root")]
+    if form == "objects":
+        return found
+    posted = [f"i{name}" for name in all_ if name not in COMMUNICATORS]
+    found += [(a, b) for a in posted for b in posted if _differ(a, b)]
+    found += [pair for a in posted for b in all_ if _differ(a[1:], b) for pair in ((a, b), (b, a))]
+    found += [(f"i{name}@{role}", f"i{name}@{role}") for name in ROOTED for role in ("leaf", "root")]
+    same = [(f"i{name}", name.replace("root", "leaf") if "root" in name else name.replace("leaf", "root")) for name in all_
+            if name not in COMMUNICATORS]  # fmt: skip
+    return found + same + [(b, a) for a, b in same]
 
 
-def measure(ranks: int, form: str, only: list[tuple[str, str]] | None = None) -> Iterator[tuple[str, str, list[End]]]:
-    """Each pair, and what became of each rank."""
-    for a, b in only if only is not None else pairs(form):
-        yield a, b, _run(ranks, form, a, b)
+def _differ(a: str, b: str) -> bool:
+    return a.partition("@")[0] != b.partition("@")[0]
+
+
+def measure(
+    ranks: int, form: str, jobs: int = 1, only: list[tuple[str, str]] | None = None
+) -> Iterator[tuple[str, str, list[End]]]:
+    """Each pair, and what became of each rank; `jobs` at once."""
+    asked = only if only is not None else pairs(form)
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda pair: (*pair, _run(ranks, form, *pair)), asked)
 
 
 def _run(ranks: int, form: str, a: str, b: str) -> list[End]:
