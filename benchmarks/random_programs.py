@@ -1,7 +1,7 @@
-"""Correct programs drawn at random, run under the watchdog of programs: none may be called a hang. `random_programs N SEED`.
+"""Correct programs drawn at random, run under the watchdog of programs: none may be called a hang.
 
-Each launch runs several programs one after the other, and is judged as a whole. Half of the launches are of mpi4py, half of
-torch.distributed on gloo.
+`python -m benchmarks.random_programs N SEED [EACH]`: each launch runs EACH programs one after the other, and is judged as a
+whole. Half of the launches are of mpi4py, half of torch.distributed on gloo.
 """
 
 from __future__ import annotations
@@ -59,5 +59,5 @@ def measure(programs: int = PROGRAMS, seed: int = SEED, each: int = EACH) -> dic
 
 
 if __name__ == "__main__":
-    for name, value in measure(*(int(word) for word in sys.argv[1:3])).items():
+    for name, value in measure(*(int(word) for word in sys.argv[1:4])).items():
         print(f"{name}: {value:.0f}")

@@ -1,7 +1,8 @@
 """Every scenario many times on a machine that is busy with something else: the table of what was not as expected.
 
-`python -m benchmarks.repeat_scenarios [ROUNDS] [SCENARIO...] [--load N] [--jobs N] [--run-id ID]`. An expectation that is
-decided by a race shows here sooner than in a night. The table must be empty; the exit code is that of the run.
+`python -m benchmarks.repeat_scenarios [ROUNDS] [SCENARIO...] [OPTION...]` (`-h` tells them): begun again, it goes on. An
+expectation that is decided by a race shows here sooner than in a night. The table must be empty; the exit code is that of
+the run.
 """
 
 from __future__ import annotations
@@ -50,9 +51,13 @@ def table(lines: Sequence[Line]) -> list[str]:
 def repeat(arguments: argparse.Namespace) -> int:
     """Run, and print the table."""
     chosen = arguments.scenarios or ["--all"]
-    options = ["--repeat", str(arguments.rounds), "--jobs", str(arguments.jobs), "--run-id", arguments.run_id]
+    options = ["--repeat", str(arguments.rounds), "--jobs", str(arguments.jobs), "--device", arguments.device]
+    options += ["--resume" if (ROOT / arguments.run_id).exists() else "--run-id", arguments.run_id]
+    options += ["--shard", arguments.shard] if arguments.shard else []
     with load(arguments.load):
         code = main(["run", *chosen, *options])
+    if code == 2:  # nothing was run
+        return code
     print(*table(RunStore.open(ROOT / arguments.run_id).lines), sep="\n")
     return code
 
@@ -64,4 +69,6 @@ if __name__ == "__main__":
     parser.add_argument("--load", type=int, default=2, help="processes that compute meanwhile")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--run-id", default="repeated")
+    parser.add_argument("--shard", help="the I-th of N equal shares of the cases")
+    parser.add_argument("--device", default="auto")
     sys.exit(repeat(parser.parse_args()))

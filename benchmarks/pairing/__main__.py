@@ -1,4 +1,4 @@
-"""Measures pairs, a JSON line each: `python -m benchmarks.pairing gloo|mpi RANKS [FORM [JOBS]]`; then `... table FILE...`."""
+"""Measures pairs, a JSON line each: `python -m benchmarks.pairing gloo|mpi RANKS [FORM [JOBS]]`; `... table FILE...`."""
 
 from __future__ import annotations
 
