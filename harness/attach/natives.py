@@ -108,13 +108,13 @@ def waits_untimed(pid: int, thread: int | str) -> bool:
 
     One that wants Python's lock waits with a limit, again and again: it goes on by itself as soon as the lock is free.
     """
-    words = _futex(pid, thread)
+    words = futex(pid, thread)
     return len(words) > 4 and int(words[4], 16) == 0
 
 
 def _rest(pid: int, thread: str) -> tuple[str, ...]:
     """Where a thread waits for another to wake it, and how often it has been switched; empty of one that does not wait."""
-    words = _futex(pid, thread)
+    words = futex(pid, thread)
     try:
         status = Path(f"/proc/{pid}/task/{thread}/status").read_text().splitlines()
     except OSError:
@@ -123,7 +123,7 @@ def _rest(pid: int, thread: str) -> tuple[str, ...]:
     return (*words, *counts) if words and len(counts) == 2 else ()
 
 
-def _futex(pid: int, thread: int | str) -> list[str]:
+def futex(pid: int, thread: int | str) -> list[str]:
     """The system call in which a thread waits for another, with what it was given; empty of one that does not."""
     try:
         words = Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()

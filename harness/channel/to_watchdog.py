@@ -277,6 +277,7 @@ class LockHeld(ToWatchdog):
     epoch: Count
     owner: Count  # the kernel's id of that thread; 0: none is seen to
     others: Texts  # what could go on once it lets go of the lock
+    waiting: Numbers = ()  # by the kernel's ids: those that want the lock, which it keeps as long as its wait lasts
 
 
 @message

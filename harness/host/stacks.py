@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lockstep.harness.attach import natives
+from lockstep.harness.host import python_lock
 
 TIMEOUT_S = 20.0
 MAIN = "MainThread"
@@ -29,6 +30,7 @@ IN_A_CALL = "/harness/attach/recorded.py:"  # the frame of an operation that is 
 LOADER = "/harness/attach/imports.py:"  # a frame of the loader that writes down what a module does while it is loaded
 COMPILED = ("_call_with_frames_removed (<frozen", "ExtensionFileLoader.exec_module (<frozen")  # what runs compiled code
 ANSWERS = "/harness/attach/line.py:"  # a frame of the thread that answers the supervisor
+READS = "readinto ("  # it reads a question, or wants Python's lock to do something about one
 
 
 class LockOwner(NamedTuple):
@@ -36,31 +38,44 @@ class LockOwner(NamedTuple):
 
     ident: int  # the kernel's id; 0: nobody holds it, or nobody can tell
     others: tuple[str, ...]  # in sentences
+    waiting: tuple[int, ...] = ()  # those that cannot, since they want the lock and its owner keeps it in its wait
 
 
 def lock_owner(pid: int, in_mpi: Collection[int] | None = None) -> LockOwner:
     """Who holds Python's lock in a process that does not answer, and what keeps that from saying that it stands.
 
     All its threads but the one that answers us must be in the library below a recorded call, and in no Python code that the
-    library has called, or wait without a limit for a lock that one of them would have to release. `in_mpi`: where MPI is
-    recorded in C, the threads that are in a wait there.
+    library has called; or wait without a limit for a lock that one of them would have to release; or want Python's lock, and
+    its owner is seen to keep it in such a call. `in_mpi`: where MPI is recorded in C, the threads that are in a wait there.
     """
     text, error = stacks(pid)
-    owner, inside, others, threads = 0, [], [], _threads(text)
+    owner, reader, inside, awake, threads = 0, 0, [], dict[int, str](), _threads(text)
     for ident, (name, state, frames) in threads.items():
         if any(ANSWERS in frame for frame in frames):
+            reader = ident if READS in frames[0] and ANSWERS in frames[1] else reader
             continue
         if "+gil" in state:
             owner = ident
         if ident in (in_mpi or ()) or (frames and (IN_A_CALL in frames[0] or _in_init(frames))):
             inside.append((ident, state))
         elif not (_waits_for_a_lock(name, state, frames) and natives.waits_untimed(pid, ident)):
-            others.append(f"Python thread {name or ident} at {frames[0] if frames else 'no place'} may still communicate")
-    if not owner and not others and len(inside) == 1 and inside[0][1] == "idle":
+            awake[ident] = f"Python thread {name or ident} at {frames[0] if frames else 'no place'} may still communicate"
+    if not owner and not awake and len(inside) == 1 and inside[0][1] == "idle":
         owner = inside[0][0]  # an owner that sleeps is not marked as one; besides, all others wait for what it would do
+    waiting = _kept_from(pid, owner, reader, awake, in_mpi or ()) if owner and reader and awake else ()
+    others = [sentence for ident, sentence in awake.items() if ident not in waiting]
     if not owner:
         others.append(f"Python does not answer, and no thread is seen to hold its lock{error and f' ({error})'}")
-    return LockOwner(owner, (*others, *natives.doubts_about(pid, set(threads), mpi_is_seen=in_mpi is not None)))
+    doubts = natives.doubts_about(pid, set(threads), mpi_is_seen=in_mpi is not None)
+    return LockOwner(owner, (*others, *doubts), waiting)
+
+
+def _kept_from(pid: int, owner: int, reader: int, awake: Collection[int], in_mpi: Collection[int]) -> tuple[int, ...]:
+    """Those of `awake` that want Python's lock, before and after a look at the call in which its owner keeps it."""
+    before = python_lock.wanting(pid, reader, awake)
+    text, _ = stacks(pid, native=True) if before else ("", "")
+    kept = python_lock.keeper(_threads(text), IN_A_CALL, in_mpi) == owner
+    return before if kept and python_lock.wanting(pid, reader, before) == before else ()
 
 
 def _in_init(frames: list[str]) -> bool:
@@ -94,11 +109,15 @@ def _threads(text: str) -> dict[int, tuple[str, str, list[str]]]:
     return found
 
 
-def stacks(pid: int) -> tuple[str, str]:
-    """All Python stacks of `pid` as text, and what went wrong (empty: nothing). It is stopped meanwhile."""
+def stacks(pid: int, native: bool = False) -> tuple[str, str]:
+    """All Python stacks of `pid` as text, and what went wrong (empty: nothing). It is stopped meanwhile.
+
+    `native`: with the frames of compiled code between those of Python.
+    """
     words = command(pid)
     if words is None:
         return "", NO_TOOL
+    words += ["--native"] if native else []
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

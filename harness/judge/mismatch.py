@@ -109,7 +109,7 @@ def hopeless(
                 if (wait.comm, wait.seq) == at and not is_message(wait.op)
             }
             wait = needs.get(Need.ALL) or needs.get(Need.ROOT)
-            if wait is None:
+            if wait is None or states[rank].kept_out:  # there it is at the first of several calls of MPI, which may pair
                 continue
             asked = [wait.peer] if wait.need is Need.ROOT else [member for member in group if member != rank]
             others = tuple(

@@ -43,6 +43,9 @@ def _rank(case: CaseSnapshot, rank: int) -> str:
         return _ended(case, rank)
     waits = [_wait(case, rank, thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM]
     place = _stack_place(case, rank)
+    if state.kept_out and waits:
+        keeps = "waits|wait in " + " and in ".join(dict.fromkeys(waits)) + ", which keeps Python's lock"
+        return keeps + (f"; for it stands {place}" if place and 0 in state.kept_out else "")
     if not state.busy and waits:
         return "waits|wait in " + " and in ".join(dict.fromkeys(waits))
     if place:

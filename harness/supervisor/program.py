@@ -150,7 +150,7 @@ class ProgramSupervisor(SupervisorBase):
             epoch, _ = self.asked.pop(one.serial)
             owner = one.silent.look(threads_inside(one.feed.ring.memory) if one.native else None)
             self._send_delta(line, one)
-            line.send(LockHeld(one.serial, epoch, owner.ident, owner.others))
+            line.send(LockHeld(one.serial, epoch, *owner))
         if gone:
             if one.pid == self.child.pid:
                 self.code = self.child.wait()

@@ -52,6 +52,7 @@ class RankState:
     kernel_ids: dict[int, int] = field(default_factory=dict)  # the kernel's id of a thread -> ours
     joins: list[Join] = field(default_factory=list)
     failed: bool = False  # an exception has left the program
+    kept_out: frozenset[int] = frozenset()  # threads that want Python's lock, which another keeps as long as its wait lasts
     opaque: list[str] = field(default_factory=list)  # how it may communicate without writing events
     exit_status: int | None = None  # what it said of its end, when that was not 0
     aborting: bool = False  # it is about to end the job, or has
@@ -61,6 +62,7 @@ class RankState:
         """Fold new events in, in order. `string` gives the text of a string id."""
         for record in records:
             self.number = record.number
+            self.kept_out = frozenset()
             self.last_ns = record.time_ns
             handler = HANDLERS.get(record.kind)
             if handler is None:
@@ -133,10 +135,14 @@ class RankState:
 
     @property
     def busy(self) -> bool:
-        """Whether a thread of the program is in no wait; one that waits for streams that do not wait will go on too."""
+        """Whether a thread of the program is in no wait; one that waits for streams that do not wait will go on too.
+
+        Who is kept from Python's lock goes on when the wait has ended in which another thread keeps it.
+        """
         held = any(lane.inside for lane in self.lanes.values())
         return not self.waiters or any(
-            wait is None or (wait.need is Need.STREAM and not held) for wait in self.waiters.values()
+            thread not in self.kept_out if wait is None else wait.need is Need.STREAM and not held
+            for thread, wait in self.waiters.items()
         )
 
     @property

@@ -163,7 +163,10 @@ class Intake:
             case Confirmed():
                 self._processes.records[number, ENGINE].confirm(message)
             case Stands() | LockHeld():
-                self._processes.records[number, message.proc].confirm(message)
+                record = self._processes.records[number, message.proc]
+                before = record.state.kept_out
+                record.confirm(message)
+                self.dirty |= record.state.kept_out != before  # no event tells it
             case SharedMemory():
                 command.shm_files |= set(message.paths)
             case _:

@@ -98,6 +98,39 @@ def test_a_thread_that_wants_the_lock_may_go_on(monkeypatch: pytest.MonkeyPatch)
     assert len(lock_owner(1).others) == 1
 
 
+READER = (2, "idle", "", f"SocketIO.readinto (/x/socket.py:706)\n    {ANSWER}")
+
+
+@pytest.mark.parametrize(
+    ("answerer", "keeper", "before", "after", "waiting"),
+    [
+        (READER, 1, (3, 4), (3, 4), (3, 4)),
+        (READER, 1, (3,), (3,), (3,)),  # the other may go on
+        (READER, 1, (3, 4), (3,), ()),
+        (READER, None, (3, 4), (3, 4), ()),
+        (READER, 3, (3, 4), (3, 4), ()),
+        (ANSWERER, 1, (3, 4), (3, 4), ()),  # nobody is known to want the lock
+    ],
+)
+def test_who_wants_the_lock_is_kept_out_by_an_owner_that_is_seen_to_keep_it(
+    answerer: tuple[int, str, str, str],
+    keeper: int | None,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    waiting: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before and after the look at the owner; who is not, may still go on."""
+    threads = dump(OWNER, answerer, (3, "idle", "t", "sleep (x.py:3)"), (4, "idle", "u", wait(TIMED)))
+    looks = iter((before, after))
+    monkeypatch.setattr(stacks, "stacks", lambda pid, native=False: (threads, ""))
+    monkeypatch.setattr("lockstep.harness.attach.natives.doubts_about", lambda pid, known, **named: [])
+    monkeypatch.setattr("lockstep.harness.host.python_lock.wanting", lambda pid, reader, among: next(looks))
+    monkeypatch.setattr("lockstep.harness.host.python_lock.keeper", lambda threads, call, in_mpi: keeper)
+    found = lock_owner(1)
+    assert (found.ident, found.waiting, len(found.others)) == (1, waiting, 2 - len(waiting))
+
+
 @pytest.mark.parametrize(("limit_s", "untimed"), [(None, True), (1000.0, False)])
 def test_waits_with_and_without_a_limit_are_told_apart(limit_s: float | None, untimed: bool) -> None:
     """The kernel tells whether a thread's wait for another one has a limit of time."""

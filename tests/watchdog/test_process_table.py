@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
+from lockstep.harness.channel.to_watchdog import LockHeld, Stands
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Need, Recorder
 from lockstep.harness.trace.ring import Ring
@@ -116,6 +121,45 @@ def test_an_established_communicator_waits_for_its_dead() -> None:
     assert not here.may_wake(knot, 100.0 + SPAWNER_S + 1)
     here.processes.commands[0].alive = (100,)
     assert not here.may_wake(knot, 100.0 + SETTLE_S + 0.1)
+
+
+@pytest.mark.parametrize("need", [Need.ALL, Need.ROOT])
+def test_a_thread_that_is_kept_from_pythons_lock_needs_its_owner(need: Need) -> None:
+    """It goes on when the owner's wait has ended, for all: in no other the lock is known to be kept; or with an event."""
+    here = program(0, 1)
+    one, two = Program(here, 0).joins("torch", 0).waits("torch"), Program(here, 1).joins("torch", 1)
+    comm = two.recorder.comm("mpi", "world", (0, 1), scope="torch")
+
+    def communicate() -> None:
+        with two.recorder.collective(comm, "barrier"):
+            pass
+
+    free = threading.Thread(target=communicate)
+    free.start()
+    free.join()
+    two.recorder.collective(comm, "allreduce", need=need, root=0)
+    two.tell()
+    record = here.processes.records[two.process]
+    (owner,) = (kernel for kernel, thread in record.state.kernel_ids.items() if record.state.waiters[thread] is not None)
+    (kept,) = (kernel for kernel, thread in record.state.kernel_ids.items() if record.state.waiters[thread] is None)
+    assert here.knot() == []
+    record.confirm(LockHeld(1, 7, owner, ("another may go on",), (kept,)))
+    assert (here.knot(), record.doubts) == ([], ("another may go on",))
+    record.confirm(LockHeld(1, 7, kept, (), (owner,)))
+    assert (here.knot(), len(record.doubts)) == ([], 1)
+    record.confirm(LockHeld(1, 7, owner, (), (kept,)))
+    if need is not Need.ALL:
+        assert (here.knot(), len(record.doubts)) == ([], 1)
+        return
+    assert ({(wait.rank, wait.lacks) for wait in here.knot()}, record.doubts) == ({(0, (1,)), (1, (0,))}, ())
+    record.confirm(Stands(1, 8, record.state.number, (), ()))
+    assert here.knot() == []
+    record.confirm(LockHeld(1, 9, owner, (), (kept,)))
+    assert len(here.knot()) == 2
+    two.recorder.milestone("its events go on")
+    two.tell()
+    assert here.knot() == []
+    assert one.rank == 0
 
 
 def test_an_opaque_rank_is_never_stuck() -> None:

@@ -14,6 +14,7 @@ from lockstep.harness.channel.to_watchdog import Confirmed, Delta, Ended, LockHe
 from lockstep.harness.judge.clock import Clock
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.snapshot import Failure
+from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
@@ -105,6 +106,8 @@ class ProcessRecord:
         """It, or its supervisor, says that it still stands where it stood: note the epoch, and why that says nothing."""
         self.doubts = self._doubts(answer)
         self.confirmed = answer.epoch
+        waiting = answer.waiting if isinstance(answer, LockHeld) and not self.doubts else ()
+        self.state.kept_out = frozenset(self.state.kernel_ids[one] for one in waiting if one in self.state.kernel_ids)
 
     def _doubts(self, answer: Confirmed | Stands | LockHeld) -> tuple[str, ...]:
         match answer:
@@ -115,8 +118,12 @@ class ProcessRecord:
                 if answer.others:
                     return answer.others
                 thread = self.state.kernel_ids.get(answer.owner)
-                held = thread is not None and self.state.waiters.get(thread) is not None
-                return () if held else ("a thread that holds Python's lock is in no wait that is known",)
+                wait = self.state.waiters.get(thread) if thread is not None else None
+                if wait is None:
+                    return ("a thread that holds Python's lock is in no wait that is known",)
+                if answer.waiting and wait.need is not Need.ALL:
+                    return ("a thread may let go of Python's lock before all others have come",)
+                return ()
             case Stands():
                 self.hidden, self.hidden_at, self.issued = answer.hidden, answer.number, answer.issued
                 moved = () if answer.number == self.state.number else ("its events go on",)

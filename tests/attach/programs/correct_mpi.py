@@ -236,6 +236,22 @@ def lock_held() -> None:
         world.allgather(1)
 
 
+def lock_kept() -> None:
+    """A thread keeps Python's lock from another for as long as a rank takes that comes late."""
+    fresh, control = world.Dup(), world.Dup()
+    control.Barrier()
+    if rank == 0:
+        time.sleep(6.0)
+        fresh.allreduce(1)
+        control.recv(source=1)
+    else:
+        thread = threading.Thread(target=fresh.allreduce, args=(1,))
+        thread.start()
+        time.sleep(0.5)
+        control.send("at last", dest=0)
+        thread.join()
+
+
 def exception_in_our_code() -> None:
     """A handler raises again and again, at whatever line the program is, ours included."""
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 import numpy as np
 from mpi4py import MPI
@@ -108,6 +109,21 @@ def prefix() -> None:
         world.recv(source=1, tag=1)
     else:
         world.scan(1)
+
+
+def lock_kept() -> None:
+    """mpi4py duplicates a communicator with Python's lock in its hands: another thread, which should send, never gets it."""
+    fresh, control = world.Dup(), world.Dup()
+    control.Barrier()
+    if rank == 0:
+        control.recv(source=1)
+        fresh.allreduce(1)
+    else:
+        thread = threading.Thread(target=lambda: fresh.allreduce(1))
+        thread.start()
+        time.sleep(1.0)
+        control.send("go", dest=0)
+        thread.join()
 
 
 def with_noise() -> None:
