@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.harness.commands.expression import expression
-from lockstep.harness.commands.program_name import program_name
+from lockstep.harness.program_name import program_name
 from lockstep.harness.scenario.errors import FileErrors, ScenarioError
 from lockstep.harness.scenario.load import load
 

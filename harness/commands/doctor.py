@@ -17,6 +17,7 @@ from rich.text import Text
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
 from lockstep.harness.commands.site import ask
+from lockstep.harness.launch.answer import Answer
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.probe import Check, checks
 from lockstep.harness.launch.survey import Told
@@ -58,11 +59,11 @@ def _hosts(options: HostOptions, as_json: bool) -> int:
     return 0 if all(map(_well, told)) else 3
 
 
-def _well(told: Told) -> bool:
+def _well(told: Told[Answer]) -> bool:
     return told.answer is not None and all(check.ok for check in told.answer.checks)
 
 
-def _json(host: Host, told: Told) -> dict[str, Any]:
+def _json(host: Host, told: Told[Answer]) -> dict[str, Any]:
     answer = told.answer
     return {
         "host": host.name,
@@ -73,7 +74,7 @@ def _json(host: Host, told: Told) -> dict[str, Any]:
     }
 
 
-def _table(hosts: Sequence[Host], told: Sequence[Told]) -> None:
+def _table(hosts: Sequence[Host], told: Sequence[Told[Answer]]) -> None:
     """A line a host, and below what is wrong with whom."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
@@ -91,7 +92,7 @@ def _table(hosts: Sequence[Host], told: Sequence[Told]) -> None:
             print(f"{host.name}: {line}", file=sys.stderr)
 
 
-def _facts(told: Told) -> tuple[object, ...]:
+def _facts(told: Told[Answer]) -> tuple[object, ...]:
     if told.answer is None:
         return ("-",) * 7
     facts = told.answer.facts

@@ -9,6 +9,7 @@ from typing import Any
 
 from lockstep.harness.campaign.devices import Machine
 from lockstep.harness.host.gpus import Gpu, gpus, torch_has_cuda, visible
+from lockstep.harness.launch.answer import Answer
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import usable_cores
@@ -64,12 +65,13 @@ def site_of(hosts: Hosts, launcher: Launcher, jobs: int | None, named: bool, sha
     return Site(_machine(facts), Pool.on(Capacity(offered, hosts.head), jobs, named), tuple(facts))
 
 
-def ask(hosts: Hosts, launcher: Launcher) -> list[Told]:
+def ask(hosts: Hosts, launcher: Launcher) -> list[Told[Answer]]:
     """What each of the hosts says of itself, or why it says nothing."""
-    return survey_hosts(launcher, [_alone(host, hosts) for host in hosts.every])
+    return survey_hosts(launcher, [alone(host, hosts) for host in hosts.every])
 
 
-def _alone(host: Host, hosts: Hosts) -> RankMap:
+def alone(host: Host, hosts: Hosts) -> RankMap:
+    """One process on one of the hosts."""
     found = RankMap((NodeRanks(host.name, 1),), local=host.here)
     return found if found.local else replace(found, head=hosts.head)
 

@@ -20,6 +20,7 @@ GROUPS = {
         Command("watch", "watch", "run any program, unmodified, and judge it"),
         Command("run", "run", "run scenarios and judge every case"),
         Command("peek", "peek", "say who waits where in a run that goes on"),
+        Command("inspect", "inspect", "look at a hung job that was started without Lockstep"),
         Command("diagnose", "diagnose", "judge PyTorch Flight Recorder dumps of all ranks"),
     ),
     "look at scenarios": (

@@ -23,7 +23,6 @@ from lockstep.harness.campaign.interruption import not_by_slurm, slurms
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
-from lockstep.harness.commands.program_name import program_name
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.probe import environment
@@ -32,6 +31,7 @@ from lockstep.harness.placement.capacity import Capacity
 from lockstep.harness.placement.hosts import Hosts
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
+from lockstep.harness.program_name import program_name
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import ROOT, RunStore

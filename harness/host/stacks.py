@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import linecache
 import re
 import shutil
@@ -16,6 +17,8 @@ from lockstep.harness.host import python_lock
 
 TIMEOUT_S = 20.0
 MAIN = "MainThread"
+DEEPER = " " * 8  # so the values of variables are indented, below their frame
+VERSION = "\nPython v"  # in the head of a dump, the line between the command line and the threads
 CODE_CHARACTERS = 80  # of a line that is told
 NO_TOOL = "py-spy is not installed: pip install py-spy"
 
@@ -115,9 +118,26 @@ def stacks(pid: int, native: bool = False) -> tuple[str, str]:
     `native`: with the frames of compiled code between those of Python.
     """
     words = command(pid)
+    return _asked(words and [*words, *(["--native"] if native else [])])
+
+
+def glance(pid: int) -> tuple[str, str, str]:
+    """The same of a process that goes on meanwhile; and a digest by which two moments of it can be compared.
+
+    It is of the stacks with the values of all variables, so that another round of a loop differs. Neither they nor the
+    command line are kept: there may be secrets among them.
+    """
+    words = command(pid, gently=True)
+    text, error = _asked(words and [*words, "--locals"])
+    below = text.rpartition(VERSION)[2].splitlines(keepends=True)[1:]  # a command line may have many lines
+    shown = "".join(line for line in below if not line.startswith(DEEPER))
+    still = re.sub(r"^(Thread \S+) \([^)]*\)", r"\1", text, flags=re.MULTILINE)  # whether it is on a processor just now
+    return shown, error, hashlib.sha256(still.encode()).hexdigest()
+
+
+def _asked(words: list[str] | None) -> tuple[str, str]:
     if words is None:
         return "", NO_TOOL
-    words += ["--native"] if native else []
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

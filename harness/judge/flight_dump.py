@@ -13,6 +13,7 @@ MOST_MEMBERS = 1 << 22  # of all groups of a dump together
 MOST_NUMBER = 1 << 62  # a collective's number, a time in ns
 MOST_ITEMS = 5_000_000  # sizes and frames of a dump together: lists that hold each other can be long beyond all files
 MOST_CHARACTERS = 1024
+_NUMBER = re.compile(r"-1|[0-9]{1,18}")
 DONE = ("completed",)
 DEFAULT = "default_pg"  # how PyTorch describes the group of the whole world
 UNDESCRIBED = ("", "undefined")
@@ -188,7 +189,7 @@ def _statuses(raw: Any, numbers: Mapping[str, str]) -> tuple[dict[str, Status], 
         place = f"pg_status[{text_of(number, 'pg_status')}]"
         found = _mapping(about, place)
         enqueued, completed = (
-            number_of(found.get(key, -1), f"{place}.{key}", least=-1)
+            number_of(_plain(found.get(key, -1)), f"{place}.{key}", least=-1)
             for key in ("last_enqueued_collective", "last_completed_collective")
         )
         if number in numbers:
@@ -196,6 +197,11 @@ def _statuses(raw: Any, numbers: Mapping[str, str]) -> tuple[dict[str, Status], 
         else:
             unplaced[str(number)] = Status(enqueued, completed)
     return placed, unplaced
+
+
+def _plain(found: Any) -> Any:
+    """A number that is written as a text, as PyTorch does in the status of JSON dumps only."""
+    return int(found) if isinstance(found, str) and _NUMBER.fullmatch(found) else found
 
 
 def _config(raw: Any, descriptions: dict[str, str]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:

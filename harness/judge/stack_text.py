@@ -11,6 +11,7 @@ WAITS = (
     "/multiprocessing/", "/queue.py", "/threading.py", "/concurrent/futures/", "/subprocess.py", "/asyncio/", "/zmq/",
     "/selectors.py", "/socket.py", "/ssl.py",
 )  # fmt: skip
+DECORATOR = "/torch/distributed/c10d_logger.py"  # around each of torch's collectives: it tells nothing
 _THREAD = re.compile(r'^Thread \S+ \(([^)]*)\)(?:: "(.*)")?$')
 _FRAME = re.compile(r"^\s+(.*?) \((.*?):(\d+)\)(?:  # (.*))?$")
 
@@ -24,22 +25,48 @@ class Thread(NamedTuple):
     inside: str  # what that line calls: a library's function, and the one of those that wait in which it is; or the code
 
 
+class Frame(NamedTuple):
+    """One line of a stack. `code`: the line as it is written, where it is the innermost one and its file is there."""
+
+    function: str
+    file: str
+    line: int
+    code: str
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it is the program's own, and no library's."""
+        return not _is_library(self.file)
+
+    def site(self, folder: str = "") -> str:
+        """`file:line in function`."""
+        file = self.file.removeprefix(folder.rstrip("/") + "/") if folder else self.file
+        return f"{file}:{self.line} in {self.function}"
+
+
+def frames(text: str) -> list[list[Frame]]:
+    """The stack of each thread, the innermost line first."""
+    return [stack for _, stack in _stacks(text)]
+
+
 def threads(text: str, folder: str = "") -> list[Thread]:
     """The threads of one process, as they are listed. `folder`: what file names are shortened by."""
     found: list[Thread] = []
-    heads: list[tuple[str, bool]] = []
-    frames: list[list[tuple[str, str, str, str]]] = []
+    for (name, holds_lock), stack in _stacks(text):
+        at = next((at for at, frame in enumerate(stack) if frame.is_program), None)
+        site = "" if at is None else stack[at].site(folder)
+        found.append(Thread(name, holds_lock, site, _inside(stack, len(stack) if at is None else at)))
+    return found
+
+
+def _stacks(text: str) -> list[tuple[tuple[str, bool], list[Frame]]]:
+    """Of each thread its name, whether it holds Python's lock, and its frames."""
+    found: list[tuple[tuple[str, bool], list[Frame]]] = []
     for line in text.splitlines():
         if head := _THREAD.match(line):
-            heads.append((head[2] or "", "gil" in head[1]))
-            frames.append([])
-        elif frames and (frame := _FRAME.match(line)):
-            frames[-1].append((frame[1], frame[2], frame[3], frame[4] or ""))
-    for (name, holds_lock), stack in zip(heads, frames, strict=True):
-        at = next((at for at, frame in enumerate(stack) if not _is_library(frame[1])), None)
-        own = stack[at] if at is not None else None
-        site = f"{own[1].removeprefix(folder.rstrip('/') + '/') if folder else own[1]}:{own[2]} in {own[0]}" if own else ""
-        found.append(Thread(name, holds_lock, site, _inside(stack, len(stack) if at is None else at)))
+            found.append(((head[2] or "", "gil" in head[1]), []))
+        elif found and (frame := _FRAME.match(line)):
+            found[-1][1].append(Frame(frame[1], frame[2], int(frame[3]), frame[4] or ""))
     return found
 
 
@@ -48,12 +75,12 @@ def place_text(thread: Thread) -> str:
     return f"at {thread.site}" + (f", in {thread.inside}" if thread.inside else "")
 
 
-def _inside(stack: list[tuple[str, str, str, str]], at: int) -> str:
+def _inside(stack: list[Frame], at: int) -> str:
     """`at`: the place of the program's own line."""
     if at == 0:
-        return f"`{stack[0][3]}`" if stack[0][3] else ""
-    calls = stack[at - 1][0] if stack else ""
-    waits = next((frame[0] for frame in reversed(stack[:at]) if any(part in frame[1] for part in WAITS)), calls)
+        return f"`{stack[0].code}`" if stack[0].code else ""
+    calls = next((frame.function for frame in reversed(stack[:at]) if DECORATOR not in frame.file), "")
+    waits = next((frame.function for frame in reversed(stack[:at]) if any(part in frame.file for part in WAITS)), calls)
     return calls if waits == calls else f"{calls} ({waits})"
 
 

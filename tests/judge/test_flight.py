@@ -87,6 +87,10 @@ def test_forgotten_ring_is_not_behind() -> None:
     told = {**full, "pg_status": {**full["pg_status"], "0": {"last_enqueued_collective": 2, "last_completed_collective": 2}}}
     assert diagnose({0: told, 1: gloo(2, 2)}).word == "nothing found"
     ended = [{**entry, "retired": True} for entry in full["entries"]]
+    as_text = {"0": {"last_enqueued_collective": "2", "last_completed_collective": "2", "last_started_collective": "-1"}}
+    assert diagnose({0: {**told, "pg_status": {**full["pg_status"], **as_text}}, 1: gloo(2, 1)}) == diagnose(
+        {0: told, 1: gloo(2, 1)}
+    )
     untold = diagnose({0: {**full, "entries": ended, "pg_status": {}}, 1: gloo(2, 1)})
     assert not untold.mismatches
     assert any("no longer hold how far rank 0 came in default_pg" in limit for limit in untold.limits)

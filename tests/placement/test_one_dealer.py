@@ -51,7 +51,7 @@ class Session:
         return Verdict(Outcome.INVALID, Cause.HARNESS, "nothing was launched")
 
 
-def answers(launcher: Launcher, maps: Sequence[RankMap]) -> list[Told]:
+def answers(launcher: Launcher, maps: Sequence[RankMap]) -> list[Told[Answer]]:
     """Every host is as this one, without GPUs."""
     return [Told(one.nodes[0].host, Answer({**facts(), "gpus": [], "visible": []}, ())) for one in maps]
 
