@@ -11,17 +11,20 @@ import signal
 from dataclasses import dataclass
 
 from lockstep.harness.trace.communicator import WORLDS_END
+from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 QUIET_S = 10.0
+BOUND_S = 4.0  # beside what a death is given: when no wait that is left has a limit of time, or may end without a peer
 WATCHED_S = 30.0  # while a process is left that may watch the others, and end them or start more
 LEFT_S = 1.0  # beside what a death is given: when all others have ended but for their libraries
 UNCONFIRMED_S = 10.0  # more, while ranks are asked whether they stand: there may be a proof
 SILENT_S = 60.0  # a launched command has failed, for which every launcher ends the others: whatever they compute
 EACH_S = 0.2  # between two looks
+PEERS = (Need.ALL, Need.ROOT, Need.BELOW, Need.RECV, Need.PROBE, Need.SSEND)  # who ends these waits is a rank
 
 
 @dataclass(slots=True)
@@ -57,8 +60,10 @@ class LossWatch:
         return quiet_s >= patience_s and (self._quiet() or (quiet_s >= SILENT_S and self._failed()))
 
     def _lost(self) -> bool:
-        lost = self._failed() or self._left_out() or any(self._is_lost(record) for _, record in self.ranks)
-        return lost or self._unfinalized()
+        return self._failed() or self._left_out() or self._any_lost() or self._unfinalized()
+
+    def _any_lost(self) -> bool:
+        return any(self._is_lost(record) for _, record in self.ranks)
 
     def _is_lost(self, record: ProcessRecord) -> bool:
         """Whether a rank has failed. Who was ended by SIGTERM was so by somebody who knows, and who started a rank may
@@ -101,7 +106,15 @@ class LossWatch:
         if self.ranks.others():
             return WATCHED_S
         finished = all(record.leaving_s for _, record in self.ranks if record.alive)
-        return self.ranks.settle_s + LEFT_S if finished and not self._unfinalized() else QUIET_S
+        if finished and (self._any_lost() or not self._unfinalized()):
+            return self.ranks.settle_s + LEFT_S  # nothing of the program is left that could do anything about it
+        return self.ranks.settle_s + BOUND_S if self._bound() else QUIET_S
+
+    def _bound(self) -> bool:
+        """Whether all that are left wait for peers, each in operations that nothing else ends."""
+        waits = [record.state.waits() for _, record in self.ranks if record.alive]
+        parts = [part for waiting in waits for _, wait in waiting for part in wait.parts or (wait,)]
+        return all(waits) and all(part.need in PEERS for part in parts)
 
     def _quiet(self) -> bool:
         """Whether each process that lives waits, hardly computes, or has done all but end."""

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.trace import Need
-from lockstep.harness.watchdog.loss_watch import QUIET_S, WATCHED_S, LossWatch
+from lockstep.harness.trace.communicator import WORLDS_END
+from lockstep.harness.watchdog.loss_watch import BOUND_S, LEFT_S, QUIET_S, WATCHED_S, LossWatch
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.process_table import Command
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
+from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 from tests.watchdog.test_process_table import Program
 
 PARENT = 50
@@ -19,11 +21,13 @@ PARENT = 50
 class Case:
     """Two ranks below one command, in one barrier; a clock; who hardly computes."""
 
-    def __init__(self, parent: bool = False) -> None:
+    def __init__(self, parent: bool = False, need: Need = Need.ALL) -> None:
         self.ranks = ProgramRanks(1)
         alive = (100, 101, *((PARENT,) if parent else ()))
         self.command = self.ranks.processes.commands[0] = Command("host", PARENT, alive=alive)
-        self.one, self.two = (Program(self.ranks, serial).joins("torch", serial).waits("torch") for serial in (0, 1))
+        self.one, self.two = (Program(self.ranks, serial).joins("torch", serial) for serial in (0, 1))
+        for program in (self.one, self.two):
+            program.waits("torch", need=need)
         self.watch = LossWatch(self.ranks, Proof(self.ranks))
         self.now_s = 0.0
 
@@ -41,12 +45,33 @@ class Case:
         return False
 
 
-def test_a_death_inside_an_operation_that_all_have_entered() -> None:
-    """Nothing can be proved of who has entered it; silence is enough, and no less."""
-    case = Case()
+ENTERED_S = SETTLE_S + BOUND_S
+
+
+@pytest.mark.parametrize(
+    ("need", "patience_s"), [(Need.ALL, ENTERED_S), (Need.TIMED, QUIET_S), (Need.NOBODY, QUIET_S), (Need.COME, QUIET_S)]
+)
+def test_a_death_inside_an_operation_that_all_have_entered(need: Need, patience_s: float) -> None:
+    """Nothing can be proved of who has entered it; silence is enough, and no less; more where a wait may end by itself."""
+    case = Case(need=need)
     assert not case.found_within(100)
     case.ends(case.two, -9)
-    assert not case.found_within(QUIET_S - 1)
+    assert not case.found_within(patience_s - 1)
+    assert case.found_within(3)
+
+
+@pytest.mark.parametrize(("code", "patience_s"), [(-9, SETTLE_S + LEFT_S), (0, QUIET_S)])
+def test_a_death_when_the_others_have_ended_but_for_mpi(code: int, patience_s: float) -> None:
+    """They stand in MPI_Finalize, which needs the dead: nothing of the program is left that could go on."""
+    case = Case()
+    comm = case.one.recorder.comm("mpi", WORLDS_END, (0, 1), scope="torch")
+    case.two.recorder.comm("mpi", WORLDS_END, (0, 1), scope="torch")
+    case.two.tell()
+    case.one.recorder.collective(comm, "finalize", need=Need.NOBODY)
+    case.one.recorder.leaving()
+    case.one.tell(1.0)
+    case.ends(case.two, code)
+    assert not case.found_within(patience_s - 1)
     assert case.found_within(3)
 
 
@@ -86,7 +111,7 @@ def test_a_status_that_the_parent_may_expect_is_a_loss_only_to_who_waits() -> No
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(0.1, 2 * QUIET_S), min_size=1, max_size=12))
+@given(st.lists(st.floats(0.1, 3 * ENTERED_S), min_size=1, max_size=12))
 def test_who_goes_on_is_never_ended(pauses: list[float]) -> None:
     """However long ago the death was: it is judged in the first pause that is long enough, and in no shorter one."""
     case = Case()
@@ -94,9 +119,9 @@ def test_who_goes_on_is_never_ended(pauses: list[float]) -> None:
     comm = case.one.recorder.comm("gloo", "own", (0,), scope="torch")
     for pause in pauses:
         found = case.found_within(pause)
-        if pause < QUIET_S - 1:
+        if pause < ENTERED_S - 1:
             assert not found
-        if pause > QUIET_S + 1:
+        if pause > ENTERED_S + 1:
             assert found
         if found:
             return
