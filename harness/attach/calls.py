@@ -20,6 +20,7 @@ class Issued(NamedTuple):
     need: Need
     peer: int = -1
     tag: int = 0
+    limit_s: int = 0  # of a TIMED one: after how many seconds its library ends a wait for it
 
     @property
     def open(self) -> bool:

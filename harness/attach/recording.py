@@ -70,10 +70,11 @@ class Recording:
 
     # --- what the wrappers write ----------------------------------------------------------------------------------
 
-    def collective(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int) -> Issued:
+    def collective(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int, limit_s: int = 0) -> Issued:
         """This thread now waits in a collective, which counts from here."""
+        self._limit(limit_s)
         wait = self.recorder.collective(comm, op, size, need, root, site)
-        return Issued(comm, wait.seq, wait.op, need, root)
+        return Issued(comm, wait.seq, wait.op, need, root, limit_s=limit_s)
 
     def start(self, comm: Comm, op: str, size: int, need: Need, root: int, site: int) -> Issued:
         """A collective is about to be started."""
@@ -104,8 +105,13 @@ class Recording:
 
     def enter(self, issued: Issued, site: int, kind: Kind = Kind.ENTER) -> None:
         """This thread now waits for it."""
-        comm, seq, op, need, peer, tag = issued
+        comm, seq, op, need, peer, tag, limit_s = issued
+        self._limit(limit_s)
         self.recorder.write(kind, comm.id, seq, op, need, peer, tag, -1, site)
+
+    def _limit(self, limit_s: int) -> None:
+        if limit_s:
+            self.recorder.write(Kind.LIMIT, 0, 0, size=limit_s)
 
     def block(self) -> None:
         """This thread is inside of a recorded operation."""

@@ -17,7 +17,7 @@ from lockstep.harness.attach.calls import Issued, Issuing, Waiting
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.sites import call_site
-from lockstep.harness.attach.torch_groups import Group, count, group_of, is_short, look_for_unseen
+from lockstep.harness.attach.torch_groups import Group, count, group_of, limit_s, look_for_unseen, sooner
 from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, on_device
 from lockstep.harness.trace.event import Need
 
@@ -127,23 +127,26 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
     def prepare(found: Recording, group: Group, given: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         need, root, size = describe(name, given, named, group.rank)
-        if need in (Need.ALL, Need.ROOT) and (group.timed or _has_deadline(given, named)):
+        limit = sooner(group.limit_s, _deadline_s(given, named)) if need in (Need.ALL, Need.ROOT) else 0
+        if limit:
             need = Need.TIMED
         if on_device(given):
             return Launching(found, group, op, size)
         what = (group.comm, op, size, need, root, call_site(found.recorder))
-        return Blocking(found, found.collective(*what), group) if blocks else Posting(found, found.start(*what), group)
+        if blocks:
+            return Blocking(found, found.collective(*what, limit), group)
+        return Posting(found, found.start(*what)._replace(limit_s=limit), group)
 
     return _of_group(original, prepare)
 
 
-def _has_deadline(given: tuple[Any, ...], named: dict[str, Any]) -> bool:
-    """Whether this call has a short deadline of its own, alone or among its options."""
+def _deadline_s(given: tuple[Any, ...], named: dict[str, Any]) -> int:
+    """The short deadline that this call has of its own, alone or among its options; 0: none."""
     for argument in (*given, *named.values()):
         timeout = argument if isinstance(argument, timedelta) else getattr(argument, "timeout", None)
-        if isinstance(timeout, timedelta) and is_short(timeout):
-            return True
-    return False
+        if isinstance(timeout, timedelta) and (limit := limit_s(timeout)):
+            return limit
+    return 0
 
 
 def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -160,16 +163,15 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         peer = int(given[names[1]]) if len(names) == 3 else -1
         if peer >= len(group.comm.members):
             return None
-        need = Need.NOBODY if group.timed else sure
+        need = Need.TIMED if group.limit_s and sure is Need.RECV else sure
         issued = found.start_message(group.comm, op, need, peer, int(given["tag"]), call_site(found.recorder))
-        return Posting(found, issued, group)
+        return Posting(found, issued._replace(limit_s=group.limit_s), group)
 
     return _of_group(original, prepare)
 
 
 def _set_timeout(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
     group = group_of(arguments[0])
-    if group is not None and any(
-        is_short(given) for given in (*arguments[1:], *named.values()) if isinstance(given, timedelta)
-    ):
-        group.timed = True
+    if group is not None:
+        for given in (*arguments[1:], *named.values()):
+            group.limit_s = sooner(group.limit_s, limit_s(given) if isinstance(given, timedelta) else 0)

@@ -59,7 +59,8 @@ class Functional:
             issued = issued._replace(seq=self.post(group.comm, self.name))
         if group.count == self.before:
             recording.opaque(f"{self.name} of {group.comm.key} is not counted by its backend")
-        issued = issued._replace(need=Need.NOBODY if self.may_be_empty else Need.TIMED if group.timed else Need.ALL)
+        need = Need.NOBODY if self.may_be_empty else Need.TIMED if group.limit_s else Need.ALL
+        issued = issued._replace(need=need, limit_s=group.limit_s)
         for tensor in result if isinstance(result, (list, tuple)) else (result,):
             torch_works.remember(getattr(tensor, "elem", tensor), issued)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from typing import Any
@@ -17,15 +18,15 @@ DATA_PARALLEL = "all_reduce (DistributedDataParallel)"
 class Group:
     """A process group of this process: its communicator, and how many operations it had when we last looked."""
 
-    __slots__ = ("comm", "count", "data_parallel", "device", "issuing", "pg", "rank", "timed")
+    __slots__ = ("comm", "count", "data_parallel", "device", "issuing", "limit_s", "pg", "rank")
     scope = ""  # the world that init_process_group makes, so that ranks of two worlds are not taken for each other
 
-    def __init__(self, pg: Any, comm: Comm, rank: int, timed: bool = False) -> None:
+    def __init__(self, pg: Any, comm: Comm, rank: int, limit_s: int = 0) -> None:
         self.pg = weakref.ref(pg)
         self.comm = comm
         self.device: Comm | None = None  # what runs on a GPU has a communicator of its own
         self.rank = rank
-        self.timed = timed  # the program has set a deadline after which its operations end with an error
+        self.limit_s = limit_s  # the program has set a deadline after which its operations end with an error; 0: none
         self.data_parallel = False  # DistributedDataParallel issues all-reduces of this group from C++
         self.issuing = 0  # threads that are issuing an operation: the count moves meanwhile
         self.count = count(pg)
@@ -98,6 +99,12 @@ def backward_operations() -> list[tuple[int, int, str, str]]:
     return found
 
 
-def is_short(timeout: Any) -> bool:
-    """Whether a timeout is a deadline that the program means, and not the library's own of many minutes."""
-    return timeout is not None and 0 <= timeout.total_seconds() < SHORT_S
+def limit_s(timeout: Any) -> int:
+    """The seconds of a timeout that the program means as a deadline; 0: the library's own, of many minutes, or none."""
+    short = timeout is not None and 0 <= timeout.total_seconds() < SHORT_S
+    return max(1, math.ceil(timeout.total_seconds())) if short else 0
+
+
+def sooner(one_s: int, other_s: int) -> int:
+    """The shorter of two limits, of which 0 is none."""
+    return min(one_s or other_s, other_s or one_s)

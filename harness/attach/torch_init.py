@@ -18,8 +18,9 @@ from lockstep.harness.attach.torch_groups import (
     backward_operations,
     group_of,
     groups,
-    is_short,
     issued_in_all,
+    limit_s,
+    sooner,
     unseen,
 )
 from lockstep.harness.trace.event import Need
@@ -85,7 +86,7 @@ def _init(original: Callable[..., Any]) -> Callable[..., Any]:
         backend = _backend(given.get("backend"))
         comm = found.recorder.comm(backend, WORLD, range(world), scope=scope)
         _pending.append((comm, rank))
-        timed = is_short(given.get("timeout")) or is_short(getattr(store, "timeout", None))
+        timed = limit_s(given.get("timeout")) or limit_s(getattr(store, "timeout", None))
         # Whether ranks wait for each other here is up to the backend: gloo connects at once, NCCL when it is used.
         need = Need.COME if "gloo" in backend and not timed else Need.NOBODY
         return Joining(found, found.collective(comm, "init", -1, need, -1, call_site(found.recorder)))
@@ -96,12 +97,12 @@ def _init(original: Callable[..., Any]) -> Callable[..., Any]:
 class Announced:
     """A group that is made without a wait of its own: the world's, inside of init_process_group."""
 
-    def __init__(self, comm: Comm, rank: int, timed: bool) -> None:
-        self.comm, self.rank, self.timed = comm, rank, timed
+    def __init__(self, comm: Comm, rank: int, limit: int) -> None:
+        self.comm, self.rank, self.limit_s = comm, rank, limit
 
     def ended(self, result: Any) -> None:
         """It exists."""
-        _add(result, self.comm, self.rank, self.timed)
+        _add(result, self.comm, self.rank, self.limit_s)
 
     def failed(self, error: BaseException) -> None:
         """It does not."""
@@ -110,14 +111,13 @@ class Announced:
 class Grouping(Waiting):
     """A further group is made: gloo's members connect to each other."""
 
-    __slots__ = ("rank", "timed")
+    __slots__ = ("rank",)
     rank: int
-    timed: bool
 
     def ended(self, result: Any) -> None:
         """It exists."""
         super().ended(result)
-        _add(result, self.issued.comm, self.rank, self.timed)
+        _add(result, self.issued.comm, self.rank, self.issued.limit_s)
 
 
 def _helper(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,9 +128,9 @@ def _helper(original: Callable[..., Any]) -> Callable[..., Any]:
         given = _bound(signature, arguments, named)
         if given is None:
             return None
-        timed = is_short(given.get("timeout"))
+        limit = limit_s(given.get("timeout"))
         if _pending:
-            return Announced(*_pending[0], timed)
+            return Announced(*_pending[0], limit)
         members = [int(rank) for rank in given["global_ranks_in_group"]]
         mine = given["group_rank"]
         if not Group.scope or mine is None or not 0 <= mine < len(members):
@@ -139,9 +139,9 @@ def _helper(original: Callable[..., Any]) -> Callable[..., Any]:
         backend = _backend(given.get("backend"))
         name = str(given.get("group_desc") or f"group {given['group_name']}")
         comm = found.recorder.comm(backend, _unique(name, str(given["group_name"])), members, scope=Group.scope)
-        need = Need.ALL if "gloo" in backend and not timed else Need.NOBODY
-        call = Grouping(found, found.collective(comm, "new_group", -1, need, -1, call_site(found.recorder)))
-        call.rank, call.timed = mine, timed
+        need = Need.NOBODY if "gloo" not in backend else Need.TIMED if limit else Need.ALL
+        call = Grouping(found, found.collective(comm, "new_group", -1, need, -1, call_site(found.recorder), limit))
+        call.rank = mine
         return call
 
     return recorded(original, prepare)
@@ -154,8 +154,8 @@ def _timeout(original: Callable[..., Any]) -> Callable[..., Any]:
         given = _bound(inspect.signature(original), arguments, named) or {}
         about = given.get("group")
         for group in groups.values():
-            if is_short(given.get("timeout")) and (about is None or group_of(about) is group):
-                group.timed = True
+            if about is None or group_of(about) is group:
+                group.limit_s = sooner(group.limit_s, limit_s(given.get("timeout")))
 
     return recorded(original, prepare)
 
@@ -168,10 +168,10 @@ def _bound(signature: inspect.Signature, arguments: tuple[Any, ...], named: dict
         return None
 
 
-def _add(made: Any, comm: Comm, rank: int, timed: bool) -> None:
+def _add(made: Any, comm: Comm, rank: int, limit: int) -> None:
     pg = made[0] if isinstance(made, tuple) else made
     if hasattr(pg, "_get_sequence_number_for_group"):
-        groups[id(pg)] = Group(pg, comm, rank, timed)
+        groups[id(pg)] = Group(pg, comm, rank, limit)
 
 
 def _unique(name: str, ident: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from _thread import get_ident
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +15,7 @@ from lockstep.harness.attach.calls import Again, Issued
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.sites import call_site
+from lockstep.harness.attach.torch_groups import sooner
 from lockstep.harness.trace.event import Need, Took
 from lockstep.harness.trace.handles import Comm
 
@@ -53,7 +56,7 @@ class Receiving(Again):
     def ended(self, result: Any) -> None:
         """It has come. Who waits for the same Work again waits for nothing more."""
         _issued.pop(id(self.work), None)
-        if not self.issued.open:
+        if min(self.issued.peer, self.issued.tag) >= 0:
             self.recording.leave(self.issued, Took.NAMED, self.issued.peer, self.issued.tag)
             return
         source = self.work._source_rank() if hasattr(self.work, "_source_rank") else -1
@@ -71,10 +74,12 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
         if issued is None:
             return None
         found = recording.current()
-        received = issued.need is Need.RECV
-        if (len(arguments) > 1 or named) and issued.need is not Need.NOBODY:
-            # It was told how long to wait.
-            found.enter(issued._replace(need=Need.NOBODY if received else Need.TIMED), call_site(found.recorder))
+        received = issued.need is not Need.NOBODY and issued.op in found.messages
+        told = (*arguments[1:], *named.values())
+        if told and issued.need is not Need.NOBODY:
+            limit = math.ceil(told[0].total_seconds()) if isinstance(told[0], timedelta) else 0
+            limit = sooner(limit, issued.limit_s) if limit else 0  # it was told how long to wait
+            found.enter(issued._replace(need=Need.TIMED, limit_s=limit), call_site(found.recorder))
         else:
             found.enter(issued, call_site(found.recorder))
         if not received:

@@ -44,7 +44,7 @@ def decide(case: CaseSnapshot) -> Verdict:
         outcome=outcome,
         cause=cause,
         text=text,
-        proved=bool(case.knot) if outcome is Outcome.HANG else None,
+        proved=bool(case.knot) and case.limit is None if outcome is Outcome.HANG else None,
         knot=short(knot),
         blame=blamed,
         findings=(*found, *guarded.findings),
@@ -111,6 +111,7 @@ def wait_lines(case: CaseSnapshot) -> tuple[WaitLine, ...]:
             stream=stuck.thread >= STREAM_WAITER,
             graph=stuck.wait.graph,
             site=stuck.wait.site,
+            limit_s=stuck.wait.limit_s,
         )
         for stuck in case.knot
     )

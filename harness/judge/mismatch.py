@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lockstep.harness.judge.history import NO_OPERATION, Entry, entry_of
+from lockstep.harness.judge.limits import SOON_S
 from lockstep.harness.judge.pairing import never_pair, token
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo, RankState
@@ -134,7 +135,9 @@ def standing(found: Sequence[Mismatch], states: Mapping[int, RankState], inside:
     for mismatch in found:
         at = (mismatch.comm, mismatch.seq)
         timed = any(
-            wait.need is Need.TIMED and (wait.comm, wait.seq) == at for r in mismatch.waits for _, wait in states[r].waits()
+            wait.need is Need.TIMED and (wait.comm, wait.seq) == at and wait.limit_s <= SOON_S
+            for rank in mismatch.waits
+            for _, wait in states[rank].waits()
         )
         blind = any(states[rank].blind or states[rank].opaque for rank in mismatch.entries)
         if not timed and not blind and not any(s.runs for rank, s in states.items() if rank not in inside):

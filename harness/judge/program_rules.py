@@ -12,6 +12,7 @@ from lockstep.harness.judge.apart import apart
 from lockstep.harness.judge.early_leaver import early_leaver
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
+from lockstep.harness.judge.limits import limit_s
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
 from lockstep.harness.judge.standing import left_text, standing_text
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
@@ -184,6 +185,9 @@ def _hang_text(case: CaseSnapshot, cause: Cause, why: str) -> str:
         stand = standing_text(case)
         return f"Nothing advances. No process joined a communicator{'; ' + stand if stand else ''}."
     stand = standing_text(case)
+    limit = limit_s([wait for state in case.states.values() for _, wait in state.waits()])
+    if case.limit in (Limit.TIMED, Limit.MISMATCH) and limit:
+        why = f"A {cause.value} until the library's limit of {limit} s. {why}"
     if cause is Cause.STALL:
         return f"Nothing advances, and nothing proves a deadlock. {why}{stand[:1].upper()}{stand[1:]}."
     return f"{why}Now {stand}."

@@ -27,6 +27,7 @@ class Limit(enum.Enum):
     UNBUFFERED = "unbuffered"  # all wait, some of them in sends that nobody has begun to receive, and nobody has moved since
     INTERRUPTED = "interrupted"  # somebody asked for the end of it
     LOST = "lost"  # a rank has died, and nobody has moved since
+    TIMED = "timed"  # all wait for each other until a library ends one of the waits, and nobody has moved for some seconds
     MISMATCH = "mismatch"  # all have come, to different operations, and nobody has moved for some seconds
 
 
@@ -107,7 +108,7 @@ class Rules(Protocol):
 
 @dataclass(frozen=True)
 class CaseSnapshot:
-    """What `decide` judges. `knot` is confirmed; `advancing`: a milestone was reached within the last window.
+    """What `decide` judges. `knot` is confirmed, but at a limit; `advancing`: a milestone was reached in the last window.
 
     What is derived from it is computed when it is first asked for, and once.
     """

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from lockstep.harness.judge import words
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.lacking import lacking
+from lockstep.harness.judge.limits import endless
 from lockstep.harness.judge.names import group_name
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.stack_text import main_thread, place_text
@@ -78,7 +79,7 @@ def _lacks(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> tuple[int,
         return ()
     if wait.op.partition(" ")[0] == "send" and wait.peer >= 0:
         return (wait.peer,)
-    return lacking(rank, wait, case.states, case.members)
+    return lacking(rank, endless(rank, wait), case.states, case.members)
 
 
 def _stack_place(case: CaseSnapshot, rank: int) -> str:

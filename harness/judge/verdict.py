@@ -65,6 +65,7 @@ class WaitLine:
     stream: bool = False  # a device stream waits, not a thread
     graph: str = ""  # the replayed graph that the stream is in
     site: str = ""  # the program's line that waits, where it is known
+    limit_s: int = 0  # after how many seconds its library ends it, with an error, where that is a limit of the program's
     lacks_more: int = 0  # ranks that it lacks too and that are not listed, where thousands wait for thousands
 
 

@@ -53,6 +53,7 @@ class Kind(enum.IntEnum):
         29  # the program ended in order and left this behind: a request that nobody waited for (columns as POST), or, with
     )
     # seq = 0, the communicator comm, which was never freed; site: where it was made
+    LIMIT = 30  # the library ends the wait that the thread's next ENTER (TIMED) begins after size seconds
 
 
 class Need(enum.IntEnum):
@@ -68,7 +69,7 @@ class Need(enum.IntEnum):
     RECV = 3  # one peer's matching send; peer -1: any member's
     SSEND = 4  # one peer's matching receive (a send that surely waits)
     STREAM = 5  # the rank's own device streams: a host in `synchronize`
-    TIMED = 6  # every member, or the library's own deadline, which ends the operation with an error
+    TIMED = 6  # every member, the root or a message; or its library ends it at a deadline, with an error
     COME = 7  # every member, as ALL; but a process that is not there yet may still be started and come
     BELOW = 8  # the members below in the communicator's order: a prefix reduction
     PROBE = 9  # one peer's message, as RECV, which stays where it is

@@ -64,7 +64,8 @@ def _wait(state: RankState, record: Record, string: String) -> Wait:
             _begun(state, record, verb, key)
     elif need is not Need.PROBE:
         state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
-    return Wait(info.key, record.seq, op, need, peer, record.tag, *place, site=site)
+    limit_s = state.limits.pop(record.thread, 0) if need is Need.TIMED and record.kind == Kind.ENTER else 0
+    return Wait(info.key, record.seq, op, need, peer, record.tag, *place, site=site, limit_s=limit_s)
 
 
 def _begun(state: RankState, record: Record, verb: str, key: tuple[str, int, int]) -> None:
@@ -192,6 +193,10 @@ def _status(state: RankState, record: Record, string: String) -> None:
     state.exit_status = record.a
 
 
+def _limit(state: RankState, record: Record, string: String) -> None:
+    state.limits[record.thread] = max(record.size, 0)
+
+
 def _leaving(state: RankState, record: Record, string: String) -> None:
     state.leaving_ns = record.time_ns
 
@@ -221,4 +226,5 @@ HANDLERS: dict[int, Callable[[RankState, Record, String], None]] = {
     Kind.OPAQUE: _opaque,
     Kind.STATUS: _status,
     Kind.LEAVING: _leaving,
+    Kind.LIMIT: _limit,
 }

@@ -32,6 +32,7 @@ class RankState:
     received: dict[tuple[str, int, int], int] = field(default_factory=dict)  # (comm, from, tag) -> receives begun
     taken: Taken = field(default_factory=Taken)
     order: Order = field(default_factory=Order)
+    limits: dict[int, int] = field(default_factory=dict)  # thread -> seconds, of the wait that it is about to begin
     parts: dict[int, list[Wait]] = field(default_factory=dict)  # thread -> of the wait that it is about to begin
     comms: dict[int, CommInfo] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)  # communicator key -> what the device does on it
@@ -94,6 +95,7 @@ class RankState:
                 self.entered[info.key] = max(self.entered.get(info.key, 0), entered(ident))
         self.waiters = dict.fromkeys((*self.waiters, *range(threads)))
         self.parts.clear()
+        self.limits.clear()
 
     def restore(self, tables: bytes, string: Callable[[int], str]) -> None:
         """Become what the native recorder's tables say, which were copied after a loss."""

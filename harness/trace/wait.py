@@ -46,6 +46,7 @@ class Wait(NamedTuple):
     graph: str = ""  # the replayed graph that a device stream is in
     site: str = ""  # the program's line that waits
     parts: tuple[Wait, ...] = ()  # of a wait for several: what they are
+    limit_s: int = 0  # after how many seconds its library ends it; 0: not known, or it does not
     end: str = ""  # of a wait for anybody who holds the other end of a thing: which end
 
 

@@ -33,7 +33,7 @@ LINGER_S = 3.0  # what ranks are given to end when the command that started them
 class VerdictBasis:
     """What a verdict rests on: a proved knot, a limit of time, or (neither) that everybody has ended."""
 
-    knot: Sequence[Stuck] = ()
+    knot: Sequence[Stuck] = ()  # with a limit: not proved to last for ever
     limit: Limit | None = None
     stopped_by: str = ""  # what asked for the end of the case, where that is the limit
 
@@ -164,7 +164,7 @@ class ProgramJudgement(Judgement):
         """By the deadline, or when all have come, to different operations: without milestones nothing else is known."""
         self._progress.update_by_events(self._ranks.states(), self._membership.registry.listened_s)
         if not behind and (limit := self._mismatch.found(now)) is not None:
-            return VerdictBasis(limit=limit)
+            return VerdictBasis(self._mismatch.knot if limit is Limit.TIMED else (), limit)
         if not behind and self._loss.found(self._membership.registry.listened_s):
             return VerdictBasis(limit=Limit.LOST)
         late = not behind and self.late(now)

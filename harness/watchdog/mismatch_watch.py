@@ -1,4 +1,5 @@
-"""Looks for ranks that have all come, to different operations, or all send, when nobody has moved for some seconds.
+"""Looks for ranks that have all come, to different operations, or all send, or wait for each other until a library ends
+it, when nobody has moved for some seconds.
 
 What is found tells the proof which waits never end; and where the library is not known well enough for that, it is a verdict
 of its own, without a deadline. No sockets, no clock.
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
+from lockstep.harness.judge.limits import until_limit
 from lockstep.harness.judge.mismatch import Mismatch, Place, hopeless, libraries, mismatches, recent, standing
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.judge.unbuffered import unbuffered
@@ -33,6 +36,7 @@ class MismatchWatch:
 
     ranks: ProgramRanks
     proof: Proof
+    knot: list[Stuck] = field(default_factory=list)  # of waits that a library will end, when that was found
     _moved: dict[int, tuple[tuple[object, ...], float]] = field(default_factory=dict)  # rank -> position, since when
     _asked: dict[int, tuple[object, ...]] = field(default_factory=dict)  # where those stood who were asked
     _epoch: int = -1
@@ -114,8 +118,12 @@ class MismatchWatch:
     def _limit(self, states: Mapping[int, RankState], found: Sequence[Mismatch], inside: Sequence[int]) -> Limit | None:
         if standing(found, states, inside) is not None:
             return Limit.MISMATCH
-        living = {rank for rank, one in self.ranks if one.alive}
-        return Limit.UNBUFFERED if living <= set(self._asked) and unbuffered(states, self.ranks.comms.members) else None
+        if not {rank for rank, one in self.ranks if one.alive} <= set(self._asked):
+            return None
+        self.knot = until_limit(states, self.ranks.comms.members)
+        if self.knot and not any(self.ranks[rank].doubts for rank in self._asked):
+            return Limit.TIMED
+        return Limit.UNBUFFERED if unbuffered(states, self.ranks.comms.members) else None
 
     def _entered(self, one: ProcessRecord) -> Mapping[Place, Entry]:
         found = recent(one.records, one.text, one.state.comms)

@@ -152,7 +152,7 @@ class RunLoop:
         if basis is None:
             liveness.dismiss()
             return None
-        epoch = state.proof.epoch if basis.knot else 0
+        epoch = state.proof.epoch if basis.knot and basis.limit is None else 0
         present = state.registry.present(liveness.number)
         step = liveness.step((basis.limit, epoch), state.intake.changes, present)
         if step is Step.BEGIN:

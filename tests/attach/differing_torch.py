@@ -130,11 +130,32 @@ def waits_for_key(rank: int) -> None:
     store.set("ready/1", "1")
 
 
+def limited(rank: int) -> None:
+    """As in pytorch/pytorch#109401: each waits for the other, on a group that was made with a limit of a few minutes."""
+    group = dist.new_group([0, 1], timeout=datetime.timedelta(minutes=5))
+    if rank == 0:
+        dist.recv(torch.zeros(1), src=1, group=group)  # received
+        dist.barrier(group=group)
+    else:
+        dist.barrier(group=group)  # before
+        dist.send(torch.zeros(1), dst=0, group=group)
+
+
+def limited_difference(rank: int) -> None:
+    """Both come to such a group, with different operations."""
+    group = dist.new_group([0, 1], timeout=datetime.timedelta(minutes=5))
+    if rank == 0:
+        dist.all_reduce(torch.zeros(1), group=group)  # reduced
+    else:
+        dist.barrier(group=group)  # met
+
+
 PROGRAMS: dict[str, Callable[[int], None]] = {
     program.__name__: program
     for program in (
         skipped_sample, dropped_batch, unused_branch, checkpoint_exists, weights_of_one, other_mesh, other_pair, local_names,
         sends_first, leaves_early, waits_for_key,
+        limited, limited_difference,
     )
 }  # fmt: skip
 

@@ -90,6 +90,24 @@ def test_torch_sends_that_nobody_receives(tmp_path: Path) -> None:
     check(verdict, TORCH, Cause.DEADLOCK, False, (0, 1), ("sent",))
 
 
+@pytest.mark.parametrize(
+    ("program", "cause", "blame", "marks"),
+    [
+        ("limited", Cause.DEADLOCK, (1,), ("received", "before")),
+        ("limited_difference", Cause.MISMATCH, (1,), ("reduced", "met")),
+    ],
+)
+def test_a_hang_that_a_library_ends_later_is_told_now(
+    program: str, cause: Cause, blame: tuple[int, ...], marks: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It is no proof, since it does not last for ever, and says how long it would."""
+    verdict = watch(python(TORCH, program), 2, tmp_path, ENOUGH_S)
+    check(verdict, TORCH, cause, False, blame, marks)
+    assert verdict.text.startswith(f"A {cause.value} until the library's limit of 300 s."), verdict.text
+    if program == "limited":
+        assert [(line.rank, line.lacks, line.limit_s) for line in verdict.knot] == [(0, (1,), 300), (1, (0,), 300)]
+
+
 def test_who_leaves_early_is_to_blame(tmp_path: Path) -> None:
     """A rank that returned before its victim raised over a closed socket is to blame, and the victim's line is told."""
     verdict = watch(python(TORCH, "leaves_early"), 2, tmp_path, ENOUGH_S)

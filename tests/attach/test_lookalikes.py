@@ -13,7 +13,13 @@ MPI = (
     "numpy_peer", "base_class", "other_object", "fortran_handle", "cancelled", "to_itself", "futures", "no_such_rank",
     "own_class", "signal_in_main", "native_thread", "lock_held", "lock_kept", "exception_in_our_code", "freed_handles",
 )  # fmt: skip
-GLOO = ("expects_the_deadline", "deadline_of_one_operation", "deadline_of_the_start", "closed_descriptors")
+GLOO = (
+    "expects_the_deadline",
+    "deadline_of_one_operation",
+    "helped_before_the_limit",
+    "deadline_of_the_start",
+    "closed_descriptors",
+)
 HANGING = (
     "default_tag", "any_source", "borders", "grid", "persistent", "waitany", "waitsome", "waitall", "probe", "mprobe",
     "counts", "numpy_root", "prefix", "with_noise", "lock_kept",
