@@ -7,6 +7,7 @@ import re
 from lockstep.harness.judge import clock, words
 from lockstep.harness.judge.names import group_name
 from lockstep.harness.judge.snapshot import CaseSnapshot
+from lockstep.harness.judge.stack_text import LIBRARIES
 from lockstep.harness.judge.verdict import Blame
 from lockstep.harness.trace.state import Status
 
@@ -19,19 +20,22 @@ _CLOSED = re.compile(
 
 
 def early_leaver(case: CaseSnapshot) -> Blame | None:
-    """Of a program in which the first error is that of a closed socket, a member that had returned before it."""
-    raised = {rank: case.histories[rank].failed for rank, s in case.states.items() if s.status is Status.RAISED}
-    if not raised:
+    """Of a program in which the first error is that of a closed socket, a member that had left the group before it.
+
+    That is one which had returned, or which returned later, in order, and never came to what the victim was in: it closed
+    its groups (`destroy_process_group`) as its last act, and a process takes its time to end.
+    """
+    victim = first_raised(case)
+    if victim is None:
         return None
-    victim = clock.first(raised)[0]
     history = case.histories[victim]
     if history.error is None or not _CLOSED.search(history.error[1]):
         return None
     left = {
         rank: case.ended(rank)
         for rank, state in case.states.items()
-        if state.status is Status.RETURNED and not history.failed.before(case.ended(rank))
-        and any(rank in info.members for info in history.comms.values())
+        if state.status is Status.RETURNED and any(rank in info.members for info in history.comms.values())
+        and (_fewer(case, rank, victim) or not history.failed.before(case.ended(rank)))
     }  # fmt: skip
     if not left:
         return None
@@ -44,21 +48,32 @@ def early_leaver(case: CaseSnapshot) -> Blame | None:
     return Blame((first, *others), "returned", text, phase=state.phase, shape=state.shape, choice="returned", detail=detail)
 
 
+def first_raised(case: CaseSnapshot) -> int | None:
+    """The rank that told an error first."""
+    raised = {rank: case.histories[rank].failed for rank, s in case.states.items() if s.status is Status.RAISED}
+    return clock.first(raised)[0] if raised else None
+
+
 def _earlier(case: CaseSnapshot, first: int, victim: int) -> str:
     """By how many collectives of which group it left the victim behind."""
-    mine, theirs = case.states[first].entered, case.states[victim].entered
-    fewer = {comm: number - mine[comm] for comm, number in theirs.items() if comm in mine and number > mine[comm]}
+    fewer = _fewer(case, first, victim)
     if not fewer:
         return ""
     comm = max(fewer, key=lambda key: fewer[key])
     return f" {fewer[comm]} collective{'' if fewer[comm] == 1 else 's'} of {group_name(case, comm)} before the others"
 
 
+def _fewer(case: CaseSnapshot, rank: int, victim: int) -> dict[str, int]:
+    """How many collectives fewer of each group a rank has entered than the victim."""
+    mine, theirs = case.states[rank].entered, case.states[victim].entered
+    return {comm: number - mine[comm] for comm, number in theirs.items() if comm in mine and number > mine[comm]}
+
+
 def _place(case: CaseSnapshot, rank: int) -> str:
     """The innermost line of the program in its traceback."""
     error = case.histories[rank].error
     frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', error[2] if error else "")
-    own = [frame for frame in frames if not any(part in frame[0] for part in ("/site-packages/", "/lib/python3", "<"))]
+    own = [frame for frame in frames if not any(part in frame[0] for part in LIBRARIES)]
     if not own:
         return ""
     file, line, function = own[-1]

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from lockstep.harness.judge import clock, pairing, program_blame, words
 from lockstep.harness.judge.apart import apart
-from lockstep.harness.judge.early_leaver import early_leaver
+from lockstep.harness.judge.early_leaver import early_leaver, first_raised
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.limits import limit_s
@@ -155,7 +155,8 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
             f" It ended {words.ranks_text(ended)}." if ended else ""
         )
     if outcome in (Outcome.RAISE, Outcome.CRASH) and blame is not None:
-        after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in blame.ranks]
+        told = [*blame.ranks, *([first_raised(case)] if blame.by == "returned" else [])]
+        after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in told]
         left = "" if case.limit is None else _left(case)
         return f"{why.rstrip()} {_then(after) if after else ''} {left}".strip().replace("  ", " ")
     if outcome is Outcome.SLOW:

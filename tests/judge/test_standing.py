@@ -117,6 +117,7 @@ def test_who_left_early_is_to_blame_for_a_closed_socket() -> None:
     """A rank that raised over a socket which another one closed by returning is the victim; its line is told."""
     trace = (
         'File "/home/me/train.py", line 16, in step\n  File "/venv/lib/python3.11/site-packages/torch/x.py", line 3, in y\n'
+        '  File "/opt/lockstep/harness/attach/recorded.py", line 48, in call\n'
     )
     states = {0: RankState(0, status=Status.RAISED, gone=True), 1: RankState(1, status=Status.RETURNED, gone=True)}
     states[0].entered[WORLD.key], states[1].entered[WORLD.key] = 9, 8
@@ -130,9 +131,14 @@ def test_who_left_early_is_to_blame_for_a_closed_socket() -> None:
     assert verdict.blame is not None
     assert verdict.blame.ranks == (1,)
     assert (
-        "Rank 1 returned 1 collective of mpi world before the others; rank 0 failed over it at train.py:16" in verdict.text
+        verdict.text
+        == "Rank 1 returned 1 collective of mpi world before the others; rank 0 failed over it at train.py:16 in step."
     )
-    histories[1].ended_ns = 5  # it returned after the failure: no cause of it
+    histories[1].ended_ns = 5  # its process ended later: it had closed its group as its last act
+    verdict = decide(case(states, histories, codes={0: 1, 1: 0}))
+    assert verdict.blame is not None
+    assert verdict.blame.ranks == (1,)
+    states[1].entered[WORLD.key] = 9  # it came to all that the victim came to, and returned later: no cause of it
     verdict = decide(case(states, histories, codes={0: 1, 1: 0}))
     assert verdict.blame is not None
     assert verdict.blame.ranks == (0,)
