@@ -14,7 +14,7 @@ from lockstep.engines.minimal.spec.capacity import capacity, per_rank, whole_per
 from lockstep.engines.minimal.spec.impossible import wrong_sections, wrong_settings
 from lockstep.engines.minimal.spec.schema import PHASES, PRESETS, VARIANTS, Guards
 from lockstep.engines.minimal.spec.sections import Sections, ServingSections
-from lockstep.harness.engine_api import EngineBase, Path, Resources
+from lockstep.harness.engine_api import EngineBase, ForeignConfig, Imported, Path, Resources
 
 MODEST_BYTES = 4 << 30  # of a GPU: a few such ranks fit beside each other on any that serves models
 S = TypeVar("S", bound=ServingSections)
@@ -83,6 +83,12 @@ class MinimalEngine(ServingEngine[Sections]):
             "habits": {name: guards.get(name, Guards.model_fields[name].default) for name in VARIANTS},
             "warmup": {phase: phase in chosen for phase in PHASES},
         }
+
+    def imported(self, config: ForeignConfig) -> Imported:
+        """A config of TensorRT-LLM, vLLM or SGLang. The tables of keys are read here only."""
+        from lockstep.engines.minimal.upstream.importing import import_config
+
+        return import_config(config)
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """One rank: all it needs comes in its environment. Modules of the current folder are not taken for its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,8 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.selection import Selection, add_selection, overrides
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
-from lockstep.harness.scenario.load import given
+from lockstep.harness.scenario.imported import Note
+from lockstep.harness.scenario.load import given, notes
 
 # Of a file, what `show` says in other words, or what is no difference.
 TOLD_APART = ("name", "source", "summary", "reports", "mechanism_class", "tags", "matrix", "expect", "faults")
@@ -58,11 +59,12 @@ def show_cases(arguments: argparse.Namespace) -> int:
             print("---")
             print(yaml.safe_dump(raw, sort_keys=False, width=120), end="")
         else:
-            print("\n" * bool(number) + _summary(case, given(case, overrides(selection.values))))
+            values = overrides(selection.values)
+            print("\n" * bool(number) + _summary(case, given(case, values), notes(case, values)))
     return 0
 
 
-def _summary(case: Case, said: Mapping[str, Any]) -> str:
+def _summary(case: Case, said: Mapping[str, Any], imported: Sequence[Note]) -> str:
     own = {key: value for key, value in said.items() if key not in TOLD_APART}
     expected = {key: value for key, value in asdict(case.expect).items() if value is not None}
     rows = [f"{case.id}: {case.ranks} ranks", *textwrap.wrap(case.summary, 76)]
@@ -70,6 +72,7 @@ def _summary(case: Case, said: Mapping[str, Any]) -> str:
     rows += [f"{key}: {_flow(value)}" for key, value in own.items()]
     rows += [f"fault: {_fault(fault)}" for fault in case.spec.get("faults", ())]
     rows += [f"{name}: {text}" for name, text in find_engine(case.engine).facts(case.spec).items()]
+    rows += [str(note) for note in imported]
     rows += [f"expected: {_flow(expected)}", *([f"note: {case.note}"] if case.note else [])]
     return rows[0] + "".join(f"\n  {row}" for row in rows[1:])
 

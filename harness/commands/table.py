@@ -26,6 +26,7 @@ GROUPS = {
     "look at scenarios": (
         Command("list", "scenarios", "list the cases of scenarios (default: all below scenarios/)"),
         Command("show", "scenarios", "show what a scenario's cases run and expect"),
+        Command("import", "import_config", "make a scenario of an engine's own config or command line"),
         Command("catalogue", "catalogue", "print the catalogue of scenarios as Markdown"),
         Command("schema", "schema", "print the JSON Schema of scenario files, for editors"),
     ),

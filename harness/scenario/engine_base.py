@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.imported import ForeignConfig, Imported
 from lockstep.harness.scenario.section import Section
 
 Path = tuple[str | int, ...]  # of a key in a scenario file
@@ -62,6 +63,11 @@ class EngineBase(Generic[S]):
     def check(self, spec: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
         """What is impossible in a complete spec, as `check_sections` says it."""
         return ()
+
+    def imported(self, config: ForeignConfig) -> Imported:
+        """The sections that a config of the product comes to which this engine stands for, as it is: what was left out, what
+        is missing, what is wrong. Raises ScenarioError where the engine takes none."""
+        raise ScenarioError(f"engine {self.name!r} takes no config of another program; write its sections")
 
     def lacks(self, spec: Mapping[str, Any]) -> str:
         """What only the user can give before the case can run, in a sentence; empty: nothing. Without it the case is left

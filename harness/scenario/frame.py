@@ -70,6 +70,15 @@ NAME = r"^[a-z0-9][a-z0-9._-]*$"
 VALUES = {"anyOf": [{"type": "array", "items": {}}, {"type": "object"}]}  # who reads a file makes a list of both
 
 
+class ConfigFile(Section):
+    """`config_file`, where more than its path is said."""
+
+    path: str = Field(min_length=1, description="relative to the scenario's file")
+    product: str = Field("", description="whose config it is; default: told by its keys")
+    scale: PositiveInt | None = Field(None, description="by what lengths in tokens are divided; default: as a CPU needs")
+    ignore_unknown: bool = Field(False, description="leave keys out that nobody knows")
+
+
 class Frame(Section):
     """A scenario file."""
 
@@ -83,6 +92,9 @@ class Frame(Section):
     mechanism_class: MechanismClass | None = Field(None, description="what diverges; docs/catalogue.md has the classes")
     tags: list[str] = Field(default_factory=list)
     engine: str = Field(DEFAULT_ENGINE, description="an installed engine; the keys that are not named here are its own")
+    config_file: str | ConfigFile | None = Field(
+        None, description="a config of the product that the engine stands for, as it is; what the file says beside it wins"
+    )
     environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
         default_factory=dict, description="environment variables of the ranks, beside those that they inherit"
     )

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.scenario.document import read
+from lockstep.harness.scenario.config_file import Merged, merged
+from lockstep.harness.scenario.document import Document, read
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
+from lockstep.harness.scenario.imported import Note
 from lockstep.harness.scenario.loader import Loader
 from lockstep.harness.scenario.matrix import substitute, unnamed
 from lockstep.harness.scenario.places import WAIVES, below_root, named
@@ -67,16 +69,28 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Case]:
     varied = sorted(set(overrides or ()) & set(document.data.get("matrix") or ()))
     if varied:
         raise ScenarioError(f"{path}: its matrix varies {', '.join(varied)}; choose cases with -k instead of setting it")
+    return cases_of(document, merged(document, overrides), overrides or {})
+
+
+def cases_of(document: Document, whole: Merged, overrides: Mapping[str, Any]) -> list[Case]:
+    """The cases of a document that has been read. Raises FileErrors, each problem where it comes from."""
     try:
-        return Loader(document, substitute(document.data, overrides or {})).cases()
+        return Loader(document, substitute(whole.data, overrides)).cases()
     except FileErrors as error:
-        raise FileErrors([_of_option(problem, overrides or {}) for problem in error.problems]) from error
+        placed = [whole.placed(_of_option(problem, overrides)) for problem in error.problems]
+        raise FileErrors(placed) from error
 
 
 def given(case: Case, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a case's file says at its point, with what `overrides` sets: all in which it differs from the defaults."""
-    data, _ = unnamed(read(Path(case.path)).data)
+    data, _ = unnamed(merged(read(Path(case.path)), overrides).data)
     return substitute(substitute(data, overrides or {}), case.point)
+
+
+def notes(case: Case, overrides: Mapping[str, Any] | None = None) -> tuple[Note, ...]:
+    """What was made of the config that a case's file names, a line a key."""
+    imported = merged(read(Path(case.path)), overrides).imported
+    return imported.notes if imported is not None else ()
 
 
 def _of_option(problem: Problem, overrides: Mapping[str, Any]) -> Problem:

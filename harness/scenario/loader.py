@@ -23,7 +23,7 @@ from lockstep.harness.scenario.nodes import node_counts
 from lockstep.harness.scenario.validate import Place, unknown_key, validate
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a value
-FIXED = ("name", "matrix", "expect", "engine")  # keys that a matrix cannot vary
+FIXED = ("name", "matrix", "expect", "engine", "config_file")  # keys that a matrix cannot vary
 
 
 class Loader:

@@ -11,8 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from lockstep.engines.minimal.plugin import ENGINE
-from lockstep.engines.minimal.spec.schema import NOT_MODELLED, PRESETS
+from lockstep.engines.minimal.spec.schema import PRESETS
 from lockstep.engines.minimal.spec.sections import FaultKind, MessageKind, Sections
+from lockstep.engines.minimal.upstream.tables import tables
 from lockstep.harness.scenario.faults import Fault, Skew
 from lockstep.harness.scenario.frame import Frame
 from lockstep.harness.scenario.validate import _models as models_in
@@ -37,7 +38,8 @@ def names() -> set[str]:
     """What the minimal engine calls its settings, phases, faults and presets, where it is more than a plain English word."""
     fields = {name for model in below(Sections) for name in model.model_fields}
     fields -= {name for model in below(Frame, Fault, Skew) for name in model.model_fields}
-    said = {*fields, *ENGINE.phases, *PRESETS, *NOT_MODELLED, *get_args(FaultKind), *get_args(MessageKind)}
+    upstream = {part for known in tables() for key in known.keys for part in key.split(".")}
+    said = {*fields, *ENGINE.phases, *PRESETS, *upstream, *get_args(FaultKind), *get_args(MessageKind)}
     return {word for word in said if "_" in word or "-" in word} - ELSEWHERE | WORDS
 
 

@@ -1,0 +1,1 @@
+"""Configs of upstream engines as scenarios."""
