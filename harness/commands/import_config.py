@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.program_name import program_name
 from lockstep.harness.commands.selection import overrides
+from lockstep.harness.program_name import program_name
 from lockstep.harness.scenario.config_file import Merged, given_path, under
 from lockstep.harness.scenario.document import Document, dotted
 from lockstep.harness.scenario.engine import find_engine
