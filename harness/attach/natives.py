@@ -22,6 +22,7 @@ from typing import NamedTuple
 # Mathematics, transports, and what starts them: their threads run their own code only.
 KNOWN = (
     "libc.so", "libc-", "ld-linux", "libpthread", "libm.so", "libm-", "libstdc++", "libgcc_s", "libgomp", "libiomp",
+    "libgfortran", "libquadmath",
     "libomp", "libtorch", "libc10", "libgloo", "libopenblas", "libscipy_openblas", "libmkl", "libtbb", "libmpi", "libpmi",
     "libprrte", "libopen-", "libhwloc", "libevent", "libucp", "libucs", "libuct", "libucm", "libfabric", "libpsm",
     "libibverbs", "librdmacm", "libnuma", "libxpmem", "libcuda", "libnccl", "libnv", "libcublas", "libcudnn", "libzmq",

@@ -10,6 +10,7 @@ from lockstep.harness.trace.recorder import Recorder
 
 HERE = str(Path(__file__).parent)
 LIBRARIES = ("/site-packages/torch/", "/dist-packages/torch/", "/mpi4py/", "/contextlib.py", "/functools.py", "<frozen")
+COMPILED = ("/torchinductor_", "<eval_with_key>")  # code that torch writes
 _is_library: dict[str, bool] = {}
 _texts: dict[tuple[CodeType, int], int] = {}
 
@@ -33,7 +34,7 @@ def outside(frame: FrameType | None) -> tuple[CodeType, int] | None:
         name = code.co_filename
         library = _is_library.get(name)
         if library is None:
-            library = _is_library[name] = name.startswith(HERE) or any(part in name for part in LIBRARIES)
+            library = _is_library[name] = name.startswith(HERE) or any(part in name for part in (*LIBRARIES, *COMPILED))
         if not library:
             return code, frame.f_lineno
         frame = frame.f_back

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import recording, torch_works
+from lockstep.harness.attach import recording, torch_compiled, torch_works
 from lockstep.harness.attach.recorded import recorded
 from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import Group, count, group_of, groups, look_for_unseen
@@ -33,6 +33,7 @@ def wrap(module: Any) -> None:
             setattr(module, name, _function(name, place, getattr(module, name), module))
     if hasattr(module, "wait_tensor"):
         module.wait_tensor = _unless_compiling(torch_works.waiting(module.wait_tensor), module.wait_tensor)
+    torch_compiled.wrap(lambda name, group, arguments: _begin(name, _group(module, group), arguments))
 
 
 class Functional:
@@ -80,11 +81,15 @@ class Functional:
 def _function(name: str, place: int, original: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
     def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> Functional | None:
         group = _group(module, named.get("group", arguments[place] if len(arguments) > place else None))
-        if group is None or getattr(_inside, "yes", False):  # some are made of others
-            return None
-        return Functional(name, group, _may_be_empty(arguments))
+        return _begin(name, group, arguments)
 
     return _unless_compiling(recorded(original, prepare), original)
+
+
+def _begin(name: str, group: Group | None, arguments: tuple[Any, ...]) -> Functional | None:
+    if group is None or getattr(_inside, "yes", False):  # some are made of others
+        return None
+    return Functional(name, group, _may_be_empty(arguments))
 
 
 def _unless_compiling(wrapped: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python3", "/harness/attach/", "/harness/trace/", "<")
+LIBRARIES = (
+    "/site-packages/", "/dist-packages/", "/lib/python3", "/harness/attach/", "/harness/trace/", "<",
+    "/torchinductor_",
+)  # fmt: skip
 # Where the standard library and its like wait for others: of the functions below the program's line these tell the most.
 WAITS = (
     "/multiprocessing/", "/queue.py", "/threading.py", "/concurrent/futures/", "/subprocess.py", "/asyncio/", "/zmq/",

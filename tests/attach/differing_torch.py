@@ -150,12 +150,31 @@ def limited_difference(rank: int) -> None:
         dist.barrier(group=group)  # met
 
 
+def compiled(rank: int) -> None:
+    """As in pytorch/pytorch#189454: a compiled graph issues the collectives of two groups in another order on one rank."""
+    from torch.distributed import _functional_collectives as functional
+
+    groups = dist.new_group([0, 1]), dist.new_group([0, 1])
+
+    def step(x: torch.Tensor, swap: bool) -> torch.Tensor:  # step
+        first, second = groups[::-1] if swap else groups
+        y = functional.all_reduce(x + 1, "sum", first)
+        return torch.add(functional.all_reduce(y * 2 + x, "sum", second), 1)
+
+    fast = torch.compile(step, backend="aot_eager")
+    x = torch.ones(8)
+    for turn in range(3):
+        swap = (rank, turn) == (1, 2)
+        assert swap or torch.equal(fast(x, swap), step(x, swap))
+    fast(x, rank == 1)
+
+
 PROGRAMS: dict[str, Callable[[int], None]] = {
     program.__name__: program
     for program in (
         skipped_sample, dropped_batch, unused_branch, checkpoint_exists, weights_of_one, other_mesh, other_pair, local_names,
         sends_first, leaves_early, waits_for_key,
-        limited, limited_difference,
+        limited, limited_difference, compiled,
     )
 }  # fmt: skip
 

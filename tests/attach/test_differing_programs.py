@@ -47,6 +47,7 @@ def check(
         ("other_mesh", 4, Cause.DEADLOCK, (3,), ("mesh", "built")),
         ("other_pair", 4, Cause.DEADLOCK, (3,), ("pair", "all")),
         ("local_names", 3, Cause.DEADLOCK, (1, 2), ("named",)),
+        ("compiled", 2, Cause.DEADLOCK, (1,), ("step",)),
     ],
 )
 def test_torch(

@@ -18,6 +18,7 @@ GLOO = (
     "deadline_of_one_operation",
     "helped_before_the_limit",
     "deadline_of_the_start",
+    "operators",
     "closed_descriptors",
 )
 HANGING = (

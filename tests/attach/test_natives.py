@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.attach.natives import doubts_about
+from lockstep.harness.attach.natives import KNOWN, doubts_about
 
 MAY_ACT = {"a Python thread is about to begin or to end", "a thread that Python did not start is at work"}
 
@@ -61,3 +61,10 @@ def test_a_worker_that_wakes_by_itself_is_about_to_act() -> None:
         assert seen(polls)
     finally:
         event.set()
+
+
+def test_numpys_own_libraries_call_nobody() -> None:
+    """Addresses of Fortran's runtime, which numpy brings along, may stand on the stack of a thread of its mathematics."""
+    for name in ("libgfortran-040039e1-0352e75f.so.5.0.0", "libquadmath-96973f99.so.0.0.0", "libscipy_openblas64_.so"):
+        assert name.startswith(KNOWN)
+    assert not "libtheirs.so".startswith(KNOWN)

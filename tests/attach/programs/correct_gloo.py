@@ -57,6 +57,24 @@ def helped_before_the_limit() -> None:
         dist.barrier()
 
 
+def operators() -> None:
+    """What compiled graphs call: operators, which compilers know by their class and hash, also those that write in place."""
+    before = hash(torch.ops._c10d_functional.all_reduce_.default)
+    from torch.distributed import _functional_collectives  # noqa: F401
+
+    dist.init_process_group("gloo")
+    known, group = torch.ops._c10d_functional, dist.distributed_c10d._get_default_group().group_name
+    assert type(known.all_reduce_.default) is torch._ops.OpOverload
+    assert hash(known.all_reduce_.default) == before
+    for _ in range(20):
+        mine, out = torch.ones(4), torch.empty(8)
+        issued = known.all_reduce_.default(mine, "sum", group)
+        known.wait_tensor.default(issued)
+        gathered = known.all_gather_into_tensor_out.default(mine, 2, group, out=out)
+        known.wait_tensor.default(gathered)
+        assert out.tolist() == [2.0] * 8
+
+
 def deadline_of_the_start() -> None:
     """The first waits for the other with a deadline; that never comes."""
     if os.environ["RANK"] == "0":
