@@ -1,4 +1,4 @@
-"""What a watched program is called in reports: after its command line, without what looks like a secret. Pure."""
+"""What a program is called in reports, and its command line: both without what looks like a secret. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 LONGEST = 60
 HIDDEN = "***"
-SECRET = re.compile(r"token|secret|passw|credential|api[-_]?key|private[-_]?key|access[-_]?key|auth", re.IGNORECASE)
+SECRET = re.compile(r"token|secret|passw|credential|api[-_]?key|private[-_]?key|access[-_]?key|auth(?!or)", re.IGNORECASE)
 
 
 def program_name(argv: Sequence[str]) -> str:
@@ -18,6 +18,11 @@ def program_name(argv: Sequence[str]) -> str:
         words = _without_python(words)
     shown = " ".join(" ".join([PurePath(words[0]).name, *_hidden(words[1:])]).split())
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3].rstrip()}..."
+
+
+def redacted(argv: Sequence[str]) -> list[str]:
+    """A command line as it may be kept: what looks like a secret has to be given again by who types it."""
+    return list(_hidden(argv))
 
 
 def _without_python(words: list[str]) -> list[str]:

@@ -87,6 +87,7 @@ def test_what_is_no_expression(text: str, said: str) -> None:
         (["python"], "python"),
         (["serve", "--api-key", "abc", "--hf-token=xyz", "--port", "80"], "serve --api-key *** --hf-token=*** --port 80"),
         (["env", "HF_TOKEN=abc", "serve"], "env HF_TOKEN=*** serve"),
+        (["train", "--author", "me", "--auth", "x"], "train --author me --auth ***"),
         (["serve", "--password", "--verbose"], "serve --password --verbose"),
         (["serve", "x" * 80], "serve " + "x" * 51 + "..."),
     ],

@@ -31,7 +31,7 @@ from lockstep.harness.placement.capacity import Capacity
 from lockstep.harness.placement.hosts import Hosts
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
-from lockstep.harness.program_name import program_name
+from lockstep.harness.program_name import program_name, redacted
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import ROOT, RunStore
@@ -111,12 +111,12 @@ class WatchOptions:
             scenario="watch",
             path="",
             source="",
-            summary=shlex.join(argv),
+            summary=shlex.join(redacted(argv)),
             tags=(),
             engine="command",
             ranks=processes,
             point={},
-            spec={"config": {"argv": argv, "processes": processes}, "device": ""},
+            spec={"config": {"argv": redacted(argv), "processes": processes}, "device": ""},
             expect=Expectation(outcome="success"),
             limits=Limits(deadline_s=self.deadline_s or NO_DEADLINE_S, livelock_s=ADVANCE_S),
         )
@@ -141,9 +141,9 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     rank_map = _placed(case, hosts)
     launcher = choose(options.hosts.launcher, rank_map)
     facts = environment("auto" if launcher.name == "none" else launcher.name)
-    store = RunStore.create(options.reports, options.run_id, sys.argv, facts, with_commits([PlannedCase(case)]))
+    store = RunStore.create(options.reports, options.run_id, redacted(sys.argv), facts, with_commits([PlannedCase(case)]))
     started = time.monotonic()
-    rerun = shlex.join(["lockstep", "watch", *options.words(case.ranks), "--", *options.argv])
+    rerun = shlex.join(["lockstep", "watch", *options.words(case.ranks), "--", *redacted(options.argv)])
 
     def record(judged: Verdict) -> CaseRecord:
         return CaseRecord(case, judged, *_expected(judged), rerun, time.monotonic() - started, places=rank_map.nodes)

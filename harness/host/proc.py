@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from lockstep.harness.program_name import redacted
+
 _FLAGS, _USER_TICKS, _KERNEL_TICKS, _STARTED, _WAIT_STATUS = 6, 11, 12, 19, 49  # their places behind the program's name
 _EXITING = 0x4  # among the flags: its files are being closed, and its children have not been told yet
 
@@ -78,10 +80,10 @@ def name_of(pid: int) -> str:
 
 
 def command_line(pid: int) -> str:
-    """A process's command line, cut to what a sentence can hold."""
+    """A process's command line without what looks like a secret, cut to what a sentence can hold."""
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return " ".join(word.decode(errors="replace") for word in words if word)[:80]
+        return " ".join(redacted([word.decode(errors="replace") for word in words if word]))[:80]
     return "?"
 
 

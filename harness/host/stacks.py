@@ -18,6 +18,7 @@ from lockstep.harness.host import python_lock
 TIMEOUT_S = 20.0
 MAIN = "MainThread"
 DEEPER = " " * 8  # so the values of variables are indented, below their frame
+HEAD = re.compile(r"\A(Process \d+):.*?(?=\nPython v)", re.DOTALL)  # with the command line, which may hold a secret
 VERSION = "\nPython v"  # in the head of a dump, the line between the command line and the threads
 CODE_CHARACTERS = 80  # of a line that is told
 NO_TOOL = "py-spy is not installed: pip install py-spy"
@@ -155,7 +156,7 @@ def command(pid: int, gently: bool = False) -> list[str] | None:
 
 def told(code: int, out: str, err: str) -> tuple[str, str]:
     """What it printed, and what went wrong, from its exit status and its output."""
-    return with_code(out), "" if code == 0 else (err.strip() or f"py-spy ended with {code}")
+    return with_code(HEAD.sub(r"\1", out, count=1)), "" if code == 0 else (err.strip() or f"py-spy ended with {code}")
 
 
 def with_code(text: str) -> str:

@@ -42,6 +42,19 @@ def test_success_and_where_output_goes(tmp_path: Path) -> None:
     assert read_verdict((case / "verdict.json").read_bytes()).outcome.value == "success"
 
 
+def test_no_secret_is_kept(tmp_path: Path) -> None:
+    """What looks like one on the command line, of the program or of what it starts, is in no file of the run."""
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(1000)', *sys.argv[1:]])"
+    words = ("--deadline", "3", "--", "python", "-c", code, "--api-key", "sk-hunter2", "HF_TOKEN=hunter2")
+    done = lockstep("watch", *words, folder=tmp_path)
+    assert done.returncode == 1
+    assert "--api-key '***' 'HF_TOKEN=***'" in done.stderr
+    assert "hunter2" not in done.stderr
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.parent.name == "stacks" for path in kept)
+    assert [path for path in kept if b"hunter2" in path.read_bytes()] == []
+
+
 def test_json_is_all_that_is_on_stdout(tmp_path: Path) -> None:
     """With --json stdout is the verdict; an exit status that is not 0 makes 1, with the status named."""
     done = lockstep("watch", "--json", "--", "python", "-c", "print('out'); raise SystemExit(5)", folder=tmp_path)
