@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from lockstep.harness.report import baseline, files, junit, markdown, prometheus
+from lockstep.harness.report import annotation, baseline, files, junit, markdown, prometheus
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.store import RunStore
 
@@ -41,6 +41,8 @@ def json_lines(run: Mapping[str, Any], lines: Sequence[Line]) -> str:
 
 FORMATS: dict[str, Callable[[Mapping[str, Any], Sequence[Line]], str]] = {
     "baseline": baseline.render,
+    "codequality": annotation.codequality,
+    "github": annotation.github,
     "md": markdown.render,
     "junit": junit.render,
     "json": json_lines,

@@ -52,9 +52,12 @@ class Runner:
     def _term(self, term: str) -> bool:
         if term == "!cancelled()":
             return True
-        name = re.fullmatch(r"env\.(\w+) != ''", term)
-        assert name, term
-        return self.environment[name[1]] != ""
+        if outcome := re.fullmatch(r"steps\.(\w+)\.outcome != 'skipped'", term):
+            (name,) = (step["name"] for step in JOB["steps"] if step.get("id") == outcome[1])
+            return name in self.ran
+        variable = re.fullmatch(r"env\.(\w+) != ''", term)
+        assert variable, term
+        return self.environment[variable[1]] != ""
 
     def go(self) -> None:
         """Run the steps that are commands."""
@@ -93,13 +96,26 @@ def test_a_red_night(checked_out: Path, tmp_path: Path) -> None:
     job = Runner(checked_out, {**entry, "baseline": BASELINE, "textfiles": str(textfiles)}, 7)
     with another_blame(checked_out):
         job.go()
-    wanted = {"Install": 0, "Check the machine": 0, "Run": 4, "Summary": 0, "Compare with the baseline": 0, "Prometheus": 0}
-    assert job.ran == wanted, job.said
+    wanted = {"Install": 0, "Check the machine": 0, "Run": 4, "Annotations": 0, "Summary": 0}
+    assert job.ran == {**wanted, "Compare with the baseline": 0, "Prometheus": 0}, job.said
+    assert "::error file=scenarios/planted-hangs.yaml,line=1,title=planted-hangs" in job.said["Annotations"]
     assert "PLANTED DEADLOCK NOT DETECTED" in job.summary["Summary"]
     assert "1 cases in both: 0 changes for the worse" in job.summary["Compare with the baseline"]
     assert 'lockstep_run_exit_code{device="cpu",shard="1/2"} 4' in (textfiles / "lockstep-cpu-1.prom").read_text()
     (line,) = read_lines(checked_out / "reports/runs/night-7-1-0/cases.jsonl")
     assert line["outcome"] == "hang"
+
+
+def test_a_failed_setup(tmp_path: Path) -> None:
+    """Its own error is the only one: no step without which there is nothing to report runs."""
+    (tmp_path / "Makefile").write_text("env:\n\t@echo no index answers; exit 7\n")
+    entry = JOB["strategy"]["matrix"]["include"][0]
+    job = Runner(tmp_path, {**entry, "baseline": BASELINE, "textfiles": "x"}, 7)
+    job.go()
+    assert list(job.ran) == ["Install"]
+    assert job.ran["Install"] != 0
+    (upload,) = (step for step in JOB["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert not job.wanted(upload["if"])
 
 
 def test_uploads() -> None:

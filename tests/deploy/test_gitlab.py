@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,8 @@ def test_a_green_night(checked_out: Path, tmp_path: Path) -> None:
     junit = checked_out / artifacts["reports"]["junit"].replace("$CI_JOB_ID", "11")
     assert JUnitXml.fromfile(str(junit)).tests == 1
     assert [checked_out / path.replace("$CI_JOB_ID", "11") for path in artifacts["paths"]] == [junit.parent]
+    quality = checked_out / artifacts["reports"]["codequality"].replace("$CI_JOB_ID", "11")
+    assert json.loads(quality.read_text()) == []
     assert 'shard="2/2"} 0' in (tmp_path / "lockstep-cpu-2.prom").read_text()
 
 
@@ -87,6 +90,17 @@ def test_exit_codes(tmp_path: Path) -> None:
         assert done.stdout.split()[-3:] == ["doctor", "run", "compare"]
         found[night, worse] = done.returncode
     assert found == {(0, 0): 0, (4, 0): 4, (0, 1): 1, (5, 1): 5}
+
+
+def test_a_failed_setup(tmp_path: Path) -> None:
+    """Its own error is the only one: what comes after says nothing, and does not fail."""
+    (tmp_path / "Makefile").write_text("env:\n\t@echo no index answers; exit 7\n")
+    given = variables("cpu")
+    done = run(("bash", "-c"), script(PIPELINE[".night"]["script"]), tmp_path, given)
+    assert done.returncode != 0
+    assert "no index answers" in done.stdout
+    after = run(("bash", "-c"), script(PIPELINE[".night"]["after_script"]), tmp_path, given)
+    assert (after.returncode, after.stdout, after.stderr) == (0, "", "")
 
 
 def test_only_a_lost_runner_is_tried_again() -> None:

@@ -50,6 +50,18 @@ def test_shell_steps(checked_out: Path) -> None:
     assert JUnitXml.fromfile(str(checked_out / "reports/runs/night-5-cpu-2/junit.xml")).tests == 1
 
 
+def test_a_failed_setup(tmp_path: Path) -> None:
+    """Its own error is the only one: what comes after says nothing, and does not fail."""
+    (tmp_path / "Makefile").write_text("env:\n\t@echo no index answers; exit 7\n")
+    given = {**defaults(), "BUILD_NUMBER": "5", "LOCKSTEP_DEVICE": "cpu", "LOCKSTEP_SHARD": "2/2"}
+    assert run(JENKINS, SH[0], tmp_path, given).returncode != 0
+    after = run(JENKINS, SH[3], tmp_path, given)
+    assert (after.returncode, after.stdout) == (0, "")
+    always = TEXT[TEXT.index("always {") :]
+    assert "allowEmptyResults: true" in always
+    assert "allowEmptyArchive: true" in always
+
+
 def test_braces() -> None:
     """Every brace is closed; what publishes runs whatever became of the night."""
     bare = re.sub(r"'''.*?'''|'[^'\n]*'|\"[^\"\n]*\"|//[^\n]*", "", TEXT, flags=re.DOTALL)
@@ -59,7 +71,7 @@ def test_braces() -> None:
         assert depth >= 0
     assert depth == 0
     always = TEXT[TEXT.index("always {") :]
-    assert "junit testResults" in always
+    assert 'testResults: "reports' in always
     assert "archiveArtifacts" in always
 
 
