@@ -53,7 +53,8 @@ class RankState:
     kernel_ids: dict[int, int] = field(default_factory=dict)  # the kernel's id of a thread -> ours
     joins: list[Join] = field(default_factory=list)
     failed: bool = False  # an exception has left the program
-    kept_out: frozenset[int] = frozenset()  # threads that want Python's lock, which another keeps as long as its wait lasts
+    keeper: int = -1  # a thread that keeps Python's lock in its wait until all members have come, whatever that needs else
+    kept_out: frozenset[int] = frozenset()  # those that want the lock
     opaque: list[str] = field(default_factory=list)  # how it may communicate without writing events
     exit_status: int | None = None  # what it said of its end, when that was not 0
     aborting: bool = False  # it is about to end the job, or has
@@ -63,7 +64,7 @@ class RankState:
         """Fold new events in, in order. `string` gives the text of a string id."""
         for record in records:
             self.number = record.number
-            self.kept_out = frozenset()
+            self.keeper, self.kept_out = -1, frozenset()
             self.last_ns = record.time_ns
             handler = HANDLERS.get(record.kind)
             if handler is None:
@@ -160,6 +161,7 @@ class RankState:
         found: list[tuple[int, Wait]] = []
         if self.status is Status.RUNNING:
             found += [(thread, wait) for thread, wait in sorted(self.waiters.items()) if wait is not None]
+            found = [(thread, wait._replace(need=Need.ALL) if thread == self.keeper else wait) for thread, wait in found]
         if self.status is not Status.DEAD and not self.device_lost and not self.gone:
             lanes = enumerate(self.lanes.values(), STREAM_WAITER)
             found += [(number, self._stream_wait(lane)) for number, lane in lanes if lane.inside]

@@ -123,9 +123,9 @@ def test_an_established_communicator_waits_for_its_dead() -> None:
     assert not here.may_wake(knot, 100.0 + SETTLE_S + 0.1)
 
 
-@pytest.mark.parametrize("need", [Need.ALL, Need.ROOT])
-def test_a_thread_that_is_kept_from_pythons_lock_needs_its_owner(need: Need) -> None:
-    """It goes on when the owner's wait has ended, for all: in no other the lock is known to be kept; or with an event."""
+@pytest.mark.parametrize("op", ["allreduce", "scan", "reduce", "recv"])
+def test_a_thread_that_is_kept_from_pythons_lock_needs_its_owner(op: str) -> None:
+    """It goes on when all have come to the owner's collective, whatever that needs else; or with an event."""
     here = program(0, 1)
     one, two = Program(here, 0).joins("torch", 0).waits("torch"), Program(here, 1).joins("torch", 1)
     comm = two.recorder.comm("mpi", "world", (0, 1), scope="torch")
@@ -137,7 +137,11 @@ def test_a_thread_that_is_kept_from_pythons_lock_needs_its_owner(need: Need) -> 
     free = threading.Thread(target=communicate)
     free.start()
     free.join()
-    two.recorder.collective(comm, "allreduce", need=need, root=0)
+    if op == "recv":
+        two.recorder.recv(comm, 0)
+    else:
+        needs = {"allreduce": Need.ALL, "scan": Need.BELOW, "reduce": Need.NOBODY}
+        two.recorder.collective(comm, op, need=needs[op], root=0 if op == "reduce" else -1)
     two.tell()
     record = here.processes.records[two.process]
     (owner,) = (kernel for kernel, thread in record.state.kernel_ids.items() if record.state.waiters[thread] is not None)
@@ -148,7 +152,7 @@ def test_a_thread_that_is_kept_from_pythons_lock_needs_its_owner(need: Need) -> 
     record.confirm(LockHeld(1, 7, kept, (), (owner,)))
     assert (here.knot(), len(record.doubts)) == ([], 1)
     record.confirm(LockHeld(1, 7, owner, (), (kept,)))
-    if need is not Need.ALL:
+    if op == "recv":
         assert (here.knot(), len(record.doubts)) == ([], 1)
         return
     assert ({(wait.rank, wait.lacks) for wait in here.knot()}, record.doubts) == ({(0, (1,)), (1, (0,))}, ())

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from lockstep.harness.channel.to_watchdog import Confirmed, Delta, Ended, LockHeld, Stands
 from lockstep.harness.judge.clock import Clock
 from lockstep.harness.judge.history import History
+from lockstep.harness.judge.mismatch import is_message
 from lockstep.harness.judge.snapshot import Failure
-from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
@@ -106,8 +106,11 @@ class ProcessRecord:
         """It, or its supervisor, says that it still stands where it stood: note the epoch, and why that says nothing."""
         self.doubts = self._doubts(answer)
         self.confirmed = answer.epoch
-        waiting = answer.waiting if isinstance(answer, LockHeld) and not self.doubts else ()
-        self.state.kept_out = frozenset(self.state.kernel_ids[one] for one in waiting if one in self.state.kernel_ids)
+        state = self.state
+        state.keeper, state.kept_out = -1, frozenset()
+        if isinstance(answer, LockHeld) and answer.waiting and not self.doubts:
+            state.keeper = state.kernel_ids[answer.owner]
+            state.kept_out = frozenset(state.kernel_ids[one] for one in answer.waiting if one in state.kernel_ids)
 
     def _doubts(self, answer: Confirmed | Stands | LockHeld) -> tuple[str, ...]:
         match answer:
@@ -121,8 +124,8 @@ class ProcessRecord:
                 wait = self.state.waiters.get(thread) if thread is not None else None
                 if wait is None:
                     return ("a thread that holds Python's lock is in no wait that is known",)
-                if answer.waiting and wait.need is not Need.ALL:
-                    return ("a thread may let go of Python's lock before all others have come",)
+                if answer.waiting and (not wait.comm or is_message(wait.op)):
+                    return ("a thread that keeps Python's lock is in no collective",)
                 return ()
             case Stands():
                 self.hidden, self.hidden_at, self.issued = answer.hidden, answer.number, answer.issued
