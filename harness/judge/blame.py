@@ -29,13 +29,13 @@ def _blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
     if cause is Cause.DEADLOCK:
         return _parted(case) or _mispaired(case) or _missing(case)
     if cause is Cause.ORPHANED:
-        return _parted(case) or _ended(case, _lacked(case) if case.knot else bereft_of(case))
+        return _parted(case) or _failed_first(case, _lacked(case) if case.knot else bereft_of(case))
     if cause is Cause.LIVELOCK:
         veto = most_repeated_veto(case.histories)
         return _by_decision(veto) if veto else None
     if cause is Cause.STALL or outcome is Outcome.SLOW:
         # That nothing is known of a rank of a program is no fault of it.
-        running = _running(case) if case.rules.decisions_logged else _ended(case, _failed(case))
+        running = _running(case) if case.rules.decisions_logged else _failed_first(case, _failed(case))
         return running or _in_flight(case)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
@@ -160,6 +160,10 @@ def _first_wait(case: CaseSnapshot, knot: Sequence[Stuck]) -> Stuck:
 
 def _lacked(case: CaseSnapshot) -> list[int]:
     return [peer for peer in sorted(lacked(case.knot)) if case.states[peer].status is not Status.RUNNING]
+
+
+def _failed_first(case: CaseSnapshot, ranks: Sequence[int]) -> Blame | None:
+    return _ended(case, case.rules.first_failures(case, ranks))
 
 
 def _ended(case: CaseSnapshot, ranks: Iterable[int]) -> Blame | None:

@@ -49,6 +49,10 @@ class EngineRules:
         since = {number: Time(s.wait.since_ns, case.histories[s.rank].clock) for number, s in enumerate(waits)}
         return [waits[number] for number in clock.first(since)]
 
+    def first_failures(self, case: CaseSnapshot, ranks: Sequence[int]) -> Sequence[int]:
+        """All: peers are held back, so that no failure is the consequence of another."""
+        return ranks
+
     def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
         """All of them: nothing but the same cause reaches a rank whose peers are held back."""
         return ranks

@@ -61,6 +61,16 @@ class ProgramRules:
         """
         return waits
 
+    def first_failures(self, case: CaseSnapshot, ranks: Sequence[int]) -> Sequence[int]:
+        """Without those that raised after another one had died, or died after another one had raised."""
+        raised = [rank for rank in ranks if case.states[rank].status is Status.RAISED]
+        dead = _first_ended(case, (rank for rank in ranks if case.states[rank].status is Status.DEAD))
+        if not raised or dead is None:
+            return ranks
+        first = clock.first({rank: case.histories[rank].failed for rank in raised})[0]
+        later = Status.DEAD if _before_death(case, first, dead) else Status.RAISED
+        return [rank for rank in ranks if case.states[rank].status is not later]
+
     def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
         """Those that raised the same: another error is what came of the first."""
         return [rank for rank in ranks if _same_error(case, rank, first)]

@@ -88,6 +88,9 @@ class Rules(Protocol):
     def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
         """Of waits that lack equally few, those that may have been the first."""
 
+    def first_failures(self, case: CaseSnapshot, ranks: Sequence[int]) -> Sequence[int]:
+        """Of ranks that have ended, those that did so by themselves, and not because of others among them."""
+
     def with_same_error(self, case: CaseSnapshot, ranks: Sequence[int], first: int) -> Sequence[int]:
         """Of ranks that raised, those that are to blame with the first of them."""
 

@@ -8,27 +8,37 @@ from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.program_rules import ProgramRules
-from lockstep.harness.judge.snapshot import CaseSnapshot, Failure, Process
+from lockstep.harness.judge.snapshot import CaseSnapshot, Failure, Limit, Process
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.trace.event import Need
+from lockstep.harness.trace.state import CommInfo, RankState, Status, Wait
 from lockstep.harness.vocabulary import Cause, Outcome
 
 S = 1_000_000_000
 
 
 def judged(
-    *ranks: tuple[str, float, int | None], roots: tuple[int, ...] = (0,), failures: tuple[Failure, ...] = ()
+    *ranks: tuple[str, float, int | None],
+    roots: tuple[int, ...] = (0,),
+    failures: tuple[Failure, ...] = (),
+    limit: Limit | None = None,
 ) -> Verdict:
-    """The verdict on ranks that raised an error of that name, returned ("") or died ("dead"): when, and with what status."""
+    """The verdict on ranks that raised an error of that name, returned (""), died ("dead"): when, and with what status; or
+    that still wait for them all ("waits").
+    """
     states: dict[int, RankState] = {}
     histories: dict[int, History] = {}
     processes: dict[int, Process] = {}
     for rank, (what, at_s, code) in enumerate(ranks):
         state, history = RankState(rank, gone=True), History(rank)
         state.status = {"": Status.RETURNED, "dead": Status.DEAD}.get(what, Status.RAISED)
+        if what == "waits":
+            state.status, state.gone = Status.RUNNING, False
+            state.waiters[0] = Wait("gloo:world", 1, "barrier", Need.TIMED, -1, 0, 0, "", "")
         if state.status is Status.RAISED:
             history.error = (what, "text", "")
             history.failed_ns = history.ended_ns = int(at_s * S)
+        history.comms = {"gloo:world": CommInfo("gloo:world", "gloo", "world", tuple(range(len(ranks))))}
         states[rank], histories[rank] = state, history
         processes[rank] = Process("host", 1, code, round(at_s * 1e9))
     return decide(
@@ -36,9 +46,9 @@ def judged(
             states,
             histories,
             processes,
-            {},
+            {"gloo:world": ("gloo", "world")},
             [],
-            None,
+            limit,
             False,
             None,
             1.0,
@@ -76,6 +86,28 @@ def test_first_failure(
     verdict = judged(*ranks, roots=(0 if outcome is Outcome.SUCCESS else 1,))
     assert (verdict.outcome, verdict.cause) == (outcome, cause), verdict.text
     assert (verdict.blame.ranks if verdict.blame else ()) == blame
+
+
+@pytest.mark.parametrize(
+    ("ranks", "blame"),
+    [
+        ([("ConnectionError", 1.2, 1), ("dead", 1, -9)], (1,)),
+        ([("ConnectionError", 1, 1), ("dead", 1.05, -9)], (1,)),  # a death is seen a little later
+        ([("ValueError", 1, 1), ("dead", 2, -6)], (0,)),
+        ([("ConnectionError", 2, 1), ("ValueError", 1, 1)], (1,)),
+        ([("dead", 2, -9), ("dead", 1, -9)], (1,)),
+    ],
+)
+@pytest.mark.parametrize("limit", [Limit.LOST, Limit.DEADLINE])
+def test_first_failure_of_those_that_are_waited_for(
+    ranks: list[tuple[str, float, int | None]], blame: tuple[int, ...], limit: Limit
+) -> None:
+    """The same where a rank is left that waits: who raised over a death is not to blame for it."""
+    verdict = judged(*ranks, ("waits", 0, None), roots=(), limit=limit)
+    assert verdict.outcome is Outcome.HANG
+    assert verdict.cause is (Cause.ORPHANED if limit is Limit.LOST else Cause.STALL)
+    assert verdict.blame is not None
+    assert verdict.blame.ranks == blame, verdict.text
 
 
 def test_who_started_the_ranks_failed() -> None:
