@@ -14,6 +14,7 @@ from lockstep.harness.trace.wait import NOBODY_YET
 from lockstep.harness.vocabulary import Cause, Outcome
 
 MESSAGE_CHARACTERS = 800
+NOTHING = "none"  # the choice to do nothing
 OUTPUT_LINES = 3  # of a dead rank
 LINE_CHARACTERS = 200
 
@@ -51,11 +52,17 @@ def entry_words(entry: Entry) -> str:
 
 def decision_text(split: Split, ranks: Sequence[int], choice: str, detail: str) -> str:
     """Who chose what, against whom."""
-    others = "; ".join(f"{ranks_text(made)} chose {other}" for other, made in split.choices.items() if other != choice)
+    others = "; ".join(f"{ranks_text(made)} {_chose(other)}" for other, made in split.choices.items() if other != choice)
     figures = f" ({detail})" if detail else ""
     place = split.site if split.site.startswith(split.phase) else f"{split.phase} {split.site}"
     who = ranks_text(ranks)
-    return f"{who[0].upper()}{who[1:]} chose {choice} at {place} {split.key}{figures}" + (f"; {others}" if others else "")
+    did = f"left out {place}" if choice == NOTHING else f"chose {choice} at {place}"
+    return f"{who[0].upper()}{who[1:]} {did} {split.key}{figures}" + (f"; {others}" if others else "")
+
+
+def _chose(choice: str) -> str:
+    """`none` is no choice in a sentence: as a guard or an expectation the word means other things."""
+    return "left it out" if choice == NOTHING else f"chose {choice}"
 
 
 def missing_text(missing: Iterable[int], what: str, phase: str) -> str:

@@ -3,7 +3,7 @@ and what they need are the engine's; ranks, launches and phases are checked here
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -52,14 +52,28 @@ def wrong_faults(
 ) -> Iterator[tuple[Keys, str]]:
     """Places that are not there, as path and sentence with advice."""
     for number, fault in enumerate(sections.faults):
-        if isinstance(fault.rank, int) and fault.rank >= ranks:
-            yield ("faults", number, "rank"), no_rank(fault.rank, ranks)
-        if fault.launch is not None and fault.launch > launches:
-            yield ("faults", number, "launch"), f"there is no launch {fault.launch}; launches is {launches}"
-        if fault.phase not in phases:
-            yield ("faults", number, "phase"), no_phase(fault.phase, phases)
+        yield from _wrong_fault(number, fault.model_dump(), ranks, launches, phases)
     if sections.skew is not None:
         yield from _wrong_skew(sections.skew, ranks, phases)
+
+
+def wrong_places(faults: object, ranks: int, launches: int, phases: Sequence[str]) -> Iterator[tuple[Keys, str]]:
+    """The same of faults in which something else is wrong too: what can be read of them."""
+    for number, fault in enumerate(faults if isinstance(faults, list) else ()):
+        if isinstance(fault, Mapping):
+            yield from _wrong_fault(number, fault, ranks, launches, phases)
+
+
+def _wrong_fault(
+    number: int, fault: Mapping[str, object], ranks: int, launches: int, phases: Sequence[str]
+) -> Iterator[tuple[Keys, str]]:
+    rank, launch, phase = (fault.get(key) for key in ("rank", "launch", "phase"))
+    if type(rank) is int and rank >= ranks:  # a bool is told as such
+        yield ("faults", number, "rank"), no_rank(rank, ranks)
+    if type(launch) is int and launch > launches:
+        yield ("faults", number, "launch"), f"there is no launch {launch}; launches is {launches}"
+    if isinstance(phase, str) and phase not in phases:
+        yield ("faults", number, "phase"), no_phase(phase, phases)
 
 
 def _wrong_skew(skew: Skew, ranks: int, phases: Sequence[str]) -> Iterator[tuple[Keys, str]]:

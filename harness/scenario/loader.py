@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from lockstep.harness.scenario.engine import find_engine, refused, sections_of_o
 from lockstep.harness.scenario.engine_base import EngineBase, Resources
 from lockstep.harness.scenario.engine_check import ask, check_command, ranks_of, resources_of, spec_of
 from lockstep.harness.scenario.errors import EngineError, FileErrors, Problem, ScenarioError, UnknownEngine
-from lockstep.harness.scenario.faults import FaultSections, wrong_faults
+from lockstep.harness.scenario.faults import FaultSections, wrong_faults, wrong_places
 from lockstep.harness.scenario.frame import ExpectSection, Frame
 from lockstep.harness.scenario.impossible import impossible
 from lockstep.harness.scenario.matrix import Names, case_id, matching, points, substitute, unnamed
@@ -110,6 +111,16 @@ class Loader:
         self._check_names(engine, data, place)
         return frame, sections
 
+    def _check_faults(self, engine: EngineBase[Any], frame: Frame, data: dict[str, Any], place: Place) -> None:
+        """The places of faults where sections are wrong in faults alone: a mistake of one kind hides none of another."""
+        if not issubclass(engine.sections, FaultSections) or not data.get("faults"):
+            return
+        own = {key: value for key, value in data.items() if key in engine.sections.model_fields and key != "faults"}
+        sections, _ = validate(engine.sections, own, self.document)
+        if sections is not None:
+            with contextlib.suppress(ScenarioError):  # told already
+                self._note(wrong_places(data["faults"], ranks_of(engine, sections), frame.launches, engine.phases), place)
+
     def _check_names(self, engine: EngineBase[Any], data: Mapping[Any, Any], place: Place) -> None:
         """Keys that this engine's scenarios cannot have."""
         known = [*(set(Frame.model_fields) - refused(engine)), *engine.sections.model_fields]
@@ -144,6 +155,8 @@ class Loader:
         before = len(self.problems)
         here, sections = self._check_sections(data, point)
         expect = self._expectation(frame, values, ident)
+        if here is not None and sections is None:
+            self._check_faults(engine, here, data, place)
         if here is None or sections is None:
             return None
         made = self._spec(engine, here, sections, place)

@@ -60,7 +60,7 @@ def hang() -> Verdict:
         blame=Blame(
             ranks=(3,),
             by="decision",
-            text="Rank 3 chose none for bs=32 in generation_capture: free_blocks=24 needed_blocks=32.",
+            text="Rank 3 left out bs=32 in generation_capture: free_blocks=24 needed_blocks=32.",
             site="generation_capture.request",
             phase="generation_capture",
             shape="bs=32",

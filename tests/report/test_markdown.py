@@ -35,7 +35,7 @@ def test_summary_of_a_run(tmp_path: Path) -> None:
     assert f"| `{NAMES[1]}` | success | yes | - | 3.1 s |" in text
     assert f"| `{NAMES[2]}` | invalid (harness) | **not judged** | - | - |" in text
     assert "```\nlockstep run a -k 'b'\n```" in text
-    assert "Blame: Rank 3 chose none for bs=32 in generation_capture" in text
+    assert "Blame: Rank 3 left out bs=32 in generation_capture" in text
     assert "lockstep run c" not in text
 
 

@@ -281,6 +281,28 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
         [(FAULTS, "faults:\n  - {kind: delay, rank: 0, phase: clock}\nexpect:\n")],
         ["a.yaml:10:5: faults[0]: `seconds` is needed for delay"],
     ),
+    "mistakes of several kinds in faults": (
+        [
+            (
+                FAULTS,
+                "faults:\n  - {kind: raise, rank: 2, phase: warmup, secs: 1}\n"
+                "  - {kind: delay, rank: 0, phase: x}\nexpect:\n",
+            )
+        ],
+        [
+            "a.yaml:10:25: faults[0].rank: there is no rank 2; ranks are 0 to 1",
+            "a.yaml:10:35: faults[0].phase: unknown phase 'warmup'; there are init, attention, general, autotuner, "
+            "generation_capture, prefill_capture, memory_pool, clock, decode, jit",
+            "a.yaml:10:43: faults[0].secs: unknown key; did you mean seconds?",
+            "a.yaml:11:5: faults[1]: `seconds` is needed for delay",
+            "a.yaml:11:35: faults[1].phase: unknown phase 'x'; there are init, attention, general, autotuner, "
+            "generation_capture, prefill_capture, memory_pool, clock, decode, jit",
+        ],
+    ),
+    "more blocks than any machine has": (
+        [(CAPACITY, "{blocks: 100000000000000}")],
+        ["a.yaml:7:23: kv_capacity.blocks: 1e+14 is more than any machine has; give at most 16777216"],
+    ),
     "fault with seconds that mean nothing": (
         [(FAULTS, "faults:\n  - {kind: kill, rank: 0, phase: clock, seconds: 1}\nexpect:\n")],
         ["a.yaml:10:5: faults[0]: `seconds` has no meaning for kill"],

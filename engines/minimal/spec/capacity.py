@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from lockstep.engines.minimal.spec.sections import Amount, KvCapacity, PerRank
 from lockstep.harness.engine_api import Path
 
+MOST_BLOCKS, MOST_BYTES = 1 << 24, 1 << 50  # more than any machine has
+
 
 def capacity(section: KvCapacity) -> tuple[str, Amount]:
     """The unit that is given, and its amount."""
@@ -49,6 +51,7 @@ def wrong_amount(path: Path, amount: Amount | None, ranks: int) -> Iterator[tupl
         for rank in amount.ranks:
             if not 0 <= rank < ranks:
                 yield (*path, "ranks", rank), f"there is no rank {rank}; ranks are 0 to {ranks - 1}"
+    most = MOST_BLOCKS if unit == "blocks" else MOST_BYTES
     for keys, value in amounts(amount):
         if value < 0:
             yield (*path, *keys), f"{value:g} is negative; give 0 or more"
@@ -56,3 +59,5 @@ def wrong_amount(path: Path, amount: Amount | None, ranks: int) -> Iterator[tupl
             yield (*path, *keys), f"{value:g} is more than all; give a share between 0 and 1"
         elif unit != "fraction" and not float(value).is_integer():
             yield (*path, *keys), f"{value:g} is not a whole number; {unit} are counted"
+        elif value > most:
+            yield (*path, *keys), f"{value:g} is more than any machine has; give at most {most}"
