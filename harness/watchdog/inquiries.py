@@ -57,11 +57,20 @@ class Inquiries:
             if not self._state.stack_round.awaited or now_s > self._until_s:
                 self._until_s = 0.0
                 self._tell(now_s)
-        elif (names := self._state.peek_folder.requests()) or self._stillness.due(now_s):
+        elif (names := self._state.peek_folder.requests()) or self._is_due(now_s):
             self._names = names
             self._state.stack_round.begin(self._end)
             self._until_s = now_s + STACKS_S
             self._ask_ranks()
+
+    def _is_due(self, now_s: float) -> bool:
+        """Whether it is to be said that nothing moves: sooner of ranks whose waits for each other prove nothing."""
+        return self._stillness.due(now_s) or (bool(self._doubts()) and self._stillness.due_sooner(now_s))
+
+    def _doubts(self) -> str:
+        """Why ranks that wait for each other are no proof: the first reason that was found."""
+        doubts = {rank: found for rank, found in self._state.proof.doubts.items() if found}
+        return next((f"rank {rank}: {found[0]}" for rank, found in sorted(doubts.items())), "")
 
     # --- whether something moves ----------------------------------------------------------------------------------
 
@@ -93,9 +102,11 @@ class Inquiries:
     def _tell(self, now_s: float) -> None:
         case = self._seen(now_s)
         still_s = self._stillness.still_s(now_s)
-        if self._stillness.due(now_s):
-            self._stillness.said()
-            self._listener.notice(f"nothing has moved for {still_s:.0f} s: {situation_text(case) or NOBODY}")
+        if self._is_due(now_s):
+            self._stillness.said(now_s)
+            doubts = self._doubts()
+            why = f" (ranks wait for each other, but {doubts})" if doubts else ""
+            self._listener.notice(f"nothing has moved for {still_s:.0f} s{why}: {situation_text(case) or NOBODY}")
         names, self._names = self._names, []
         for name in names:
             told = {

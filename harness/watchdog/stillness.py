@@ -9,6 +9,7 @@ from lockstep.harness.errors import LockstepError
 
 NOTICE_S = 60
 AGAIN = (1, 3, 10, 30)  # times that; then as often as the last
+SOONER_S = 10  # where ranks are known to wait for each other, and somebody else may still end it
 
 
 def notice_s(environ: Mapping[str, str]) -> int:
@@ -27,6 +28,7 @@ class Stillness:
         self._since_s = now_s
         self._marks: Hashable = None
         self._said = 0
+        self._said_sooner = False
 
     def look(self, marks: Hashable, now_s: float) -> None:
         """`marks`: all that is another when something has moved."""
@@ -36,7 +38,7 @@ class Stillness:
 
     def moved(self, now_s: float) -> None:
         """Something has moved now."""
-        self._since_s, self._said = now_s, 0
+        self._since_s, self._said, self._said_sooner = now_s, 0, False
 
     def still_s(self, now_s: float) -> float:
         """For how long nothing has moved."""
@@ -52,6 +54,12 @@ class Stillness:
         times = AGAIN[self._said] if rounds < 1 else AGAIN[-1] * (1 + rounds)
         return self._after_s > 0 and self.still_s(now_s) >= self._after_s * times
 
-    def said(self) -> None:
+    def due_sooner(self, now_s: float) -> bool:
+        """Whether it is to be said now for the first time, where ranks wait for each other."""
+        first = not (self._said or self._said_sooner)
+        return first and self._after_s > 0 and self.still_s(now_s) >= min(self._after_s, SOONER_S)
+
+    def said(self, now_s: float) -> None:
         """It has been said."""
-        self._said += 1
+        self._said_sooner = True
+        self._said += self.due(now_s)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lockstep.harness.channel.identity import machine
 from lockstep.harness.errors import LockstepError
 from lockstep.harness.watchdog.peek_folder import PeekFolder, is_gone
-from lockstep.harness.watchdog.stillness import Stillness, notice_s
+from lockstep.harness.watchdog.stillness import SOONER_S, Stillness, notice_s
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(1, 20))
@@ -28,12 +28,27 @@ def test_said_ever_more_seldom(moves: list[bool], after: int) -> None:
         times = [1, 3, 10, *range(30, 100_000, 30)][said]
         assert stillness.due(second) == (second - since >= after * times)
         if stillness.due(second):
-            stillness.said()
+            stillness.said(second)
             said += 1
+
+
+@pytest.mark.parametrize(("after", "sooner"), [(60, SOONER_S), (4, 4)])
+def test_said_sooner_once(after: int, sooner: int) -> None:
+    """Where more is known than that nothing moves, it is said before the rest, which comes as it would."""
+    stillness = Stillness(after, 0.0)
+    assert not stillness.due_sooner(sooner - 1)
+    assert stillness.due_sooner(sooner)
+    stillness.said(sooner)
+    assert not stillness.due_sooner(sooner + 1)
+    assert stillness.due(after) == (after != sooner)
+    stillness.moved(100.0)
+    assert not stillness.due_sooner(101.0)
+    assert stillness.due_sooner(100.0 + sooner)
 
 
 def test_never() -> None:
     """With an interval of 0 nothing is ever said."""
+    assert not Stillness(0, 0.0).due_sooner(1e9)
     assert not Stillness(0, 0.0).due(1e9)
     assert not Stillness(0, 0.0).near(1e9)
 
