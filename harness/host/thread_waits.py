@@ -1,0 +1,223 @@
+"""What the kernel says that each thread of a process waits for: the system call, whether it has a limit, and the things.
+
+Nothing of the program notices it. A thread whose counts of switches are the same at two moments has not run between them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lockstep.harness.host.proc import listed
+
+DEEPEST = 4  # epoll descriptors inside of epoll descriptors
+MOST_FDS = 4096  # of one poll
+FOREVER = 0xFFFFFFFF  # -1 as a system call is given it
+WAIT, WAIT_BITSET = 0, 9  # operations of a futex that wait for another thread
+_CALLS: dict[str, dict[int, str]] = {
+    "x86_64": {
+        0: "read", 1: "write", 7: "poll", 19: "read", 20: "write", 23: "select", 35: "sleep", 43: "accept", 44: "write",
+        45: "read", 46: "write", 47: "read", 61: "wait4", 202: "futex", 230: "sleep", 232: "epoll_wait", 247: "waitid",
+        270: "select", 271: "ppoll", 281: "epoll_wait", 288: "accept",
+    },
+    "aarch64": {
+        22: "epoll_wait", 63: "read", 64: "write", 65: "read", 66: "write", 72: "select", 73: "ppoll", 95: "waitid",
+        98: "futex", 101: "sleep", 115: "sleep", 202: "accept", 206: "write", 207: "read", 211: "write", 212: "read",
+        242: "accept", 260: "wait4",
+    },
+}  # fmt: skip
+CALLS = _CALLS.get(os.uname().machine, {})
+READS, WRITES, BOTH, MODE = 0, 1, 2, 0o3  # what a descriptor does, among its flags
+P_ALL, P_PID = 0, 1  # whom waitid waits for
+
+
+class End(NamedTuple):
+    """One end of a thing that a thread waits for: somebody who holds the other end may end the wait."""
+
+    kind: str  # pipe, pipe's readers, socket, eventfd, memory, child, own; anything else: anybody may end it
+    name: str  # of the thing, as this host knows it
+
+
+class ThreadWait(NamedTuple):
+    """One thread. `call`: empty when it is at work, or not known. `steps`: changes whenever it has run."""
+
+    thread: int
+    call: str
+    timed: bool
+    ends: tuple[End, ...]
+    steps: tuple[int, ...]
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it waits, and nothing but what it waits for can end that."""
+        return bool(self.call) and not self.timed and bool(self.ends)
+
+
+OWN = End("own", "")  # another thread of the same process
+OUTSIDE = "outside"
+
+
+def thread_waits(pid: int) -> list[ThreadWait]:
+    """Of all threads of a process; none of one that is gone, or that may not be looked at."""
+    found = (_thread(pid, task.name) for task in listed(Path(f"/proc/{pid}/task")))
+    return sorted(one for one in found if one is not None)
+
+
+def _thread(pid: int, thread: str) -> ThreadWait | None:
+    folder = Path(f"/proc/{pid}/task/{thread}")
+    try:
+        before = steps(folder)
+        words = (folder / "syscall").read_text().split()
+        call, timed, ends = _call(pid, words)
+        if not before or steps(folder) != before:
+            call = ""
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    except (OSError, ValueError, IndexError, struct.error):
+        return ThreadWait(int(thread), "", False, (), ())
+    return ThreadWait(int(thread), call, timed, ends if call else (), before)
+
+
+def steps(folder: Path) -> tuple[int, ...]:
+    """How often a thread (its folder in /proc) has been switched away from: each run ends with that."""
+    found = re.findall(r"^(?:non)?voluntary_ctxt_switches:\s+(\d+)$", (folder / "status").read_text(), re.MULTILINE)
+    return tuple(map(int, found))
+
+
+def _call(pid: int, words: list[str]) -> tuple[str, bool, tuple[End, ...]]:
+    """Name, whether it ends by itself, and for what it waits. An empty name: it is not known to wait."""
+    if len(words) < 9:
+        return "", False, ()
+    name, given = CALLS.get(int(words[0]), ""), [int(word, 16) for word in words[1:7]]
+    match name:
+        case "read" | "accept":
+            return name, False, (_of_fd(pid, given[0], False),)
+        case "write":
+            return name, False, (_of_fd(pid, given[0], True),)
+        case "futex":
+            return name, bool(given[3]), _futex(pid, given)
+        case "poll":
+            return name, given[2] & FOREVER != FOREVER, _polled(pid, given[0], given[1])
+        case "ppoll":
+            return name, bool(given[2]), _polled(pid, given[0], given[1])
+        case "select":
+            return name, bool(given[4]), _selected(pid, given)
+        case "epoll_wait":
+            return name, given[3] & FOREVER != FOREVER, tuple(_epolled(pid, given[0], DEEPEST))
+        case "sleep":
+            return name, True, ()
+        case "wait4":
+            return name, False, _children(pid, _signed(given[0]))
+        case "waitid":
+            return name, False, _children(pid, given[1] if given[0] == P_PID else -1 if given[0] == P_ALL else 0)
+    return name, False, ()
+
+
+def _signed(word: int) -> int:
+    low = word & FOREVER
+    return low - (1 << 32) if low >> 31 else low
+
+
+def _futex(pid: int, given: list[int]) -> tuple[End, ...]:
+    if given[1] & 0x7F not in (WAIT, WAIT_BITSET):
+        return ()
+    address = given[0]
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        place, rights, offset, device, inode, *path = line.split(None, 5)
+        start, _, end = (int(part, 16) if part != "-" else 0 for part in place.partition("-"))
+        if start <= address < end:
+            if "s" not in rights:
+                return (OWN,)
+            kind = "memory" if path and path[0].endswith(" (deleted)") else "named memory"
+            return (End(kind, f"{device}:{inode}+{address - start + int(offset, 16)}"),)
+    return ()
+
+
+def _polled(pid: int, address: int, count: int) -> tuple[End, ...]:
+    if count > MOST_FDS:
+        return ()
+    raw = _memory(pid, address, 8 * count)
+    wanted = [struct.unpack_from("<ihh", raw, 8 * at) for at in range(count)]
+    return tuple(_of_fd(pid, fd, bool(events & 4)) for fd, events, _ in wanted if fd >= 0)
+
+
+def _selected(pid: int, given: list[int]) -> tuple[End, ...]:
+    found: list[End] = []
+    for place, writes in ((1, False), (2, True), (3, False)):
+        if given[place]:
+            raw = _memory(pid, given[place], 8 * ((given[0] + 63) // 64))
+            bits = int.from_bytes(raw, "little")
+            found += [_of_fd(pid, fd, writes) for fd in range(given[0]) if bits >> fd & 1]
+    return tuple(found)
+
+
+def _memory(pid: int, address: int, count: int) -> bytes:
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+        memory.seek(address)
+        return memory.read(count)
+
+
+def _epolled(pid: int, fd: int, depth: int) -> Iterator[End]:
+    """What is in an epoll descriptor: each entry is a descriptor of the same process."""
+    if not depth:
+        yield End(OUTSIDE, "an epoll descriptor")
+        return
+    for line in Path(f"/proc/{pid}/fdinfo/{fd}").read_text().splitlines():
+        if entry := re.match(r"tfd:\s+(\d+)\s+events:\s+([0-9a-f]+)", line):
+            target = int(entry[1])
+            if _link(pid, target) == "anon_inode:[eventpoll]":
+                yield from _epolled(pid, target, depth - 1)
+            else:
+                yield _of_fd(pid, target, bool(int(entry[2], 16) & 4))
+
+
+def _children(pid: int, child: int) -> tuple[End, ...]:
+    if child > 0:
+        return (End("child", str(child)),)
+    if child != -1:
+        return ()
+    found: list[End] = []
+    for task in listed(Path(f"/proc/{pid}/task")):
+        with contextlib.suppress(OSError):
+            found += [End("child", word) for word in (task / "children").read_text().split()]
+    return tuple(found)
+
+
+def _link(pid: int, fd: int) -> str:
+    return os.readlink(f"/proc/{pid}/fd/{fd}")  # noqa: PTH115
+
+
+def _of_fd(pid: int, fd: int, writes: bool) -> End:
+    """What a descriptor is an end of. `writes`: it is waited for until something can be written."""
+    link = _link(pid, fd)
+    kind, _, rest = link.partition(":")
+    match kind:
+        case "pipe":
+            return End(_pipe_end(pid, fd, writes), rest)
+        case "socket":
+            return End("socket", rest)
+        case "anon_inode":
+            return _anonymous(pid, fd, rest)
+    return End(OUTSIDE, link)
+
+
+def _pipe_end(pid: int, fd: int, writes: bool) -> str:
+    """For whom it waits: one that can only be read waits for who writes, whatever it is asked for."""
+    told = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
+    flags = re.search(r"^flags:\s+([0-7]+)", told, re.MULTILINE)
+    mode = int(flags[1], 8) & MODE if flags else BOTH
+    return "pipe's readers" if mode == WRITES or (mode == BOTH and writes) else "pipe"
+
+
+def _anonymous(pid: int, fd: int, what: str) -> End:
+    told = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
+    if what == "[eventfd]" and (ident := re.search(r"^eventfd-id:\s+(\d+)", told, re.MULTILINE)):
+        return End("eventfd", ident[1])
+    if what == "[pidfd]" and (ident := re.search(r"^Pid:\s+(\d+)", told, re.MULTILINE)):
+        return End("child", ident[1])
+    return End(OUTSIDE, f"a descriptor {what.strip('[]')}")
