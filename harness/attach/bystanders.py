@@ -14,7 +14,7 @@ from collections.abc import Collection
 from types import FrameType
 from typing import Any
 
-from lockstep.harness.attach import natives, recorded
+from lockstep.harness.attach import natives, recorded, sleepers
 
 # Threads of libraries that only look after themselves: they never communicate.
 SERVICES = ("/tqdm/_monitor.py",)
@@ -31,23 +31,48 @@ def awake(me: int, blocked: Collection[int], inside: Collection[int] | None = No
     `inside`: where MPI is recorded in C, those that are in a wait there, by the kernel's ids: they are in the library, and
     run nothing of Python until it returns, no handler of a signal either.
     """
+    others, asleep = standing(me, blocked, inside)
+    return sorted([*others, *(str(one["text"]) for one in asleep if not one["sure"])])
+
+
+def standing(
+    me: int, blocked: Collection[int], inside: Collection[int] | None = None
+) -> tuple[list[str], list[dict[str, object]]]:
+    """The same in two parts: those of which nothing else can be known, and those that may sleep, as the kernel would know.
+
+    Of the latter some surely do, until another thread of this process lets go of a lock.
+    """
     frames = sys._current_frames()
-    threads = threading.enumerate()
-    names = {thread.ident: thread.name for thread in threads}
-    in_c = {thread.ident for thread in threads if thread.native_id in (inside or ())}
+    threads = {thread.ident: thread for thread in threading.enumerate()}
+    in_c = {ident for ident, thread in threads.items() if thread.native_id in (inside or ())}
     main = threading.main_thread().ident
     handlers = _handlers()
     found: list[str] = []
+    asleep: list[dict[str, object]] = []
     for ident, frame in frames.items():
         if ident == me or ident in in_c:
             continue
         alert = handlers if ident == main else []
-        if not (_in_library(frame, not alert) if ident in blocked else not alert and _asleep(frame)):
-            name = names.get(ident, "a thread that Python did not start")
-            why = f", and has handlers of {', '.join(alert)}" if alert and _asleep(frame) else ""
-            place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
-            found.append(f"Python thread {name} at {place}{why} may still communicate")
-    return sorted(found) or natives.doubts(frames, inside)  # a look at all stacks costs milliseconds: only where it decides
+        if ident in blocked and _in_library(frame, not alert):
+            continue
+        sleeps = ident not in blocked and _asleep(frame)
+        if sleeps and not alert and _looks_after_itself(frame):
+            continue
+        thread = threads.get(ident)
+        if sleeps and not alert and (thread is None or thread.native_id is None):
+            continue
+        name = thread.name if thread is not None else "a thread that Python did not start"
+        why = f", and has handlers of {', '.join(alert)}" if alert and sleeps else ""
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        doubt = f"Python thread {name} at {place}{why} may still communicate"
+        if ident in blocked or alert or thread is None or thread.native_id is None:
+            found.append(doubt)
+        else:
+            asleep.append(sleepers.entry(thread.native_id, frame, doubt, sleeps))
+    if main not in frames:
+        found.append("Python's main thread has ended, and its interpreter may be about to")
+    # A look at all stacks costs milliseconds: only where it decides.
+    return sorted(found) or natives.doubts(frames, inside), asleep
 
 
 def _handlers() -> list[str]:
@@ -88,6 +113,12 @@ def _asleep(frame: FrameType) -> bool:
         return bool(local.get("block")) and local.get("timeout") == -1 and _held(local.get("lock"))
     if code is _JOIN and _JOIN_LOCK is None:
         return local.get("timeout", 0) is None and bool(local["self"].is_alive())
+    return _looks_after_itself(frame)
+
+
+def _looks_after_itself(frame: FrameType) -> bool:
+    """Whether a thread only waits for work of its own process, or is of a library that never communicates."""
+    code, local = frame.f_code, frame.f_locals
     if code.co_name == "_worker" and code.co_filename.endswith("/concurrent/futures/thread.py"):
         return _idle(local.get("executor_reference"), local.get("work_queue"))
     return _is_service(frame)

@@ -60,9 +60,10 @@ class Recording:
     def _standing(self, me: int) -> dict[str, object]:
         """What is asked when this process seems to stand still. `me`: the thread that answers."""
         inside = self.native.inside() if self.native is not None else None
-        others = [*bystanders.awake(me, self.blocked, inside), *(text for doubt in doubts for text in doubt())]
+        others, asleep = bystanders.standing(me, self.blocked, inside)
+        others += [text for doubt in doubts for text in doubt()]
         number = self.recorder.last if self.native is None else self.native.number()
-        told: dict[str, object] = {"number": number, "others": others}
+        told: dict[str, object] = {"number": number, "others": others, "asleep": asleep}
         # Read in this order, what is told beside the number is of no earlier moment.
         told["hidden"] = [entry for look in hidden for entry in look()]
         told["issued"] = sum(look() for look in counts)

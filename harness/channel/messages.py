@@ -18,6 +18,7 @@ from lockstep.harness.channel.to_supervisor import (
     WatchdogBeat,
 )
 from lockstep.harness.channel.to_watchdog import (
+    Around,
     Bye,
     Came,
     ClockRead,
@@ -50,7 +51,9 @@ from lockstep.harness.channel.to_watchdog import (
 Presence: TypeAlias = SupervisorBeat | Here | ClockRead | LauncherLost | Bye  # of the supervisor itself
 Delivery: TypeAlias = Dump | LeftOut | StateFile | LeftOnHost | Log  # for the case's folder, or for its end
 OfEither: TypeAlias = Hello | SharedMemory | Delta | Output | Ended | Stacks
-OfProgram: TypeAlias = Came | Gone | Processes | Idle | LeftBehind | Scanned | Stands | LockHeld | FlightRecord | StacksDone
+OfProgram: TypeAlias = (
+    Came | Gone | Processes | Idle | LeftBehind | Scanned | Around | Stands | LockHeld | FlightRecord | StacksDone
+)
 News: TypeAlias = OfEither | Confirmed | OfProgram  # of an engine, or of a command and all below it
 FromSupervisor: TypeAlias = Presence | Delivery | News
 Question: TypeAlias = Confirm | Acknowledge | TakeDumps | TakeStacks | Release  # each kind of supervisor answers its own way

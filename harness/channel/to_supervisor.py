@@ -33,6 +33,7 @@ class Confirm(ToSupervisor):
 
     epoch: Count
     procs: Numbers = ()  # of a program: which of its processes
+    around: bool = False  # ... and what all others below it sleep in
 
 
 @message

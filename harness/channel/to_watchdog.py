@@ -1,6 +1,7 @@
 """Each message that a supervisor may send to the watchdog: its fields, and when it is sent.
 
 docs/protocol.md tells the same to people. Standard library only: a supervisor imports this once its engine has been started.
+Over the size we keep: it is a list, and whoever looks a message up wants all of them in one place.
 """
 
 from __future__ import annotations
@@ -267,6 +268,15 @@ class Stands(ToWatchdog):
     others: Texts  # its threads that are in no known wait
     hidden: Texts  # what C++ has issued since (JSON: communicator's id, how many, operation, line)
     issued: Count = 0  # operations of all groups so far, by their library's own count
+    held: Texts = ()  # its threads that sleep until somebody acts who holds the other end of a thing (JSON)
+
+
+@message
+class Around(ToWatchdog):
+    """After `Scanned`, where `Confirm` asked for it: what the processes that it did not name sleep in (JSON of each)."""
+
+    epoch: Count
+    processes: Texts
 
 
 @message

@@ -1,7 +1,7 @@
-"""Who holds the other ends of the things that threads wait for: pipes, sockets, events and memory that processes share.
+"""Who holds the other ends of the things that threads wait for: pipes, sockets and events.
 
-Read from the kernel when it is asked. Where anybody may hold an end whom nobody sees (a socket that listens, a peer on
-another host, another network), there is no answer.
+Read from the kernel when it is asked. Where anybody may hold an end whom nobody sees (a socket that listens, one of TCP),
+there is no answer; nor of a semaphore, which any process that knows its name may open.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from lockstep.harness.host.thread_waits import BOTH, MODE, READS, WRITES, End
 
 SOCK_DIAG, BY_FAMILY, DUMP = 4, 20, 0x301  # netlink's protocol, the request, and its flags: a request for all
 UNIX, SHOW_PEER, PEER = 1, 4, 2
-LISTENS = "0A"  # a state in /proc/net/tcp
 Holders = dict[End, frozenset[int] | None]  # None: not all of them are known
 
 
 def holders(ends: Collection[End], below: Iterable[int] = ()) -> Holders:
     """The processes that hold the other end of each. `below`: those that must be seen, else nothing is known."""
-    wanted = {end for end in ends if end.kind in ("pipe", "pipe's readers", "socket", "eventfd", "memory")}
+    wanted = {end for end in ends if end.kind in ("pipe", "pipe's readers", "socket", "eventfd")}
     found: Holders = dict.fromkeys(ends)
     for end in found:
         if end.kind == "child":
@@ -38,14 +37,13 @@ def holders(ends: Collection[End], below: Iterable[int] = ()) -> Holders:
     peers = _peers({end.name for end in wanted if end.kind == "socket"})
     inodes = {end.name for end in wanted if end.kind.startswith("pipe")} | {peer for peer in peers.values() if peer}
     events = any(end.kind == "eventfd" for end in wanted)
-    memory = {end.name.partition("+")[0] for end in wanted if end.kind == "memory"}
     held: dict[tuple[str, str], set[int]] = defaultdict(set)
     unseen = False
     ours, looked_at = set(below), set[int]()
     while fresh := _processes() - looked_at:  # one that ends meanwhile may have handed all on to one that it started
         looked_at |= fresh
         for pid in fresh:
-            seen = _holds(pid, inodes, events, memory, held)
+            seen = _holds(pid, inodes, events, held)
             unseen |= not seen and pid in ours
     for end in wanted:
         if not unseen:
@@ -65,23 +63,16 @@ def _holders_of(end: End, peers: Mapping[str, str], held: Mapping[tuple[str, str
             return frozenset(held.get(("reads", end.name), ()))
         case "eventfd":
             return frozenset(held.get(("event", end.name), ()))
-        case "memory":
-            return frozenset(held.get(("memory", end.name.partition("+")[0]), ()))
     peer = peers.get(end.name)
     return None if peer is None else frozenset(held.get(("socket", peer), ()))
 
 
-def _holds(pid: int, inodes: set[str], events: bool, memory: set[str], held: dict[tuple[str, str], set[int]]) -> bool:
+def _holds(pid: int, inodes: set[str], events: bool, held: dict[tuple[str, str], set[int]]) -> bool:
     """Note what of it a process holds; whether it could be seen. One that has ended holds nothing."""
     try:
         for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
             with contextlib.suppress(FileNotFoundError):
                 _note(pid, name, inodes, events, held)
-        if memory:
-            for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-                _, rights, _, device, inode, *_ = line.split(None, 5)
-                if "s" in rights and f"{device}:{inode}" in memory:
-                    held["memory", f"{device}:{inode}"].add(pid)
     except (FileNotFoundError, ProcessLookupError):
         return True
     except OSError:
@@ -113,31 +104,16 @@ def _note(pid: int, fd: str, inodes: set[str], events: bool, held: dict[tuple[st
 
 
 def _peers(sockets: set[str]) -> dict[str, str]:
-    """Of each connected socket ("[inode]") of this host's network its peer, where that is here as well."""
+    """Of each connected Unix socket ("[inode]") its peer.
+
+    Of TCP none is known: it may end a wait by itself (a timeout of the socket), and serve others whom nobody sees.
+    """
     if not sockets:
         return {}
-    found: dict[str, str] = {}
-    with contextlib.suppress(OSError):
-        found |= {f"[{one}]": f"[{other}]" for one, other in _unix_pairs() if f"[{one}]" in sockets}
-    connections: dict[tuple[str, str], str] = {}
-    for table in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            connections |= _connections(table)
-    for (local, remote), inode in connections.items():
-        if inode in sockets and (remote, local) in connections:
-            found[inode] = connections[remote, local]
-    return found
-
-
-def _connections(table: str) -> dict[tuple[str, str], str]:
-    """The sockets of this network that are connected, by the addresses of both ends."""
-    rows = [line.split() for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]]
-    return {(_plain(row[1]), _plain(row[2])): f"[{row[9]}]" for row in rows if row[3] != LISTENS}
-
-
-def _plain(address: str) -> str:
-    """An IPv4 address that an IPv6 socket uses, as an IPv4 socket says it."""
-    return address.removeprefix("0000000000000000FFFF0000")
+    try:
+        return {f"[{one}]": f"[{other}]" for one, other in _unix_pairs() if f"[{one}]" in sockets}
+    except OSError:
+        return {}
 
 
 def _unix_pairs() -> Iterator[tuple[int, int]]:

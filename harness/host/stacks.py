@@ -167,7 +167,7 @@ def with_code(text: str) -> str:
     lines, head = text.splitlines(keepends=True), False
     for at, line in enumerate(lines):
         frame = re.fullmatch(r"    .* \((/.+):(\d+)\)\n?", line) if head else None
-        if frame is not None and (code := linecache.getline(frame[1], int(frame[2])).strip()):
+        if frame is not None and (code := linecache.getline(frame[1], int(frame[2])).partition("  #")[0].strip()):
             lines[at] = f"{line.rstrip()}  # {code[:CODE_CHARACTERS]}\n"
         head = line.startswith("Thread ")
     return "".join(lines)

@@ -17,6 +17,7 @@ from lockstep.harness.host.proc import listed
 
 DEEPEST = 4  # epoll descriptors inside of epoll descriptors
 MOST_FDS = 4096  # of one poll
+SEMAPHORE = "/dev/shm/sem."  # so begin the files of semaphores that have names, as those of multiprocessing
 FOREVER = 0xFFFFFFFF  # -1 as a system call is given it
 WAIT, WAIT_BITSET = 0, 9  # operations of a futex that wait for another thread
 _CALLS: dict[str, dict[int, str]] = {
@@ -39,7 +40,7 @@ P_ALL, P_PID = 0, 1  # whom waitid waits for
 class End(NamedTuple):
     """One end of a thing that a thread waits for: somebody who holds the other end may end the wait."""
 
-    kind: str  # pipe, pipe's readers, socket, eventfd, memory, child, own; anything else: anybody may end it
+    kind: str  # pipe, pipe's readers, socket, eventfd, semaphore, child, own; anything else: anybody may end it
     name: str  # of the thing, as this host knows it
 
 
@@ -133,8 +134,9 @@ def _futex(pid: int, given: list[int]) -> tuple[End, ...]:
         if start <= address < end:
             if "s" not in rights:
                 return (OWN,)
-            kind = "memory" if path and path[0].endswith(" (deleted)") else "named memory"
-            return (End(kind, f"{device}:{inode}+{address - start + int(offset, 16)}"),)
+            if not path or not path[0].startswith(SEMAPHORE):
+                return (End(OUTSIDE, "shared memory"),)  # of a library, which may have its own threads act on it
+            return (End("semaphore", f"{device}:{inode}+{address - start + int(offset, 16)}"),)
     return ()
 
 

@@ -137,7 +137,9 @@ def _missing(case: CaseSnapshot) -> Blame | None:
     Of several one on a device counts first, since a host that waits elsewhere without having launched it has passed it by;
     then the first in time.
     """
-    knot = [stuck for stuck in case.knot if stuck.wait.need is not Need.STREAM]
+    knot = [stuck for stuck in case.knot if stuck.wait.need not in (Need.STREAM, Need.HOLDERS)]
+    if not knot:
+        return None
     first = _first_wait(case, knot)
     wait, state = first.wait, case.states[first.lacks[0]]
     name = case.comms[wait.comm][1]
@@ -159,7 +161,8 @@ def _first_wait(case: CaseSnapshot, knot: Sequence[Stuck]) -> Stuck:
 
 
 def _lacked(case: CaseSnapshot) -> list[int]:
-    return [peer for peer in sorted(lacked(case.knot)) if case.states[peer].status is not Status.RUNNING]
+    ended = (peer for peer in sorted(lacked(case.knot)) if peer in case.states)
+    return [peer for peer in ended if case.states[peer].status is not Status.RUNNING]
 
 
 def _failed_first(case: CaseSnapshot, ranks: Sequence[int]) -> Blame | None:

@@ -8,13 +8,15 @@ from lockstep.harness.judge import words
 from lockstep.harness.judge.bereft import bereft_of
 from lockstep.harness.judge.blame import blame
 from lockstep.harness.judge.findings import findings
-from lockstep.harness.judge.graph import lacked
+from lockstep.harness.judge.graph import Stuck, lacked
 from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.signature import signature
 from lockstep.harness.judge.situation import situation_text
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
 from lockstep.harness.judge.verdict import Finding, RankEnd, Verdict, WaitLine
+from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status
+from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.vocabulary import Cause, Outcome
 
 LISTED = 200_000  # ranks that the waits of a verdict list in all
@@ -92,7 +94,7 @@ def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
 
 def ended_in_knot(case: CaseSnapshot) -> tuple[int, ...]:
     """The ranks that somebody in the knot waits for and that have ended."""
-    return tuple(sorted(r for r in lacked(case.knot) if case.states[r].status is not Status.RUNNING))
+    return tuple(sorted(r for r in lacked(case.knot) if r in case.states and case.states[r].status is not Status.RUNNING))
 
 
 def wait_lines(case: CaseSnapshot) -> tuple[WaitLine, ...]:
@@ -101,13 +103,13 @@ def wait_lines(case: CaseSnapshot) -> tuple[WaitLine, ...]:
         WaitLine(
             rank=stuck.rank,
             comm=stuck.wait.comm,
-            kind=case.comms[stuck.wait.comm][0] if stuck.wait.comm else "device",
-            name=case.comms[stuck.wait.comm][1] if stuck.wait.comm else "stream",
+            kind=case.comms[stuck.wait.comm][0] if stuck.wait.comm else _place(stuck)[0],
+            name=case.comms[stuck.wait.comm][1] if stuck.wait.comm else _place(stuck)[1],
             op=stuck.wait.op,
             seq=stuck.wait.seq,
             phase=stuck.wait.phase,
             shape=stuck.wait.shape,
-            lacks=stuck.lacks,
+            lacks=stuck.lacks if stuck.wait.comm else tuple(peer for peer in stuck.lacks if peer < PROCESS),
             stream=stuck.thread >= STREAM_WAITER,
             graph=stuck.wait.graph,
             site=stuck.wait.site,
@@ -115,6 +117,11 @@ def wait_lines(case: CaseSnapshot) -> tuple[WaitLine, ...]:
         )
         for stuck in case.knot
     )
+
+
+def _place(stuck: Stuck) -> tuple[str, str]:
+    """Kind and name of what a wait is in that is of no communicator."""
+    return ("process", "wait") if stuck.wait.need is Need.HOLDERS else ("device", "stream")
 
 
 def short(knot: tuple[WaitLine, ...]) -> tuple[WaitLine, ...]:

@@ -12,6 +12,7 @@ from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.divergence import Split, first_split, parting
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry, History
+from lockstep.harness.judge.lacking import Holders
 from lockstep.harness.judge.manifests import GraphMismatch, graph_mismatch
 from lockstep.harness.judge.matching import Mispair, mispaired
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
@@ -135,6 +136,8 @@ class CaseSnapshot:
     stopped_by: str = ""  # what asked for its end, where that is the limit
     left_behind: Sequence[str] = ()  # processes that were still there when the commands had ended in order
     collected: Collected = Collected()
+    beside: Mapping[int, RankState] = field(default_factory=dict)  # processes that are no ranks and sleep, by their numbers
+    holders: Holders = field(default_factory=dict)  # of things that threads sleep for: who holds the other ends
 
     @cached_property
     def members(self) -> Mapping[str, Sequence[int]]:

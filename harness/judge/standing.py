@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lockstep.harness.judge import words
 from lockstep.harness.judge.graph import Stuck
@@ -15,6 +15,7 @@ from lockstep.harness.judge.stack_text import main_thread, place_text
 from lockstep.harness.judge.unreceived import unreceived
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status, Wait
+from lockstep.harness.trace.wait import PIDS
 
 LISTED = 3  # messages that lie there
 
@@ -42,7 +43,10 @@ def _rank(case: CaseSnapshot, rank: int) -> str:
     state = case.states[rank]
     if state.status is not Status.RUNNING:
         return _ended(case, rank)
-    waits = [_wait(case, rank, thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM]
+    told = [(thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM]
+    # A thread of a library that waits for its own process tells nothing beside others.
+    ours = [(thread, wait) for thread, wait in told if wait.comm or wait.site] or told
+    waits = [_wait(case, rank, thread, wait) for thread, wait in ours]
     place = _stack_place(case, rank)
     if state.kept_out and waits:
         keeps = "waits|wait in " + " and in ".join(dict.fromkeys(waits)) + ", which keeps Python's lock"
@@ -66,15 +70,27 @@ def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
     tag = f" of tag {wait.tag}" if wait.op.partition(" ")[0] in ("send", "recv") and wait.tag >= 0 else ""
     place = f" ({wait.phase})" if wait.phase else f" at {wait.site}" if wait.site else ""
     lacks = _lacks(case, rank, thread, wait)
+    if not wait.comm:
+        return f"{wait.op}{place}{_for(rank, wait, lacks)}"
     whom = f" for {words.ranks_text(lacks)}" if lacks else ""
     stream = "its stream " if thread >= STREAM_WAITER else ""
     return f"{stream}{group_name(case, wait.comm)} {wait.op} #{wait.seq}{tag}{place}{whom}"
+
+
+def _for(rank: int, wait: Wait, lacks: Sequence[int]) -> str:
+    """Whom a thread sleeps for: anybody of them would do."""
+    if tuple(lacks) == (rank,):
+        return " for another of its threads" if wait.end.startswith("own ") else ", the other end of which nobody else holds"
+    return f" for any of {words.ranks_text(lacks)}" if len(lacks) > 1 else f" for {words.ranks_text(lacks)}" if lacks else ""
 
 
 def _lacks(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> tuple[int, ...]:
     found: Stuck | None = next((stuck for stuck in case.knot if (stuck.rank, stuck.thread) == (rank, thread)), None)
     if found is not None:
         return found.lacks
+    if wait.need is Need.HOLDERS or (wait.parts and not wait.comm):
+        known = not wait.parts or all(part.end in case.holders for part in wait.parts)
+        return lacking(rank, wait, case.states, case.members, case.holders) if known else ()
     if wait.comm not in case.members:
         return ()
     if wait.op.partition(" ")[0] == "send" and wait.peer >= 0:
@@ -105,7 +121,17 @@ def _others(case: CaseSnapshot) -> Iterable[tuple[int, str]]:
     for pid, text in sorted(case.collected.others.items()):
         thread = main_thread(text, case.collected.folder)
         if thread is not None:
-            yield pid, place_text(thread)
+            yield pid, place_text(thread) + _beside(case, pid)
+
+
+def _beside(case: CaseSnapshot, pid: int) -> str:
+    """Whom a process that is no rank sleeps for, where all are known who could wake it."""
+    for node, state in case.beside.items():
+        if node % PIDS == pid:
+            main = state.waits()[0][1]
+            lacks = {peer for thread, wait in state.waits() for peer in _lacks(case, node, thread, wait)}
+            return _for(node, main, sorted(lacks - {node}) or sorted(lacks))
+    return ""
 
 
 def _lying(case: CaseSnapshot, rank: int) -> list[str]:

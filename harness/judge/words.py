@@ -10,7 +10,7 @@ from lockstep.harness.judge.divergence import Split
 from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
 from lockstep.harness.trace.state import RankState, Status, Wait
-from lockstep.harness.trace.wait import NOBODY_YET
+from lockstep.harness.trace.wait import NOBODY_YET, PIDS, PROCESS
 from lockstep.harness.vocabulary import Cause, Outcome
 
 MESSAGE_CHARACTERS = 800
@@ -33,6 +33,11 @@ def ranges(ranks: Iterable[int]) -> str:
 def ranks_text(ranks: Iterable[int]) -> str:
     """`rank 3`, `ranks 0-2,5`."""
     told = set(ranks)
+    processes = sorted(rank % PIDS for rank in told if rank >= PROCESS)
+    if processes:
+        ranks = {rank for rank in told if rank < PROCESS}
+        listed = f"process{'' if len(processes) == 1 else 'es'} {', '.join(map(str, processes))}"
+        return f"{ranks_text(ranks)} and {listed}" if ranks else listed
     known = {rank for rank in told if rank < NOBODY_YET}
     more = len(told) - len(known)
     unknown = f"{more} rank{'' if more == 1 else 's'} that nobody has seen" if more else ""

@@ -17,6 +17,7 @@ from lockstep.harness.supervisor.native_reader import NativeReader
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.supervisor.ring_socket import Handover
 from lockstep.harness.supervisor.silent_python import SilentPython
+from lockstep.harness.supervisor.sleepers import of_threads
 
 # struct pidfd_info: what is asked for and told, ..., exit status
 INFO = struct.Struct("<Q52xi")
@@ -79,7 +80,16 @@ class Attached:
                 "issued": int(issued),
             }:
                 texts, operations = tuple(map(str, others)), tuple(map(json.dumps, hidden))
-                yield Stands(self.serial, epoch, number, texts, operations, max(issued, 0))
+                held, awake = self._asleep(answer.get("asleep", []))
+                yield Stands(self.serial, epoch, number, (*texts, *awake), operations, max(issued, 0), held)
+
+    def _asleep(self, threads: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of the threads that may sleep, as it says itself: those that do by the kernel, and doubts about the others."""
+        try:
+            held, awake = of_threads(self.pid, threads)
+        except (LookupError, TypeError, ValueError, OSError) as error:
+            return (), (f"process {self.pid} tells of its threads what makes no sense ({type(error).__name__})",)
+        return tuple(held), tuple(map(str, awake))
 
     def gone(self) -> bool:
         """Whether the process has ended; a zombie has."""

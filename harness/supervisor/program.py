@@ -19,6 +19,7 @@ from lockstep.harness.channel.supervisor_end import Line
 from lockstep.harness.channel.to_supervisor import Acknowledge, Confirm, Release, TakeDumps, TakeStacks
 from lockstep.harness.channel.to_watchdog import (
     STREAMS,
+    Around,
     Came,
     Dump,
     Ended,
@@ -46,6 +47,7 @@ from lockstep.harness.supervisor.native_standing import standing
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import RingSocket
+from lockstep.harness.supervisor.sleepers import around
 from lockstep.harness.supervisor.surplus import turn_away
 from lockstep.harness.trace.tables import threads_inside
 
@@ -195,6 +197,8 @@ class ProgramSupervisor(SupervisorBase):
             case Confirm():
                 self.scan(line)
                 line.send(Scanned(message.epoch))
+                if message.around:
+                    line.send(Around(message.epoch, self._around(message.procs)))
                 for serial in message.procs:
                     if self.attached[serial].answers_itself:
                         self.asked[serial] = (message.epoch, time.monotonic())
@@ -221,6 +225,12 @@ class ProgramSupervisor(SupervisorBase):
         number, others = standing(one.feed.ring, one.pid)
         self._send_delta(line, one)
         line.send(Stands(one.serial, epoch, number, others, ()))
+
+    def _around(self, procs: Sequence[int]) -> tuple[str, ...]:
+        """What the processes sleep in that do not answer themselves."""
+        asked = {self.attached[serial].pid for serial in procs}
+        alive = [pid for pid in self.below() if not proc.is_zombie(pid)]
+        return tuple(around([pid for pid in alive if pid not in asked], alive))
 
     def _stacks(self, line: Line) -> None:
         for name, data in dumps(self.environ, self.number):

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from lockstep.harness.trace.event import Need
 
 NOBODY_YET = 1_000_000  # from here on numbers of ranks whose process is not known
+PROCESS = 1 << 40  # from here on numbers of processes that are no ranks
+PIDS = 1 << 22  # ... of which those of one host are together: process ids are below that
 
 
 class Status(enum.Enum):

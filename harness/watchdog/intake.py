@@ -7,6 +7,7 @@ import time
 from lockstep.harness.channel.message_base import never
 from lockstep.harness.channel.messages import FromSupervisor
 from lockstep.harness.channel.to_watchdog import (
+    Around,
     Bye,
     Came,
     ClockRead,
@@ -49,7 +50,15 @@ from lockstep.harness.watchdog.teardown.host_leaks import HostLeaks
 JUDGED = (Hello, Delta, Ended, Came, Gone, Processes)  # messages that may change what is judged
 MOVES = (Delta, Ended, Gone, Processes)  # those after which another knot may be there
 OF_A_PROCESS = (Delta, Gone, Stands, LockHeld, FlightRecord)  # about one that has come
-OF_A_PROGRAM = (Came, Idle, LeftBehind, Processes, Scanned, StacksDone)  # that the supervisor of an engine never sends
+OF_A_PROGRAM = (
+    Around,
+    Came,
+    Idle,
+    LeftBehind,
+    Processes,
+    Scanned,
+    StacksDone,
+)  # that the supervisor of an engine never sends
 
 
 class Intake:
@@ -125,6 +134,7 @@ class Intake:
         | Idle
         | LeftBehind
         | Scanned
+        | Around
         | Confirmed
         | Stands
         | LockHeld
@@ -160,6 +170,9 @@ class Intake:
                 command.left_behind = message.processes
             case Scanned():
                 command.scanned = message.epoch
+            case Around():
+                if isinstance(self._ranks, ProgramRanks):
+                    self._ranks.sleepers.take(number, message)
             case Confirmed():
                 self._processes.records[number, ENGINE].confirm(message)
             case Stands() | LockHeld():

@@ -14,6 +14,7 @@ from lockstep.harness.judge.program_rules import ProgramRules
 from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.scenario.case import Limits
+from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.loss_watch import LossWatch
 from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
@@ -23,6 +24,7 @@ from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.hidden_operations import hidden_entries
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.sleep_watch import SleepWatch
 from lockstep.harness.watchdog.snapshot import snapshot
 
 LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
@@ -134,14 +136,15 @@ class ProgramJudgement(Judgement):
         super().__init__(limits, ranks, proof, membership)
         self._program = ranks
         self._mismatch = MismatchWatch(ranks, proof)
+        self._sleep = SleepWatch(ranks, proof)
         self._hopeless_changed = False
 
     def to_ask(self, now: float) -> Sequence[int]:
         """Those that may have come to different operations."""
         known = self._program.hopeless
         asked = self._mismatch.look(now)
-        self._hopeless_changed |= self._program.hopeless != known
-        return asked
+        self._hopeless_changed |= self._program.hopeless != known or self._sleep.answered()
+        return asked or self._sleep.look(now)
 
     def abandoned(self, now: float) -> VerdictBasis | None:
         """The commands have ended, and have left ranks behind of which nothing is to be proved."""
@@ -184,7 +187,20 @@ class ProgramJudgement(Judgement):
         unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
         failures = processes.failures(clocks.of)
         seen = replace(seen, roots=commands, unseen=unseen, failures=failures, left_behind=left)
+        seen = self._with_sleepers(seen, basis.knot)
         return replace(seen, stopped_by=basis.stopped_by) if basis.stopped_by else seen
+
+    def _with_sleepers(self, seen: CaseSnapshot, knot: Sequence[Stuck]) -> CaseSnapshot:
+        """With the waits that threads sleep in outside of communicators, and with the processes that are no ranks."""
+        sleepers = self._program.sleepers
+        states = sleepers.states(seen.states)
+        return replace(
+            seen,
+            states={rank: state for rank, state in states.items() if rank < PROCESS},
+            knot=[wait for wait in knot if wait.rank < PROCESS],
+            beside={node: state for node, state in states.items() if node >= PROCESS},
+            holders=sleepers.holders(),
+        )
 
     def _retells(self, verdict: Verdict) -> bool:
         """The lines of ranks in no known wait, what the dead printed last, and what Flight Recorders tell."""

@@ -103,7 +103,7 @@ class LossWatch:
         return events, gone, len(table.records), *((c.exit_code, c.alive) for c in table.commands.values())
 
     def _patience_s(self) -> float:
-        if self.ranks.others():
+        if self.ranks.watchers():
             return WATCHED_S
         finished = all(record.leaving_s for _, record in self.ranks if record.alive)
         if finished and (self._any_lost() or not self._unfinalized()):

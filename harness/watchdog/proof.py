@@ -47,7 +47,7 @@ class Proof:
         self.judged += 1
         self.judged_moving += any(state.runs for state in states.values())
         self.candidate = self.ranks.knot()
-        self.positions = {s.rank: states[s.rank].position for s in self.candidate}
+        self.positions = {s.rank: self.ranks[s.rank].position for s in self.candidate}
         self.epoch += 1
         knotted = list(self.positions)
         self._asked = knotted if len(knotted) <= ASK_FIRST else knotted[:: len(knotted) // ASK_FIRST]
@@ -58,7 +58,7 @@ class Proof:
         """Whether those who were asked have answered, and have not moved."""
         asked = (self.ranks[rank] for rank in self._asked)
         return bool(self.candidate) and all(
-            one.confirmed == self.epoch and one.state.position == self.positions[rank]
+            one.confirmed == self.epoch and one.position == self.positions[rank]
             for rank, one in zip(self._asked, asked, strict=True)
         )
 
@@ -74,7 +74,7 @@ class Proof:
 
     def confirm(self, now_s: float) -> list[Stuck] | None:
         """The knot that is proved, as of the last candidate that held; None when there is none, or it may yet be woken."""
-        if self._moved(self._proved_at):
+        if any(self.ranks[rank].state.position != position for rank, position in self._proved_at.items()):
             self.withdrawn += 1
             self._forget()
         if self.candidate:
@@ -98,11 +98,11 @@ class Proof:
             if self.first_proved_s is None:
                 self.first_proved_s = now_s
                 self.proved += 1
-            self.knot, self._proved_at = self.candidate, self.positions
+            self.knot, self._proved_at = self.candidate, {rank: self.ranks[rank].state.position for rank in self.positions}
             self._drop()
 
     def _moved(self, positions: Mapping[int, tuple[object, ...]]) -> bool:
-        return any(self.ranks[rank].state.position != position for rank, position in positions.items())
+        return any(self.ranks[rank].position != position for rank, position in positions.items())
 
     def _drop(self) -> None:
         """There is no candidate any more. What was proved before stands: it does not depend on who might have joined."""

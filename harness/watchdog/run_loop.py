@@ -142,7 +142,7 @@ class RunLoop:
     def _ask(self, ranks: Sequence[int]) -> None:
         self._asked_s = time.monotonic()
         for procs, supervisors in self._state.ranks.questions(ranks).items():
-            self._end.send_to(supervisors, Confirm(self._state.proof.epoch, procs))
+            self._end.send_to(supervisors, Confirm(self._state.proof.epoch, procs, self._state.ranks.looks_around))
 
     # --- whether everybody was there ------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ def snapshot(
     """What is known at this moment. `clock_of`: the clock of a supervisor's host."""
     records = ranks.everybody()
     clocks = {rank: clock_of(record.process[0]) for rank, record in records.items()}
-    since_ns = [Time(stuck.wait.since_ns, clocks[stuck.rank]).ours_ns for stuck in knot]
+    since_ns = [Time(stuck.wait.since_ns, clocks[stuck.rank]).ours_ns for stuck in knot if stuck.wait.since_ns]
     blocked_s = (time.monotonic_ns() - max(since_ns)) / 1e9 if since_ns else None
     return CaseSnapshot(
         states={rank: record.state for rank, record in records.items()},

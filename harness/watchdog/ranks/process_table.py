@@ -6,9 +6,11 @@ and go; which of them is which rank is told in `program_ranks`.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from lockstep.harness.channel.to_watchdog import Confirmed, Delta, Ended, LockHeld, Stands
 from lockstep.harness.judge.clock import Clock
@@ -42,6 +44,39 @@ class Command:
     shm_files: set[str] = field(default_factory=set)  # that its processes leave behind when they are killed
 
 
+class Sleeper(NamedTuple):
+    """A thread that sleeps until somebody acts who holds the other end of a thing. `ends`: name -> who does, by ids."""
+
+    thread: int  # the kernel's id
+    op: str
+    site: str
+    steps: tuple[int, ...]  # others when it has run
+    ends: tuple[tuple[str, tuple[int, ...] | None], ...]  # None: they are not all known
+
+    @staticmethod
+    def read(told: Any, host: str) -> Sleeper | None:
+        """As a supervisor tells it; None for what makes no sense."""
+        try:
+            ends = tuple(
+                (
+                    f"{kind} {name} {told['thread'] if kind == 'own' else ''}@{host}",
+                    None if pids is None else tuple(map(int, pids)),
+                )
+                for kind, name, pids in told["ends"]
+            )
+            steps = tuple(map(int, told["steps"]))
+            return Sleeper(int(told["thread"]), str(told["op"]), str(told["site"]), steps, ends) if ends else None
+        except (LookupError, TypeError, ValueError):
+            return None
+
+    def wait(self, rank: int) -> Wait:
+        """As the graph takes it: one of those that hold any of its ends is enough to end it."""
+        parts = tuple(
+            Wait("", 0, self.op, Need.HOLDERS, -1, 0, 0, "", "", site=self.site, end=name) for name, _ in self.ends
+        )
+        return parts[0] if len(parts) == 1 else parts[0]._replace(need=Need.EITHER, end="", parts=parts)
+
+
 @dataclass(slots=True)
 class ProcessRecord:
     """One process with a ring; a rank when `rank` is not None."""
@@ -67,6 +102,19 @@ class ProcessRecord:
     hidden_at: int = -1  # the number of its last event then
     issued: int = 0  # operations, with or without an event, when it last answered
     doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
+    sleepers: tuple[Sleeper, ...] | None = None  # its threads that are in no recorded operation, as it last answered
+    sleepers_at: int = -1  # the number of its last event then
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether each of its threads was in a wait when it last answered, and it has not moved since."""
+        return self.sleepers is not None and self.sleepers_at == self.state.number and not self.doubts
+
+    @property
+    def position(self) -> tuple[object, ...]:
+        """What changes with every step of it."""
+        steps = [(one.thread, one.steps) for one in self.sleepers or () if one.steps] if self.at_rest else []
+        return (*self.state.position, tuple(steps))
 
     def text(self, ident: int) -> str:
         """The string with this id; a mark when it was lost."""
@@ -111,6 +159,11 @@ class ProcessRecord:
         if isinstance(answer, LockHeld) and answer.waiting and not self.doubts:
             state.keeper = state.kernel_ids[answer.owner]
             state.kept_out = frozenset(state.kernel_ids[one] for one in answer.waiting if one in state.kernel_ids)
+        if isinstance(answer, Stands):
+            read = [Sleeper.read(_json(text), self.host) for text in answer.held]
+            if None in read:
+                self.doubts = (*self.doubts, "what its supervisor tells of its threads makes no sense")
+            self.sleepers, self.sleepers_at = tuple(one for one in read if one is not None), answer.number
 
     def _doubts(self, answer: Confirmed | Stands | LockHeld) -> tuple[str, ...]:
         match answer:
@@ -131,6 +184,13 @@ class ProcessRecord:
                 self.hidden, self.hidden_at, self.issued = answer.hidden, answer.number, answer.issued
                 moved = () if answer.number == self.state.number else ("its events go on",)
                 return (*answer.others, *moved)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 class ProcessTable:

@@ -9,21 +9,27 @@ import signal
 from collections.abc import Collection, Mapping, Sequence
 
 from lockstep.harness.channel.to_watchdog import Delta
-from lockstep.harness.judge.graph import Hopeless, Stuck, stuck
+from lockstep.harness.judge.graph import Hopeless, Stuck
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.claims import Claims
+from lockstep.harness.watchdog.ranks.knots import Knots
 from lockstep.harness.watchdog.ranks.process_table import Command, Process, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.ranks.sleepers import Sleepers
 
 SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 ENDED = (-signal.SIGTERM, -signal.SIGKILL)  # by who started it, and would not wait for the interpreter's own end
 
 
 class ProgramRanks(RankTable):
-    """Processes claim ranks as they join worlds; while somebody is left who can start processes, more may come."""
+    """Processes claim ranks as they join worlds; while somebody is left who can start processes, more may come.
+
+    Over the size we keep: most of its methods are the questions of `RankTable`, each answered in a few lines.
+    """
 
     open = True
 
@@ -32,7 +38,11 @@ class ProgramRanks(RankTable):
         self.claims = Claims(self._ranks)
         self._absent = AbsentRanks(self._ranks, self.processes, self.comms, self.claims)
         self.hopeless: Hopeless = {}  # waits that never end, since members came to something else
-        self._assumed_closed = False  # the last knot takes it for granted that nobody can come any more
+        self.sleepers = Sleepers(self.processes, self._ranks)
+        self._knots = Knots(self._ranks, self.processes, self.comms, self._absent, self.sleepers)
+
+    def __getitem__(self, rank: int) -> ProcessRecord:
+        return self.sleepers.beside[rank] if rank >= PROCESS else self._ranks[rank]
 
     def joined(self, number: int, host: str, pid: int) -> None:
         """A command was started. It may or may not become a rank."""
@@ -94,29 +104,26 @@ class ProgramRanks(RankTable):
         """They may start more."""
         return self.processes.living() - {(record.process[0], record.pid) for record in self._ranks.values()}
 
+    def watchers(self) -> set[Process]:
+        """All but those that sleep for nobody who could ever wake them."""
+        stuck = self._knots.at_rest(self.states(), self.hopeless)
+        return {(number, pid) for number, pid in self.others() if self.sleepers.of_supervisor(number, pid) not in stuck}
+
     def settled(self) -> bool:
         """The commands and all ranks have ended."""
         return self.processes.over() and not any(record.alive for record in self._ranks.values())
 
     def knot(self) -> list[Stuck]:
-        """As of all ranks. When nobody is left who could start another process, one that has not come never will."""
-        states = self.states()
-        self._assumed_closed = False
-        if self.processes.complete() and not self.others():
-            absent = {rank: record.state for rank, record in self._absent.records().items()}
-            found = stuck(states | absent, self.comms.members, hopeless=self.hopeless)
-            living = {rank for rank, one in self._ranks.items() if one.alive and one.state.status is Status.RUNNING}
-            if living and living <= {wait.rank for wait in found}:
-                self._assumed_closed = True
-                return found
-        return stuck(states, self.comms.members, closed=False, hopeless=self.hopeless)
+        """As of all ranks, and of the processes that sleep beside them."""
+        return self._knots.look(self.states(), self.others(), self.hopeless)
 
     def questions(self, ranks: Sequence[int]) -> Mapping[tuple[int, ...], Collection[int]]:
         """Every supervisor looks again who lives; those of the ranks ask these besides."""
         asked: dict[int, list[int]] = {number: [] for number in self.processes.commands} if ranks else {}
         for rank in ranks:
-            number, serial = self._ranks[rank].process
-            asked[number].append(serial)
+            if rank < PROCESS:  # of the others their supervisors tell
+                number, serial = self._ranks[rank].process
+                asked[number].append(serial)
         found: dict[tuple[int, ...], list[int]] = {}
         for number, serials in asked.items():
             found.setdefault(tuple(serials), []).append(number)
@@ -124,11 +131,11 @@ class ProgramRanks(RankTable):
 
     def answered(self, epoch: int) -> bool:
         """Where it matters whether others are left, every supervisor must have looked again."""
-        return not self._assumed_closed or all(c.scanned == epoch for c in self.processes.commands.values())
+        return not self._knots.closed or all(c.scanned == epoch for c in self.processes.commands.values())
 
     def holds(self) -> bool:
-        """Nobody has appeared meanwhile who could start another process."""
-        return not self._assumed_closed or not self.others()
+        """Nobody has appeared meanwhile who could start another process, or who holds what somebody sleeps for."""
+        return self._knots.hold(self.states(), self.others(), self.hopeless)
 
     def may_wake(self, knot: Sequence[Stuck], now_s: float) -> bool:
         """Whether a wait of the knot may yet end because of a member that has ended.
@@ -157,4 +164,4 @@ class ProgramRanks(RankTable):
 
     def everybody(self) -> Mapping[int, ProcessRecord]:
         """Those that never came have a place where the knot rests on them: it must be told who lacks whom."""
-        return dict(sorted((self._ranks | (self._absent.records() if self._assumed_closed else {})).items()))
+        return dict(sorted((self._ranks | (self._absent.records() if self._knots.closed else {})).items()))

@@ -32,6 +32,7 @@ class RankTable(ABC):
         self.processes = ProcessTable(supervisors)
         self.comms = Communicators()
         self.settle_s = SETTLE_S
+        self.looks_around = False  # whether supervisors tell, when they are asked, what the processes beside ranks sleep in
         self._ranks: dict[int, ProcessRecord] = {}
 
     def __getitem__(self, rank: int) -> ProcessRecord:
@@ -58,6 +59,10 @@ class RankTable(ABC):
     def others(self) -> set[Process]:
         """Living processes (supervisor, process id) that are no ranks. Below the supervisor of an engine there are none."""
         return set()
+
+    def watchers(self) -> set[Process]:
+        """Those of them that may still do something about the ranks."""
+        return self.others()
 
     def over(self) -> bool:
         """Whether everybody has ended, or an engine cannot go on. Not while a rank has called abort and its launcher has not

@@ -1,0 +1,106 @@
+"""What a Python thread outside of the recorded operations seems to be in: the line of the program, and what it calls there.
+
+Whether it sleeps in it, the kernel is asked from outside. A lock is known here: its owner is a thread of this process.
+"""
+
+from __future__ import annotations
+
+import _thread
+import dis
+import linecache
+import os
+from types import CodeType, FrameType
+from typing import Any
+
+from lockstep.harness.attach.sites import site_text
+
+LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python3", "/harness/attach/", "/harness/trace/", "<")
+STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
+SKIPPED = ("CACHE", "PRECALL", "PUSH_NULL", "NOP", "EXTENDED_ARG", "RESUME", "COPY")  # they change nothing that counts here
+LOCKS = (_thread.LockType, _thread.RLock)
+CODE_CHARACTERS = 80  # of a line that is told
+
+
+def entry(native: int, frame: FrameType, doubt: str, sure: bool) -> dict[str, object]:
+    """What is told of a thread. `sure`: Python itself knows that it waits for a lock; `doubt`: what it is else."""
+    own, inner = _own(frame)
+    inner = inner if own is not None else frame
+    site = site_text(own.f_code, own.f_lineno) if own is not None else ""
+    lock = sure or at_a_lock(frame)
+    told: dict[str, object] = {"thread": native, "lock": lock, "sure": sure, "text": doubt}
+    return told | {"standard": _is_standard(frame.f_code.co_filename), "op": _called(own, inner), "site": site}
+
+
+def _is_standard(file: str) -> bool:
+    """Whether a file is of Python's standard library, which waits for what Python code brings and for nothing else."""
+    return file.startswith(STANDARD) and not any(part in file for part in ("/site-packages/", "/dist-packages/"))
+
+
+def _own(frame: FrameType) -> tuple[FrameType | None, FrameType | None]:
+    """The innermost frame that is no library's, and the one that it has called."""
+    inner: FrameType | None = None
+    at: FrameType | None = frame
+    while at is not None and any(part in at.f_code.co_filename for part in LIBRARIES):
+        inner, at = at, at.f_back
+    return at, inner
+
+
+def _called(own: FrameType | None, inner: FrameType | None) -> str:
+    if inner is not None:
+        return _qualified(inner)
+    if own is None:
+        return "a call"
+    code = linecache.getline(own.f_code.co_filename, own.f_lineno).partition("  #")[0].strip()[:CODE_CHARACTERS]
+    return f"`{code}`" if code else "a call"
+
+
+def _qualified(frame: FrameType) -> str:
+    code: CodeType = frame.f_code
+    name = getattr(code, "co_qualname", None)
+    if isinstance(name, str):
+        return name.replace(".<locals>", "")
+    this = frame.f_locals.get("self")
+    return code.co_name if this is None else f"{type(this).__name__}.{code.co_name}"
+
+
+def at_a_lock(frame: FrameType) -> bool:
+    """Whether the instruction that a thread is at takes a held lock of Python, without a limit."""
+    steps = [step for step in dis.get_instructions(frame.f_code) if step.opname not in SKIPPED]
+    at = next((place for place, step in enumerate(steps) if step.offset == frame.f_lasti), None)
+    if not at:
+        return False
+    if steps[at].opname in ("BEFORE_WITH", "SETUP_WITH"):
+        return _is_held(_loaded(frame, steps[:at]))
+    acquires = steps[at].opname in ("CALL", "CALL_METHOD", "CALL_FUNCTION") and steps[at].arg == 0
+    if acquires and steps[at - 1].opname in ("LOAD_METHOD", "LOAD_ATTR") and steps[at - 1].argval == "acquire":
+        return _is_held(_loaded(frame, steps[: at - 1]))
+    return False
+
+
+def _is_held(lock: Any) -> bool:
+    if type(lock) not in LOCKS:
+        return False
+    return not isinstance(lock, _thread.LockType) or lock.locked()
+
+
+def _loaded(frame: FrameType, steps: list[dis.Instruction]) -> Any:
+    """What the last of these instructions have loaded, found without running anything of the program; None: not known."""
+    attributes: list[str] = []
+    while steps and steps[-1].opname == "LOAD_ATTR":
+        attributes.insert(0, str(steps.pop().argval))
+    if not steps or not steps[-1].opname.startswith(("LOAD_FAST", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")):
+        return None
+    name = str(steps[-1].argval)
+    found = frame.f_locals.get(name) if name in frame.f_locals else frame.f_globals.get(name)
+    for attribute in attributes:
+        found = _dictionary(found).get(attribute)
+    return found
+
+
+def _dictionary(value: Any) -> dict[str, Any]:
+    """The attributes that an object itself has, without asking its class, which may be the program's."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}

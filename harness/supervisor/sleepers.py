@@ -1,0 +1,95 @@
+"""Who sleeps among processes, in what, and who could wake them: as the kernel tells it at one moment, in plain data.
+
+A thread is told as `{"thread", "op", "site", "steps", "ends"}`; each end as its kind, its name and the ids of the processes
+that hold the other one, or null where they are not all known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lockstep.harness.host import proc, process_tree
+from lockstep.harness.host.holders import Holders, holders
+from lockstep.harness.host.thread_waits import OWN, End, ThreadWait, thread_waits
+
+# Signals whose handlers change nothing: Ctrl-C, which nobody sends; errors of the process itself; the C library's own.
+HARMLESS = (2, 4, 5, 6, 7, 8, 11, 32, 33)
+CALLS = {"wait4": "waitpid", "futex": "a lock"}  # by which names people know them
+Told = dict[str, Any]
+
+
+def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """Of a process that knows its Python threads: those of them that sleep, and sentences on those that may not."""
+    entries = list(asleep)
+    known = {} if all(one["sure"] for one in entries) else {one.thread: one for one in thread_waits(pid)}
+    ends = {end for one in entries if not one["sure"] for end in _ends(known.get(one["thread"]))}
+    held = holders(ends, process_tree.descendants(os.getpid())) if ends else {}
+    told: list[Told] = []
+    doubts: list[str] = []
+    for one in entries:
+        thread, wait = one["thread"], known.get(one["thread"])
+        if one["sure"]:
+            wait = ThreadWait(thread, "futex", False, (OWN,), ())
+        if wait is not None and wait.sleeps and _is_known(wait, one, held):
+            told.append(_told(thread, one["op"], one["site"], wait, held))
+        else:
+            doubts.append(one["text"])
+    return [json.dumps(one) for one in told], doubts
+
+
+def around(pids: Sequence[int], below: Sequence[int]) -> list[str]:
+    """Of processes that are seen from outside only: what all of their threads sleep in, or why nothing can be said."""
+    waits = {pid: thread_waits(pid) for pid in pids}
+    held = holders({end for found in waits.values() for one in found for end in one.ends}, below)
+    return [json.dumps(_process(pid, found, held)) for pid, found in waits.items() if found]
+
+
+def _is_known(wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> bool:
+    """Whether all are known who could wake a thread. A library may wait for a thread of its own in some process, of which
+    nobody knows whom that serves; Python's locks and its standard library wait for Python code.
+    """
+    if OWN in wait.ends and not (entry["lock"] or entry["sure"]):
+        return False
+    outside = [end for end in wait.ends if end != OWN]
+    return not outside or (
+        bool(entry["standard"]) and all(end.kind == "semaphore" or held[end] is not None for end in outside)
+    )
+
+
+def _process(pid: int, waits: Sequence[ThreadWait], held: Holders) -> Told:
+    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps]
+    if caught := _caught(pid):
+        doubts.append(f"process {pid} has handlers of signals ({', '.join(map(str, caught))})")
+    threads = [_told(one.thread, CALLS.get(one.call, one.call), "", one, held) for one in waits if one.sleeps]
+    return {"pid": pid, "name": proc.command_line(pid), "threads": threads, "doubts": sorted(set(doubts))}
+
+
+def _awake(one: ThreadWait) -> str:
+    return f"is in {one.call} with a limit of time" if one.timed else "is at work, or in what is not known"
+
+
+def _ends(wait: ThreadWait | None) -> tuple[End, ...]:
+    return wait.ends if wait is not None and wait.sleeps else ()
+
+
+def _held(end: End, held: Holders) -> frozenset[int] | None:
+    return frozenset() if end == OWN else held.get(end)
+
+
+def _told(thread: int, op: str, site: str, wait: ThreadWait, held: Holders) -> Told:
+    ends = [(end.kind, end.name, None if (pids := _held(end, held)) is None else sorted(pids)) for end in wait.ends]
+    return {"thread": thread, "op": op, "site": site, "steps": wait.steps, "ends": ends}
+
+
+def _caught(pid: int) -> list[int]:
+    """The signals that a process has handlers of and that somebody might send."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return []
+    mask = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
+    return [number for number in range(1, 65) if mask >> (number - 1) & 1 and number not in HARMLESS]

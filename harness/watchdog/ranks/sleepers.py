@@ -1,0 +1,113 @@
+"""Who sleeps in a wait that is no operation of a communicator, and who could wake it: ranks, and processes that are none.
+
+As supervisors tell it when they are asked, from what the kernel knows. No sockets, no clock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lockstep.harness.channel.to_watchdog import Around
+from lockstep.harness.judge.lacking import Holders
+from lockstep.harness.trace.state import RankState, Status
+from lockstep.harness.trace.wait import PIDS, PROCESS, Wait
+from lockstep.harness.watchdog.ranks.process_table import ProcessRecord, ProcessTable, Sleeper
+
+SEMAPHORE = "semaphore "  # so begins what any process of the job may open by its name
+BESIDE = -2  # the number of a process that has not come, among its supervisor's
+
+
+@dataclass(slots=True)
+class Sleepers:
+    """`beside`: the processes that are no ranks, by numbers above those of all ranks."""
+
+    processes: ProcessTable
+    ranks: Mapping[int, ProcessRecord]
+    beside: dict[int, ProcessRecord] = field(default_factory=dict)
+    _hosts: list[str] = field(default_factory=list)
+    _looked: dict[int, int] = field(default_factory=dict)  # by supervisor: the last epoch in which it told
+
+    def take(self, number: int, message: Around) -> None:
+        """What a supervisor has seen of the processes below it that did not answer themselves."""
+        host = self.processes.commands[number].host
+        self._looked[number] = message.epoch
+        seen: set[int] = set()
+        for text in message.processes:
+            told = _read(text)
+            if told is None:
+                continue
+            node = self.number(host, told["pid"])
+            seen.add(node)
+            state = RankState(node, number=1)
+            record = self.beside.setdefault(node, ProcessRecord(state, host, told["pid"], (number, BESIDE)))
+            record.sleepers = tuple(sleeper for one in told["threads"] if (sleeper := Sleeper.read(one, host)) is not None)
+            record.sleepers_at, record.confirmed, record.doubts = 1, message.epoch, tuple(map(str, told["doubts"]))
+        for node, record in self.beside.items():
+            if record.process[0] == number and node not in seen:
+                record.sleepers = None  # it has ended
+
+    def number(self, host: str, pid: int) -> int:
+        """Of a process that is no rank."""
+        if host not in self._hosts:
+            self._hosts.append(host)
+        return PROCESS + self._hosts.index(host) * PIDS + pid
+
+    def of_supervisor(self, number: int, pid: int) -> int:
+        """The number of a process below a supervisor."""
+        return self.number(self.processes.commands[number].host, pid)
+
+    def looked(self, epoch: int) -> bool:
+        """Whether all supervisors have told of theirs."""
+        return all(self._looked.get(number, -1) >= epoch for number in self.processes.commands)
+
+    def states(self, states: Mapping[int, RankState]) -> dict[int, RankState]:
+        """Those of ranks, with the waits that they sleep in, and those of the other processes that sleep."""
+        told = {rank: _asleep(state, self.ranks[rank]) if rank in self.ranks else state for rank, state in states.items()}
+        at_rest = {node: record for node, record in self.beside.items() if record.at_rest and not record.doubts}
+        return told | {node: _asleep(record.state, record) for node, record in at_rest.items()}
+
+    def holders(self) -> Holders:
+        """Of each end that somebody sleeps for, those that hold the other, as far as all of them are known."""
+        numbers: dict[tuple[str, int], int] = {}
+        for rank, record in self.ranks.items():
+            # One whose program has ended may still write what is left: it is a process like any other.
+            if record.alive and record.state.status is Status.RUNNING:
+                numbers[record.host, record.pid] = rank
+        found: dict[str, set[int] | None] = {}
+        anybody = {self._node(self.processes.commands[number].host, pid, numbers) for number, pid in self.processes.living()}
+        for record in (*self.ranks.values(), *self.beside.values()):
+            for sleeper in record.sleepers or () if record.at_rest else ():
+                for name, pids in sleeper.ends:
+                    known = found.setdefault(name, set())
+                    if name.startswith(SEMAPHORE):
+                        found[name] = anybody
+                    elif pids is None or known is None:
+                        found[name] = None
+                    else:
+                        known |= {self._node(record.host, pid, numbers) for pid in pids}
+        return {name: held for name, held in found.items() if held is not None}
+
+    def _node(self, host: str, pid: int, numbers: Mapping[tuple[str, int], int]) -> int:
+        return numbers[host, pid] if (host, pid) in numbers else self.number(host, pid)
+
+
+def _asleep(state: RankState, record: ProcessRecord) -> RankState:
+    """The same rank, whose threads outside of recorded operations are in the waits that they sleep in."""
+    if not record.at_rest or record.sleepers is None or state.status is not Status.RUNNING:
+        return state
+    waits: dict[int, Wait | None] = {thread: wait for thread, wait in state.waiters.items() if wait is not None}
+    first = max(state.waiters, default=0) + 1
+    waits |= {first + at: sleeper.wait(state.rank) for at, sleeper in enumerate(record.sleepers)}
+    return replace(state, waiters=waits) if waits else state
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    try:
+        told = json.loads(text)
+        whole = isinstance(told["pid"], int) and isinstance(told["threads"], list) and isinstance(told["doubts"], list)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return told if whole and 0 < told["pid"] < PIDS else None

@@ -1,0 +1,120 @@
+"""Ranks and a front end that wait for each other outside of communicators: python sleeping.py MODE [PORT].
+
+Hangs: `queue` (a reply is lost), `event` (set after a collective that the others never enter), `lock` (held across a
+collective by one thread, wanted by another), `loop` (a future that is awaited on the thread that would have to make it).
+No hangs, though nothing moves for a while: `slow` (the front end sleeps before it sends work), `server` (it waits for
+somebody to connect), `pool` (as `server`, below a Python thread that waits for an event).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+
+def _queue(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    while (step := work.get()) is not None:  # the ranks' line
+        dist.all_reduce(torch.ones(4))
+        if rank == 0 and step != "lost":
+            replies.put(step)
+
+
+def _event(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    if rank == 0:
+        dist.barrier()
+        event.set()
+    else:
+        event.wait()  # the event's line
+
+
+def _lock(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    control, transfer = dist.new_group([0, 1]), dist.new_group([0, 1])
+    lock, holds = threading.Lock(), threading.Event()
+
+    def background() -> None:
+        holds.wait()
+        with lock:  # the lock's line
+            dist.broadcast(torch.ones(4), src=0, group=transfer)
+
+    if rank == 0:
+        threading.Thread(target=background).start()
+        with lock:
+            holds.set()
+            dist.barrier(group=control)
+    else:
+        dist.broadcast(torch.ones(4), src=0, group=transfer)
+        dist.barrier(group=control)
+
+
+def _loop(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    async def weights() -> int:
+        return 3
+
+    async def generate() -> int:
+        return asyncio.run_coroutine_threadsafe(weights(), loop).result()  # the loop's line
+
+    if rank == 0:
+        asyncio.run_coroutine_threadsafe(generate(), loop).result()
+    dist.barrier()
+
+
+PARTS = {"queue": _queue, "event": _event, "lock": _lock, "loop": _loop}
+
+
+def rank_process(mode: str, rank: int, port: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    """One rank."""
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE="2")
+    dist.init_process_group("gloo")
+    PARTS.get(mode, _queue)(rank, work, replies, event)
+    dist.destroy_process_group()
+
+
+def front_end(mode: str, port: int, queues: list[Queue[Any]], replies: Queue[Any]) -> None:
+    """Gives work to the ranks and takes their replies."""
+    for step in ("first", "lost" if mode == "queue" else "second"):
+        if mode == "slow":
+            time.sleep(8)
+        if mode in ("server", "pool"):
+            with socket.create_server(("127.0.0.1", port)) as server:
+                server.accept()
+        for one in queues:
+            one.put(step)
+        print("reply", replies.get(), flush=True)  # the front end's line
+    for one in queues:
+        one.put(None)
+
+
+def main() -> None:
+    """The front end, which starts the ranks."""
+    mode, port = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        meeting = one.getsockname()[1]
+    context = mp.get_context("fork")
+    queues, replies, event = [context.Queue() for _ in range(2)], context.Queue(), context.Event()
+    parts = [context.Process(target=rank_process, args=(mode, r, meeting, queues[r], replies, event)) for r in range(2)]
+    for part in parts:
+        part.start()
+    if mode not in PARTS or mode == "queue":
+        front = threading.Thread(target=front_end, args=(mode, port, queues, replies))
+        (front.start if mode == "pool" else front.run)()
+    for part in parts:
+        part.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What is told of a Python thread that may sleep: its line, what it calls there, and whether that is a lock of Python."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
+
+from lockstep.harness.attach.sleepers import at_a_lock, entry
+from lockstep.harness.host.polling import wait_until
+from lockstep.harness.host.thread_waits import CALLS
+from lockstep.harness.supervisor.sleepers import around, of_threads
+
+HELD, RE_HELD = threading.Lock(), threading.RLock()
+
+
+class Owner:
+    """Something with a lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+    def take(self) -> None:
+        """Wait for it, without a limit."""
+        with self.lock:
+            pass
+
+
+def with_lock() -> None:
+    """A statement of its own."""
+    with HELD:
+        pass
+
+
+def acquire() -> None:
+    """A call."""
+    HELD.acquire()
+    HELD.release()
+
+
+def re_entrant() -> None:
+    """A lock that knows its owner."""
+    with RE_HELD:
+        pass
+
+
+def timed() -> None:
+    """It ends by itself."""
+    if HELD.acquire(timeout=100.0):
+        HELD.release()
+
+
+def get() -> None:
+    """Below a library's function."""
+    QUEUE.get()
+
+
+def sleep() -> None:
+    """No lock at all."""
+    while not DONE.is_set():
+        time.sleep(0.05)
+
+
+def frame(thread: threading.Thread) -> FrameType:
+    """Where a thread is now."""
+    return sys._current_frames()[thread.ident or 0]
+
+
+QUEUE: queue.Queue[int] = queue.Queue()
+DONE = threading.Event()
+OWNER = Owner()
+WAITS: list[tuple[Callable[[], None], bool]] = [
+    (with_lock, True), (acquire, True), (re_entrant, True), (OWNER.take, True), (timed, False), (sleep, False),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not CALLS, reason="the system calls of this machine are not known")
+@pytest.mark.parametrize(("function", "lock"), WAITS)
+def test_which_threads_wait_for_a_lock(function: Callable[[], None], lock: bool) -> None:
+    """Of a held lock of Python that is taken without a limit it is known; the kernel agrees, or there is a doubt."""
+    DONE.clear()
+    HELD.acquire()
+    RE_HELD.acquire()
+    OWNER.lock.acquire(blocking=False)
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    try:
+        assert wait_until(lambda: frame(thread).f_code.co_name == function.__name__, 20.0)
+        if lock:
+            assert wait_until(lambda: at_a_lock(frame(thread)), 20.0)
+
+        def told() -> bool:
+            held, doubts = of_threads(os.getpid(), [entry(thread.native_id or 0, frame(thread), "doubt", False)])
+            return (len(held), doubts) == ((1, []) if lock else (0, ["doubt"]))
+
+        assert wait_until(told, 20.0)
+        assert at_a_lock(frame(thread)) == lock
+    finally:
+        HELD.release()
+        RE_HELD.release()
+        DONE.set()
+        if OWNER.lock.locked():
+            OWNER.lock.release()
+        thread.join()
+
+
+def test_what_a_thread_calls() -> None:
+    """The function of the library that the program's own line has called, by its class's name."""
+    thread = threading.Thread(target=get, daemon=True)
+    thread.start()
+    assert wait_until(lambda: frame(thread).f_code is threading.Condition.wait.__code__, 20.0)
+    told = entry(1, frame(thread), "doubt", True)
+    QUEUE.put(1)
+    thread.join()
+    assert told["op"] == "Queue.get"
+    assert str(told["site"]).endswith(" in get")
+
+
+def test_a_process_that_is_gone() -> None:
+    """Nothing is told of it."""
+    assert around([1 << 21], []) == []
