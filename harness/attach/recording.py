@@ -11,7 +11,7 @@ import threading
 from _thread import get_ident
 from collections.abc import Callable, Sequence
 
-from lockstep.harness.attach import bystanders
+from lockstep.harness.attach import bystanders, sleepers
 from lockstep.harness.attach.calls import Again, Issued
 from lockstep.harness.attach.ending import Ending
 from lockstep.harness.attach.line import Line
@@ -23,6 +23,7 @@ from lockstep.harness.trace.recorder import Recorder
 from lockstep.harness.trace.ring import new_ring
 from lockstep.harness.trace.writer import forget_thread
 
+NO_COMM = Comm(0, "", ())  # of what is no operation of a communicator
 RANK_VARIABLES = (("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
 
 
@@ -48,6 +49,7 @@ class Recording:
             os.close(fd)
         self.messages = {self.recorder.string(verb) for verb in ("send", "recv")}
         self.blocked: dict[int, int] = {}  # thread -> how many recorded operations it is inside of
+        self.asking: dict[int, int] = {}  # thread in a wait for a store's key -> the kernel's id of it
         self.listening = False
         self.ending = Ending(self.recorder)
 
@@ -61,6 +63,7 @@ class Recording:
         """What is asked when this process seems to stand still. `me`: the thread that answers."""
         inside = self.native.inside() if self.native is not None else None
         others, asleep = bystanders.standing(me, self.blocked, inside)
+        asleep += [sleepers.asking(native) for native in list(self.asking.values())]
         others += [text for doubt in doubts for text in doubt()]
         number = self.recorder.last if self.native is None else self.native.number()
         told: dict[str, object] = {"number": number, "others": others, "asleep": asleep}
@@ -103,6 +106,12 @@ class Recording:
         op = self.recorder.string(name)
         self.recorder.write(Kind.ENTER, 0, 0, op, need, 0, 0, len(parts), site)
         return Again(self, Issued(parts[0].comm, 0, op, need))
+
+    def sleeps(self, op: str, end: str, site: int) -> Issued:
+        """This thread now waits for anybody who holds an end of something."""
+        text = self.recorder.string(op)
+        self.recorder.write(Kind.ENTER, 0, 0, text, Need.HOLDERS, self.recorder.string(end), 0, -1, site)
+        return Issued(NO_COMM, 0, text, Need.HOLDERS)
 
     def enter(self, issued: Issued, site: int, kind: Kind = Kind.ENTER) -> None:
         """This thread now waits for it."""

@@ -31,6 +31,21 @@ def entry(native: int, frame: FrameType, doubt: str, sure: bool) -> dict[str, ob
     return told | {"standard": _is_standard(frame.f_code.co_filename), "op": _called(own, inner), "site": site}
 
 
+def asking(native: int) -> dict[str, object]:
+    """What is told of a thread in a recorded wait for a store's key: whether its answer has come, only the kernel knows."""
+    doubt = "a thread that waits for a TCPStore's key may have its answer"
+    return {
+        "thread": native,
+        "lock": False,
+        "sure": False,
+        "asks": True,
+        "text": doubt,
+        "standard": True,
+        "op": "",
+        "site": "",
+    }
+
+
 def _is_standard(file: str) -> bool:
     """Whether a file is of Python's standard library, which waits for what Python code brings and for nothing else."""
     return file.startswith(STANDARD) and not any(part in file for part in ("/site-packages/", "/dist-packages/"))

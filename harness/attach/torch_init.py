@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import recording, torch_calls, torch_works
+from lockstep.harness.attach import recording, torch_calls, torch_stores, torch_works
 from lockstep.harness.attach.calls import Waiting
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.sites import call_site
@@ -39,6 +39,7 @@ def wrap(module: ModuleType) -> None:
     recording.counts.append(issued_in_all)
     torch_calls.wrap(module)
     torch_works.wrap(module)
+    torch_stores.wrap(module)
     for name, wrapper in (
         ("init_process_group", _init),
         ("_new_process_group_helper", _helper),

@@ -19,6 +19,7 @@ from lockstep.harness.host.proc import Stat, listed
 from lockstep.harness.host.thread_waits import BOTH, MODE, READS, WRITES, End
 
 SOCK_DIAG, BY_FAMILY, DUMP = 4, 20, 0x301  # netlink's protocol, the request, and its flags: a request for all
+LISTENS = "0A"  # a state in /proc/net/tcp
 UNIX, SHOW_PEER, PEER = 1, 4, 2
 Holders = dict[End, frozenset[int] | None]  # None: not all of them are known
 
@@ -114,6 +115,17 @@ def _peers(sockets: set[str]) -> dict[str, str]:
         return {f"[{one}]": f"[{other}]" for one, other in _unix_pairs() if f"[{one}]" in sockets}
     except OSError:
         return {}
+
+
+def listening(sockets: Collection[str]) -> set[int]:
+    """The ports at which these sockets ("[inode]") of this host's network listen."""
+    found: set[int] = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            rows = [line.split() for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]]
+            here = [row for row in rows if row[3] == LISTENS and f"[{row[9]}]" in sockets]
+            found |= {int(row[1].rpartition(":")[2], 16) for row in here}
+    return found
 
 
 def _unix_pairs() -> Iterator[tuple[int, int]]:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.host import proc, process_tree
-from lockstep.harness.host.holders import Holders, holders
+from lockstep.harness.host.holders import Holders, holders, listening
 from lockstep.harness.host.thread_waits import OWN, End, ThreadWait, thread_waits
 
 # Signals whose handlers change nothing: Ctrl-C, which nobody sends; errors of the process itself; the C library's own.
 HARMLESS = (2, 4, 5, 6, 7, 8, 11, 32, 33)
+SERVER_THREAD = "pt_tcpstore"  # so begins the name of a thread that serves a TCPStore
+CLIENT, SERVER = "TCPStore client", "TCPStore server "  # in what such threads are
 CALLS = {"wait4": "waitpid", "futex": "a lock"}  # by which names people know them
 Told = dict[str, Any]
 
@@ -34,11 +36,16 @@ def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]]) -> tuple[list[str]
         thread, wait = one["thread"], known.get(one["thread"])
         if one["sure"]:
             wait = ThreadWait(thread, "futex", False, (OWN,), ())
-        if wait is not None and wait.sleeps and _is_known(wait, one, held):
+        if one.get("asks"):
+            if wait is None or not wait.call:
+                doubts.append(one["text"])
+            else:  # it sleeps in the store's client, of which an event tells; here only its steps count
+                told.append(_told(thread, CLIENT, "", wait._replace(ends=(OWN,)), {}))
+        elif wait is not None and wait.sleeps and _is_known(wait, one, held):
             told.append(_told(thread, one["op"], one["site"], wait, held))
         else:
             doubts.append(one["text"])
-    return [json.dumps(one) for one in told], doubts
+    return [json.dumps(one) for one in (*told, *_servers(pid))], doubts
 
 
 def around(pids: Sequence[int], below: Sequence[int]) -> list[str]:
@@ -46,6 +53,24 @@ def around(pids: Sequence[int], below: Sequence[int]) -> list[str]:
     waits = {pid: thread_waits(pid) for pid in pids}
     held = holders({end for found in waits.values() for one in found for end in one.ends}, below)
     return [json.dumps(_process(pid, found, held)) for pid, found in waits.items() if found]
+
+
+def _servers(pid: int) -> list[Told]:
+    """The threads that serve a TCPStore and sleep: then nothing is under way to it, and nobody has an answer to come."""
+    tasks = [int(task.name) for task in proc.listed(Path(f"/proc/{pid}/task")) if _named(task, SERVER_THREAD)]
+    waits = [one for one in (thread_waits(pid) if tasks else ()) if one.thread in tasks and one.sleeps]
+    found: list[Told] = []
+    for one in waits:
+        ports = listening({end.name for end in one.ends if end.kind == "socket"})
+        found += [_told(one.thread, f"{SERVER}{port}", "", one._replace(ends=(OWN,)), {}) for port in ports]
+    return found
+
+
+def _named(task: Path, name: str) -> bool:
+    try:
+        return (task / "comm").read_text().startswith(name)
+    except OSError:
+        return False
 
 
 def _is_known(wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> bool:

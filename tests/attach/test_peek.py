@@ -91,7 +91,7 @@ def test_nothing_has_moved(tmp_path: Path) -> None:
     """It is said who waits where and for whom, ranks or not, without a word of a hang, and the program goes on."""
     (tmp_path / "engine_queue.py").write_text(QUEUES)
     with going(tmp_path, "watch", "--", "python", "engine_queue.py", notice_s=2) as head:
-        ranks = f"ranks 0-1 stand at engine_queue.py:{RANKS_LINE} in worker"
+        ranks = f"ranks 0-1 wait in Queue.get at engine_queue.py:{RANKS_LINE} in worker for process "
         front = f"which is no rank, stands at engine_queue.py:{FRONT_LINE} in main"
         assert wait_until(lambda: bool(lines_with(tmp_path, ranks, front)), 200.0, step_s=0.2), (
             tmp_path / "said"

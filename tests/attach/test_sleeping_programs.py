@@ -16,8 +16,8 @@ from lockstep.harness.vocabulary import Cause, Outcome
 from tests.attach.launch import HERE, python, watch
 
 PROGRAM = "programs/sleeping.py"
-MARKS = RANKS, EVENT, LOCK, LOOP, FRONT_END = (
-    "the ranks' line", "the event's line", "the lock's line", "the loop's line", "the front end's line",
+MARKS = RANKS, EVENT, LOCK, LOOP, STORE, FRONT_END = (
+    "the ranks' line", "the event's line", "the lock's line", "the loop's line", "the store's line", "the front end's line",
 )  # fmt: skip
 LINES = {
     mark: number
@@ -62,6 +62,15 @@ def test_a_process_that_has_locked_itself(mode: str, mark: str, tmp_path: Path) 
     assert "for another of its threads" in verdict.text
 
 
+@pytest.mark.timeout(240)
+def test_a_key_that_is_set_after_a_barrier(tmp_path: Path) -> None:
+    """Who waits for a key of a TCPStore waits for anybody of the job; when all are stuck, that is told with the key."""
+    verdict = judged("store", tmp_path)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, True), verdict.text
+    assert "waits in TCPStore.wait of 'ready' at " in verdict.text
+    assert f":{LINES[STORE]} in _store for" in verdict.text
+
+
 @contextlib.contextmanager
 def clients(port: int, after_s: float) -> Iterator[None]:
     """Somebody from outside who connects twice, after some time each."""
@@ -85,7 +94,7 @@ def clients(port: int, after_s: float) -> Iterator[None]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("mode", ["slow", "server", "pool"])
+@pytest.mark.parametrize("mode", ["slow", "server", "pool", "late-key"])
 def test_idle_is_not_hung(mode: str, tmp_path: Path) -> None:
     """Ranks that wait for work are in order as long as somebody may still bring some: one who sleeps, or a client."""
     with socket.socket() as one:

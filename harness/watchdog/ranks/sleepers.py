@@ -17,6 +17,7 @@ from lockstep.harness.trace.wait import PIDS, PROCESS, Wait
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord, ProcessTable, Sleeper
 
 SEMAPHORE = "semaphore "  # so begins what any process of the job may open by its name
+SERVER = "TCPStore server "  # so is called what a thread does that serves one; its port comes next
 BESIDE = -2  # the number of a process that has not come, among its supervisor's
 
 
@@ -88,7 +89,19 @@ class Sleepers:
                         found[name] = None
                     else:
                         known |= {self._node(record.host, pid, numbers) for pid in pids}
-        return {name: held for name, held in found.items() if held is not None}
+        complete: dict[str, set[int]] = {name: held for name, held in found.items() if held is not None}
+        return complete | dict.fromkeys(self._quiet_stores(), anybody)
+
+    def _quiet_stores(self) -> set[str]:
+        """The TCPStores that somebody waits for and whose servers sleep: any process of the job may set a key there."""
+        servers = [
+            one.op.removeprefix(SERVER)
+            for record in self.ranks.values()
+            if record.at_rest
+            for one in record.sleepers or ()
+            if one.op.startswith(SERVER)
+        ]
+        return {f"store {port}" for port in servers if servers.count(port) == 1}
 
     def _node(self, host: str, pid: int, numbers: Mapping[tuple[str, int], int]) -> int:
         return numbers[host, pid] if (host, pid) in numbers else self.number(host, pid)

@@ -1,9 +1,10 @@
 """Ranks and a front end that wait for each other outside of communicators: python sleeping.py MODE [PORT].
 
 Hangs: `queue` (a reply is lost), `event` (set after a collective that the others never enter), `lock` (held across a
-collective by one thread, wanted by another), `loop` (a future that is awaited on the thread that would have to make it).
-No hangs, though nothing moves for a while: `slow` (the front end sleeps before it sends work), `server` (it waits for
-somebody to connect), `pool` (as `server`, below a Python thread that waits for an event).
+collective by one thread, wanted by another), `loop` (a future that is awaited on the thread that would have to make it),
+`store` (a key that is set after a barrier). No hangs, though nothing moves for a while: `late-key`, `slow` (the front end
+sleeps before it sends work), `server` (it waits for somebody to connect), `pool` (as `server`, below a Python thread that
+waits for an event).
 """
 
 from __future__ import annotations
@@ -72,7 +73,26 @@ def _loop(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> Non
     dist.barrier()
 
 
-PARTS = {"queue": _queue, "event": _event, "lock": _lock, "loop": _loop}
+def _store(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    store = dist.distributed_c10d._get_default_store()
+    if rank == 0:
+        store.wait(["ready"])  # the store's line
+    else:
+        dist.barrier()
+        store.set("ready", "1")
+
+
+def _late_key(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    store = dist.distributed_c10d._get_default_store()
+    if rank == 0:
+        store.get("ready")
+    else:
+        time.sleep(8)
+        store.set("ready", "1")
+    dist.barrier()
+
+
+PARTS = {"queue": _queue, "event": _event, "lock": _lock, "loop": _loop, "store": _store, "late-key": _late_key}
 
 
 def rank_process(mode: str, rank: int, port: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
