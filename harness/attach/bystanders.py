@@ -92,17 +92,25 @@ def _in_library(frame: FrameType, undisturbed: bool) -> bool:
     """Whether a thread in a recorded operation is in the library and nowhere else. Torch's is partly written in Python."""
     between: list[str] = []
     at: FrameType | None = frame
-    while at is not None and at.f_code not in recorded.CODES:
-        between.append(at.f_code.co_filename)
+    while at is not None and not (at.f_code in recorded.CODES and at.f_locals.get("begun") is not None):
+        if not _passes_on(at):
+            between.append(at.f_code.co_filename)
         if at.f_code.co_name == "exec_module" and at.f_code.co_filename.endswith("/harness/attach/imports.py"):
             return all(name.startswith("<frozen importlib") for name in between[:-1])  # MPI_Init inside of an import
         at = at.f_back
-    if at is None or not at.f_locals.get("started") or at.f_locals.get("begun") is None:
+    if at is None or not at.f_locals.get("started"):
         return False
     if not between:
         return True
     of_torch = (getattr(at.f_locals["original"], "__module__", None) or "").startswith("torch")
     return of_torch and undisturbed and all(any(part in name for part in TORCH) for name in between)
+
+
+def _passes_on(frame: FrameType) -> bool:
+    """Whether it is a call of a store that is not written down, since the operation around it is."""
+    if frame.f_code not in recorded.CODES or not frame.f_locals.get("started"):
+        return False
+    return str(getattr(frame.f_locals.get("prepare"), "__module__", "")).endswith(".torch_stores")
 
 
 def _asleep(frame: FrameType) -> bool:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.channel.to_watchdog import Around, Stands
+from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import Status
-from lockstep.harness.trace.wait import PROCESS
+from lockstep.harness.trace.wait import PROCESS, Wait
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.sleep_watch import QUIET_S, SleepWatch
@@ -143,6 +144,36 @@ def test_a_rank_that_has_returned_may_still_write() -> None:
     """Its program has ended, its process has not: it is no rank that never comes, and holds what it holds."""
     ranks = table(LOST_REPLY)
     ranks.processes.records[0, 0].state.status = Status.RETURNED
+    assert not ranks.knot()
+
+
+def asking(barrier: bool, served: bool) -> ProgramRanks:
+    """Rank 0 waits for a key, and rank 1 too, or in a barrier for rank 0; a process beside them sleeps."""
+    ranks = table({**LOST_REPLY, "threads": [[[("own", 0)]], [[("own", 0)]], [[("own", 0)]]]})
+    key = Wait("", 0, "TCPStore.get", Need.HOLDERS, -1, 0, 0, "", "", end="store 29500")
+    ranks.comms.members = {"gloo:world": (0, 1)}
+    for rank in (0, 1):
+        ranks[rank].state.waiters = {0: key}
+        ranks[rank].state.entered = {"gloo:world": 1}
+    if barrier:
+        ranks[1].state.entered["gloo:world"] = 2
+        ranks[1].state.waiters = {0: Wait("gloo:world", 2, "barrier", Need.ALL, -1, 0, 0, "", "")}
+    if served:
+        server = {"thread": 9, "op": "TCPStore server 29500", "site": "", "steps": [5, 5], "ends": [["own", "", []]]}
+        ranks[0].confirm(Stands(0, 0, 1, (), (), 0, (json.dumps(server),)))
+    return ranks
+
+
+def test_a_key_is_waited_for_from_anybody_of_the_job() -> None:
+    """It never comes when all of them are stuck, one of them where it communicates, and its server has nothing to do."""
+    assert {(s.rank, s.lacks) for s in asking(barrier=True, served=True).knot() if s.wait.end == "store 29500"} == {
+        (0, (1, PROCESS + 102))
+    }
+    assert not asking(barrier=True, served=False).knot()
+    assert not asking(barrier=False, served=True).knot()  # somebody from outside may set it
+    ranks = asking(barrier=True, served=True)
+    answer_awake = {**LOST_REPLY, "awake": {2}, "ranks": 2}
+    ranks.sleepers.take(0, Around(1, (json.dumps({"pid": 102, "threads": told(answer_awake, 2), "doubts": ["it may"]}),)))
     assert not ranks.knot()
 
 

@@ -12,7 +12,7 @@ from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.communicators import Communicators
 from lockstep.harness.watchdog.ranks.process_table import Process, ProcessRecord, ProcessTable
-from lockstep.harness.watchdog.ranks.sleepers import Sleepers
+from lockstep.harness.watchdog.ranks.sleepers import STORE, Sleepers
 
 States = Mapping[int, RankState]
 
@@ -71,6 +71,8 @@ class Knots:
         ranks = {wait.rank for wait in knot if wait.rank < PROCESS}
         if any(wait.rank in ranks and wait.wait.need is not Need.HOLDERS for wait in knot):
             return True
+        if any(wait.wait.end.startswith(STORE) for wait in knot):
+            return False  # it may serve others, whom nobody sees
         living = {rank for rank, record in self.ranks.items() if record.alive}
         beside = {self.sleepers.of_supervisor(number, pid) for number, pid in others}
         return bool(ranks) and living <= ranks and beside <= {wait.rank for wait in knot}

@@ -17,6 +17,7 @@ from lockstep.harness.trace.wait import PIDS, PROCESS, Wait
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord, ProcessTable, Sleeper
 
 SEMAPHORE = "semaphore "  # so begins what any process of the job may open by its name
+STORE = "store "  # so begins the end that a key of a TCPStore is waited for at; the port of its server comes next
 SERVER = "TCPStore server "  # so is called what a thread does that serves one; its port comes next
 BESIDE = -2  # the number of a process that has not come, among its supervisor's
 
@@ -101,7 +102,7 @@ class Sleepers:
             for one in record.sleepers or ()
             if one.op.startswith(SERVER)
         ]
-        return {f"store {port}" for port in servers if servers.count(port) == 1}
+        return {f"{STORE}{port}" for port in servers if servers.count(port) == 1}
 
     def _node(self, host: str, pid: int, numbers: Mapping[tuple[str, int], int]) -> int:
         return numbers[host, pid] if (host, pid) in numbers else self.number(host, pid)
