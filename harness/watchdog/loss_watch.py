@@ -105,7 +105,7 @@ class LossWatch:
     def _patience_s(self) -> float:
         if self.ranks.watchers():
             return WATCHED_S
-        finished = all(record.leaving_s for _, record in self.ranks if record.alive)
+        finished = not self.ranks.others() and all(record.leaving_s for _, record in self.ranks if record.alive)
         if finished and (self._any_lost() or not self._unfinalized()):
             return self.ranks.settle_s + LEFT_S  # nothing of the program is left that could do anything about it
         return self.ranks.settle_s + BOUND_S if self._bound() else QUIET_S

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockstep.harness.channel.to_watchdog import Around
 from lockstep.harness.trace import Need
 from lockstep.harness.trace.communicator import WORLDS_END
 from lockstep.harness.watchdog.loss_watch import BOUND_S, LEFT_S, QUIET_S, WATCHED_S, LossWatch
@@ -94,6 +97,20 @@ def test_who_watches_the_others_is_given_time_and_may_compute() -> None:
     case.ends(case.two, -9)
     case.command.idle = frozenset({PARENT})
     assert not case.found_within(WATCHED_S - 1)
+    assert case.found_within(3)
+
+
+@pytest.mark.parametrize(("holders", "patience_s"), [([PARENT], QUIET_S), (None, WATCHED_S)])
+def test_of_a_parent_that_sleeps_for_the_dead_no_more_is_expected(holders: list[int] | None, patience_s: float) -> None:
+    """It waits for what nobody could send any more; where somebody unknown may, it is given its time."""
+    case = Case(parent=True)
+    case.ends(case.one, -9)
+    case.ends(case.two, -9)
+    case.command.idle = frozenset({PARENT})
+    thread = {"thread": 1, "op": "read", "site": "", "steps": [1, 1], "ends": [["pipe", "[7]", holders]]}
+    told = json.dumps({"pid": PARENT, "threads": [thread], "doubts": []})
+    case.ranks.sleepers.take(0, Around(1, (told,)))
+    assert not case.found_within(patience_s - 1)
     assert case.found_within(3)
 
 
