@@ -21,6 +21,7 @@ from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
 
+STORES = "TCPStore "  # so begins what threads are in that serve a store, or ask one: they turn while others wait
 ENGINE = -1  # the number of an engine among its supervisor's processes: there is no other
 UNREAD = "a message of its supervisor could not be read"
 Process = tuple[int, int]  # supervisor, number among its processes
@@ -104,6 +105,9 @@ class ProcessRecord:
     doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
     sleepers: tuple[Sleeper, ...] | None = None  # its threads that are in no recorded operation, as it last answered
     sleepers_at: int = -1  # the number of its last event then
+    steady: frozenset[tuple[int, tuple[int, ...]]] = (
+        frozenset()
+    )  # threads and steps that the last two answers have in common
 
     @property
     def at_rest(self) -> bool:
@@ -113,7 +117,8 @@ class ProcessRecord:
     @property
     def position(self) -> tuple[object, ...]:
         """What changes with every step of it."""
-        steps = [(one.thread, one.steps) for one in self.sleepers or () if one.steps] if self.at_rest else []
+        told = self.sleepers or () if self.at_rest else ()
+        steps = [(one.thread, one.steps) for one in told if one.steps and not one.op.startswith(STORES)]
         return (*self.state.position, tuple(steps))
 
     def text(self, ident: int) -> str:
@@ -163,7 +168,9 @@ class ProcessRecord:
             read = [Sleeper.read(_json(text), self.host) for text in answer.held]
             if None in read:
                 self.doubts = (*self.doubts, "what its supervisor tells of its threads makes no sense")
+            before = {(one.thread, one.steps) for one in self.sleepers or ()}
             self.sleepers, self.sleepers_at = tuple(one for one in read if one is not None), answer.number
+            self.steady = frozenset(before.intersection((one.thread, one.steps) for one in self.sleepers))
 
     def _doubts(self, answer: Confirmed | Stands | LockHeld) -> tuple[str, ...]:
         match answer:

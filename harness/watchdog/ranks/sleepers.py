@@ -14,7 +14,7 @@ from lockstep.harness.channel.to_watchdog import Around
 from lockstep.harness.judge.lacking import Holders
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.trace.wait import PIDS, PROCESS, Wait
-from lockstep.harness.watchdog.ranks.process_table import ProcessRecord, ProcessTable, Sleeper
+from lockstep.harness.watchdog.ranks.process_table import STORES, ProcessRecord, ProcessTable, Sleeper
 
 SEMAPHORE = "semaphore "  # so begins what any process of the job may open by its name
 STORE = "store "  # so begins the end that a key of a TCPStore is waited for at; the port of its server comes next
@@ -95,13 +95,11 @@ class Sleepers:
 
     def _quiet_stores(self) -> set[str]:
         """The TCPStores that somebody waits for and whose servers sleep: any process of the job may set a key there."""
-        servers = [
-            one.op.removeprefix(SERVER)
-            for record in self.ranks.values()
-            if record.at_rest
-            for one in record.sleepers or ()
-            if one.op.startswith(SERVER)
-        ]
+        at_rest = [record for record in self.ranks.values() if record.at_rest]
+        told = [(record, one) for record in at_rest for one in record.sleepers or () if one.op.startswith(STORES)]
+        if any((one.thread, one.steps) not in record.steady for record, one in told):
+            return set()  # something may be under way
+        servers = [one.op.removeprefix(SERVER) for _, one in told if one.op.startswith(SERVER)]
         return {f"{STORE}{port}" for port in servers if servers.count(port) == 1}
 
     def _node(self, host: str, pid: int, numbers: Mapping[tuple[str, int], int]) -> int:
