@@ -143,7 +143,7 @@ def rank_ends(case: CaseSnapshot) -> tuple[RankEnd, ...]:
     for rank, state in sorted(case.states.items()):
         history, process = case.histories[rank], case.processes[rank]
         error = history.error or ("", "", "")
-        blocked = state.status is Status.RUNNING and not state.runs
+        blocked = state.status is Status.RUNNING and not (case.asleep.get(rank, state) if case.knot else state).runs
         found.append(
             RankEnd(
                 rank=rank,

@@ -136,6 +136,7 @@ class CaseSnapshot:
     stopped_by: str = ""  # what asked for its end, where that is the limit
     left_behind: Sequence[str] = ()  # processes that were still there when the commands had ended in order
     collected: Collected = Collected()
+    asleep: Mapping[int, RankState] = field(default_factory=dict)  # ranks, with what their other threads sleep in
     beside: Mapping[int, RankState] = field(default_factory=dict)  # processes that are no ranks and sleep, by their numbers
     holders: Holders = field(default_factory=dict)  # of things that threads sleep for: who holds the other ends
 

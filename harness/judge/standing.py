@@ -40,7 +40,7 @@ def left_text(case: CaseSnapshot) -> str:
 
 def _rank(case: CaseSnapshot, rank: int) -> str:
     """One rank, with a verb in the singular before a bar."""
-    state = case.states[rank]
+    state = case.asleep.get(rank, case.states[rank])
     if state.status is not Status.RUNNING:
         return _ended(case, rank)
     told = [(thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM]

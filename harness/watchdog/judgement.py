@@ -196,7 +196,7 @@ class ProgramJudgement(Judgement):
         states = sleepers.states(seen.states)
         return replace(
             seen,
-            states={rank: state for rank, state in states.items() if rank < PROCESS},
+            asleep={rank: state for rank, state in states.items() if rank < PROCESS},
             knot=[wait for wait in knot if wait.rank < PROCESS],
             beside={node: state for node, state in states.items() if node >= PROCESS},
             holders=sleepers.holders(),

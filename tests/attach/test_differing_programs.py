@@ -119,9 +119,9 @@ def test_who_leaves_early_is_to_blame(tmp_path: Path) -> None:
     assert "GLHF" not in verdict.text
 
 
-def test_a_rank_in_no_known_wait_has_its_line(tmp_path: Path) -> None:
-    """A wait for a key of a store is no operation that is known: its line comes from the stacks, and nobody is blamed."""
-    verdict = watch(python(TORCH, "waits_for_key"), 2, tmp_path, deadline_s=45.0)
-    assert (verdict.outcome, verdict.cause, verdict.blame) == (Outcome.HANG, Cause.STALL, None), verdict.text
+def test_a_key_that_is_set_too_late(tmp_path: Path) -> None:
+    """A wait for a key of a store, which is set after a barrier for who waits, is one knot with that, and has its line."""
+    verdict = watch(python(TORCH, "waits_for_key"), 2, tmp_path, deadline_s=100.0)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, True), verdict.text
     assert site(TORCH, "key") in verdict.text, verdict.text
     assert site(TORCH, "after") in verdict.text, verdict.text
