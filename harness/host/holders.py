@@ -57,15 +57,20 @@ def _processes() -> set[int]:
 
 
 def _holders_of(end: End, peers: Mapping[str, str], held: Mapping[tuple[str, str], set[int]]) -> frozenset[int] | None:
+    """Where nobody is seen somebody is not seen: whoever waits at an end that nobody holds is told so, and waits no more.
+
+    It may live outside of a container, or be another user's.
+    """
     match end.kind:
         case "pipe":
-            return frozenset(held.get(("writes", end.name), ()))
+            seen = held.get(("writes", end.name))
         case "pipe's readers":
-            return frozenset(held.get(("reads", end.name), ()))
+            seen = held.get(("reads", end.name))
         case "eventfd":
-            return frozenset(held.get(("event", end.name), ()))
-    peer = peers.get(end.name)
-    return None if peer is None else frozenset(held.get(("socket", peer), ()))
+            seen = held.get(("event", end.name))
+        case _:
+            seen = held.get(("socket", peers[end.name])) if end.name in peers else None
+    return frozenset(seen) if seen else None
 
 
 def _holds(pid: int, inodes: set[str], events: bool, held: dict[tuple[str, str], set[int]]) -> bool:
