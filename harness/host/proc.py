@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from lockstep.harness.program_name import redacted
 
-_FLAGS, _USER_TICKS, _KERNEL_TICKS, _STARTED, _WAIT_STATUS = 6, 11, 12, 19, 49  # their places behind the program's name
+# Their places behind the program's name.
+_FLAGS, _USER_TICKS, _KERNEL_TICKS, _THREADS, _STARTED, _WAIT_STATUS = 6, 11, 12, 17, 19, 49
 _EXITING = 0x4  # among the flags: its files are being closed, and its children have not been told yet
 
 
@@ -22,6 +23,7 @@ class Stat(NamedTuple):
     started: int  # ticks since the boot of the host: tells it from another process with its number
     flags: int
     ticks: int  # of the processor's time that it has used
+    threads: int = 1
 
     @staticmethod
     def of(pid: int) -> Stat:
@@ -29,18 +31,18 @@ class Stat(NamedTuple):
         # The name of the program, in parentheses, may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[_USER_TICKS]) + int(fields[_KERNEL_TICKS])
-        wait_status, started, flags = (int(fields[place]) for place in (_WAIT_STATUS, _STARTED, _FLAGS))
-        return Stat(fields[0], int(fields[1]), wait_status, started, flags, ticks)
+        wait_status, started, flags, threads = (int(fields[at]) for at in (_WAIT_STATUS, _STARTED, _FLAGS, _THREADS))
+        return Stat(fields[0], int(fields[1]), wait_status, started, flags, ticks, threads)
 
     @property
     def ended(self) -> bool:
-        """Whether it only waits to be asked how it ended."""
-        return self.state in ("Z", "X")
+        """Whether it only waits to be asked how it ended: all of its threads, not the first of them alone."""
+        return self.state in ("Z", "X") and self.threads <= 1
 
     @property
     def ending(self) -> bool:
         """Whether it has ended or is about to, and does nothing of its own any more."""
-        return self.ended or bool(self.flags & _EXITING)
+        return self.ended or (bool(self.flags & _EXITING) and self.threads <= 1)
 
 
 def listed(folder: Path) -> list[Path]:

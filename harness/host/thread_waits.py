@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lockstep.harness.host.proc import listed
+from lockstep.harness.host.socket_limits import has_limit
 
 DEEPEST = 4  # epoll descriptors inside of epoll descriptors
 MOST_FDS = 4096  # of one poll
-SEMAPHORE = "/dev/shm/sem."  # so begin the files of semaphores that have names, as those of multiprocessing
+FOLDER = "/dev/shm"
+SEMAPHORE = f"{FOLDER}/sem."  # so begin the files of semaphores
+OF_PYTHON = "sem.mp-"  # ... and those of multiprocessing, which tells their names to nobody but processes that it starts
 FOREVER = 0xFFFFFFFF  # -1 as a system call is given it
 WAIT, WAIT_BITSET = 0, 9  # operations of a futex that wait for another thread
 _CALLS: dict[str, dict[int, str]] = {
@@ -33,14 +36,13 @@ _CALLS: dict[str, dict[int, str]] = {
     },
 }  # fmt: skip
 CALLS = _CALLS.get(os.uname().machine, {})
-READS, WRITES, BOTH, MODE = 0, 1, 2, 0o3  # what a descriptor does, among its flags
 P_ALL, P_PID = 0, 1  # whom waitid waits for
 
 
 class End(NamedTuple):
     """One end of a thing that a thread waits for: somebody who holds the other end may end the wait."""
 
-    kind: str  # pipe, pipe's readers, socket, eventfd, semaphore, child, own; anything else: anybody may end it
+    kind: str  # pipe, socket, eventfd, semaphore, named semaphore, child, own, interruptible; else anybody may end it
     name: str  # of the thing, as this host knows it
 
 
@@ -60,6 +62,7 @@ class ThreadWait(NamedTuple):
 
 
 OWN = End("own", "")  # another thread of the same process
+INTERRUPTIBLE = End("interruptible", "")  # ... or whoever sends it Ctrl-C
 OUTSIDE = "outside"
 
 
@@ -77,16 +80,21 @@ def _thread(pid: int, thread: str) -> ThreadWait | None:
         call, timed, ends = _call(pid, words)
         if not before or steps(folder) != before:
             call = ""
-    except (FileNotFoundError, ProcessLookupError):
-        return None
     except (OSError, ValueError, IndexError, struct.error):
-        return ThreadWait(int(thread), "", False, (), ())
+        # Of a thing that is gone nothing is known; only of a thread that is gone there is nothing to know.
+        return ThreadWait(int(thread), "", False, (), ()) if folder.exists() else None
     return ThreadWait(int(thread), call, timed, ends if call else (), before)
 
 
 def steps(folder: Path) -> tuple[int, ...]:
-    """How often a thread (its folder in /proc) has been switched away from: each run ends with that."""
-    found = re.findall(r"^(?:non)?voluntary_ctxt_switches:\s+(\d+)$", (folder / "status").read_text(), re.MULTILINE)
+    """How often a thread (its folder in /proc) has been switched away from: each run ends with that.
+
+    None of one that does not sleep, or not in what it has called: it was stopped, or cannot be woken.
+    """
+    told = (folder / "status").read_text()
+    if not re.search(r"^State:\s+S", told, re.MULTILINE):
+        return ()
+    found = re.findall(r"^(?:non)?voluntary_ctxt_switches:\s+(\d+)$", told, re.MULTILINE)
     return tuple(map(int, found))
 
 
@@ -96,10 +104,8 @@ def _call(pid: int, words: list[str]) -> tuple[str, bool, tuple[End, ...]]:
         return "", False, ()
     name, given = CALLS.get(int(words[0]), ""), [int(word, 16) for word in words[1:7]]
     match name:
-        case "read" | "accept":
-            return name, False, (_of_fd(pid, given[0], False),)
-        case "write":
-            return name, False, (_of_fd(pid, given[0], True),)
+        case "read" | "accept" | "write":
+            return name, has_limit(pid, given[0]), (_of_fd(pid, given[0]),)
         case "futex":
             return name, bool(given[3]), _futex(pid, given)
         case "poll":
@@ -129,32 +135,54 @@ def _futex(pid: int, given: list[int]) -> tuple[End, ...]:
         return ()
     address = given[0]
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-        place, rights, offset, device, inode, *path = line.split(None, 5)
+        place, rights, _, device, inode, *path = line.split(None, 5)
         start, _, end = (int(part, 16) if part != "-" else 0 for part in place.partition("-"))
         if start <= address < end:
             if "s" not in rights:
                 return (OWN,)
-            if not path or not path[0].startswith(SEMAPHORE):
-                return (End(OUTSIDE, "shared memory"),)  # of a library, which may have its own threads act on it
-            return (End("semaphore", f"{device}:{inode}+{address - start + int(offset, 16)}"),)
+            return (_semaphore(pid, path[0] if path else "", device, inode),)
     return ()
+
+
+def _semaphore(pid: int, path: str, device: str, inode: str) -> End:
+    """Other shared memory is of a library, which may have its own threads act on it; a name may be known to anybody.
+
+    Who has made a semaphore has mapped it under another name, which is gone; so the folder is asked which names are left.
+    """
+    names = _names(pid, device, inode) if path.startswith(SEMAPHORE) else None
+    if names is None or not all(name.startswith(OF_PYTHON) for name in names):
+        return End(OUTSIDE, f"shared memory {path}".rstrip())
+    return End("named semaphore" if names else "semaphore", f"{device}:{inode}")
+
+
+def _names(pid: int, device: str, inode: str) -> list[str] | None:
+    """Under which a process could still open a semaphore; None where that cannot be known."""
+    folder = f"/proc/{pid}/root{FOLDER}"
+    try:
+        at = os.stat(folder).st_dev  # noqa: PTH116
+        if f"{os.major(at):02x}:{os.minor(at):02x}" != device:
+            return None
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if str(entry.inode()) == inode]
+    except OSError:
+        return None
 
 
 def _polled(pid: int, address: int, count: int) -> tuple[End, ...]:
     if count > MOST_FDS:
         return ()
     raw = _memory(pid, address, 8 * count)
-    wanted = [struct.unpack_from("<ihh", raw, 8 * at) for at in range(count)]
-    return tuple(_of_fd(pid, fd, bool(events & 4)) for fd, events, _ in wanted if fd >= 0)
+    wanted = [struct.unpack_from("<ihh", raw, 8 * at)[0] for at in range(count)]
+    return tuple(_of_fd(pid, fd) for fd in wanted if fd >= 0)
 
 
 def _selected(pid: int, given: list[int]) -> tuple[End, ...]:
     found: list[End] = []
-    for place, writes in ((1, False), (2, True), (3, False)):
+    for place in (1, 2, 3):
         if given[place]:
             raw = _memory(pid, given[place], 8 * ((given[0] + 63) // 64))
             bits = int.from_bytes(raw, "little")
-            found += [_of_fd(pid, fd, writes) for fd in range(given[0]) if bits >> fd & 1]
+            found += [_of_fd(pid, fd) for fd in range(given[0]) if bits >> fd & 1]
     return tuple(found)
 
 
@@ -170,12 +198,14 @@ def _epolled(pid: int, fd: int, depth: int) -> Iterator[End]:
         yield End(OUTSIDE, "an epoll descriptor")
         return
     for line in Path(f"/proc/{pid}/fdinfo/{fd}").read_text().splitlines():
-        if entry := re.match(r"tfd:\s+(\d+)\s+events:\s+([0-9a-f]+)", line):
+        if entry := re.match(r"tfd:\s+(\d+)\s+events:\s+[0-9a-f]+\s+data:\s+\S+(?:.*\bino:([0-9a-f]+))?", line):
             target = int(entry[1])
-            if _link(pid, target) == "anon_inode:[eventpoll]":
+            if not entry[2] or os.stat(f"/proc/{pid}/fd/{target}").st_ino != int(entry[2], 16):  # noqa: PTH116
+                yield End(OUTSIDE, "what a descriptor was before")  # it was closed, and somebody else holds a copy of it
+            elif _link(pid, target) == "anon_inode:[eventpoll]":
                 yield from _epolled(pid, target, depth - 1)
             else:
-                yield _of_fd(pid, target, bool(int(entry[2], 16) & 4))
+                yield _of_fd(pid, target)
 
 
 def _children(pid: int, child: int) -> tuple[End, ...]:
@@ -194,26 +224,16 @@ def _link(pid: int, fd: int) -> str:
     return os.readlink(f"/proc/{pid}/fd/{fd}")  # noqa: PTH115
 
 
-def _of_fd(pid: int, fd: int, writes: bool) -> End:
-    """What a descriptor is an end of. `writes`: it is waited for until something can be written."""
+def _of_fd(pid: int, fd: int) -> End:
+    """What a descriptor is an end of."""
     link = _link(pid, fd)
     kind, _, rest = link.partition(":")
     match kind:
-        case "pipe":
-            return End(_pipe_end(pid, fd, writes), rest)
-        case "socket":
-            return End("socket", rest)
+        case "pipe" | "socket":
+            return End(kind, rest)
         case "anon_inode":
             return _anonymous(pid, fd, rest)
     return End(OUTSIDE, link)
-
-
-def _pipe_end(pid: int, fd: int, writes: bool) -> str:
-    """For whom it waits: one that can only be read waits for who writes, whatever it is asked for."""
-    told = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
-    flags = re.search(r"^flags:\s+([0-7]+)", told, re.MULTILINE)
-    mode = int(flags[1], 8) & MODE if flags else BOTH
-    return "pipe's readers" if mode == WRITES or (mode == BOTH and writes) else "pipe"
 
 
 def _anonymous(pid: int, fd: int, what: str) -> End:
