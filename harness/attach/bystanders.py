@@ -68,7 +68,8 @@ def standing(
         if ident in blocked or alert or thread is None or thread.native_id is None:
             found.append(doubt)
         else:
-            asleep.append(sleepers.entry(thread.native_id, frame, doubt, sleeps))
+            one = sleepers.entry(thread.native_id, frame, doubt, sleeps)
+            asleep.append(one | {"interruptible": ident == main and not blocked and _interruptible()})
     if main not in frames:
         found.append("Python's main thread has ended, and its interpreter may be about to")
     # A look at all stacks costs milliseconds: only where it decides.
@@ -79,6 +80,11 @@ def _handlers() -> list[str]:
     """The signals for which Python has a handler of the program: it runs in the main thread, also while that waits."""
     usual = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None)
     return [_name(number) for number in sorted(signal.valid_signals()) if signal.getsignal(number) not in usual]
+
+
+def _interruptible() -> bool:
+    """Whether Ctrl-C, which any process may send as a signal, raises an error in the main thread, and so ends its wait."""
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _name(number: int) -> str:

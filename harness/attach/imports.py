@@ -30,6 +30,7 @@ WRAPPERS = {
     "ctypes": ("visibility", "wrap_ctypes"),
     "cffi.api": ("visibility", "wrap_cffi"),
 }
+ALARMS = ("alarm", "setitimer")  # of the module signal
 BEFORE = {"mpi4py.MPI": ("mpi", "before")}  # what is to run before a module's own code
 _ours: dict[str, ModuleType] = {}
 
@@ -47,9 +48,9 @@ def install() -> None:
         return previous(kind, error, traceback)
 
     sys.excepthook = hook
-    for name in list(WRAPPERS):
+    for name in [*WRAPPERS, "signal"]:
         if name in sys.modules:
-            _call(WRAPPERS[name], sys.modules[name])
+            _wrap(name, sys.modules[name])
 
 
 def _finish() -> None:
@@ -69,7 +70,7 @@ class _Finder:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """The spec of a module to be wrapped; None for every other."""
-        if name not in WRAPPERS:
+        if name not in WRAPPERS and name != "signal":
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -105,7 +106,35 @@ class _Loader:
         finally:
             if callable(done):
                 done()
+        _wrap(name, module)
+
+
+def _wrap(name: str, module: Any) -> None:
+    if name == "signal":
+        _note_alarms(module)
+    else:
         _call(WRAPPERS[name], module)
+
+
+def _note_alarms(module: Any) -> None:
+    """Have a process leave a mark when it first sets an alarm: nobody sees that from outside, and it may end the process.
+
+    The mark is a file beside the supervisor's socket that bears the process's number, as `exec` keeps both.
+    """
+    from contextlib import suppress
+    from functools import wraps
+
+    def noting(original: Any) -> Any:
+        @wraps(original)
+        def call(*arguments: Any, **named: Any) -> Any:
+            with suppress(OSError, KeyError):  # the supervisor is gone, or the program has changed its environment
+                os.close(os.open(f"{os.environ['LOCKSTEP_ATTACH']}.alarm-{os.getpid()}", os.O_CREAT | os.O_WRONLY, 0o600))
+            return original(*arguments, **named)
+
+        return call
+
+    for name in ALARMS:
+        setattr(module, name, noting(getattr(module, name)))
 
 
 def _call(where: tuple[str, str], module: Any) -> Any:

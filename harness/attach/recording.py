@@ -49,7 +49,7 @@ class Recording:
             os.close(fd)
         self.messages = {self.recorder.string(verb) for verb in ("send", "recv")}
         self.blocked: dict[int, int] = {}  # thread -> how many recorded operations it is inside of
-        self.asking: dict[int, int] = {}  # thread in a wait for a store's key -> the kernel's id of it
+        self.asking: dict[int, tuple[int, int]] = {}  # thread that waits for a store's key -> the kernel's id, server's port
         self.listening = False
         self.ending = Ending(self.recorder)
 
@@ -63,8 +63,8 @@ class Recording:
         """What is asked when this process seems to stand still. `me`: the thread that answers."""
         inside = self.native.inside() if self.native is not None else None
         others, asleep = bystanders.standing(me, self.blocked, inside)
-        asleep += [sleepers.asking(native) for native in list(self.asking.values())]
-        others += [text for doubt in doubts for text in doubt()]
+        asleep += [sleepers.asking(*asked) for asked in list(self.asking.values())]
+        others += [text for doubt in doubts for text in doubt()] + sleepers.alarm()
         number = self.recorder.last if self.native is None else self.native.number()
         told: dict[str, object] = {"number": number, "others": others, "asleep": asleep}
         # Read in this order, what is told beside the number is of no earlier moment.

@@ -9,6 +9,7 @@ import _thread
 import dis
 import linecache
 import os
+import signal
 from types import CodeType, FrameType
 from typing import Any
 
@@ -31,19 +32,28 @@ def entry(native: int, frame: FrameType, doubt: str, sure: bool) -> dict[str, ob
     return told | {"standard": _is_standard(frame.f_code.co_filename), "op": _called(own, inner), "site": site}
 
 
-def asking(native: int) -> dict[str, object]:
-    """What is told of a thread in a recorded wait for a store's key: whether its answer has come, only the kernel knows."""
+def asking(native: int, port: int) -> dict[str, object]:
+    """What is told of a thread in a recorded wait for a store's key: whether its answer has come, only the kernel knows.
+
+    `port`: of the store's server, wherever that is.
+    """
     doubt = "a thread that waits for a TCPStore's key may have its answer"
     return {
         "thread": native,
         "lock": False,
         "sure": False,
         "asks": True,
+        "port": port,
         "text": doubt,
         "standard": True,
         "op": "",
         "site": "",
     }
+
+
+def alarm() -> list[str]:
+    """Whether the kernel will send this process a signal at some time, which may end it, or run a handler."""
+    return ["it has an alarm under way (signal.alarm or setitimer)"] if any(signal.getitimer(signal.ITIMER_REAL)) else []
 
 
 def _is_standard(file: str) -> bool:

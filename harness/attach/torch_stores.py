@@ -16,7 +16,7 @@ from lockstep.harness.attach.class_methods import replace
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.sites import call_site
-from lockstep.harness.attach.torch_groups import is_short
+from lockstep.harness.attach.torch_groups import limit_s
 
 MOST_KEYS = 256  # that are told by name: the table of strings is of one size
 KEY_CHARACTERS = 60
@@ -40,7 +40,7 @@ def _waiting(original: Callable[..., Any]) -> Callable[..., Any]:
             return None
         timeout = named.get("timeout", arguments[2] if len(arguments) > 2 else getattr(arguments[0], "timeout", None))
         keys = named.get("keys", named.get("key", arguments[1] if len(arguments) > 1 else ""))
-        return _begun(found, original.__name__, port, _listed(keys), is_short(timeout))
+        return _begun(found, original.__name__, port, _listed(keys), bool(limit_s(timeout)))
 
     return recorded(original, prepare)
 
@@ -50,9 +50,9 @@ class Asking(Again):
 
     __slots__ = ()
 
-    def __init__(self, found: Recording, issued: Issued) -> None:
+    def __init__(self, found: Recording, issued: Issued, port: int) -> None:
         super().__init__(found, issued)
-        found.asking[get_ident()] = get_native_id()
+        found.asking[get_ident()] = (get_native_id(), port)
 
     def ended(self, result: Any) -> None:
         """The key is there."""
@@ -68,7 +68,7 @@ class Asking(Again):
 def _begun(found: Recording, name: str, port: int, key: str, timed: bool) -> Asking:
     # One that ends by itself is told, and is no wait.
     end = "a limit of time" if timed else f"store {port}"
-    return Asking(found, found.sleeps(f"TCPStore.{name} of {key}", end, call_site(found.recorder)))
+    return Asking(found, found.sleeps(f"TCPStore.{name} of {key}", end, call_site(found.recorder)), port)
 
 
 def _port(store: Any) -> int | None:

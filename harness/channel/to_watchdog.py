@@ -269,6 +269,7 @@ class Stands(ToWatchdog):
     hidden: Texts  # what C++ has issued since (JSON: communicator's id, how many, operation, line)
     issued: Count = 0  # operations of all groups so far, by their library's own count
     held: Texts = ()  # its threads that sleep until somebody acts who holds the other end of a thing (JSON)
+    wakers: Texts = ()  # what may wake it beside
 
 
 @message

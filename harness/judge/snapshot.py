@@ -29,6 +29,7 @@ class Limit(enum.Enum):
     INTERRUPTED = "interrupted"  # somebody asked for the end of it
     LOST = "lost"  # a rank has died, and nobody has moved since
     TIMED = "timed"  # all wait for each other until a library ends one of the waits, and nobody has moved for some seconds
+    ASLEEP = "asleep"  # all sleep for each other, and nobody has moved for some seconds, but others may act who are not seen
     MISMATCH = "mismatch"  # all have come, to different operations, and nobody has moved for some seconds
 
 

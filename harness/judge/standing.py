@@ -80,7 +80,11 @@ def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
 def _for(rank: int, wait: Wait, lacks: Sequence[int]) -> str:
     """Whom a thread sleeps for: anybody of them would do."""
     if tuple(lacks) == (rank,):
-        return " for another of its threads" if wait.end.startswith("own ") else ", the other end of which nobody else holds"
+        return (
+            " for another of its threads"
+            if wait.end.startswith(("own ", "interruptible "))
+            else ", the other end of which nobody else holds"
+        )
     return f" for any of {words.ranks_text(lacks)}" if len(lacks) > 1 else f" for {words.ranks_text(lacks)}" if lacks else ""
 
 

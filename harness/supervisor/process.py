@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from lockstep.harness.channel.to_watchdog import FlightRecord, Stands
+from lockstep.harness.host.holders import Inherited
 from lockstep.harness.host.proc import Stat
+from lockstep.harness.host.wakers import wakers
 from lockstep.harness.supervisor.native_reader import NativeReader
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.supervisor.ring_socket import Handover
@@ -28,8 +30,9 @@ GET_INFO = 3 << 30 | INFO.size << 16 | 0xFF << 8 | 11
 class Attached:
     """Its ring, the line on which it answers, and its end. It need not be a child of the supervisor."""
 
-    def __init__(self, serial: int, arrival: Handover) -> None:
+    def __init__(self, serial: int, arrival: Handover, outside: Inherited) -> None:
         self.serial = serial
+        self.outside = outside  # what the command shares with others
         self.pid = arrival.pid
         argv = arrival.hello.get("argv")
         self.argv = tuple(map(str, argv)) if isinstance(argv, list) else ()
@@ -81,12 +84,13 @@ class Attached:
             }:
                 texts, operations = tuple(map(str, others)), tuple(map(json.dumps, hidden))
                 held, awake = self._asleep(answer.get("asleep", []))
-                yield Stands(self.serial, epoch, number, (*texts, *awake), operations, max(issued, 0), held)
+                woken = tuple(wakers(self.pid, tells_handlers=True))
+                yield Stands(self.serial, epoch, number, (*texts, *awake), operations, max(issued, 0), held, woken)
 
     def _asleep(self, threads: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Of the threads that may sleep, as it says itself: those that do by the kernel, and doubts about the others."""
         try:
-            held, awake = of_threads(self.pid, threads)
+            held, awake = of_threads(self.pid, threads, self.outside)
         except (LookupError, TypeError, ValueError, OSError) as error:
             return (), (f"process {self.pid} tells of its threads what makes no sense ({type(error).__name__})",)
         return tuple(held), tuple(map(str, awake))

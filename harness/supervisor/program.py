@@ -9,10 +9,8 @@ import errno
 import os
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.message_base import never
 from lockstep.harness.channel.messages import Question
 from lockstep.harness.channel.supervisor_end import Line
@@ -34,11 +32,14 @@ from lockstep.harness.channel.to_watchdog import (
     StacksDone,
     Stands,
 )
-from lockstep.harness.environment import ATTACH, INDEX, NATIVE, PLAN
+from lockstep.harness.environment import ATTACH
 from lockstep.harness.host import proc, process_tree, spawning
+from lockstep.harness.host.holders import inherited
 from lockstep.harness.host.stacks import stacks
+from lockstep.harness.host.wakers import wakers
 from lockstep.harness.supervisor.base import SupervisorBase
-from lockstep.harness.supervisor.dumps import dump_environment, dumps
+from lockstep.harness.supervisor.command_environment import command_environment
+from lockstep.harness.supervisor.dumps import dumps
 from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.giving_up import give_up
 from lockstep.harness.supervisor.idleness import Idleness
@@ -52,9 +53,8 @@ from lockstep.harness.supervisor.surplus import turn_away
 from lockstep.harness.trace.tables import threads_inside
 
 ANSWER_S = 0.7  # a process in which Python runs answers sooner
-SITE = Path(__file__).parents[1] / "attach" / "site"
+ALARM_MARK = ".alarm-"  # behind the socket's name, before a process's number; attach/imports has it too
 LIBRARIES = ("libmpi.so", "libmpi.", "libtorch_python.so", "libnccl.so")  # a process that maps one may communicate
-OLD_FLIGHT_RECORDER = "TORCH_NCCL_TRACE_BUFFER_SIZE"  # a torch that knows the new name prints a warning over it
 
 
 class ProgramSupervisor(SupervisorBase):
@@ -82,6 +82,7 @@ class ProgramSupervisor(SupervisorBase):
         self.next_leftover_s = self.heard_s = 0.0
         self.code: int | None = None
         self.told = False
+        self.outside = inherited()  # all that the command may get from here, and others hold as well
         self.child = self._start(environ)
 
     def _start(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -93,7 +94,7 @@ class ProgramSupervisor(SupervisorBase):
     def _begin(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.plan.argv,
-            env=child_environment(self.plan, environ, self.number, str(self.reception.path)),
+            env=command_environment(self.plan, environ, self.number, str(self.reception.path)),
             cwd=self.plan.spec.get("cwd"),
             stdin=None if self.plan.spec.get("stdin") else subprocess.DEVNULL,
             stdout=self.output.files[0],
@@ -109,7 +110,7 @@ class ProgramSupervisor(SupervisorBase):
             for earlier in self.attached.values():
                 if earlier.pid == arrival.pid and not earlier.ended:
                     self._end_one(line, earlier, 0, time.monotonic_ns())  # it has become another program (exec)
-            one = Attached(len(self.attached), arrival)
+            one = Attached(len(self.attached), arrival, self.outside)
             self.attached[one.serial] = one
             line.send(Came(one.serial, one.pid, one.argv))
         for one in self.attached.values():
@@ -198,7 +199,10 @@ class ProgramSupervisor(SupervisorBase):
                 self.scan(line)
                 line.send(Scanned(message.epoch))
                 if message.around:
-                    line.send(Around(message.epoch, self._around(message.procs)))
+                    asked = {self.attached[serial].pid for serial in message.procs}
+                    alive = self.seen[0] if self.seen else []
+                    others, mark = [pid for pid in alive if pid not in asked], f"{self.reception.path}{ALARM_MARK}"
+                    line.send(Around(message.epoch, tuple(around(others, alive, self.outside, mark))))
                 for serial in message.procs:
                     if self.attached[serial].answers_itself:
                         self.asked[serial] = (message.epoch, time.monotonic())
@@ -224,13 +228,7 @@ class ProgramSupervisor(SupervisorBase):
         """Answer for a process without Python."""
         number, others = standing(one.feed.ring, one.pid)
         self._send_delta(line, one)
-        line.send(Stands(one.serial, epoch, number, others, ()))
-
-    def _around(self, procs: Sequence[int]) -> tuple[str, ...]:
-        """What the processes sleep in that do not answer themselves."""
-        asked = {self.attached[serial].pid for serial in procs}
-        alive = [pid for pid in self.below() if not proc.is_zombie(pid)]
-        return tuple(around([pid for pid in alive if pid not in asked], alive))
+        line.send(Stands(one.serial, epoch, number, others, (), wakers=tuple(wakers(one.pid, tells_handlers=True))))
 
     def _stacks(self, line: Line) -> None:
         for name, data in dumps(self.environ, self.number):
@@ -250,43 +248,6 @@ class ProgramSupervisor(SupervisorBase):
         """End the command and all that it started, and let nobody hand over a ring any more."""
         super().close()
         self.reception.close()
-
-
-def child_environment(plan: Plan, environ: dict[str, str], index: int, address: str) -> dict[str, str]:
-    """What the command gets: what the user had, and the recorder."""
-    env = {name: value for name, value in environ.items() if name not in (PLAN, INDEX)}
-    env |= {name: value for name, value in dump_environment(env, index).items() if name != OLD_FLIGHT_RECORDER}
-    for name in ("TMPDIR",):  # the user's own: files that a program leaves there are meant to stay
-        value = plan.spec.get("environ", {}).get(name)
-        env.pop(name, None)
-        if value is not None:
-            env[name] = value
-    env |= plan.spec.get("env", {})
-    env |= plan.visible(index)
-    env[ATTACH] = address
-    if env.get(NATIVE) == "1":
-        from lockstep.harness.native.build import build  # not on the way to the start of who does not want it
-
-        found = build(large="PMI_RANK" in env and "PMIX_NAMESPACE" not in env)  # MPICH's launcher has started this
-        if found.library is not None:
-            env["LD_PRELOAD"] = " ".join(filter(None, (str(found.library), env.get("LD_PRELOAD"))))
-        else:
-            env[NATIVE] = found.said  # which ranks tell, and so the verdict
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SITE), env.get("PYTHONPATH"))))
-    env.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is seen at once
-    if plan.world > 1 and not starts_ranks(plan.argv):
-        # As torchrun would tell it; a program that goes by MPI does not look.
-        rank_here, ranks_here = plan.local_rank(index)
-        told = {"RANK": index, "WORLD_SIZE": plan.world, "LOCAL_RANK": rank_here, "LOCAL_WORLD_SIZE": ranks_here}
-        if "RANK" not in env and "MASTER_PORT" not in env:
-            env |= {name: str(value) for name, value in told.items()}
-            env |= {"MASTER_ADDR": plan.spec["master"], "MASTER_PORT": str(plan.spec["port"])}
-    return env
-
-
-def starts_ranks(argv: Sequence[str]) -> bool:
-    """Whether the command is torchrun, one of several: the ranks are the processes that it starts, not it."""
-    return any(Path(word).name in ("torchrun", "torch.distributed.run", "torch.distributed.launch") for word in argv[:3])
 
 
 def mapped_library(pid: int) -> str | None:

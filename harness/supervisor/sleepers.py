@@ -13,23 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.host import proc, process_tree
-from lockstep.harness.host.holders import Holders, holders, listening
-from lockstep.harness.host.thread_waits import OWN, End, ThreadWait, thread_waits
+from lockstep.harness.host.holders import Holders, Inherited, holders, listening, local_server
+from lockstep.harness.host.thread_waits import INTERRUPTIBLE, OWN, End, ThreadWait, thread_waits
+from lockstep.harness.host.wakers import wakers
 
-# Signals whose handlers change nothing: Ctrl-C, which nobody sends; errors of the process itself; the C library's own.
-HARMLESS = (2, 4, 5, 6, 7, 8, 11, 32, 33)
 SERVER_THREAD = "pt_tcpstore"  # so begins the name of a thread that serves a TCPStore
 CLIENT, SERVER = "TCPStore client", "TCPStore server "  # in what such threads are
 CALLS = {"wait4": "waitpid", "futex": "a lock"}  # by which names people know them
 Told = dict[str, Any]
 
 
-def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
-    """Of a process that knows its Python threads: those of them that sleep, and sentences on those that may not."""
+def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]], outside: Inherited) -> tuple[list[str], list[str]]:
+    """Of a process that knows its Python threads: those of them that sleep, and sentences on those that may not.
+
+    `outside`: what the job shares with others.
+    """
     entries = list(asleep)
     known = {} if all(one["sure"] for one in entries) else {one.thread: one for one in thread_waits(pid)}
     ends = {end for one in entries if not one["sure"] for end in _ends(known.get(one["thread"]))}
-    held = holders(ends, process_tree.descendants(os.getpid())) if ends else {}
+    held = holders(ends, process_tree.descendants(os.getpid()), outside) if ends else {}
     told: list[Told] = []
     doubts: list[str] = []
     for one in entries:
@@ -37,22 +39,34 @@ def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]]) -> tuple[list[str]
         if one["sure"]:
             wait = ThreadWait(thread, "futex", False, (OWN,), ())
         if one.get("asks"):
-            if wait is None or not wait.call:
+            server = _server_of(wait)
+            if wait is None or server is None or one.get("port") != server:
                 doubts.append(one["text"])
             else:  # it sleeps in the store's client, of which an event tells; here only its steps count
                 told.append(_told(thread, CLIENT, "", wait._replace(ends=(OWN,)), {}))
         elif wait is not None and wait.sleeps and _is_known(wait, one, held):
+            mine = INTERRUPTIBLE if one.get("interruptible") else OWN
+            wait = wait._replace(ends=tuple(mine if end == OWN else end for end in wait.ends))
             told.append(_told(thread, one["op"], one["site"], wait, held))
         else:
             doubts.append(one["text"])
     return [json.dumps(one) for one in (*told, *_servers(pid))], doubts
 
 
-def around(pids: Sequence[int], below: Sequence[int]) -> list[str]:
-    """Of processes that are seen from outside only: what all of their threads sleep in, or why nothing can be said."""
+def around(pids: Sequence[int], below: Sequence[int], outside: Inherited, mark: str) -> list[str]:
+    """Of processes that are seen from outside only: what all of their threads sleep in, or why nothing can be said.
+
+    `mark`: how the name of the file begins that one leaves, with its number, when it sets an alarm.
+    """
     waits = {pid: thread_waits(pid) for pid in pids}
-    held = holders({end for found in waits.values() for one in found for end in one.ends}, below)
-    return [json.dumps(_process(pid, found, held)) for pid, found in waits.items() if found]
+    held = holders({end for found in waits.values() for one in found for end in one.ends}, below, outside)
+    return [json.dumps(_process(pid, found, held, mark)) for pid, found in waits.items() if found]
+
+
+def _server_of(wait: ThreadWait | None) -> int | None:
+    """The port of the server on this host from which a thread waits for an answer, and for nothing else."""
+    ends = wait.ends if wait is not None and wait.call else ()
+    return local_server(ends[0].name) if [end.kind for end in ends] == ["socket"] else None
 
 
 def _servers(pid: int) -> list[Told]:
@@ -80,15 +94,13 @@ def _is_known(wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> bool
     if OWN in wait.ends and not (entry["lock"] or entry["sure"]):
         return False
     outside = [end for end in wait.ends if end != OWN]
-    return not outside or (
-        bool(entry["standard"]) and all(end.kind == "semaphore" or held[end] is not None for end in outside)
-    )
+    return not outside or (bool(entry["standard"]) and all(held[end] is not None for end in outside))
 
 
-def _process(pid: int, waits: Sequence[ThreadWait], held: Holders) -> Told:
-    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps]
-    if caught := _caught(pid):
-        doubts.append(f"process {pid} has handlers of signals ({', '.join(map(str, caught))})")
+def _process(pid: int, waits: Sequence[ThreadWait], held: Holders, mark: str) -> Told:
+    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps] + wakers(pid)
+    if Path(f"{mark}{pid}").exists():
+        doubts.append(f"process {pid} has set an alarm")
     threads = [_told(one.thread, CALLS.get(one.call, one.call), "", one, held) for one in waits if one.sleeps]
     return {"pid": pid, "name": proc.command_line(pid), "threads": threads, "doubts": sorted(set(doubts))}
 
@@ -102,19 +114,9 @@ def _ends(wait: ThreadWait | None) -> tuple[End, ...]:
 
 
 def _held(end: End, held: Holders) -> frozenset[int] | None:
-    return frozenset() if end == OWN else held.get(end)
+    return frozenset() if end in (OWN, INTERRUPTIBLE) else held.get(end)
 
 
 def _told(thread: int, op: str, site: str, wait: ThreadWait, held: Holders) -> Told:
     ends = [(end.kind, end.name, None if (pids := _held(end, held)) is None else sorted(pids)) for end in wait.ends]
     return {"thread": thread, "op": op, "site": site, "steps": wait.steps, "ends": ends}
-
-
-def _caught(pid: int) -> list[int]:
-    """The signals that a process has handlers of and that somebody might send."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return []
-    mask = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
-    return [number for number in range(1, 65) if mask >> (number - 1) & 1 and number not in HARMLESS]

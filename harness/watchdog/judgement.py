@@ -168,6 +168,8 @@ class ProgramJudgement(Judgement):
         self._progress.update_by_events(self._ranks.states(), self._membership.registry.listened_s)
         if not behind and (limit := self._mismatch.found(now)) is not None:
             return VerdictBasis(self._mismatch.knot if limit is Limit.TIMED else (), limit)
+        if not behind and self._sleep.knot and not self.proof.pending():
+            return VerdictBasis(self._sleep.knot, Limit.ASLEEP)
         if not behind and self._loss.found(self._membership.registry.listened_s):
             return VerdictBasis(limit=Limit.LOST)
         late = not behind and self.late(now)
@@ -185,6 +187,8 @@ class ProgramJudgement(Judgement):
         commands = [command.exit_code for _, command in sorted(processes.commands.items())]
         left = [text for _, command in sorted(processes.commands.items()) for text in command.left_behind]
         unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
+        if basis.limit is Limit.ASLEEP:
+            unseen += self._program.sleepers.assumed([wait.wait.end for wait in basis.knot])
         failures = processes.failures(clocks.of)
         seen = replace(seen, roots=commands, unseen=unseen, failures=failures, left_behind=left)
         seen = self._with_sleepers(seen, basis.knot)
@@ -213,4 +217,5 @@ class ProgramJudgement(Judgement):
         return found + [text for command in self._ranks.processes.commands.values() for text in command.unseen]
 
     def _doubts(self) -> list[str]:
-        return [f"rank {rank}: {doubt}" for rank, found in self.proof.doubts.items() for doubt in found]
+        doubts = (*self.proof.doubts.items(), *self.proof.open_waits.items())
+        return [f"rank {rank}: {doubt}" for rank, found in doubts if rank < PROCESS for doubt in found]

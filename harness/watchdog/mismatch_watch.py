@@ -77,7 +77,9 @@ class MismatchWatch:
         stood_s = now_s - self._since_s
         if self.ranks.hopeless:
             # Here a proof is due: only what it was refused for, or that it does not come at all, leaves the rule.
-            tried = self.proof.judged > self._judged and bool(self.proof.doubts) and stood_s >= DOUBTS_S
+            tried = (
+                self.proof.judged > self._judged and bool(self.proof.doubts or self.proof.open_waits) and stood_s >= DOUBTS_S
+            )
             return self._standing if tried or stood_s >= PROOF_S else None
         return self._standing if stood_s >= GRACE_S else None
 
@@ -121,7 +123,8 @@ class MismatchWatch:
         if not {rank for rank, one in self.ranks if one.alive} <= set(self._asked):
             return None
         self.knot = until_limit(states, self.ranks.comms.members)
-        if self.knot and not any(self.ranks[rank].doubts for rank in self._asked):
+        asked = [self.ranks[rank] for rank in self._asked]
+        if self.knot and not any(one.doubts or one.open_waits for one in asked):
             return Limit.TIMED
         return Limit.UNBUFFERED if unbuffered(states, self.ranks.comms.members) else None
 

@@ -34,6 +34,7 @@ class Proof:
     refuted: int = 0  # candidates that did not hold
     proved: int = 0  # candidates that did
     doubts: dict[int, tuple[str, ...]] = field(default_factory=dict)  # why the last candidate says nothing, by rank
+    open_waits: dict[int, tuple[str, ...]] = field(default_factory=dict)  # ... or in what they wait for who may yet come
     unasked: set[int] = field(default_factory=set)  # ranks of the candidate that were not asked yet
     _asked: list[int] = field(default_factory=list)
     withdrawn: int = 0  # proved knots that moved after all: the events do not tell all that the ranks do
@@ -92,7 +93,9 @@ class Proof:
         if not self.ranks.answered(self.epoch):
             return
         self.doubts = {rank: self.ranks[rank].doubts for rank in self.positions if self.ranks[rank].doubts}
+        self.open_waits = {}
         if self.doubts or not self.ranks.holds():
+            self.open_waits = {rank: self.ranks[rank].open_waits for rank in self.positions if self.ranks[rank].open_waits}
             self._forget()
         elif not self.ranks.may_wake(self.candidate, now_s):
             if self.first_proved_s is None:

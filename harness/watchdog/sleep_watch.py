@@ -1,13 +1,16 @@
 """Looks around among processes that stand still, when nobody of a program has moved for some seconds: who sleeps in what.
 
 What is found is taken into the graph of waits, so that the proof finds who waits for whom outside of communicators too. It
-costs nothing before. No sockets, no clock.
+costs nothing before. Where only somebody unseen could act, all that stood still at two looks is a verdict without a proof.
+No sockets, no clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.trace.state import Status
 from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.proof import Proof
@@ -30,6 +33,8 @@ class SleepWatch:
     _looks: int = 0
     _epoch: int = -1  # in which answers are awaited; -1: none are
     _asked: list[int] = field(default_factory=list)
+    _stood: Mapping[int, object] = field(default_factory=dict)  # where those of a knot stood that is no proof
+    knot: Sequence[Stuck] = ()  # such a one, that stood there at two looks
 
     def look(self, now_s: float) -> list[int]:
         """The ranks to ask now, in the proof's epoch."""
@@ -40,6 +45,7 @@ class SleepWatch:
             self._marks, self._since_s, self._looks, self._epoch, self._due_s = marks, now_s, 0, -1, now_s + QUIET_S
             self.ranks.looks_around = False
             self.ranks.sleepers.beside.clear()  # what they slept in was before that
+            self._stood, self.knot = {}, ()
         asked = [rank for rank, one in self.ranks if one.alive and one.state.status is Status.RUNNING]
         asked = asked or [self.ranks.sleepers.of_supervisor(number, pid) for number, pid in self.ranks.others()]
         if now_s < self._due_s or not asked or not self.ranks.processes.complete():
@@ -59,6 +65,10 @@ class SleepWatch:
         if not self.ranks.sleepers.looked(self._epoch):
             return False
         self._epoch = -1
+        found = self.ranks.assumed_knot()
+        stands = {wait.rank: self.ranks[wait.rank].position for wait in found}
+        self.knot = found if stands and stands == self._stood else ()
+        self._stood = stands
         return True
 
     def _moves(self) -> object:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.supervisor.program import SITE
+from lockstep.harness.supervisor.command_environment import SITE
 
 
 def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

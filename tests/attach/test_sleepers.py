@@ -97,7 +97,9 @@ def test_which_threads_wait_for_a_lock(function: Callable[[], None], lock: bool)
             assert wait_until(lambda: at_a_lock(frame(thread)), 20.0)
 
         def told() -> bool:
-            held, doubts = of_threads(os.getpid(), [entry(thread.native_id or 0, frame(thread), "doubt", False)])
+            held, doubts = of_threads(
+                os.getpid(), [entry(thread.native_id or 0, frame(thread), "doubt", False)], frozenset()
+            )
             return (len(held), doubts) == ((1, []) if lock else (0, ["doubt"]))
 
         assert wait_until(told, 20.0)
@@ -125,4 +127,4 @@ def test_what_a_thread_calls() -> None:
 
 def test_a_process_that_is_gone() -> None:
     """Nothing is told of it."""
-    assert around([1 << 21], []) == []
+    assert around([1 << 21], [], frozenset(), "") == []

@@ -100,7 +100,7 @@ def test_who_watches_the_others_is_given_time_and_may_compute() -> None:
     assert case.found_within(3)
 
 
-@pytest.mark.parametrize(("holders", "patience_s"), [([PARENT], QUIET_S), (None, WATCHED_S)])
+@pytest.mark.parametrize(("holders", "patience_s"), [([PARENT], ENTERED_S), (None, WATCHED_S)])
 def test_of_a_parent_that_sleeps_for_the_dead_no_more_is_expected(holders: list[int] | None, patience_s: float) -> None:
     """It waits for what nobody could send any more; where somebody unknown may, it is given its time."""
     case = Case(parent=True)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.channel.to_watchdog import Around, Stands
+from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import Status
 from lockstep.harness.trace.wait import PROCESS, Wait
+from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
 from lockstep.harness.watchdog.proof import Proof
+from lockstep.harness.watchdog.ranks.process_table import Command
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.sleep_watch import QUIET_S, SleepWatch
+from tests.watchdog.test_process_table import Program
 
 PIPES = 4
 Thread = list[tuple[str, int]]  # the ends that it sleeps for: a kind and a number; of a pipe, or of a lock of its own
@@ -41,9 +46,7 @@ def told(world: dict[str, Any], process: int) -> list[dict[str, Any]]:
     for number, ends in enumerate(world["threads"][process]):
         listed: list[Any] = []
         for kind, pipe in ends:
-            holders = (
-                None if kind == "semaphore" or pipe in world["unknown"] else sorted(p + 100 for p in world["held"][pipe])
-            )
+            holders = None if kind == "pipe" and pipe in world["unknown"] else sorted(p + 100 for p in world["held"][pipe])
             listed.append([kind, str(pipe) if kind != "own" else "", [] if kind == "own" else holders])
         found.append({"thread": number, "op": "get", "site": "", "steps": [1, 1], "ends": listed})
     return found
@@ -161,22 +164,96 @@ def asking(barrier: bool, served: bool) -> ProgramRanks:
     if served:
         server = {"thread": 9, "op": "TCPStore server 29500", "site": "", "steps": [5, 5], "ends": [["own", "", []]]}
         for steps in ([5, 5], [6, 5], [6, 5]):  # it has nothing to do when it has not run between two answers
-            assert not ranks.knot()
+            assert not ranks.assumed_knot()
             ranks[0].confirm(Stands(0, 0, 1, (), (), 0, (json.dumps({**server, "steps": steps}),)))
     return ranks
 
 
 def test_a_key_is_waited_for_from_anybody_of_the_job() -> None:
-    """It never comes when all of them are stuck, one of them where it communicates, and its server has nothing to do."""
-    assert {(s.rank, s.lacks) for s in asking(barrier=True, served=True).knot() if s.wait.end == "store 29500"} == {
-        (0, (1, PROCESS + 102))
-    }
-    assert not asking(barrier=True, served=False).knot()
-    assert not asking(barrier=False, served=True).knot()  # somebody from outside may set it
+    """It never comes when all of them are stuck, one of them where it communicates, and its server has nothing to do.
+
+    That is no proof: anybody from outside may connect to the server, and set it.
+    """
     ranks = asking(barrier=True, served=True)
+    assert {(s.rank, s.lacks) for s in ranks.assumed_knot() if s.wait.end == "store 29500"} == {(0, (1, PROCESS + 102))}
+    assert ranks.sleepers.assumed(["store 29500"])
+    assert not ranks.knot()
+    assert not asking(barrier=True, served=False).assumed_knot()
+    assert not asking(barrier=False, served=True).assumed_knot()  # it may serve others
     answer_awake = {**LOST_REPLY, "awake": {2}, "ranks": 2}
     ranks.sleepers.take(0, Around(1, (json.dumps({"pid": 102, "threads": told(answer_awake, 2), "doubts": ["it may"]}),)))
+    assert not ranks.assumed_knot()
+
+
+def test_a_semaphore_with_a_name_is_no_proof() -> None:
+    """Anybody who was told it may open it; where nobody else is seen to have, all that stood at two looks is a verdict."""
+    world = {**LOST_REPLY, "threads": [[[("named semaphore", 0)]], *LOST_REPLY["threads"][1:]]}
+    ranks = table(world)
     assert not ranks.knot()
+    assert {wait.rank for wait in ranks.assumed_knot()} == {0, 1, PROCESS + 102}
+    watch = SleepWatch(ranks, Proof(ranks))
+    now_s = 0.0
+    for looks in range(1, 4):
+        watch.look(now_s)
+        now_s += QUIET_S + looks
+        assert not watch.knot
+        assert watch.look(now_s)
+        answer(ranks, world, watch.proof.epoch)
+        assert watch.answered()
+        if looks == 2:
+            break
+    assert {wait.rank for wait in watch.knot} == {0, 1, PROCESS + 102}
+    ranks[0].state.number += 1
+    watch.look(now_s + 1.0)
+    assert not watch.knot
+
+
+def test_who_is_awake_may_end_one_that_others_sleep_for() -> None:
+    """So a knot in which somebody sleeps for who holds a thing is one of the whole job; one of locks and collectives not."""
+    world = {**LOST_REPLY, "threads": [[[("own", 0)]], [[("pipe", 1)]], [[("own", 0)]]], "held": [set(), {0}, set(), set()]}
+    for awake in (set(), {2}):
+        ranks = table({**world, "awake": awake})
+        ranks.comms.members = {"gloo:world": (0, 1)}
+        ranks[0].state.entered, ranks[1].state.entered = {"gloo:world": 1}, {"gloo:world": 0}
+        ranks[0].state.waiters = {0: Wait("gloo:world", 1, "barrier", Need.ALL, -1, 0, 0, "", "")}
+        assert {wait.rank for wait in ranks.knot()} == (set() if awake else {0, 1, PROCESS + 102})
+        ranks[1].sleepers = ()
+        ranks[1].state.waiters = {0: Wait("gloo:world", 1, "recv", Need.RECV, 0, 0, 0, "", "")}
+        assert {0, 1} <= {wait.rank for wait in ranks.knot()}
+
+
+def test_what_may_wake_a_rank_beside() -> None:
+    """A timer or a handler of one keeps a knot of those that sleep from being proved."""
+    ranks = table(LOST_REPLY)
+    assert ranks.knot()
+    held = tuple(json.dumps(one) for one in told(LOST_REPLY, 0))
+    ranks[0].confirm(Stands(0, 1, 1, (), (), 0, held, ("it has armed a timer",)))
+    assert not ranks.knot()
+    assert not ranks.assumed_knot()
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_thread_that_waits_for_others_keeps_a_limit_from_ending_the_case(others: bool) -> None:
+    """A rank in an operation with a limit may go on when others wake another of its threads; itself it does not."""
+    end = ["pipe", "1", [100, 101, 102]] if others else ["own", "", []]
+    ranks = ProgramRanks(1)
+    ranks.processes.commands[0] = Command("host", 50, alive=(100, 101))
+    for serial in (0, 1):
+        Program(ranks, serial).joins("torch", serial).waits("torch", need=Need.TIMED)
+    (comm,) = ranks.comms.members
+    for rank in (0, 1):
+        ranks[rank].state.waiters = {0: Wait(comm, 1, "recv", Need.TIMED, 1 - rank, 0, 0, "", "", limit_s=300)}
+    watch, now_s = MismatchWatch(ranks, Proof(ranks)), 0.0
+    found = None
+    while now_s < 20.0 and found is None:
+        asked, now_s = watch.look(now_s), now_s + 0.25
+        for rank in asked:
+            state = ranks[rank].state
+            thread = {"thread": 7, "op": "Queue.get", "site": "a.py:1", "steps": [1, 1], "ends": [end]}
+            ranks[rank].confirm(Stands(rank, watch.proof.epoch, state.number, (), (), 0, (json.dumps(thread),)))
+        found = watch.found(now_s)
+    assert found is (None if others else Limit.TIMED)
+    assert ranks[0].open_waits == (("a thread waits in Queue.get at a.py:1 for others",) if others else ())
 
 
 def test_what_makes_no_sense_proves_nothing() -> None:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockstep.harness.judge.graph import Hopeless, Stuck, stuck
+from lockstep.harness.judge.lacking import Holders
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.communicators import Communicators
 from lockstep.harness.watchdog.ranks.process_table import Process, ProcessRecord, ProcessTable
-from lockstep.harness.watchdog.ranks.sleepers import STORE, Sleepers
+from lockstep.harness.watchdog.ranks.sleepers import NAMED, OWN, STORE, Sleepers
 
 States = Mapping[int, RankState]
 
@@ -34,11 +35,17 @@ class Knots:
 
         `others`: living processes that are no ranks.
         """
-        found = self._find(self.sleepers.states(states), others, hopeless)
-        if not self._counts(found, others):
-            found = []
+        self.closed = False
+        found = self._find(states, others, hopeless, surely=True)
         self._of_last = {wait.rank for wait in found}
         return found
+
+    def assumed(self, states: States, others: Collection[Process], hopeless: Hopeless) -> list[Stuck]:
+        """The same where nobody acts but those that can be seen: it is no proof."""
+        closed = self.closed
+        found = self._find(states, others, hopeless, surely=False)
+        self.closed = closed
+        return found if any(wait.wait.end.startswith((NAMED, STORE)) for wait in found) else []
 
     def hold(self, states: States, others: Collection[Process], hopeless: Hopeless) -> bool:
         """Whether what the last knot took for granted is still so: who could come, and who could wake those that sleep."""
@@ -52,8 +59,18 @@ class Knots:
         found = stuck(self.sleepers.states(states), self.comms.members, False, hopeless, self.sleepers.holders())
         return {wait.rank for wait in found}
 
-    def _find(self, states: States, others: Collection[Process], hopeless: Hopeless) -> list[Stuck]:
-        holders = self.sleepers.holders()
+    def _find(self, states: States, others: Collection[Process], hopeless: Hopeless, surely: bool) -> list[Stuck]:
+        """Who sleeps for others is stuck only with everybody else: whoever is awake could end one of them, which is an act
+        too, or open what it holds."""
+        told, holders = self.sleepers.states(states), self.sleepers.holders(surely)
+        whole = self._graph(told, others, hopeless, holders)
+        if self._everybody(whole, others) and (_communicates(whole) or not _asks_a_store(whole)):
+            return whole
+        alone = {name: held for name, held in holders.items() if name.startswith(OWN)}
+        found = self._graph(told, others, hopeless, alone)
+        return found if _communicates(found) else []
+
+    def _graph(self, states: States, others: Collection[Process], hopeless: Hopeless, holders: Holders) -> list[Stuck]:
         self.closed = False
         if self.processes.complete() and not others:
             absent = {rank: record.state for rank, record in self.absent.records().items()}
@@ -64,15 +81,21 @@ class Knots:
                 return found
         return stuck(states, self.comms.members, closed=False, hopeless=hopeless, holders=holders)
 
-    def _counts(self, knot: Sequence[Stuck], others: Collection[Process]) -> bool:
-        """Whether a knot is one of the job: somebody of it communicates, or nobody is left who could end those that only
-        sleep, as who starts processes may do when it needs them no more.
-        """
-        ranks = {wait.rank for wait in knot if wait.rank < PROCESS}
-        if any(wait.rank in ranks and wait.wait.need is not Need.HOLDERS for wait in knot):
-            return True
-        if any(wait.wait.end.startswith(STORE) for wait in knot):
-            return False  # it may serve others, whom nobody sees
+    def _everybody(self, knot: Sequence[Stuck], others: Collection[Process]) -> bool:
+        """Whether no process of the job is left that is not in a knot, and nothing else can wake one of them."""
+        nodes = {wait.rank for wait in knot}
         living = {rank for rank, record in self.ranks.items() if record.alive}
         beside = {self.sleepers.of_supervisor(number, pid) for number, pid in others}
-        return bool(ranks) and living <= ranks and beside <= {wait.rank for wait in knot}
+        woken = any(record.wakers for rank, record in self.ranks.items() if rank in nodes)
+        return self.processes.complete() and bool(living & nodes) and living | beside <= nodes and not woken
+
+
+def _communicates(knot: Sequence[Stuck]) -> bool:
+    """Whether a rank is in it in a communicator: who starts processes may end those that only sleep, when they are needed no
+    more."""
+    return any(wait.rank < PROCESS and wait.wait.need is not Need.HOLDERS for wait in knot)
+
+
+def _asks_a_store(knot: Sequence[Stuck]) -> bool:
+    """Whether somebody waits for a key: the store may serve others, whom nobody sees."""
+    return any(wait.wait.end.startswith(STORE) for wait in knot)

@@ -17,11 +17,13 @@ from lockstep.harness.judge.clock import Clock
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.mismatch import is_message
 from lockstep.harness.judge.snapshot import Failure
+from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
 
 STORES = "TCPStore "  # so begins what threads are in that serve a store, or ask one: they turn while others wait
+OF_ITSELF = ("own", "interruptible")  # kinds of ends at which other threads of the same process act
 ENGINE = -1  # the number of an engine among its supervisor's processes: there is no other
 UNREAD = "a message of its supervisor could not be read"
 Process = tuple[int, int]  # supervisor, number among its processes
@@ -60,7 +62,7 @@ class Sleeper(NamedTuple):
         try:
             ends = tuple(
                 (
-                    f"{kind} {name} {told['thread'] if kind == 'own' else ''}@{host}",
+                    f"{kind} {name} {told['thread'] if kind in OF_ITSELF else ''}@{host}",
                     None if pids is None else tuple(map(int, pids)),
                 )
                 for kind, name, pids in told["ends"]
@@ -105,9 +107,8 @@ class ProcessRecord:
     doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
     sleepers: tuple[Sleeper, ...] | None = None  # its threads that are in no recorded operation, as it last answered
     sleepers_at: int = -1  # the number of its last event then
-    steady: frozenset[tuple[int, tuple[int, ...]]] = (
-        frozenset()
-    )  # threads and steps that the last two answers have in common
+    wakers: tuple[str, ...] = ()  # what may wake it beside, or end it
+    steady: frozenset[tuple[int, tuple[int, ...]]] = frozenset()  # threads and steps that its last two answers share
 
     @property
     def at_rest(self) -> bool:
@@ -120,6 +121,16 @@ class ProcessRecord:
         told = self.sleepers or () if self.at_rest else ()
         steps = [(one.thread, one.steps) for one in told if one.steps and not one.op.startswith(STORES)]
         return (*self.state.position, tuple(steps))
+
+    @property
+    def open_waits(self) -> tuple[str, ...]:
+        """Its threads that others may wake, who need not be ranks."""
+        told = self.sleepers or () if self.at_rest else ()
+        return tuple(
+            f"a thread waits in {one.op}{f' at {one.site}' if one.site else ''} for others"
+            for one in told
+            if not all(name.startswith("own ") for name, _ in one.ends)
+        )
 
     def text(self, ident: int) -> str:
         """The string with this id; a mark when it was lost."""
@@ -168,6 +179,7 @@ class ProcessRecord:
             read = [Sleeper.read(_json(text), self.host) for text in answer.held]
             if None in read:
                 self.doubts = (*self.doubts, "what its supervisor tells of its threads makes no sense")
+            self.wakers = answer.wakers
             before = {(one.thread, one.steps) for one in self.sleepers or ()}
             self.sleepers, self.sleepers_at = tuple(one for one in read if one is not None), answer.number
             self.steady = frozenset(before.intersection((one.thread, one.steps) for one in self.sleepers))
@@ -177,6 +189,7 @@ class ProcessRecord:
             case Confirmed():
                 return ()
             case LockHeld():
+                self.sleepers = None  # what its other threads were in: none of them can do anything
                 # A thread that holds Python's lock in its wait keeps all others from doing anything, and nobody else could.
                 if answer.others:
                     return answer.others

@@ -117,6 +117,10 @@ class ProgramRanks(RankTable):
         """As of all ranks, and of the processes that sleep beside them."""
         return self._knots.look(self.states(), self.others(), self.hopeless)
 
+    def assumed_knot(self) -> list[Stuck]:
+        """The same where nobody acts whom nobody sees."""
+        return self._knots.assumed(self.states(), self.others(), self.hopeless)
+
     def questions(self, ranks: Sequence[int]) -> Mapping[tuple[int, ...], Collection[int]]:
         """Every supervisor looks again who lives; those of the ranks ask these besides."""
         asked: dict[int, list[int]] = {number: [] for number in self.processes.commands} if ranks else {}

@@ -6,17 +6,19 @@ As supervisors tell it when they are asked, from what the kernel knows. No socke
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lockstep.harness.channel.to_watchdog import Around
 from lockstep.harness.judge.lacking import Holders
 from lockstep.harness.trace.state import RankState, Status
-from lockstep.harness.trace.wait import PIDS, PROCESS, Wait
+from lockstep.harness.trace.wait import PIDS, PROCESS
 from lockstep.harness.watchdog.ranks.process_table import STORES, ProcessRecord, ProcessTable, Sleeper
 
-SEMAPHORE = "semaphore "  # so begins what any process of the job may open by its name
+OWN = "own "  # so begins an end at which only other threads of the same process can act
+SEMAPHORES = ("semaphore ", "named semaphore ")  # ... at which any process of the job can that has inherited it
+NAMED = "named semaphore "  # ... and anybody who was told its name
 STORE = "store "  # so begins the end that a key of a TCPStore is waited for at; the port of its server comes next
 SERVER = "TCPStore server "  # so is called what a thread does that serves one; its port comes next
 BESIDE = -2  # the number of a process that has not come, among its supervisor's
@@ -68,11 +70,14 @@ class Sleepers:
     def states(self, states: Mapping[int, RankState]) -> dict[int, RankState]:
         """Those of ranks, with the waits that they sleep in, and those of the other processes that sleep."""
         told = {rank: _asleep(state, self.ranks[rank]) if rank in self.ranks else state for rank, state in states.items()}
-        at_rest = {node: record for node, record in self.beside.items() if record.at_rest and not record.doubts}
+        at_rest = {node: one for node, one in self.beside.items() if one.at_rest}
         return told | {node: _asleep(record.state, record) for node, record in at_rest.items()}
 
-    def holders(self) -> Holders:
-        """Of each end that somebody sleeps for, those that hold the other, as far as all of them are known."""
+    def holders(self, surely: bool = False) -> Holders:
+        """Of each end that somebody sleeps for, those that could act on it, as far as all of them are known.
+
+        `surely`: without ends at which somebody from outside of the job could, who need not be seen now.
+        """
         numbers: dict[tuple[str, int], int] = {}
         for rank, record in self.ranks.items():
             # One whose program has ended may still write what is left: it is a process like any other.
@@ -84,14 +89,22 @@ class Sleepers:
             for sleeper in record.sleepers or () if record.at_rest else ():
                 for name, pids in sleeper.ends:
                     known = found.setdefault(name, set())
-                    if name.startswith(SEMAPHORE):
-                        found[name] = anybody
-                    elif pids is None or known is None:
+                    if pids is None or known is None or (surely and name.startswith(NAMED)):
                         found[name] = None
                     else:
                         known |= {self._node(record.host, pid, numbers) for pid in pids}
+                        known |= anybody if name.startswith(SEMAPHORES) else set()
         complete: dict[str, set[int]] = {name: held for name, held in found.items() if held is not None}
-        return complete | dict.fromkeys(self._quiet_stores(), anybody)
+        return complete if surely else complete | dict.fromkeys(self._quiet_stores(), anybody)
+
+    def assumed(self, ends: Collection[str]) -> list[str]:
+        """What a knot rests on that sleeps for these ends, and that could not be seen."""
+        found: set[str] = set()
+        if any(end.startswith(NAMED) for end in ends):
+            found.add("a semaphore of multiprocessing has a name, by which others could open it")
+        if any(end.startswith(STORE) for end in ends):
+            found.add("others could connect to a TCPStore, and set a key")
+        return sorted(found)
 
     def _quiet_stores(self) -> set[str]:
         """The TCPStores that somebody waits for and whose servers sleep: any process of the job may set a key there."""
@@ -110,7 +123,9 @@ def _asleep(state: RankState, record: ProcessRecord) -> RankState:
     """The same rank, whose threads outside of recorded operations are in the waits that they sleep in."""
     if not record.at_rest or record.sleepers is None or state.status is not Status.RUNNING:
         return state
-    waits: dict[int, Wait | None] = {thread: wait for thread, wait in state.waiters.items() if wait is not None}
+    told = {sleeper.thread for sleeper in record.sleepers}
+    asleep = {thread for kernel, thread in state.kernel_ids.items() if kernel in told}
+    waits = {thread: wait for thread, wait in state.waiters.items() if wait is not None or thread not in asleep}
     first = max(state.waiters, default=0) + 1
     waits |= {first + at: sleeper.wait(state.rank) for at, sleeper in enumerate(record.sleepers)}
     return replace(state, waiters=waits) if waits else state
@@ -119,7 +134,7 @@ def _asleep(state: RankState, record: ProcessRecord) -> RankState:
 def _read(text: str) -> dict[str, Any] | None:
     try:
         told = json.loads(text)
-        whole = isinstance(told["pid"], int) and isinstance(told["threads"], list) and isinstance(told["doubts"], list)
+        whole = isinstance(told["pid"], int) and all(isinstance(told[key], list) for key in ("threads", "doubts"))
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return told if whole and 0 < told["pid"] < PIDS else None
