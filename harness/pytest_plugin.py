@@ -25,6 +25,7 @@ from lockstep.harness.environment import PYTEST
 
 MARK = "lockstep"
 DEADLINE_S = 300.0  # of a test that says nothing; a stall ends by it
+XDIST = "PYTEST_XDIST_"  # so variables of its workers begin
 END_S = 60.0  # what the watch is given to end what it started
 LAST_LINES = 40  # of what the ranks printed
 PHASES = ("setup", "call", "teardown")
@@ -167,7 +168,9 @@ def _watched(
     with tempfile.TemporaryDirectory(prefix="lockstep-pytest-") as folder:
         words = [sys.executable, "-m", "lockstep.harness.cli", "watch", "--json", "-n", str(ranks), "--launcher", launcher]
         words += ["--deadline", f"{deadline:g}", "--reports", folder, "--", *command]
-        code, out, said = _run(words, {**os.environ, **more}, config.invocation_params.dir)
+        # Ranks of a worker of pytest-xdist are no workers: a test that asks would take another's place.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(XDIST)}
+        code, out, said = _run(words, {**inherited, **more}, config.invocation_params.dir)
         try:
             verdict: dict[str, Any] = json.loads(out.splitlines()[-1])
         except (ValueError, IndexError):  # it could not be launched

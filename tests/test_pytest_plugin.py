@@ -70,9 +70,9 @@ def test_skipped_before():
 """
 
 
-def run(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, text: str, *words: str, beginning: str = BEGINNING) -> subprocess.CompletedProcess[str]:
     """A pytest of a user's, on a file of this text."""
-    (folder / "test_it.py").write_text(BEGINNING + text)
+    (folder / "test_it.py").write_text(beginning + text)
     plugin = ["-p", "no:lockstep", "-p", "lockstep.harness.pytest_plugin"]  # as its entry point loads it
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *plugin, "test_it.py", *words]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
@@ -150,6 +150,77 @@ def test_the_fixture_for_commands(tmp_path: Path) -> None:
     assert "lockstep: crash (abort): The command ended: exit status 3." in done.stdout
 
 
+BESIDE = """
+import os
+import pytest
+
+@pytest.mark.lockstep(ranks=2)
+def test_on_ranks():
+    assert "PYTEST_XDIST_WORKER" not in os.environ
+    assert os.environ["WORLD_SIZE"] == "2"
+
+@pytest.mark.lockstep(ranks=2)
+def test_one_raises():
+    if os.environ["RANK"] == "1":
+        raise ValueError("no room")
+
+@pytest.mark.lockstep(ranks=1)
+def test_skips():
+    pytest.skip("no such device")
+
+def test_without_a_mark():
+    assert os.environ["PYTEST_XDIST_WORKER"].startswith("gw")
+"""
+
+
+def test_beside_xdist(tmp_path: Path) -> None:
+    """Workers deal marked tests as any others: several at a time, each on ranks of its own, which are no workers."""
+    done = run(tmp_path, BESIDE, "-n", "2", beginning="")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 2 passed, 1 skipped" in done.stdout
+    assert "no such device" in done.stdout
+    assert "ValueError: no room" in done.stdout
+    (place,) = re.findall(r"^report: (.+)$", done.stdout, re.MULTILINE)
+    assert Path(place).parent == tmp_path / "reports" / "runs"
+    assert wait_until(lambda: _none_of(tmp_path / "test_it.py"), 60.0, step_s=0.2)
+
+
+KILLED = """
+import os
+import pytest
+
+@pytest.mark.lockstep(ranks=2, deadline=600)
+def test_stands():
+    import pathlib, time
+    pathlib.Path("there").touch()
+    time.sleep(500)
+
+def test_kills_the_other_worker():
+    import pathlib, signal, time
+    while not pathlib.Path("there").exists():
+        time.sleep(0.1)
+    (other,) = {int(pid) for pid in pathlib.Path("workers").read_text().split()} - {os.getpid()}
+    os.kill(other, signal.SIGKILL)
+"""
+NOTED = """
+import os, pathlib
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        with open("workers", "a") as file:
+            file.write(f"{os.getpid()} ")
+"""
+
+
+def test_a_worker_that_is_killed(tmp_path: Path) -> None:
+    """xdist tells of it, and the ranks of its test end with it."""
+    (tmp_path / "conftest.py").write_text(NOTED)
+    done = run(tmp_path, KILLED, "-n", "2", "--max-worker-restart=0", beginning="")
+    assert done.returncode != 0
+    assert "crashed while running" in done.stdout, done.stdout + done.stderr
+    assert wait_until(lambda: _none_of(tmp_path / "test_it.py"), 60.0, step_s=0.2)
+
+
 STANDS = """
 @pytest.mark.lockstep(ranks=2, deadline=600)
 def test_stands():
@@ -164,12 +235,12 @@ def test_a_time_out_of_pytest_timeout(method: str, tmp_path: Path) -> None:
     done = run(tmp_path, STANDS, "--timeout=4", f"--timeout-method={method}")
     assert done.returncode != 0
     assert "Timeout" in done.stdout + done.stderr
-    mark = str(tmp_path / "test_it.py").encode()
+    assert wait_until(lambda: _none_of(tmp_path / "test_it.py"), 60.0, step_s=0.2)
 
-    def gone() -> bool:
-        return not any(mark in line for line in _command_lines())
 
-    assert wait_until(gone, 60.0, step_s=0.2)
+def _none_of(path: Path) -> bool:
+    """Whether no process is left that has this in its command line."""
+    return not any(str(path).encode() in line for line in _command_lines())
 
 
 def _command_lines() -> Iterator[bytes]:
