@@ -82,7 +82,16 @@ class Course:
             return Order.UNKNOWN
         if (at.time > 1 or more) and 0 < self._counts.get(waiter, Counter())[now.operation, now.site] < now.time:
             return Order.AHEAD
-        return _by_line(at.site, now.site)
+        return _by_line(at.site, now.site) or self._left_a_round(waiter, at, other, now)
+
+    def _left_a_round(self, waiter: int, at: Step, other: int, now: Step) -> Order:
+        """By rounds, where the lines are in different functions: what `waiter` does again `other` has done as often before,
+        and is now where `waiter` has never been.
+        """
+        known, place = self._counts.get(other, Counter()), (at.operation, at.site)
+        again = 0 < known[place] == at.time - 1 and not self._counts.get(waiter, Counter())[now.operation, now.site]
+        lines = _line(at.site), _line(now.site)
+        return Order.BELOW if again and None not in lines and at.site != now.site else Order.UNKNOWN
 
 
 def _before(step: Step, times: int) -> Step:

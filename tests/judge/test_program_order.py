@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.history import Entry, History
+from lockstep.harness.judge.program_order import Course, Order
 from lockstep.harness.vocabulary import Cause
 from tests.judge.spmd import Run, spmd
 
@@ -35,3 +38,34 @@ def test_who_leaves_a_line_out_is_to_blame(
     assert verdict.blame is not None
     # Where the next call of the same group has the same operation the ranks meet in it, and part later, two by two.
     assert culprit in verdict.blame.ranks, verdict.text
+
+
+def entries(*steps: tuple[str, str]) -> History:
+    """What one rank entered: operations and lines."""
+    history = History(0)
+    history.entries = [Entry(at, "gloo:world", at, op, "", "", -1, site) for at, (op, site) in enumerate(steps, 1)]
+    return history
+
+
+STEP, LEFT = ("all_gather", "t.py:6 in step"), ("barrier", "t.py:14 in main")
+
+
+@pytest.mark.parametrize(
+    ("waiter", "other", "left"),
+    [
+        ((STEP, STEP, STEP), (STEP, STEP, LEFT), True),
+        ((STEP, STEP, LEFT), (STEP, STEP, STEP), False),  # the same from the other side
+        ((STEP,), (LEFT,), False),  # nobody has done it before
+        ((STEP, STEP, STEP), (STEP, LEFT), False),  # more than one round
+        ((LEFT, STEP, STEP), (LEFT, STEP, LEFT), False),  # the other one is in a round of its own
+    ],
+)
+def test_who_has_left_a_loop_of_another_function(
+    waiter: tuple[tuple[str, str], ...], other: tuple[tuple[str, str], ...], left: bool
+) -> None:
+    """It did as many rounds as the other before this one, and is where that has never been."""
+    course = Course({0: entries(*waiter), 1: entries(*other)})
+    at, now = course.last(0), course.last(1)
+    assert at is not None
+    assert now is not None
+    assert (course.stands(0, at, 1, now) is Order.BELOW) is left
