@@ -14,7 +14,7 @@ from lockstep.harness.trace.communicator import WORLDS_END
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.proof import Proof
-from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
+from lockstep.harness.watchdog.ranks.process_table import Process, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 QUIET_S = 10.0
@@ -103,12 +103,18 @@ class LossWatch:
         return events, gone, len(table.records), *((c.exit_code, c.alive) for c in table.commands.values())
 
     def _patience_s(self) -> float:
-        if self.ranks.watchers():
+        if self.ranks.watchers() - self._recorded():
             return WATCHED_S
         finished = not self.ranks.others() and all(record.leaving_s for _, record in self.ranks if record.alive)
         if finished and (self._any_lost() or not self._unfinalized()):
             return self.ranks.settle_s + LEFT_S  # nothing of the program is left that could do anything about it
         return self.ranks.settle_s + BOUND_S if self._bound() else QUIET_S
+
+    def _recorded(self) -> set[Process]:
+        """Processes that are no ranks, since others have their numbers, and that wait in operations as ranks do."""
+        records = self.ranks.processes.records.values()
+        waiting = (one for one in records if one.rank is None and one.alive and one.state.waits() and not one.state.busy)
+        return {(one.process[0], one.pid) for one in waiting}
 
     def _bound(self) -> bool:
         """Whether all that are left wait for peers, each in operations that nothing else ends."""

@@ -114,6 +114,18 @@ def test_of_a_parent_that_sleeps_for_the_dead_no_more_is_expected(holders: list[
     assert case.found_within(3)
 
 
+def test_who_waits_for_a_number_that_another_has_watches_nobody() -> None:
+    """Two jobs in one store: what comes second is no rank, waits to join as the others do, and ends none of them."""
+    case = Case()
+    third = Program(case.ranks, 2).joins("torch", 1).waits("torch", "init", Need.COME)
+    assert third.rank is None
+    case.command.alive = (100, 101, 102)
+    case.command.idle = frozenset({102})
+    case.ends(case.two, 1)
+    assert not case.found_within(ENTERED_S - 1)
+    assert case.found_within(QUIET_S)
+
+
 def test_a_status_that_the_parent_may_expect_is_a_loss_only_to_who_waits() -> None:
     """Where no rank is left that waits, who started them may do what it likes for as long as it likes."""
     case = Case(parent=True)
