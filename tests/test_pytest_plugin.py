@@ -73,10 +73,11 @@ def test_skipped_before():
 def run(folder: Path, text: str, *words: str, beginning: str = BEGINNING) -> subprocess.CompletedProcess[str]:
     """A pytest of a user's, on a file of this text."""
     (folder / "test_it.py").write_text(beginning + text)
+    limit = 200 if "-n" in words else 110  # below that of the test
     plugin = ["-p", "no:lockstep", "-p", "lockstep.harness.pytest_plugin"]  # as its entry point loads it
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *plugin, "test_it.py", *words]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=limit, check=False)
 
 
 def test_passes(tmp_path: Path) -> None:
@@ -173,6 +174,7 @@ def test_without_a_mark():
 """
 
 
+@pytest.mark.timeout(240)
 def test_beside_xdist(tmp_path: Path) -> None:
     """Workers deal marked tests as any others: several at a time, each on ranks of its own, which are no workers."""
     done = run(tmp_path, BESIDE, "-n", "2", beginning="")
@@ -212,6 +214,7 @@ def pytest_configure(config):
 """
 
 
+@pytest.mark.timeout(240)
 def test_a_worker_that_is_killed(tmp_path: Path) -> None:
     """xdist tells of it, and the ranks of its test end with it."""
     (tmp_path / "conftest.py").write_text(NOTED)

@@ -20,7 +20,7 @@ from lockstep.harness.launch.trials import trials
 
 LINE = re.compile(rb"LOCKSTEP-HOST:([A-Za-z0-9+/=]+):([0-9a-f]{8})\n")
 PATIENCE_S = 60  # then it ends by itself, whoever has forgotten it
-TRIALS_S = 120  # the same where things are tried
+TRIALS_S = 150  # the same where things are tried
 TRY = "try"
 OF_A_LAUNCHER = ("PMI_", "PMIX_", "PRTE_", "OMPI_", "HYDI_", "MPI_LOCAL")
 

@@ -21,6 +21,7 @@ from lockstep.harness.launch.probe import Check
 from lockstep.harness.native.build import Built
 from tests.campaign.test_command_line import lockstep
 
+pytestmark = pytest.mark.timeout(300)  # libraries are loaded for real, on a machine that may be busy
 ASKED = Path("/nowhere/libmpi.so.12")
 
 
