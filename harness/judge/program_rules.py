@@ -90,7 +90,14 @@ class ProgramRules:
     ) -> str:
         """The words of an engine, where a program has none of its own."""
         own = _verdict_text(case, outcome, cause, blame, ends)
-        return own or words.verdict_text(outcome, cause, knot, blame, ends)
+        return _contested(case, outcome) + (own or words.verdict_text(outcome, cause, knot, blame, ends))
+
+
+def _contested(case: CaseSnapshot, outcome: Outcome) -> str:
+    """That several processes have one number, which comes before all that went wrong then; empty: they do not."""
+    found = [text for text in case.unseen if words.BOTH in text] if outcome is not Outcome.SUCCESS else []
+    text = "; ".join(found)
+    return f"{text[:1].upper()}{text[1:]}. " if text else ""
 
 
 def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:

@@ -13,6 +13,7 @@ from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.trace.wait import NOBODY_YET, PIDS, PROCESS
 from lockstep.harness.vocabulary import Cause, Outcome
 
+BOTH = "both say that they are"  # of processes that have one number in one world
 MESSAGE_CHARACTERS = 800
 NOTHING = "none"  # the choice to do nothing
 OUTPUT_LINES = 3  # of a dead rank

@@ -10,6 +10,7 @@ from lockstep.harness.judge.history import History
 from lockstep.harness.judge.program_rules import ProgramRules
 from lockstep.harness.judge.snapshot import CaseSnapshot, Failure, Limit, Process
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.judge.words import BOTH
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import CommInfo, RankState, Status, Wait
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -22,6 +23,7 @@ def judged(
     roots: tuple[int, ...] = (0,),
     failures: tuple[Failure, ...] = (),
     limit: Limit | None = None,
+    unseen: tuple[str, ...] = (),
 ) -> Verdict:
     """The verdict on ranks that raised an error of that name, returned (""), died ("dead"): when, and with what status; or
     that still wait for them all ("waits").
@@ -57,6 +59,7 @@ def judged(
             ProgramRules(),
             roots=roots,
             failures=failures,
+            unseen=unseen,
         )
     )
 
@@ -108,6 +111,14 @@ def test_first_failure_of_those_that_are_waited_for(
     assert verdict.cause is (Cause.ORPHANED if limit is Limit.LOST else Cause.STALL)
     assert verdict.blame is not None
     assert verdict.blame.ranks == blame, verdict.text
+
+
+@pytest.mark.parametrize(("code", "told"), [(1, True), (0, False)])
+def test_processes_of_one_number_are_told_first(code: int, told: bool) -> None:
+    """Two jobs in one store: whatever comes of it, that is why; where nothing does, it is not worth a word."""
+    unseen = f"processes 7 and 8 {BOTH} rank 1 of torch 29500 0"
+    verdict = judged(("ValueError" if code else "", 1, code), ("", 1, 0), roots=(code,), unseen=(unseen,))
+    assert verdict.text.startswith(f"Processes 7 and 8 {BOTH} rank 1 of torch 29500 0. Rank 0 raised") is told, verdict.text
 
 
 def test_who_started_the_ranks_failed() -> None:

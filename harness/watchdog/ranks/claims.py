@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lockstep.harness.judge.words import BOTH
 from lockstep.harness.trace.wait import NOBODY_YET, Join
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
 
@@ -47,7 +48,7 @@ class Claims:
             self._holders[key] = (record, join.firm)
         elif join.firm:
             record.state.opaque.append(f"another process is rank {join.rank} of {join.scope} already")
-            both = f"processes {holder.pid} and {record.pid} both say that they are"
+            both = f"processes {holder.pid} and {record.pid} {BOTH}"
             self.contested.append(f"{both} rank {join.rank} of {join.scope}")
             return False
         else:
