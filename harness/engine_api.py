@@ -3,7 +3,7 @@
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.scenario.document import Document
 from lockstep.harness.scenario.document import read as read_document
-from lockstep.harness.scenario.engine_base import EngineBase, Path, Resources
+from lockstep.harness.scenario.engine_base import EngineBase, Path, Resources, Runtime
 from lockstep.harness.scenario.errors import NotInCheckout, Problem, ScenarioError
 from lockstep.harness.scenario.faults import Fault, FaultSections, Skew
 from lockstep.harness.scenario.imported import ForeignConfig, Imported, Missing, Note, Origin
@@ -23,6 +23,7 @@ __all__ = [
     "Path",
     "Problem",
     "Resources",
+    "Runtime",
     "ScenarioError",
     "Section",
     "Skew",

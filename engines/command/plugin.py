@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from lockstep.harness.engine_api import EngineBase, NotInCheckout, Path, Resources, Section
+from lockstep.harness.engine_api import EngineBase, NotInCheckout, Path, Resources, Runtime, Section
 
 TREE = "{tree}"  # stands for a checkout's folder
 
@@ -87,15 +88,37 @@ class CommandEngine(EngineBase[Sections]):
 
     def at(self, spec: Mapping[str, Any], tree: str) -> dict[str, Any]:
         """The command runs in the checkout, and `{tree}` stands for its folder."""
-        config = spec["config"]
-        argv = [word.replace(TREE, tree) for word in config["argv"]]
-        env = {name: value.replace(TREE, tree) for name, value in config["env"].items()}
-        cwd = str(File(tree, (config["cwd"] or "").replace(TREE, tree)))
+        argv, env, cwd = _placed(spec["config"], tree, tree)
         if not File(cwd).is_dir():
             raise NotInCheckout(f"{cwd}: there is no such folder in this commit")
         if "/" in argv[0] and not File(cwd, argv[0]).is_file():
             raise NotInCheckout(f"{argv[0]}: there is no such program in this commit")
-        return {**spec, "config": {**config, "argv": argv, "env": env, "cwd": cwd}, "env": env, "cwd": cwd}
+        return _with(spec, argv, env, cwd)
+
+    def inside(self, spec: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
+        """The command finds the environment's programs first, and `{tree}` stands for it; or it runs in a container."""
+        argv, env, cwd = _placed(spec["config"], runtime.environment, runtime.folder)
+        if runtime.prefix:
+            return _with(spec, [*runtime.prefix, *argv], env, cwd)
+        programs = File(runtime.environment, "bin")
+        if "/" not in argv[0] and (programs / argv[0]).is_file():
+            argv[0] = str(programs / argv[0])
+        if "/" in argv[0] and not File(cwd, argv[0]).is_file():
+            raise NotInCheckout(f"{argv[0]}: there is no such program in this release")
+        path = f"{programs}{os.pathsep}{env.get('PATH') or os.environ.get('PATH', os.defpath)}"
+        return _with(spec, argv, {**env, "VIRTUAL_ENV": runtime.environment, "PATH": path}, cwd)
+
+
+def _placed(config: Mapping[str, Any], tree: str, folder: str) -> tuple[list[str], dict[str, str], str]:
+    """Command line, variables and working directory, with a folder for `{tree}`; relative paths begin in another."""
+    argv = [word.replace(TREE, tree) for word in config["argv"]]
+    env = {name: value.replace(TREE, tree) for name, value in config["env"].items()}
+    return argv, env, str(File(folder, (config["cwd"] or "").replace(TREE, tree)))
+
+
+def _with(spec: Mapping[str, Any], argv: list[str], env: dict[str, str], cwd: str) -> dict[str, Any]:
+    """The spec with another command line."""
+    return {**spec, "config": {**spec["config"], "argv": argv, "env": env, "cwd": cwd}, "env": env, "cwd": cwd}
 
 
 ENGINE = CommandEngine()

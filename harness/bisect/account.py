@@ -55,6 +55,7 @@ class Account:
     probability: float
     confidence: float
     text: str
+    details: tuple[str, ...]  # of the one that was found: who made it, when, what it changes, how to see it
     suspects: int
     launches: int
     rate: float
@@ -63,6 +64,11 @@ class Account:
     missed: tuple[str, ...]  # sentences
     outside: float  # probability that no commit of the range is the culprit
     commits: tuple[Line, ...]
+    noun: str = "commit"  # or release, or image: what they are
+
+    def short(self, ident: str) -> str:
+        """An id as people read it."""
+        return ident[:12] if self.noun == "commit" else ident
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""
@@ -85,6 +91,7 @@ def account_of(launches: Launches, search: Search, found: Conclusion) -> Account
         probability=found.probability,
         confidence=search.options.confidence,
         text=_text(launches, search, found),
+        details=launches.checkouts.details(launches.commits.sha(found.commits[0])) if found.kind == "commit" else (),
         suspects=suspects.count,
         launches=search.evidence.launches,
         rate=belief.rate(),
@@ -93,21 +100,23 @@ def account_of(launches: Launches, search: Search, found: Conclusion) -> Account
         missed=tuple(_missed(launches, search, found)),
         outside=float(belief.mass[suspects.outside]),
         commits=tuple(_lines(launches, search)),
+        noun=launches.commits.noun,
     )
 
 
 def _text(launches: Launches, search: Search, found: Conclusion) -> str:
     """One or two sentences for people."""
-    first = "first bad commit" if search.suspects.find == "bad" else "first fixed commit"
+    noun = launches.commits.noun
+    first = f"first {'bad' if search.suspects.find == 'bad' else 'fixed'} {noun}"
     sure = f"probability {found.probability:.3f}"
     if found.kind == "commit":
         return f"{_name(launches, found.commits[0])} is the {first}, {sure}."
     if found.kind == "range":
-        why = "no commit between them can be judged"
+        why = f"no {noun} between them can be judged"
         return f"the {first} is one of {len(found.commits)}, {sure}: {why}."
     if found.kind == "outside":
         where = "the hang is older than the good end" if search.suspects.find == "bad" else "the good end is not fixed"
-        return f"no commit of the range explains what was seen, {sure}: {where}, or it came more than once."
+        return f"no {noun} of the range explains what was seen, {sure}: {where}, or it came more than once."
     left = len(found.commits)
     return f"not finished: the {first} is one of {left}, {sure}; --resume goes on." if launches.wanted else "not finished."
 
@@ -119,7 +128,7 @@ def _missed(launches: Launches, search: Search, found: Conclusion) -> list[str]:
     options = search.options
     said = [_rate(search)]
     seen = [f"{launches_to_see(rate, MISS)} at rate {rate}" for rate in RATES]
-    said.append(f"To miss a hang with at most {MISS:.0%}, a commit must be clean in this many launches: {', '.join(seen)}.")
+    said.append(f"To miss a hang with at most {MISS:.0%}, one must be clean in this many launches: {', '.join(seen)}.")
     witnesses = _witnesses(search, found)
     if witnesses:
         number, clean = min(witnesses, key=lambda pair: pair[1])
@@ -137,7 +146,7 @@ def _rate(search: Search) -> str:
     belief = search.belief
     best = int(belief.mass.argmax())
     hangs, clean = int(belief.hangs[best]), int(belief.clean[best])
-    shown = f"The hang showed in {hangs} of {hangs + clean} launches of commits that have it"
+    shown = f"The hang showed in {hangs} of {hangs + clean} launches of those that have it"
     if not clean:
         return f"{shown}; it is taken to show in every launch with probability {belief.certain[best]:.3f}."
     low, high = rate_interval(belief)
@@ -185,4 +194,4 @@ def _subject(launches: Launches, number: int) -> str:
 
 
 def _name(launches: Launches, number: int) -> str:
-    return f"{launches.commits.sha(number)[:12]} {_subject(launches, number)}".strip()
+    return f"{launches.commits.short(launches.commits.sha(number))} {_subject(launches, number)}".strip()

@@ -1,16 +1,15 @@
-"""Launches of commits: check out, build, launch, judge, and read the verdict back from its file."""
+"""Launches of commits or releases: make one ready, launch, judge, and read the verdict back from its file."""
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from statistics import mean
 
-from lockstep.harness.bisect.build import Built, run_build
+from lockstep.harness.bisect.build import Built
+from lockstep.harness.bisect.checkouts import Checkout, Checkouts
 from lockstep.harness.bisect.choice import Step
 from lockstep.harness.bisect.evidence import Evidence
 from lockstep.harness.bisect.judgement import Judgement, classify, words
@@ -18,16 +17,15 @@ from lockstep.harness.bisect.repository import Range
 from lockstep.harness.bisect.silent import Silent
 from lockstep.harness.bisect.state import Launched, State
 from lockstep.harness.bisect.suspects import Suspects
-from lockstep.harness.bisect.worktrees import Checkout, Worktrees
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
+from lockstep.harness.report.names import slug
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
-from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.errors import NotInCheckout
 from lockstep.harness.vocabulary import Outcome
 
@@ -39,7 +37,7 @@ class Launches:
     state: State
     commits: Range
     suspects: Suspects
-    worktrees: Worktrees
+    checkouts: Checkouts
     launcher: Launcher
     pool: Pool
     tell: Callable[[Launched, int, Judgement, Verdict], None]
@@ -71,22 +69,22 @@ class Launches:
 
     def build_cost(self) -> Mapping[int, float]:
         """What a build costs in launches, of each commit that is not built."""
-        if not self.state.asked.build or not self.state.build_seconds or not self.seconds:
+        if not self.checkouts.prepares or not self.state.build_seconds or not self.seconds:
             return {}
         cost = mean(self.state.build_seconds) / max(mean(self.seconds), 1e-3)
         count = self.suspects.count + 1
-        return {number: cost for number in range(count) if not self.worktrees.has(self.commits.sha(number))}
+        return {number: cost for number in range(count) if not self.checkouts.has(self.commits.sha(number))}
 
     def _step(self, step: Step, rank_map: RankMap) -> None:
         commit = step.commit
         sha = self.commits.sha(commit)
-        with self.worktrees.use(sha) as checkout:
+        with self.checkouts.use(sha) as checkout:
             why = self._prepare(sha, checkout)
             if not why:
                 try:
-                    case = self._case(checkout.path)
+                    case = self.checkouts.case(self.state.case, checkout)
                 except NotInCheckout as error:
-                    why = str(error).replace(str(checkout.path), sha[:12])
+                    why = str(error).replace(str(checkout.path), self.commits.short(sha))
             if why:
                 self.state.skip(sha, why)
                 with self._lock:
@@ -98,32 +96,26 @@ class Launches:
                     return
 
     def _prepare(self, sha: str, checkout: Checkout) -> str:
-        """Build the checkout if that is asked for and not done; why it failed, or empty."""
-        command = self.state.asked.build
-        if not command:
+        """Build or install what is to be launched, once; why that failed, or empty."""
+        if not self.checkouts.prepares:
             return ""
         with self._lock:
             lock = self._building.setdefault(sha, threading.Lock())
         with lock:
             if checkout.number not in self._built:
                 started = time.monotonic()
-                log = self.state.path / "builds" / f"{sha[:12]}.log"
-                built = run_build(command, checkout.path, sha, log, self.stop.is_set)
+                log = self.state.path / "builds" / f"{slug(self.commits.short(sha))}.log"
+                built = self.checkouts.prepare(sha, checkout, log, self.stop.is_set)
                 self._built[checkout.number] = built
                 if built.ok:
                     self.state.built(sha, time.monotonic() - started)
             return self._built[checkout.number].text
 
-    def _case(self, tree: Path) -> Case:
-        case = self.state.case
-        folder = str((tree / self.state.asked.tree).resolve())
-        return replace(case, spec=find_engine(case.engine).at(case.spec, folder))
-
     def _launch(self, commit: int, sha: str, case: Case, rank_map: RankMap) -> Judgement:
         launched = self.state.begin(sha)
         folder = self.state.path / launched.folder
         store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [PlannedCase(case, engine_commit=sha)])
-        rerun = self._rerun(sha)
+        rerun = self.checkouts.rerun(case, sha, self.wanted)
         Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case, rank_map=rank_map)
         verdict = self.state.verdict(launched)
         if verdict is None:
@@ -153,17 +145,3 @@ class Launches:
         if seconds is not None and found is not Judgement.INVALID:
             self.seconds.append(seconds)
         return found
-
-    def _rerun(self, sha: str) -> str:
-        asked = self.state.asked
-        judge = ["lockstep", "judge-commit", asked.case["path"], "--case", asked.case["id"]]
-        judge += ["--device", asked.case["spec"]["device"]]
-        judge += [word for value in asked.values for word in ("--set", value)]
-        judge += ["--launcher", asked.launcher] if asked.launcher != "auto" else []
-        judge += ["--hosts", asked.hosts] if asked.hosts else []
-        judge += ["--interface", asked.interface] if asked.interface else []
-        judge += ["--tree", asked.tree] if asked.tree != "." else []
-        judge += ["--build", asked.build] if asked.build else []
-        judge += ["--signature", self.wanted] if self.wanted else []
-        add = f"git -C {shlex.quote(asked.repository)} worktree add --detach $tree {sha}"
-        return f"tree=$(mktemp -d) && {add} && cd $tree && {shlex.join(judge)}"

@@ -21,31 +21,33 @@ def write(folder: Path, found: Account) -> None:
 
 def render(found: Account) -> str:
     """The report as Markdown."""
-    what = "first fixed commit" if found.find == "fixed" else "first bad commit"
+    what = f"first {'fixed' if found.find == 'fixed' else 'bad'} {found.noun}"
     head = [
         f"# Bisection: {what}",
         plain(found.text),
         "".join(f"- `{sha}`\n" for sha in found.found).rstrip(),
-        f"Case `{found.case}` of {plain(found.repository)}: {found.suspects} commits between `{found.good[:12]}` (good) and "
-        f"`{found.bad[:12]}` (bad), {found.launches} launches. Bad is a verdict with signature `{found.wanted}`; a success, "
-        "or what the good end shows, is good; anything else says nothing.",
+        "\n".join(["```", *found.details, "```"]) if found.details else "",
+        f"Case `{found.case}` of {plain(found.repository)}: {found.suspects} {found.noun}s between "
+        f"`{found.short(found.good)}` (good) and `{found.short(found.bad)}` (bad), {found.launches} launches. Bad is a "
+        f"verdict with signature `{found.wanted}`; a success, or what the good end "
+        "shows, is good; anything else says nothing.",
         *found.missed,
     ]
     table = [
-        "| commit | number | subject | hangs | clean | probability | verdicts |",
+        f"| {found.noun} | number | subject | hangs | clean | probability | verdicts |",
         "|---|---|---|---|---|---|---|",
-        *map(_row, found.commits),
+        *(_row(line, found.short(line.commit)) for line in found.commits),
         f"| none of the range | | | | | {found.outside:.4f} | |",
     ]
     return "\n\n".join(filter(None, head)) + "\n\n" + "\n".join(table) + "\n"
 
 
-def _row(line: Line) -> str:
+def _row(line: Line, name: str) -> str:
     links = "; ".join(f"[{plain(shown.words)}]({shown.file})" for shown in line.verdicts)
     end, skipped = f"({line.end} end)" if line.end else "", f"(skipped: {line.skipped})" if line.skipped else ""
     subject = plain(" ".join(filter(None, (line.subject, end, skipped)))).replace("\n", " ")
     chance = f"{line.probability:.4f}" if line.probability else "0"
-    cells = (f"`{line.commit[:12]}`", str(line.number), subject, str(line.hangs), str(line.clean), chance, links or "-")
+    cells = (f"`{name}`", str(line.number), subject, str(line.hangs), str(line.clean), chance, links or "-")
     return f"| {' | '.join(cells)} |"
 
 
@@ -53,9 +55,11 @@ def show(found: Account, file: TextIO | None = None) -> None:
     """Print the end of a bisection, for people."""
     file = file or sys.stderr
     print(found.text, file=file)
-    for sha in found.found[:20]:
+    for line in found.details:
+        print(f"  {line}".rstrip(), file=file)
+    for sha in () if found.details else found.found[:20]:
         print(f"  {sha}", file=file)
-    if len(found.found) > 20:
+    if len(found.found) > 20 and not found.details:
         print(f"  and {len(found.found) - 20} more", file=file)
     for sentence in found.missed:
         print(sentence, file=file)

@@ -34,11 +34,13 @@ class Progress:
     def left(self, belief: Posterior) -> None:
         """What remains: the number of equally likely commits that would be as uncertain."""
         left = 2.0 ** float(-np.sum(belief.mass * np.log2(np.maximum(belief.mass, 1e-300))))
-        self._say(f"{'':10}about {left:.0f} commits are left; the likeliest has probability {belief.mass.max():.3f}")
+        self._say(
+            f"{'':10}about {left:.0f} {self._commits.noun}s are left; the likeliest has probability {belief.mass.max():.3f}"
+        )
 
     def name(self, commit: int) -> str:
         """A commit, its place, and whether it is an end."""
-        sha = self._commits.sha(commit)[:12]
+        sha = self._commits.short(self._commits.sha(commit))
         place = 0 if commit == self._suspects.older else commit + 1
         end = {self._suspects.good: ", good end", self._suspects.bad: ", bad end"}.get(commit, "")
         return f"{sha} ({place} of {self._suspects.count}{end})"

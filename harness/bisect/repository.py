@@ -31,6 +31,11 @@ class Range:
 
     older: str
     commits: tuple[Commit, ...]
+    noun: str = "commit"  # or release, or image: what the suspects are
+
+    def short(self, ident: str) -> str:
+        """An id as people read it."""
+        return ident[:12] if self.noun == "commit" else ident
 
     def sha(self, number: int) -> str:
         """The id of a commit by number; the number after the last suspect is the older end."""
@@ -89,6 +94,14 @@ class Repository:
             text = f"the history between the ends is cut at {names}: {self.path} is a shallow clone"
             raise BisectionError(f"{text}; run `git fetch --unshallow` there")
         return Range(older, tuple(_commit(numbers, *line) for line in lines))
+
+    def described(self, sha: str) -> list[str]:
+        """Author, date, subject and files of a commit, as git prints them; of a merge, against its first parent."""
+        form = "--format=commit %H%nAuthor: %an <%ae>%nDate:   %ad%n%n    %s"
+        text = self.git(
+            "log", "-1", "--no-show-signature", "--date=default", "-m", "--first-parent", "--stat=100", form, sha
+        )
+        return text.rstrip().splitlines()
 
     def _cut(self) -> set[str]:
         """The commits whose parents a shallow clone has left out."""

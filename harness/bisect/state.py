@@ -39,6 +39,8 @@ class BisectionRequest:
     launcher: str = "auto"
     hosts: str | None = None  # of --hosts; a file by its absolute path
     interface: str | None = None
+    releases: tuple[tuple[str, str], ...] = ()  # name and requirement of each, the oldest first; none: commits
+    install: dict[str, Any] = field(default_factory=dict)  # how: environments.Install, or images.Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class State:
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise BisectionError(f"{folder / ASKED}: schema is not {SCHEMA!r}, which this lockstep reads")
         known = {name: raw[name] for name in BisectionRequest.__dataclass_fields__ if name in raw}
-        asked = BisectionRequest(**known | {"values": tuple(raw["values"])})
+        releases = tuple((name, requirement) for name, requirement in raw.get("releases", ()))
+        asked = BisectionRequest(**known | {"values": tuple(raw["values"]), "releases": releases})
         state = cls(folder, asked)
         for line in files.read_lines(folder / JOURNAL):
             state._take(line)
@@ -103,7 +106,7 @@ class State:
         """Note that a commit is about to be launched."""
         with self._lock:
             number = len(self.launched) + 1
-            folder = f"launches/{number:04}-{sha[:12]}"
+            folder = f"launches/{number:04}-{names.slug(sha if self.asked.releases else sha[:12])}"
             while (self.path / folder).exists():  # killed between the folder and the line
                 folder += "-again"
             self._write({"kind": "launch", "number": number, "commit": sha, "folder": folder})

@@ -14,23 +14,15 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from lockstep.harness.bisect.checkouts import Checkout
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.repository import Repository
 
 MARK = "lockstep-trees.lock"
 KEPT = 8  # checkouts that stay for later launches of their commits; each holds a whole tree, and its build
-
-
-@dataclass(frozen=True, slots=True)
-class Checkout:
-    """One worktree; no two have one number."""
-
-    number: int
-    path: Path
 
 
 class Worktrees:

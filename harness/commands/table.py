@@ -38,7 +38,7 @@ GROUPS = {
         Command("history", "history", "rates of failure over all runs, and since when"),
     ),
     "find the commit": (
-        Command("bisect", "bisect", "find the commit of an engine's repository that brought a hang"),
+        Command("bisect", "bisect", "find the commit, or the release, that brought a hang"),
         Command("judge-commit", "judge_commit", "judge the checkout in the current folder, for `git bisect run`"),
     ),
     "set up": (

@@ -30,6 +30,15 @@ class Resources:
     here_only: str = ""  # why the processes can start on this host only, as a sentence; empty: they need not
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where a command finds its programs: a Python environment, or what stands before it to run it in a container."""
+
+    folder: str  # where its relative paths begin
+    environment: str = ""
+    prefix: tuple[str, ...] = ()
+
+
 class NoSections(Section):
     """Of an engine that has nothing to set."""
 
@@ -100,3 +109,8 @@ class EngineBase(Generic[S]):
         of what is installed. `tree` is absolute. Raises NotInCheckout when there is nothing to run in it: that commit is
         then neither good nor bad."""
         raise ScenarioError(f"engine {self.name!r} cannot be run from a checkout: its plug-in has no method `at`")
+
+    def inside(self, spec: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
+        """The spec with which `command` runs in an environment in which a release is installed, or in a container. Raises
+        NotInCheckout when that has nothing to run."""
+        raise ScenarioError(f"engine {self.name!r} cannot run a release: its plug-in has no method `inside`; use `command`")
