@@ -1,6 +1,6 @@
 """`--versions`: which releases are meant, oldest first. A span of an index, a list of requirements, wheels, or images. Pure.
 
-vllm==0.20..0.25            every release of that name between the two, both included
+engine==0.20..0.25          every release of that name between the two, both included
 torch==2.7.1,torch==2.8.0   these, in this order
 dist/a-1.0-py3-none-any.whl,dist/a-1.1-py3-none-any.whl
 docker://example/engine:v0.20,docker://example/engine:v0.21
