@@ -86,11 +86,13 @@ def inspect(look: Look) -> Inspection:
 
 
 def _word(look: Look, absent: Sequence[int], diagnosis: Diagnosis | None) -> str:
-    """A hang: nobody goes on. Nothing: somebody does, and nobody stands still for certain."""
-    alive = [one for one in look.seen if not one.gone and one.stack]
+    """A hang: nobody goes on, and some wait for others. Nothing: somebody does, and nobody stands still for certain."""
+    alive = [one for one in look.seen if not one.gone]
     still = [one for one in alive if not (one.moved or one.may_have_moved)]
     goes_on = any(one.moved for one in alive)
-    if len(still) == len(alive) or (absent and not goes_on) or (diagnosis is not None and diagnosis.word == "hang"):
+    communicates = any(one.standing.operation or one.stopped for one in alive)
+    all_stand = len(still) == len(alive) and communicates  # else it may be a server without work
+    if all_stand or (absent and not goes_on) or (diagnosis is not None and diagnosis.word == "hang"):
         return "hang"
     return "waiting" if still or not goes_on else "nothing found"
 
@@ -168,7 +170,9 @@ def _stood(ranks: Mapping[int, Observation]) -> list[_Opinion]:
         who = words.ranks_text(found)
         return [_Opinion(f"{who[0].upper()}{who[1:]} {_in(found, operation, site)}.{more}")]
     listed = "; ".join(f"{words.ranks_text(found)} {_stands(found)} {text}" for text, found in elsewhere.items())
-    return [_Opinion(f"No rank is in a communication that is known: {listed}.")] if listed else []
+    if listed:
+        return [_Opinion(f"No rank is in a communication that is known: {listed}.")]
+    return [_Opinion("Of no rank it can be seen where it stands.")] if any(not one.stopped for one in ranks.values()) else []
 
 
 def _later(ranks: Mapping[int, Observation], where: Mapping[tuple[str, str], Sequence[int]]) -> tuple[int, ...]:

@@ -78,7 +78,8 @@ class Observation:
     @property
     def may_have_moved(self) -> bool:
         """Whether it has run in between, though it was at the same place. Libraries of MPI do so while they wait."""
-        return not (self.moved or self.asleep or self.stopped or "mpi" in self.libraries)
+        spins = bool(self.stack) and "mpi" in self.libraries
+        return not (self.moved or self.asleep or self.stopped or spins)
 
     @property
     def wait(self) -> KernelWait | None:

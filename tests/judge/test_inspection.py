@@ -135,6 +135,21 @@ def test_the_word(first: dict[str, Any], second: dict[str, Any], word: str) -> N
     assert word != "nothing found" or found.behind == ()
 
 
+def test_a_server_without_work() -> None:
+    """All ranks stand still and none waits for another one, as far as is known: that may end by itself."""
+    found = told(*(seen(rank, ASLEEP) for rank in (0, 1)))
+    assert (found.word, found.behind) == ("waiting", ())
+    assert found.text.startswith("No rank is in a communication that is known: ranks 0-1 stand at train.py:28")
+
+
+@pytest.mark.parametrize("more", [{"asleep": False, "libraries": ("mpi",)}, {"asleep": True}, {"asleep": False}])
+def test_no_stacks_are_no_hang(more: dict[str, Any]) -> None:
+    """Compiled ranks, or ones that nobody may look into: that nothing is seen to move says nothing."""
+    found = told(*(seen(rank, "", error="it runs no Python", **more) for rank in (0, 1)))
+    assert (found.word, found.behind) == ("waiting", ())
+    assert found.text == "Of no rank it can be seen where it stands."
+
+
 def entry(number: int, name: str) -> dict[str, Any]:
     """A collective in a Flight Recorder."""
     return {"collective_seq_id": number, "process_group": ["0", "default_pg"], "profiling_name": name, "state": "scheduled"}
