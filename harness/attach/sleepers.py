@@ -13,11 +13,12 @@ import signal
 from types import CodeType, FrameType
 from typing import Any
 
+from lockstep.harness.attach import c_calls
+from lockstep.harness.attach.loads import SKIPPED, loaded
 from lockstep.harness.attach.sites import site_text
 
 LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python3", "/harness/attach/", "/harness/trace/", "<")
 STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
-SKIPPED = ("CACHE", "PRECALL", "PUSH_NULL", "NOP", "EXTENDED_ARG", "RESUME", "COPY")  # they change nothing that counts here
 LOCKS = (_thread.LockType, _thread.RLock)
 CODE_CHARACTERS = 80  # of a line that is told
 
@@ -28,8 +29,9 @@ def entry(native: int, frame: FrameType, doubt: str, sure: bool) -> dict[str, ob
     inner = inner if own is not None else frame
     site = site_text(own.f_code, own.f_lineno) if own is not None else ""
     lock = sure or at_a_lock(frame)
+    standard = _is_standard(frame.f_code.co_filename) or c_calls.is_standard(frame)
     told: dict[str, object] = {"thread": native, "lock": lock, "sure": sure, "text": doubt}
-    return told | {"standard": _is_standard(frame.f_code.co_filename), "op": _called(own, inner), "site": site}
+    return told | {"standard": standard, "op": _called(own, inner), "site": site}
 
 
 def asking(native: int, port: int) -> dict[str, object]:
@@ -95,10 +97,10 @@ def at_a_lock(frame: FrameType) -> bool:
     if not at:
         return False
     if steps[at].opname in ("BEFORE_WITH", "SETUP_WITH"):
-        return _is_held(_loaded(frame, steps[:at]))
+        return _is_held(loaded(frame, steps[:at]))
     acquires = steps[at].opname in ("CALL", "CALL_METHOD", "CALL_FUNCTION") and steps[at].arg == 0
     if acquires and steps[at - 1].opname in ("LOAD_METHOD", "LOAD_ATTR") and steps[at - 1].argval == "acquire":
-        return _is_held(_loaded(frame, steps[: at - 1]))
+        return _is_held(loaded(frame, steps[: at - 1]))
     return False
 
 
@@ -106,26 +108,3 @@ def _is_held(lock: Any) -> bool:
     if type(lock) not in LOCKS:
         return False
     return not isinstance(lock, _thread.LockType) or lock.locked()
-
-
-def _loaded(frame: FrameType, steps: list[dis.Instruction]) -> Any:
-    """What the last of these instructions have loaded, found without running anything of the program; None: not known."""
-    attributes: list[str] = []
-    while steps and steps[-1].opname == "LOAD_ATTR":
-        attributes.insert(0, str(steps.pop().argval))
-    if not steps or not steps[-1].opname.startswith(("LOAD_FAST", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")):
-        return None
-    name = str(steps[-1].argval)
-    found = frame.f_locals.get(name) if name in frame.f_locals else frame.f_globals.get(name)
-    for attribute in attributes:
-        found = _dictionary(found).get(attribute)
-    return found
-
-
-def _dictionary(value: Any) -> dict[str, Any]:
-    """The attributes that an object itself has, without asking its class, which may be the program's."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return found if type(found) is dict else {}

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import io
 import os
 import queue
+import select
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, SimpleNamespace
 
 import pytest
 
 from lockstep.harness.attach.sleepers import at_a_lock, entry
 from lockstep.harness.host.polling import wait_until
-from lockstep.harness.host.thread_waits import CALLS
+from lockstep.harness.host.thread_waits import CALLS, thread_waits
 from lockstep.harness.supervisor.sleepers import around, of_threads
 
 HELD, RE_HELD = threading.Lock(), threading.RLock()
@@ -123,6 +126,68 @@ def test_what_a_thread_calls() -> None:
     thread.join()
     assert told["op"] == "Queue.get"
     assert str(told["site"]).endswith(" in get")
+
+
+def reads(fd: int) -> None:
+    """A function of a module."""
+    os.read(int(str(fd)), 1)
+
+
+def reads_a_line(fd: int) -> None:
+    """A method of a file, which is an attribute of something."""
+    with os.fdopen(fd) as file:
+        one = SimpleNamespace(file=file)
+        one.file.readline()
+
+
+def waits_by_another_name(fd: int) -> None:
+    """A function that was given another name."""
+    select_one = select.select
+    select_one([fd], [], [])
+
+
+def reads_in_c(fd: int) -> None:
+    """Code of another library, which may read for a thread of its own."""
+    ctypes.CDLL(None).read(fd, ctypes.create_string_buffer(1), 1)
+
+
+class Mine(io.FileIO):
+    """A class of the program's own."""
+
+
+def reads_mine(fd: int) -> None:
+    """What its methods do is not known."""
+    with Mine(fd) as file:
+        file.read(1)
+
+
+READS: list[tuple[Callable[[int], None], bool]] = [
+    (reads, True), (reads_a_line, True), (waits_by_another_name, True), (reads_in_c, False), (reads_mine, False),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not CALLS, reason="the system calls of this machine are not known")
+@pytest.mark.parametrize(("function", "standard"), READS)
+def test_which_threads_call_the_standard_library(function: Callable[[int], None], standard: bool) -> None:
+    """C code of it waits for what the kernel tells; of any other code that is not known."""
+    read, write = os.pipe()
+    thread = threading.Thread(target=function, args=(os.dup(read),), daemon=True)
+    thread.start()
+
+    def told() -> bool:
+        held, doubts = of_threads(os.getpid(), [entry(thread.native_id or 0, frame(thread), "doubt", False)], frozenset())
+        return (len(held), doubts) == ((1, []) if standard else (0, ["doubt"]))
+
+    try:
+        assert wait_until(
+            lambda: any(one.sleeps for one in thread_waits(os.getpid()) if one.thread == thread.native_id), 20.0
+        )
+        assert wait_until(told, 20.0)
+    finally:
+        os.write(write, b"\n")
+        thread.join()
+        os.close(read)
+        os.close(write)
 
 
 def test_a_process_that_is_gone() -> None:

@@ -18,6 +18,7 @@ from lockstep.harness.host.polling import wait_until
 from tests.attach.launch import BIN, python
 
 LATE_S = 9.0  # when the knot would have been proved long since
+BY_NOBODY = ("never", "full", "mute", "several")
 BY_ITSELF = ("alarm", "handed-on", "killer", "interrupter", "headless", "limit", "child")
 BY_OTHERS = ("input", "terminal", "fifo", "semaphore", "given")
 MESSAGE = bytes(4) + b"\n"  # one without contents, as `multiprocessing` sends it, and the end of a line for the terminal
@@ -45,11 +46,14 @@ def said(folder: Path, modes: tuple[str, ...], line: str) -> dict[str, str]:
 
 
 @pytest.mark.timeout(240)
-def test_one_that_nobody_can_wake(tmp_path: Path) -> None:
-    """The wait of a rank for a process that waits for nobody is proved never to end."""
-    with watched("never", tmp_path) as one:
-        assert one.wait(200) == 1
-    assert "hang (deadlock, proved)" in (tmp_path / "never").read_text()
+def test_those_that_nobody_can_wake(tmp_path: Path) -> None:
+    """The wait of a rank for a process that waits for nobody, or for the rank, is proved never to end."""
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(watched(mode, tmp_path)) for mode in BY_NOBODY]
+        codes = [one.wait(200) for one in running]
+    texts = {mode: (tmp_path / mode).read_text() for mode in BY_NOBODY}
+    assert {mode: text for mode, text in texts.items() if "hang (deadlock, proved)" not in text} == {}
+    assert codes == [1] * len(codes)
 
 
 @pytest.mark.timeout(240)

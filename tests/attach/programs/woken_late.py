@@ -1,10 +1,10 @@
 """A rank, and processes beside it, that all sleep until something rare wakes one of them: python woken_late.py MODE [NAME].
 
-All of them end in order, but `never`, which is the same without anybody who could act. Who does: `input` and `terminal` what
-this reads from; `fifo`, `semaphore`, `given` a process outside of the job that has a name, or was sent a descriptor; `limit`
-a limit of the socket; `alarm` and `handed-on` the default action of an alarm, which ends who holds a pipe; `killer` and
-`interrupter` a process that sleeps, and then sends a signal; `headless` a process without its first thread; `child` one that
-sleeps itself. What ranks wait in is all of Python's own library, of which is known whom it waits for.
+All of them end in order, but `never`, `full`, `mute` and `several`, where nobody could act. Who does: `input` and `terminal`
+what this reads from; `fifo`, `semaphore`, `given` a process outside of the job that has a name, or was sent a descriptor;
+`limit` a limit of the socket; `alarm` and `handed-on` the default action of an alarm, which ends who holds a pipe; `killer`
+and `interrupter` a process that sleeps, and then sends a signal; `headless` a process without its first thread; `child` one
+that sleeps itself. What ranks wait in is all of Python's own library, of which is known whom it waits for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Lock
 
@@ -77,6 +78,31 @@ def held_by(helper: Callable[[], object]) -> tuple[int, Wait]:
 def never() -> Wait:
     """Each of two processes waits for the other."""
     return held_by(asleep)[1]
+
+
+def full() -> Wait:
+    """A process prints more than a pipe holds, and nobody reads it."""
+    return subprocess.Popen([sys.executable, "-S", "-c", "print('-' * 300_000)"], stdout=subprocess.PIPE).wait
+
+
+def mute() -> Wait:
+    """Each waits for a line of the other."""
+    pipe = subprocess.PIPE
+    one = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=pipe, stdout=pipe, text=True)
+    output, command = one.stdout, one.stdin
+
+    def wait() -> None:
+        if output is not None:
+            output.readline()
+        print(command)
+
+    return wait
+
+
+def several() -> Wait:
+    """Nobody sends through any of two connections."""
+    (one, first), (two, second) = (multiprocessing.Pipe() for _ in range(2))
+    return lambda: (connection.wait([one, two]), first, second)
 
 
 def alarm() -> Wait:
@@ -165,7 +191,8 @@ def child() -> Wait:
 
 
 MODES: dict[str, Callable[[], Wait]] = {
-    "never": never, "alarm": alarm, "handed-on": handed_on, "killer": killer, "interrupter": interrupter, "child": child,
+    "never": never, "full": full, "mute": mute, "several": several,
+    "alarm": alarm, "handed-on": handed_on, "killer": killer, "interrupter": interrupter, "child": child,
     "headless": headless, "limit": limit, "semaphore": semaphore, "given": given,
     "input": lambda: read_of(os.dup(0)), "terminal": lambda: read_of(os.open(sys.argv[2], os.O_RDWR | os.O_NOCTTY)),
     "fifo": lambda: read_of(os.open(sys.argv[2], os.O_RDWR)),
