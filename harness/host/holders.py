@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import struct
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,13 +29,16 @@ SEMAPHORES = ("semaphore", "named semaphore")
 OF_DESCRIPTORS = ("pipe", "socket", "eventfd")
 BY_KERNEL = ("/[aio]", "anon_inode:[io_uring]")  # mapped by who may have the kernel write for it later
 QUIET_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm/", "/dev/pts/", "/dev/tty")
+LOOKS, BETWEEN_S = 4, 0.01  # more, where a descriptor is on its way
 Holders = dict[End, frozenset[int] | None]  # None: not all of them are known
 Inherited = frozenset[str]  # pipes and sockets that came from outside, as links of descriptors name them
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What a look at all processes has found. `blind`: somebody may hold what is waited for whom nobody sees."""
+    """What a look at all processes has found. `blind`: somebody may hold what is waited for whom nobody sees; `on_way`: that
+    is a descriptor which some process has been sent.
+    """
 
     inodes: set[str]
     events: bool
@@ -42,6 +46,7 @@ class _Seen:
     held: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     served: set[int] = field(default_factory=set)  # processes for which a driver, or the kernel, may write into an eventfd
     blind: bool = False
+    on_way: bool = False
 
 
 def inherited() -> Inherited:
@@ -67,8 +72,13 @@ def holders(ends: Collection[End], below: Iterable[int] = (), outside: Inherited
         return found
     peers = _peers({end.name for end in wanted if end.kind == "socket"})
     seen = _look(wanted, peers, set(below))
+    for _ in range(LOOKS):
+        if not seen.on_way:
+            break
+        time.sleep(BETWEEN_S)  # any process of the host may just be about to take one
+        seen = _look(wanted, peers, set(below))
     for end in wanted:
-        found[end] = None if seen.blind else _holders_of(end, peers, seen, outside)
+        found[end] = None if seen.blind or seen.on_way else _holders_of(end, peers, seen, outside)
     return found
 
 
@@ -139,7 +149,7 @@ def _note(pid: int, fd: str, seen: _Seen) -> None:
         # Only those of the Unix family have the line: how many descriptors lie there that somebody will receive.
         waiting = re.search(r"^scm_fds:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{fd}").read_text(), re.MULTILINE)
         if waiting is not None and waiting[1] != "0":
-            seen.blind = True
+            seen.on_way = True
     elif link == "anon_inode:[eventfd]" and seen.events:
         told = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
         if ident := re.search(r"^eventfd-id:\s+(\d+)", told, re.MULTILINE):
