@@ -87,6 +87,11 @@ def test_a_hung_mpiexec(tmp_path: Path) -> None:
         assert (found["behind"], found["ranks"]) == ([1], [0, 1])
         assert found["text"].startswith(f"Rank 1 is stopped, by a debugger or by a signal (`kill -CONT {rank}`")
         assert Stat.of(rank).state == "T"  # it is left as it was
+        where = ("--hosts", "localhost:1,nowhere.invalid:1", "--interface", "lo")
+        done = lockstep("inspect", "hanging_mpi.py", *where, "--json", "--seconds", "1", folder=tmp_path)
+        found = json.loads(done.stdout)
+        assert (found["behind"], found["ranks"]) == ([1], [0, 1])
+        assert any(limit.startswith("what is on nowhere.invalid: ") for limit in found["limits"])
 
 
 def test_a_rank_that_was_never_started(tmp_path: Path) -> None:
