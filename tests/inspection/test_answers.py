@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from lockstep.harness.host import stacks
 from lockstep.harness.host.polling import wait_until
-from lockstep.harness.inspection import flight, kernel
+from lockstep.harness.inspection import flight, kernel, look
 from lockstep.harness.inspection.answer import Answer, find, lines
 from lockstep.harness.inspection.look import HostLook
+from lockstep.harness.inspection.processes import Job, Process
 from lockstep.harness.inspection.whole import whole
 from lockstep.harness.judge.observation import KernelWait, Observation
+from tests.supervisor.test_dumps import serve as serve_ras
 
 SECRET = "hunter2"
 PROGRAM = f"""
@@ -142,6 +144,18 @@ def test_a_worker_server_that_never_ends(tmp_path: Path) -> None:
     for path in ("/nowhere/at/all", str(tmp_path), "x" * 300):
         assert flight.flight_recorder({flight.SOCKET: path}) == {}
     assert flight.flight_recorder({}) == {}
+
+
+def test_ras_is_asked_where_nccl_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the address that the job has given it; where no rank has NCCL loaded, nobody is asked."""
+    status = b'{"communicators": []}'
+    address, asked = serve_ras([b"SERVER PROTOCOL 2\n", b"OK\n", b"OK\n", status])
+    rank = Process(os.getpid(), 1, os.getuid(), 0, False, ("python",), "python", {"NCCL_RAS_ADDR": address})
+    assert look._ras(Job({0: rank}, 1, ())) == {}
+    assert asked == []
+    monkeypatch.setattr(kernel, "uses_nccl", lambda pid: True)
+    assert look._ras(Job({0: rank}, 1, ())) == {"communicators": []}
+    assert asked[-1] == b"VERBOSE STATUS\n"
 
 
 def test_what_the_kernel_tells() -> None:
