@@ -90,6 +90,9 @@ def test_wheel_holds_one_package(built: Path) -> None:
     assert {f"lockstep/{name}" for name in sources} <= present
     scenarios = {str(path.relative_to(ROOT)) for path in (ROOT / "scenarios").rglob("*.yaml")}
     assert {f"lockstep/{name}" for name in scenarios} <= present
+    tables = {str(path.relative_to(ROOT)) for path in (ROOT / "engines").rglob("*.yaml")}
+    assert tables
+    assert {f"lockstep/{name}" for name in tables} <= present
 
 
 def test_sdist_builds_a_wheel(built: Path, tmp_path: Path) -> None:

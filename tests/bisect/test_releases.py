@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -163,6 +164,17 @@ def test_wheels_on_disk_and_the_first_fixed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert report(tmp_path)["found"] == ["toypkg-1.1"]
     assert "first fixed release" in done.stderr
+    resumed = [LOCKSTEP, "bisect", "--resume", "--state", "state"]
+    again = subprocess.run(resumed, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "3 launches are on disk and are not repeated" in again.stderr
+    assert "toypkg-1.1 is the first fixed release" in again.stderr
+    verdict = json.loads(next((tmp_path / "state").glob("launches/*toypkg-1.0*/cases/*/verdict.json")).read_text())
+    words = shlex.split(verdict["rerun"])
+    assert words[:2] == ["lockstep", "run"]
+    env = {**os.environ, "PATH": os.defpath}
+    rerun = [LOCKSTEP, *words[1:], "--device", "cpu", "--reports", str(tmp_path / "reports")]
+    assert subprocess.run(rerun, env=env, capture_output=True, timeout=200, check=False).returncode == 1
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
