@@ -178,6 +178,8 @@ def test_a_key_is_waited_for_from_anybody_of_the_job() -> None:
     assert {(s.rank, s.lacks) for s in ranks.assumed_knot() if s.wait.end == "store 29500"} == {(0, (1, PROCESS + 102))}
     assert ranks.sleepers.assumed(["store 29500"])
     assert not ranks.knot()
+    ranks.comms.members = {**ranks.comms.members, "gloo:more": (0, 1, 2)}  # of which one runs where nobody watches
+    assert not ranks.assumed_knot()
     assert not asking(barrier=True, served=False).assumed_knot()
     assert not asking(barrier=False, served=True).assumed_knot()  # it may serve others
     answer_awake = {**LOST_REPLY, "awake": {2}, "ranks": 2}

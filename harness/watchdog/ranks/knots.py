@@ -64,7 +64,7 @@ class Knots:
         too, or open what it holds."""
         told, holders = self.sleepers.states(states), self.sleepers.holders(surely)
         whole = self._graph(told, others, hopeless, holders)
-        if self._everybody(whole, others) and (_communicates(whole) or not _asks_a_store(whole)):
+        if self._everybody(whole, others) and (not _asks_a_store(whole) or (_communicates(whole) and self._all_seen())):
             return whole
         alone = {name: held for name, held in holders.items() if name.startswith(OWN)}
         found = self._graph(told, others, hopeless, alone)
@@ -88,6 +88,10 @@ class Knots:
         beside = {self.sleepers.of_supervisor(number, pid) for number, pid in others}
         woken = any(record.wakers for rank, record in self.ranks.items() if rank in nodes)
         return self.processes.complete() and bool(living & nodes) and living | beside <= nodes and not woken
+
+    def _all_seen(self) -> bool:
+        """Whether there is no rank, on a host that is not watched for instance, that could set a key unseen."""
+        return all(rank in self.ranks for group in self.comms.members.values() for rank in group)
 
 
 def _communicates(knot: Sequence[Stuck]) -> bool:
