@@ -26,14 +26,14 @@ Prepare = Callable[[str, Any, tuple[Any, ...]], Call | None]  # operation, what 
 class Operator:
     """What an operator calls instead of its own implementation."""
 
-    __slots__ = ("_call", "_hash")
+    __slots__ = ("_call", "_original")
 
     def __init__(self, original: Callable[..., Any], wrapped: Callable[..., Any]) -> None:
         def call(*arguments: Any, **named: Any) -> Any:
             return (wrapped if _is_run(arguments) else original)(*arguments, **named)
 
         self._call = call
-        self._hash = hash(original)
+        self._original = original
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """As the original."""
@@ -41,7 +41,11 @@ class Operator:
 
     def __hash__(self) -> int:
         """As the original, in whose place it is."""
-        return self._hash
+        return hash(self._original)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As the original, which cannot be pickled."""
+        return self._original.__reduce_ex__(protocol)
 
 
 def wrap(prepare: Prepare) -> None:
