@@ -32,11 +32,16 @@ WRAPPERS = {
 }
 ALARMS = ("alarm", "setitimer")  # of the module signal
 BEFORE = {"mpi4py.MPI": ("mpi", "before")}  # what is to run before a module's own code
+_marks: list[str] = []  # how the name of a file begins that tells of an alarm
 _ours: dict[str, ModuleType] = {}
 
 
-def install() -> None:
-    """Watch imports from now on, and the end; what is loaded already is wrapped at once."""
+def install(address: str) -> None:
+    """Watch imports from now on, and the end; what is loaded already is wrapped at once.
+
+    `address`: of the supervisor's socket.
+    """
+    _marks.append(f"{address}.alarm-")
     sys.meta_path.insert(0, _Finder())
     atexit.register(_finish)  # the first that is registered runs last
     previous = sys.excepthook
@@ -127,8 +132,8 @@ def _note_alarms(module: Any) -> None:
     def noting(original: Any) -> Any:
         @wraps(original)
         def call(*arguments: Any, **named: Any) -> Any:
-            with suppress(OSError, KeyError):  # the supervisor is gone, or the program has changed its environment
-                os.close(os.open(f"{os.environ['LOCKSTEP_ATTACH']}.alarm-{os.getpid()}", os.O_CREAT | os.O_WRONLY, 0o600))
+            with suppress(OSError):  # the supervisor is gone
+                os.close(os.open(f"{_marks[0]}{os.getpid()}", os.O_CREAT | os.O_WRONLY, 0o600))
             return original(*arguments, **named)
 
         return call

@@ -16,7 +16,7 @@ def _attach() -> None:
     namespace = {"__name__": "lockstep_imports", "__file__": path}
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
         exec(compile(file.read(), path, "exec"), namespace)
-    namespace["install"]()  # type: ignore[operator]
+    namespace["install"](os.environ["LOCKSTEP_ATTACH"])  # type: ignore[operator]
 
 
 def _give_way() -> None:
