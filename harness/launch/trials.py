@@ -38,6 +38,7 @@ from lockstep.harness.native.build import build
 TRIAL_S = 60.0  # the longest of one; all run side by side
 RANKS = 2
 SAID = 240  # characters of what a loader or a launcher says
+TELLING = re.compile(r"Error|cannot|No such|not found|undefined symbol|refused|denied")
 NOISE = re.compile(r"^(?:Traceback|\s|=+$|=\s|-+$|\*+$)")
 
 
@@ -193,6 +194,7 @@ def _run(argv: list[str], timeout_s: float, more: Mapping[str, str] | None = Non
 
 
 def _last(text: str) -> str:
-    """What matters of what a program printed: its last word, or what a launcher has framed with lines."""
+    """What matters of what a program printed: what it says of an error, before a launcher says its part; else its end."""
     lines = [line.strip(" |*") for line in text.splitlines() if line.strip() and not NOISE.match(line)]
-    return " / ".join(line for line in lines[-3:] if line)[:SAID]
+    telling = [line for line in dict.fromkeys(lines) if TELLING.search(line)]
+    return " / ".join(telling[:3] or [line for line in lines[-3:] if line])[:SAID]

@@ -57,6 +57,15 @@ def test_an_mpi_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"{ASKED}: cannot open shared object file" in check.found
 
 
+def test_what_matters_is_told() -> None:
+    """What a library says of an error, whatever frame a launcher puts around it; without one the end of it."""
+    frame = "=" * 40 + "\n=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n" + "-" * 40 + "\nprterun has exited\n"
+    said = 'Traceback (most recent call last):\n  File "x.py", line 1\nImportError: libmpi.so.12: cannot open\n' * 2 + frame
+    assert trials._last(said) == "ImportError: libmpi.so.12: cannot open"
+    assert trials._last("connecting\n\nwaiting\n") == "connecting / waiting"
+    assert len(trials._last("Error " + "x" * 5000)) == trials.SAID
+
+
 def test_a_launcher_of_another_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each rank is alone in a world of its own, which no exit status tells."""
     use(NoMpi(), monkeypatch)
