@@ -17,7 +17,10 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("report")
     parser.add_argument("run_id", metavar="RUN", nargs="?", default="latest", help="a run id or folder (default: latest)")
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
-    parser.add_argument("--format", choices=sorted(FORMATS), help="also print this report on stdout")
+    formats = sorted(FORMATS)
+    parser.add_argument(
+        "--format", choices=formats, metavar="FORMAT", help=f"also print this report on stdout: {', '.join(formats)}"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write it into this file instead, whole or not at all")
     parser.set_defaults(run=report)
 
