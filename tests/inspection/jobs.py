@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,13 @@ def environment(**more: str) -> dict[str, str]:
     for name in ("RANK", "WORLD_SIZE", "PYTHONPATH"):
         inherited.pop(name, None)
     return {**inherited, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", **more}
+
+
+def copied(program: str, folder: Path, name: str = "") -> str:
+    """A program in the job's folder, under a name that no other job of this machine has, of other tests neither."""
+    own = f"{os.getpid()}-{name or program}"
+    shutil.copy(HERE / program, folder / own)
+    return own
 
 
 @contextlib.contextmanager

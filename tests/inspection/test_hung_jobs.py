@@ -16,7 +16,7 @@ import pytest
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.host.proc import Stat
 from lockstep.harness.host.process_tree import descendants
-from tests.inspection.jobs import HERE, MPIEXEC, TORCHRUN, job, lockstep, settled
+from tests.inspection.jobs import HERE, MPIEXEC, TORCHRUN, copied, job, lockstep, settled
 
 ROOT = HERE.parents[1]
 PAGE = (ROOT / "docs" / "hang.md").read_text()
@@ -45,11 +45,11 @@ def test_the_page_on_a_hung_torchrun(tmp_path: Path) -> None:
     """Every command of docs/hang.md that looks at a plain job or at dumps says what the page says; nothing of the job is
     changed by it.
     """
-    shutil.copy(HERE / "hanging.py", tmp_path / "train.py")
+    program = copied("hanging.py", tmp_path, "train.py")
     shutil.copytree(DUMPS, tmp_path / "dumps")
-    peek, diagnose, inspect, on_hosts = page_commands()
+    peek, diagnose, inspect, on_hosts = (command.replace("train.py", program) for command in page_commands())
     assert peek == "lockstep peek"  # tests/attach/test_peek.py has a run that goes on
-    with job([*TORCHRUN, "train.py", "asleep", "."], tmp_path) as started:
+    with job([*TORCHRUN, program, "asleep", "."], tmp_path) as started:
         before = files_below(tmp_path)
         processes = descendants(started.pid)
         assert lockstep(*shlex.split(peek)[1:], folder=tmp_path).returncode == 2
@@ -57,7 +57,7 @@ def test_the_page_on_a_hung_torchrun(tmp_path: Path) -> None:
         done = settled(*shlex.split(inspect)[1:], folder=tmp_path, said="hang (not proved): Rank 1 stands at")
         (said,) = re.findall(r"<!-- output -->\n```text\n(.*?)```", PAGE, re.DOTALL)
         assert (done.returncode, done.stdout) == (1, "")
-        assert masked(done.stderr).startswith(masked(said))
+        assert masked(done.stderr).replace(program, "train.py").startswith(masked(said))
         here = on_hosts.replace("node1:8,node2:8", "localhost:8").replace("hang-1", str(tmp_path / "kept"))
         done = lockstep(*shlex.split(here)[1:], "--json", folder=tmp_path)
         found = json.loads(done.stdout)
@@ -71,7 +71,8 @@ def test_the_page_on_a_hung_torchrun(tmp_path: Path) -> None:
 
 def test_a_hung_mpiexec(tmp_path: Path) -> None:
     """By who started it: each rank's line, though MPI spins; and a rank that is stopped is named before all."""
-    with job([*MPIEXEC, str(HERE / "hanging_mpi.py"), "."], tmp_path) as started:
+    program = copied("hanging_mpi.py", tmp_path)
+    with job([*MPIEXEC, program, "."], tmp_path) as started:
         done = settled(
             "inspect", str(started.pid), "--json", folder=tmp_path, said="hang (not proved): Ranks are at different"
         )
@@ -88,7 +89,7 @@ def test_a_hung_mpiexec(tmp_path: Path) -> None:
         assert found["text"].startswith(f"Rank 1 is stopped, by a debugger or by a signal (`kill -CONT {rank}`")
         assert Stat.of(rank).state == "T"  # it is left as it was
         where = ("--hosts", "localhost:1,nowhere.invalid:1", "--interface", "lo")
-        done = lockstep("inspect", "hanging_mpi.py", *where, "--json", "--seconds", "1", folder=tmp_path)
+        done = lockstep("inspect", program, *where, "--json", "--seconds", "1", folder=tmp_path)
         found = json.loads(done.stdout)
         assert (found["behind"], found["ranks"]) == ([1], [0, 1])
         assert any(limit.startswith("what is on nowhere.invalid: ") for limit in found["limits"])
@@ -96,10 +97,10 @@ def test_a_hung_mpiexec(tmp_path: Path) -> None:
 
 def test_a_rank_that_was_never_started(tmp_path: Path) -> None:
     """Of a world of two one waits for the other one in the rendezvous."""
-    shutil.copy(HERE / "waiting.py", tmp_path)
+    program = copied("waiting.py", tmp_path)
     variables = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
-    with job([sys.executable, "waiting.py"], tmp_path, ready=1, **variables):
-        words = ("inspect", "waiting.py", "--seconds", "1", "--json")
+    with job([sys.executable, program], tmp_path, ready=1, **variables):
+        words = ("inspect", program, "--seconds", "1", "--json")
         done = settled(*words, folder=tmp_path, said="hang (not proved): Rank 0 of 2 is missing")
         found = json.loads(done.stdout)
         assert (done.returncode, found["word"], found["absent"], found["behind"]) == (1, "hang", [0], [0])
@@ -123,8 +124,9 @@ def test_a_flight_recorder_that_answers(tmp_path: Path) -> None:
         "TORCH_FR_BUFFER_SIZE": "50",
     }
     variables["TORCH_WORKER_SERVER_SOCKET"] = str(tmp_path / "server")
-    with job([sys.executable, str(HERE / "serving.py"), "."], tmp_path, ready=1, **variables):
-        done = lockstep("inspect", "serving.py", "--seconds", "1", "--json", "--keep", "kept", folder=tmp_path)
+    program = copied("serving.py", tmp_path)
+    with job([sys.executable, program, "."], tmp_path, ready=1, **variables):
+        done = lockstep("inspect", program, "--seconds", "1", "--json", "--keep", "kept", folder=tmp_path)
         found = json.loads(done.stdout)
         assert not any("Flight Recorder" in limit for limit in found["limits"]), done.stderr
         dump = json.loads((tmp_path / "kept" / "flight-recorder-rank-0.json").read_text())
