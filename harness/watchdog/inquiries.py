@@ -16,6 +16,7 @@ from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.situation import NOBODY, situation, situation_text
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.trace.state import Status
+from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.case_state import CaseState
 from lockstep.harness.watchdog.judgement import VerdictBasis
 from lockstep.harness.watchdog.listener import Listener
@@ -69,7 +70,10 @@ class Inquiries:
 
     def _doubts(self) -> str:
         """Why ranks that wait for each other are no proof: the first reason that was found."""
-        doubts = {rank: found for rank, found in self._state.proof.doubts.items() if found}
+        proof = self._state.proof
+        doubts = {
+            rank: found for rank, found in (*proof.open_waits.items(), *proof.doubts.items()) if found and rank < PROCESS
+        }
         return next((f"rank {rank}: {found[0]}" for rank, found in sorted(doubts.items())), "")
 
     # --- whether something moves ----------------------------------------------------------------------------------

@@ -85,6 +85,7 @@ class Proof:
     def _check(self, now_s: float) -> None:
         """Prove the candidate if everybody has answered, and forget it if somebody has moved."""
         if self._moved(self.positions):
+            self.open_waits = self._elsewhere()
             self.refuted += 1
             self._drop()
             return
@@ -95,7 +96,7 @@ class Proof:
         self.doubts = {rank: self.ranks[rank].doubts for rank in self.positions if self.ranks[rank].doubts}
         self.open_waits = {}
         if self.doubts or not self.ranks.holds():
-            self.open_waits = {rank: self.ranks[rank].open_waits for rank in self.positions if self.ranks[rank].open_waits}
+            self.open_waits = self._elsewhere()
             self._forget()
         elif not self.ranks.may_wake(self.candidate, now_s):
             if self.first_proved_s is None:
@@ -103,6 +104,9 @@ class Proof:
                 self.proved += 1
             self.knot, self._proved_at = self.candidate, {rank: self.ranks[rank].state.position for rank in self.positions}
             self._drop()
+
+    def _elsewhere(self) -> dict[int, tuple[str, ...]]:
+        return {rank: self.ranks[rank].open_waits for rank in self.positions if self.ranks[rank].open_waits}
 
     def _moved(self, positions: Mapping[int, tuple[object, ...]]) -> bool:
         return any(self.ranks[rank].position != position for rank, position in positions.items())

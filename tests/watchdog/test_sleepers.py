@@ -258,6 +258,21 @@ def test_a_thread_that_waits_for_others_keeps_a_limit_from_ending_the_case(other
     assert ranks[0].open_waits == (("a thread waits in Queue.get at a.py:1 for others",) if others else ())
 
 
+def test_why_ranks_that_wait_for_each_other_prove_nothing() -> None:
+    """A thread that others may wake takes a candidate back; the line that it waits in is told."""
+    world = {**LOST_REPLY, "awake": {2}}
+    ranks = table(world)
+    ranks.comms.members = {"gloo:world": (0, 1)}
+    for rank in (0, 1):
+        ranks[rank].sleepers = ()
+        ranks[rank].state.waiters = {0: Wait("gloo:world", 1, "recv", Need.RECV, 1 - rank, 0, 0, "", "")}
+    proof = Proof(ranks)
+    assert proof.look() == [0, 1]
+    answer(ranks, world, proof.epoch)
+    assert proof.confirm(50.0) is None
+    assert proof.open_waits == dict.fromkeys((0, 1), ("a thread waits in get for others",))
+
+
 def test_what_makes_no_sense_proves_nothing() -> None:
     """A supervisor's words that cannot be read are a doubt, or no process at all."""
     ranks = table(LOST_REPLY)
