@@ -121,7 +121,9 @@ def test_formats(tmp_path: Path) -> None:
     assert printed["junit"] == (run.path / "junit.xml").read_text()
     rows = [json.loads(line) for line in printed["json"].splitlines()]
     assert [(row["case"], row["judged"]) for row in rows] == list(zip(NAMES, (True, False, False), strict=True))
-    with pytest.raises(ValueError, match="'pdf' is unknown; there are baseline, md, junit, json"):
+    with pytest.raises(
+        ValueError, match="'pdf' is unknown; there are baseline, codequality, github, md, junit, json, prometheus"
+    ):
         rebuild(run.path, "pdf")
 
 
