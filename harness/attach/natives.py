@@ -69,6 +69,9 @@ def doubts_about(pid: int, python: Collection[int], others: int = 0, mpi_is_seen
 
 def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -> Iterator[str]:
     mappings = list(_mappings(pid))
+    if not any(one.runs and one.path != "[vsyscall]" for one in mappings):
+        yield "the process is about to end"  # its memory has been given back already, its threads are still listed
+        return
     strange = {one.path for one in mappings if one.runs and not _is_known(one.path)}
     for path in sorted(strange):
         if not mpi_is_seen and _links_mpi(path):
@@ -176,6 +179,7 @@ def _libraries(pid: int, thread: str, mappings: list[_Mapping]) -> set[str] | No
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
         memory.seek(stack)
         raw = memory.read((place.end - stack) // WORD * WORD)
+    raw = raw[: len(raw) // WORD * WORD]
     low, high = mappings[0].start, max(one.end for one in mappings if one.runs and one.path != "[vsyscall]")
     hits = (found(address) for address in {at, *array.array("Q", raw)} if low <= address < high)
     return {one.path for one in hits if one is not None and one.runs}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -68,3 +69,10 @@ def test_numpys_own_libraries_call_nobody() -> None:
     for name in ("libgfortran-040039e1-0352e75f.so.5.0.0", "libquadmath-96973f99.so.0.0.0", "libscipy_openblas64_.so"):
         assert name.startswith(KNOWN)
     assert not "libtheirs.so".startswith(KNOWN)
+
+
+def test_a_process_that_has_ended_meanwhile_is_in_doubt() -> None:
+    """Its memory is gone while its threads are still listed: that is told, and whoever looked goes on."""
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert doubts_about(ended.pid, set()) == ["the process is about to end"]
