@@ -8,6 +8,7 @@ import pwd
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePath
 
 from lockstep.harness.host.proc import Stat, listed
@@ -66,6 +67,12 @@ class Process:
         """Whether it starts ranks and is none."""
         names = {PurePath(word).name for word in self.argv[:4]}
         return any(name in names for name in STARTERS)
+
+    @property
+    def looks(self) -> bool:
+        """Whether it looks at jobs itself, as somebody else's `lockstep inspect train.py` does."""
+        names = [PurePath(word).name for word in self.argv]
+        return ("lockstep", "inspect") in pairwise(names)
 
     @property
     def is_aide(self) -> bool:
@@ -171,9 +178,8 @@ class Table:
             raise NotFoundError(f"{pid}: it {who if process.owner != os.getuid() else 'cannot be looked at: look as root'}")
 
     def _named(self, name: str) -> list[int]:
-        found = [
-            one for one in self.processes.values() if one.pid not in self.own and any(name in word for word in one.argv)
-        ]
+        others = [one for one in self.processes.values() if one.pid not in self.own and not one.looks]
+        found = [one for one in others if any(name in word for word in one.argv)]
         if not found:
             raise NotFoundError(f"{name}: no process on {os.uname().nodename} has this in its command line")
         seen = [one.pid for one in found if one.variables is not None]

@@ -69,6 +69,14 @@ def test_a_wrapper_is_no_rank() -> None:
     assert ranks(table(*MPIEXEC)) == {0: 23, 1: 24}
 
 
+def test_somebody_else_who_looks() -> None:
+    """Has the name on its command line too, and is no part of the job."""
+    other = process(70, 2, "python /usr/bin/lockstep inspect train.py --seconds 9")
+    assert [one.pid for one in table(*TORCHRUN, other).job((), "train.py").others] == [14]
+    with pytest.raises(NotFoundError, match=r"^train.py: no process on "):
+        table(other).job((), "train.py")
+
+
 def test_two_jobs() -> None:
     """Have to be named, and can be."""
     both = table(*TORCHRUN, *MPIEXEC)
