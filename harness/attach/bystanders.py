@@ -19,7 +19,13 @@ from lockstep.harness.attach import natives, recorded, sleepers
 # Threads of libraries that only look after themselves: they never communicate.
 SERVICES = ("/tqdm/_monitor.py",)
 # What torch's own functions run in while a recorded one of them waits.
-TORCH = ("/torch/distributed/", "/torch/_ops.py", "/torch/_library/autograd.py")
+TORCH = (
+    "/torch/distributed/",
+    "/torch/cuda/__init__.py",
+    "/torch/cuda/streams.py",
+    "/torch/_ops.py",
+    "/torch/_library/autograd.py",
+)
 _CONDITION_WAIT = threading.Condition.wait.__code__
 _JOIN = threading.Thread.join.__code__
 _JOIN_LOCK = getattr(getattr(threading.Thread, "_wait_for_tstate_lock", None), "__code__", None)

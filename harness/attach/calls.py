@@ -21,6 +21,7 @@ class Issued(NamedTuple):
     peer: int = -1
     tag: int = 0
     limit_s: int = 0  # of a TIMED one: after how many seconds its library ends a wait for it
+    gpu: int = -1  # it runs there: who waits for it holds up a stream, and not the host
 
     @property
     def open(self) -> bool:

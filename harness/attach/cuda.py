@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import cuda_graphs, recording
+from lockstep.harness.attach import cuda_graphs, device_work, recording
+from lockstep.harness.attach.calls import Again, Issued
+from lockstep.harness.attach.recorded import Call, recorded
+from lockstep.harness.attach.recording import Recording
+from lockstep.harness.attach.sites import call_site
+from lockstep.harness.attach.torch_groups import look_for_unseen
+from lockstep.harness.trace.event import Need
 
 
 def wrap(module: Any) -> None:
     """Waits of the host: torch.cuda.synchronize, and those of streams and events."""
     if not hasattr(module, "synchronize") or not _has_cuda():
         return
-    module.synchronize = _synchronizing(module.synchronize)
-    for name in ("Stream", "Event"):
+    module.synchronize = recorded(module.synchronize, functools.partial(_for_gpu, module))
+    for name, prepare in (("Stream", _for_stream), ("Event", _for_event)):
         kind = getattr(module, name, None)
         if kind is not None:
-            kind.synchronize = _synchronizing(kind.synchronize)
+            kind.synchronize = recorded(kind.synchronize, prepare)
 
 
 def wrap_graphs(module: ModuleType) -> None:
@@ -44,20 +50,73 @@ def wrap_graphs(module: ModuleType) -> None:
 
     around("capture_begin", after=lambda graph: cuda_graphs.begin())
     around("capture_end", after=cuda_graphs.end)
-    around("replay", before=cuda_graphs.replay)
+    around("replay", before=cuda_graphs.replay, after=cuda_graphs.replayed)
     around("reset", after=cuda_graphs.forget)
 
 
-def _synchronizing(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def synchronize(*arguments: Any, **named: Any) -> Any:
-        found = recording.existing()
-        if found is None or not found.listening:  # no rank
-            return original(*arguments, **named)
-        with found.recorder.synchronize():
-            return original(*arguments, **named)
+class Synchronizing:
+    """A wait of the host for collectives that it has handed to a GPU."""
 
-    return synchronize
+    def __init__(self, again: Again, waited: Sequence[Issued]) -> None:
+        self.again, self.waited = again, waited
+
+    def ended(self, result: Any) -> None:
+        """They have ended."""
+        self.again.ended(result)
+        device_work.end(self.waited)
+
+    def failed(self, error: BaseException) -> None:
+        """Who knows."""
+        self.again.failed(error)
+
+
+class Streams:
+    """A wait of the host for its streams, of which it is not known what keeps them."""
+
+    def __init__(self, found: Recording) -> None:
+        self.wait = found.recorder.synchronize()
+
+    def ended(self, result: Any) -> None:
+        """It has ended."""
+        self.wait.__exit__(None, None, None)
+
+    def failed(self, error: BaseException) -> None:
+        """It has ended, with an error."""
+        self.wait.__exit__(None, None, None)
+
+
+def _for_gpu(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+    """All that this process has handed to one GPU."""
+    look_for_unseen()
+    if not device_work.any_left():  # the GPU may not even have been used yet
+        return _waiting([])
+    device = arguments[0] if arguments else named.get("device")
+    return _waiting(device_work.of_gpu(_index(module, device)))
+
+
+def _for_stream(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+    stream = arguments[0]
+    return _waiting(device_work.of_stream((int(stream.device_index), int(stream.stream_id))))
+
+
+def _for_event(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
+    """Where in its stream an event was recorded is not known."""
+    return _waiting([])
+
+
+def _waiting(waited: Sequence[Issued]) -> Call | None:
+    found = recording.existing()
+    if found is None or not found.listening:  # no rank
+        return None
+    if not waited:
+        return Streams(found)
+    return Synchronizing(found.several("synchronize", Need.EVERY, waited, call_site(found.recorder)), waited)
+
+
+def _index(module: Any, device: Any) -> int:
+    """The GPU that is meant; the current one where none is named."""
+    index = device if device is None or isinstance(device, int) else sys.modules["torch"].device(device).index
+    return int(module.current_device() if index is None else index)
 
 
 def _has_cuda() -> bool:

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from lockstep.harness.attach import recording
+from lockstep.harness.attach import device_work, recording
+from lockstep.harness.attach.calls import Issued
+from lockstep.harness.attach.torch_groups import look_for_unseen
+from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm, Manifest
 
-_capturing: list[tuple[Comm, str, int]] | None = None
-_manifests: dict[int, Manifest] = {}
+
+class Captured(NamedTuple):
+    """A collective in a graph. `sure`: it ends on no member before all have come."""
+
+    comm: Comm
+    op: str
+    size: int
+    gpu: int
+    sure: bool
+
+
+class Graph(NamedTuple):
+    """A captured graph: its last sure collective on each communicator, and how many come after it there."""
+
+    manifest: Manifest
+    sure: tuple[tuple[Captured, int], ...]
+
+
+_capturing: list[Captured] | None = None
+_graphs: dict[int, Graph] = {}
 _names = 0
 
 
-def captured(comm: Comm, op: str, size: int) -> bool:
-    """Whether a graph is being captured; the collective is then part of it."""
-    if _capturing is None:
-        return False
-    _capturing.append((comm, op, size))
-    return True
+def capturing() -> bool:
+    """Whether a graph is being captured: what is called then happens at each replay, and not now."""
+    return _capturing is not None
+
+
+def capture(collective: Captured) -> None:
+    """The graph that is being captured has this collective."""
+    if _capturing is not None:
+        _capturing.append(collective)
 
 
 def begin() -> None:
     """A capture begins. CUDA allows one at a time in a process."""
     global _capturing
+    look_for_unseen()
     _capturing = []
 
 
@@ -30,18 +55,41 @@ def end(graph: Any) -> None:
     """A capture ends: its manifest is told, if it holds collectives."""
     global _capturing, _names
     found, _capturing = _capturing, None
-    if found:
-        _names += 1
-        _manifests[id(graph)] = recording.current().recorder.manifest(f"graph {_names}", found)
+    look_for_unseen(captured=True)
+    if not found:
+        return
+    _names += 1
+    listed = [(captured.comm, captured.op, captured.size) for captured in found]
+    manifest = recording.current().recorder.manifest(f"graph {_names}", listed)
+    behind: dict[int, int] = {}
+    sure: dict[int, tuple[Captured, int]] = {}
+    for captured in reversed(found):
+        place = behind.get(captured.comm.id, 0)
+        behind[captured.comm.id] = place + 1
+        if captured.sure:
+            sure.setdefault(captured.comm.id, (captured, place))
+    _graphs[id(graph)] = Graph(manifest, tuple(sure.values()))
 
 
 def replay(graph: Any) -> None:
     """A graph is about to be handed over."""
-    manifest = _manifests.get(id(graph))
-    if manifest is not None:
-        recording.current().recorder.replay(manifest)
+    known = _graphs.get(id(graph))
+    if known is not None:
+        recording.current().recorder.replay(known.manifest)
+
+
+def replayed(graph: Any) -> None:
+    """It was handed over."""
+    known = _graphs.get(id(graph))
+    if known is None:
+        return
+    recorder = recording.current().recorder
+    for captured, behind in known.sure:
+        comm = captured.comm
+        issued = Issued(comm, comm.number - behind, recorder.string(captured.op), Need.ALL, gpu=captured.gpu)
+        device_work.hand_over(captured.gpu, issued)
 
 
 def forget(graph: Any) -> None:
     """A graph is reset."""
-    _manifests.pop(id(graph), None)
+    _graphs.pop(id(graph), None)

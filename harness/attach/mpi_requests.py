@@ -80,7 +80,7 @@ def left() -> None:
     """Tell of the requests that the program has begun and never waited for. Those that it has freed are none."""
     recorder = recording.current().recorder
     kept = [issued for request, issued in list(_issued.values()) if request() is not None]
-    for comm, seq, op, need, peer, tag, _ in [*_dropped, *kept][:MOST]:
+    for comm, seq, op, need, peer, tag, *_ in [*_dropped, *kept][:MOST]:
         recorder.write(Kind.LEFT, comm.id, seq, op, need, peer, tag)
 
 

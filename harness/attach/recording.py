@@ -115,7 +115,7 @@ class Recording:
 
     def enter(self, issued: Issued, site: int, kind: Kind = Kind.ENTER) -> None:
         """This thread now waits for it."""
-        comm, seq, op, need, peer, tag, limit_s = issued
+        comm, seq, op, need, peer, tag, limit_s, _ = issued
         self._limit(limit_s)
         self.recorder.write(kind, comm.id, seq, op, need, peer, tag, -1, site)
 

@@ -12,13 +12,13 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import recording, torch_works
+from lockstep.harness.attach import cuda_graphs, device_work, recording, torch_works
 from lockstep.harness.attach.calls import Issued, Issuing, Waiting
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import Group, count, group_of, limit_s, look_for_unseen, sooner
-from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, on_device
+from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, gpu_of
 from lockstep.harness.trace.event import Need
 
 
@@ -32,7 +32,8 @@ def wrap(module: ModuleType) -> None:
         if hasattr(kind, name):
             setattr(kind, name, _p2p(name, getattr(kind, name)))
     if hasattr(kind, "_end_coalescing"):
-        kind._end_coalescing = torch_works.coalesced(kind._end_coalescing)
+        kind._start_coalescing = recorded(kind._start_coalescing, _start_coalescing)
+        kind._end_coalescing = torch_works.coalesced(kind._end_coalescing, _end_coalescing)
     if hasattr(kind, "set_timeout"):
         kind.set_timeout = recorded(kind.set_timeout, _set_timeout)
 
@@ -75,26 +76,53 @@ class Blocking(OfGroup, Waiting):
     __slots__ = ()
 
 
-class Launching:
-    """A collective goes to the GPU. It has no breadcrumb, so the stream counts as running from now on."""
+class HandingOver(Posting):
+    """A collective goes to the GPU: nothing tells when it enters it, only that it cannot have done so before."""
 
-    def __init__(self, found: Recording, group: Group, op: str, size: int) -> None:
-        self.group, self.op = group, op
-        if group.device is None:
-            kind, _, name = group.comm.key.partition(":")
-            kind = "nccl" if kind == "gloo" else kind
-            group.device = found.recorder.comm(kind, name, group.comm.members, device="cuda", scope=Group.scope)
-        torch_works.launched(found, group.device, op, size)
+    __slots__ = ()
+
+    def ended(self, result: Any) -> None:
+        """It was handed over, to run after what the current stream has to do; and before what comes, if there is no Work."""
+        super().ended(result)
+        gpu = self.issued.gpu
+        if self.issued.need is Need.ALL:
+            device_work.hand_over(gpu, self.issued)
+            if result is None:
+                device_work.order(torch_works.current_stream(gpu), self.issued)
+
+
+class Capturing:
+    """A collective becomes part of a graph, which hands it over at each replay."""
+
+    def __init__(self, group: Group, collective: cuda_graphs.Captured) -> None:
+        self.group, self.collective = group, collective
         group.issuing += 1
 
     def ended(self, result: Any) -> None:
-        """It was handed over."""
+        """It is part of it."""
         _issued(self.group)
+        cuda_graphs.capture(self.collective)
 
     def failed(self, error: BaseException) -> None:
-        """Whether it was nobody knows."""
+        """The capture fails with it."""
         _issued(self.group)
-        recording.opaque(f"{self.op} of {self.group.comm.key} raised when it was issued")
+
+
+def _to_gpu(found: Recording, group: Group, gpu: int, op: str, size: int, need: Need, root: int) -> Call:
+    """What goes to a GPU: on NCCL alone all operations of a group are in one order, that of their numbers."""
+    if group.device is None:
+        kind, _, name = group.comm.key.partition(":")
+        group.device = (
+            group.comm if group.sure else found.recorder.comm(f"{kind} on GPUs", name, group.comm.members, scope=Group.scope)
+        )
+    if gpu != group.gpu:
+        group.sure = group.sure and group.gpu < 0  # NCCL has a communicator for each GPU, with an order of its own
+        group.gpu = gpu
+    surely = need is Need.ALL and group.sure and not group.coalescing
+    if cuda_graphs.capturing():
+        return Capturing(group, cuda_graphs.Captured(group.device, op, size, gpu, surely))
+    issued = found.start(group.device, op, size, need if surely else Need.NOBODY, root, call_site(found.recorder))
+    return HandingOver(found, issued._replace(gpu=gpu), group)
 
 
 def _issued(group: Group) -> None:
@@ -130,8 +158,9 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         limit = sooner(group.limit_s, _deadline_s(given, named)) if need in (Need.ALL, Need.ROOT) else 0
         if limit:
             need = Need.TIMED
-        if on_device(given):
-            return Launching(found, group, op, size)
+        gpu = gpu_of(given)
+        if gpu >= 0:
+            return _to_gpu(found, group, gpu, op, size, need, root)
         what = (group.comm, op, size, need, root, call_site(found.recorder))
         if blocks:
             return Blocking(found, found.collective(*what, limit), group)
@@ -157,7 +186,7 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
     def prepare(found: Recording, group: Group, arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         given = {**dict(zip(names, arguments, strict=False)), **named}
-        if on_device(arguments):
+        if gpu_of(arguments) >= 0:
             recording.opaque("messages of a GPU write no events")
             return None
         peer = int(given[names[1]]) if len(names) == 3 else -1
@@ -168,6 +197,18 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         return Posting(found, issued._replace(limit_s=group.limit_s), group)
 
     return _of_group(original, prepare)
+
+
+def _start_coalescing(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    group = group_of(arguments[0])
+    if group is not None:
+        group.coalescing = True
+
+
+def _end_coalescing(pg: Any) -> None:
+    group = group_of(pg)
+    if group is not None:
+        group.coalescing = False
 
 
 def _set_timeout(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:

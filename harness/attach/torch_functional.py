@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import recording, torch_compiled, torch_works
+from lockstep.harness.attach import cuda_graphs, recording, torch_compiled, torch_works
 from lockstep.harness.attach.recorded import recorded
 from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import Group, count, group_of, groups, look_for_unseen
@@ -88,6 +88,9 @@ def _function(name: str, place: int, original: Callable[..., Any], module: Modul
 
 def _begin(name: str, group: Group | None, arguments: tuple[Any, ...]) -> Functional | None:
     if group is None or getattr(_inside, "yes", False):  # some are made of others
+        return None
+    if cuda_graphs.capturing():
+        recording.opaque(f"{name} of {group.comm.key} was captured into a graph: its replays write no events")
         return None
     return Functional(name, group, _may_be_empty(arguments))
 

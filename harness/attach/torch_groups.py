@@ -7,24 +7,32 @@ import sys
 import weakref
 from typing import Any
 
-from lockstep.harness.attach import recording
+from lockstep.harness.attach import device_work, recording
+from lockstep.harness.attach.calls import Issued
 from lockstep.harness.attach.sites import outside, site_text
+from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm
 
 SHORT_S = 600.0
 DATA_PARALLEL = "all_reduce (DistributedDataParallel)"
 
 
+NCCL = "nccl:"
+
+
 class Group:
     """A process group of this process: its communicator, and how many operations it had when we last looked."""
 
-    __slots__ = ("comm", "count", "data_parallel", "device", "issuing", "limit_s", "pg", "rank")
+    __slots__ = ("coalescing", "comm", "count", "data_parallel", "device", "gpu", "issuing", "limit_s", "pg", "rank", "sure")
     scope = ""  # the world that init_process_group makes, so that ranks of two worlds are not taken for each other
 
     def __init__(self, pg: Any, comm: Comm, rank: int, limit_s: int = 0) -> None:
         self.pg = weakref.ref(pg)
         self.comm = comm
-        self.device: Comm | None = None  # what runs on a GPU has a communicator of its own
+        self.device: Comm | None = None  # of what runs on a GPU; its own where other operations run elsewhere
+        self.gpu = -1  # on which the last of them ran
+        self.sure = comm.key.startswith(NCCL)  # all its operations are in one order, which is that of their numbers
+        self.coalescing = False  # what is issued now is handed over later, together
         self.rank = rank
         self.limit_s = limit_s  # the program has set a deadline after which its operations end with an error; 0: none
         self.data_parallel = False  # DistributedDataParallel issues all-reduces of this group from C++
@@ -49,8 +57,11 @@ def count(pg: Any) -> int:
         return 0
 
 
-def look_for_unseen() -> None:
-    """Whether C++ has issued operations since, on any group: a wait on one may depend on what was posted on another."""
+def look_for_unseen(captured: bool = False) -> None:
+    """Whether C++ has issued operations since, on any group: a wait on one may depend on what was posted on another.
+
+    `captured`: into a graph, which hands them over whenever it is replayed.
+    """
     for group in list(groups.values()):
         pg = group.pg()
         if pg is None or group.issuing:
@@ -59,10 +70,13 @@ def look_for_unseen() -> None:
         more, group.count = now - group.count, now
         if more <= 0:
             continue
-        if group.data_parallel:
+        if group.data_parallel and not captured:
             recorder = recording.current().recorder
             for _ in range(more):
-                recorder.post(group.comm, DATA_PARALLEL)
+                seq = recorder.post(group.comm, DATA_PARALLEL)
+            if group.sure and group.gpu >= 0 and not group.limit_s:
+                issued = Issued(group.comm, seq, recorder.string(DATA_PARALLEL), Need.ALL, gpu=group.gpu)
+                device_work.hand_over(group.gpu, issued)
         else:
             recording.opaque(f"operations of {group.comm.key} were issued from C++")
 

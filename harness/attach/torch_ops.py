@@ -49,9 +49,10 @@ def describe(name: str, arguments: tuple[Any, ...], named: dict[str, Any], rank:
     return need, root, size
 
 
-def on_device(arguments: tuple[Any, ...]) -> bool:
-    """Whether it works on tensors of a GPU, which the host does not wait for."""
-    return any(getattr(tensor, "is_cuda", False) for argument in arguments[:2] for tensor in _tensors(argument))
+def gpu_of(arguments: tuple[Any, ...]) -> int:
+    """The GPU whose tensors it works on, which the host does not wait for; -1: none."""
+    found = [tensor for argument in arguments[:2] for tensor in _tensors(argument) if getattr(tensor, "is_cuda", False)]
+    return int(found[0].get_device()) if found else -1
 
 
 def _root(arguments: tuple[Any, ...], named: dict[str, Any]) -> int:

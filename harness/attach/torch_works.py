@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import weakref
 from _thread import get_ident
 from collections.abc import Callable
@@ -10,14 +11,12 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import cuda_graphs, recording
+from lockstep.harness.attach import device_work, recording
 from lockstep.harness.attach.calls import Again, Issued
 from lockstep.harness.attach.recorded import Call, recorded
-from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import sooner
 from lockstep.harness.trace.event import Need, Took
-from lockstep.harness.trace.handles import Comm
 
 _issued: dict[int, tuple[weakref.ref[Any], Issued]] = {}
 _last: dict[int, Issued] = {}  # thread -> what it issued last, for a Work that stands for several
@@ -66,6 +65,20 @@ class Receiving(Again):
             self.recording.leave(self.issued)
 
 
+class Ordering:
+    """A wait for what runs on a GPU: it holds up the current stream."""
+
+    def __init__(self, issued: Issued) -> None:
+        self.issued = issued
+
+    def ended(self, result: Any) -> None:
+        """The stream goes on after it."""
+        device_work.order(current_stream(self.issued.gpu), self.issued)
+
+    def failed(self, error: BaseException) -> None:
+        """It was not ordered."""
+
+
 def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
     """A function that waits for its first argument, recorded."""
 
@@ -73,6 +86,8 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
         issued = issued_as(arguments[0])
         if issued is None:
             return None
+        if issued.gpu >= 0:
+            return Ordering(issued) if issued.need is Need.ALL else None
         found = recording.current()
         received = issued.need is not Need.NOBODY and issued.op in found.messages
         told = (*arguments[1:], *named.values())
@@ -108,23 +123,27 @@ def _future_taken(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
 class Coalescing:
     """The Work of several operations issued together ends after the last of them."""
 
+    def __init__(self, over: Callable[[], None]) -> None:
+        self.over = over
+
     def ended(self, result: Any) -> None:
         """They were issued."""
+        self.over()
         last = last_issued()
         if result is not None and last is not None:
             remember(result, last)
 
     def failed(self, error: BaseException) -> None:
         """Which of them were issued is not known."""
+        self.over()
         recording.opaque("operations that were to be issued together raised")
 
 
-def coalesced(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that issues several operations together."""
-    return recorded(original, lambda arguments, named: Coalescing())
+def coalesced(original: Callable[..., Any], over: Callable[[Any], None]) -> Callable[..., Any]:
+    """A function that issues several operations together. `over` is told its group when it has."""
+    return recorded(original, lambda arguments, named: Coalescing(lambda: over(arguments[0])))
 
 
-def launched(recording_: Recording, comm: Comm, op: str, size: int) -> None:
-    """A collective goes to the device: now, or whenever the graph that is being captured is replayed."""
-    if not cuda_graphs.captured(comm, op, size):
-        recording_.recorder.launch(comm, op, size)
+def current_stream(gpu: int) -> device_work.Stream:
+    """What is handed to a GPU now goes to this stream."""
+    return gpu, int(sys.modules["torch"].cuda.current_stream(gpu).stream_id)

@@ -67,6 +67,12 @@ def _verb(what: str, ranks: int) -> str:
 
 
 def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
+    if wait.parts:
+        which = "any" if wait.need is Need.EITHER else "all"
+        listed = [_wait(case, rank, thread, part._replace(site="", phase="")) for part in wait.parts]
+        more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+        what = f"{which} of {', '.join(listed[:LISTED])}{more}" if len(listed) > 1 else listed[0]
+        return f"{wait.op} of {what}" + (f" at {wait.site}" if wait.site else "")
     tag = f" of tag {wait.tag}" if wait.op.partition(" ")[0] in ("send", "recv") and wait.tag >= 0 else ""
     place = f" ({wait.phase})" if wait.phase else f" at {wait.site}" if wait.site else ""
     lacks = _lacks(case, rank, thread, wait)

@@ -78,7 +78,9 @@ def _begun(state: RankState, record: Record, verb: str, key: tuple[str, int, int
 
 def _launch(state: RankState, record: Record, string: String) -> None:
     info = state.comms.get(record.comm)
-    if info is not None and info.device:
+    if info is not None and not info.device:  # nothing tells when the device enters it; it cannot have done so before
+        state.entered[info.key] = max(state.entered.get(info.key, 0), record.seq)
+    elif info is not None:
         graph = str(json.loads(string(record.a))["graph"]) if record.c else ""
         state.lanes[info.key].launch(record.seq, graph, state.phase, state.shape)
 

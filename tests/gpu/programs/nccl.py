@@ -1,0 +1,116 @@
+"""What two ranks do over NCCL, by name: `nccl.py NAME`. It knows nothing of being watched."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+import torch.distributed as dist
+import torch.distributed.distributed_c10d as c10d
+from torch.nn.parallel import DistributedDataParallel
+
+ME = int(os.environ["LOCAL_RANK"])
+torch.cuda.set_device(ME)
+dist.init_process_group("nccl")
+value = torch.ones(1 << 16, device="cuda")
+dist.all_reduce(value)
+torch.cuda.synchronize()
+
+
+def left_out() -> None:
+    """Rank 1 leaves out one of many, and ends."""
+    for step in range(8):
+        if not (ME == 1 and step == 5):
+            dist.all_reduce(value)
+    torch.cuda.synchronize()
+
+
+def left_out_on_a_stream() -> None:
+    """Likewise; rank 0 waits for its stream alone."""
+    for step in range(8):
+        if not (ME == 1 and step == 5):
+            dist.all_reduce(value)
+    torch.cuda.current_stream().synchronize()
+
+
+def left_out_of_a_step() -> None:
+    """Rank 1 leaves out the backward pass of one step, and ends."""
+    model = DistributedDataParallel(torch.nn.Linear(64, 64).cuda(), device_ids=[ME])
+    for step in range(4):
+        if not (ME == 1 and step == 2):
+            model(torch.ones(8, 64, device="cuda")).sum().backward()
+    torch.cuda.synchronize()
+
+
+def left_out_a_replay() -> None:
+    """Rank 1 replays a graph once less, and ends."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        dist.all_reduce(value)
+        dist.broadcast(value, 0)
+    for step in range(8):
+        if not (ME == 1 and step == 5):
+            graph.replay()
+    torch.cuda.synchronize()
+
+
+def opposite_order() -> None:
+    """Two groups of the same ranks, used in opposite order."""
+    groups = [dist.new_group([0, 1]) for _ in range(2)]
+    for group in groups:
+        dist.all_reduce(value, group=group)
+    torch.cuda.synchronize()
+    for group in groups if ME == 0 else reversed(groups):
+        dist.all_reduce(value, group=group)
+        torch.cuda.synchronize()
+
+
+def slow() -> None:
+    """Kernels of seconds before and after, a rank that comes late, and one that has long ended: all of it comes out."""
+    dist.broadcast(value, 0)
+    if ME == 1:
+        torch.cuda._sleep(8_000_000_000)  # type: ignore[no-untyped-call]
+    dist.all_reduce(value)
+    torch.cuda.synchronize()
+    if ME == 0:
+        time.sleep(5)
+    dist.all_reduce(value)
+    torch.cuda.synchronize()
+    if ME == 1:
+        torch.cuda._sleep(8_000_000_000)  # type: ignore[no-untyped-call]
+    dist.broadcast(value, 0)  # whose root may end before the other has come
+    torch.cuda.current_stream().synchronize()
+
+
+def busy() -> None:
+    """Eager, asynchronous, coalesced, in graphs, with a wait for the GPU each time: all of it comes out."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        dist.all_reduce(value)
+    for step in range(200):
+        dist.all_reduce(value)
+        work = dist.all_reduce(value, async_op=True)
+        graph.replay()
+        work.wait()
+        with c10d._coalescing_manager(device=value.device):
+            dist.all_reduce(value)
+            torch.cuda.synchronize()
+        if step % 3 == ME:
+            torch.cuda.synchronize()
+        dist.barrier()
+    torch.cuda.synchronize()
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    part.__name__: part
+    for part in (left_out, left_out_on_a_stream, left_out_of_a_step, left_out_a_replay, opposite_order, slow, busy)
+}
+PARTS[sys.argv[1]]()
+print("done", ME, flush=True)
+if sys.argv[1] in ("slow", "busy"):
+    dist.destroy_process_group()
+else:
+    os._exit(0)  # the group's own end would wait for the other

@@ -1,0 +1,42 @@
+"""Unmodified programs on two GPUs over NCCL: a host that waits for ever is proved, one that waits long is not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lockstep.harness.host.gpus import gpus
+from lockstep.harness.vocabulary import Cause, Outcome
+from tests.attach.launch import watch
+
+PROGRAM = Path(__file__).parent / "programs" / "nccl.py"
+HANGS = {
+    "left_out": ((1,), "all_reduce"),
+    "left_out_on_a_stream": ((1,), "all_reduce"),
+    "left_out_of_a_step": ((1,), "all_reduce (DistributedDataParallel)"),
+    "left_out_a_replay": ((1,), "all_reduce"),
+    "opposite_order": ((0, 1), "all_reduce"),
+}
+pytestmark = pytest.mark.skipif(len(gpus()) < 2, reason="fewer than two GPUs on this host")
+
+
+@pytest.mark.parametrize("name", HANGS)
+def test_a_host_that_waits_for_what_a_peer_never_handed_over_hangs(tmp_path: Path, name: str) -> None:
+    """What a peer that has ended, or waits itself, never gave to its GPU keeps the host for ever: proved."""
+    ranks, op = HANGS[name]
+    verdict = watch([sys.executable, str(PROGRAM), name], 2, tmp_path, 60.0)
+    assert (verdict.outcome, verdict.proved) == (Outcome.HANG, True), verdict.text
+    assert verdict.cause is (Cause.DEADLOCK if name == "opposite_order" else Cause.ORPHANED)
+    assert verdict.blame is not None
+    assert set(verdict.blame.ranks) <= set(ranks)
+    assert f"nccl world {op}" in verdict.text or f" {op}" in verdict.text
+    assert "nccl.py:" in verdict.text
+
+
+@pytest.mark.parametrize("name", ["slow", "busy"])
+def test_gpus_that_have_much_to_do_are_waited_for(tmp_path: Path, name: str) -> None:
+    """Long kernels, late ranks, coalesced and captured collectives: nothing that comes out is called a hang."""
+    verdict = watch([sys.executable, str(PROGRAM), name], 2, tmp_path, 60.0)
+    assert verdict.outcome is Outcome.SUCCESS, verdict.text
