@@ -80,6 +80,8 @@ def place_text(thread: Thread) -> str:
 
 def _inside(stack: list[Frame], at: int) -> str:
     """`at`: the place of the program's own line."""
+    if not stack:  # a thread of a library that Python knows, and that runs no Python code
+        return ""
     if at == 0:
         return f"`{stack[0].code}`" if stack[0].code else ""
     calls = next((frame.function for frame in reversed(stack[:at]) if DECORATOR not in frame.file), "")

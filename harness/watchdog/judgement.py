@@ -86,6 +86,9 @@ class Judgement(ABC):
         found = decide(replace(self._judged, collected=collected))
         if (found.outcome, found.cause) != (verdict.outcome, verdict.cause):
             return verdict  # something has gone on since
+        failed = tuple(finding for finding in found.findings if "traceback" in finding.facts)
+        if failed:  # then the words of the events alone are the better ones
+            return replace(verdict, findings=(*verdict.findings, *failed))
         return replace(verdict, text=found.text, blame=found.blame, signature=found.signature)
 
     def _retells(self, verdict: Verdict) -> bool:

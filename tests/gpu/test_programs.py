@@ -31,7 +31,7 @@ def test_a_host_that_waits_for_what_a_peer_never_handed_over_hangs(tmp_path: Pat
     assert verdict.cause is (Cause.DEADLOCK if name == "opposite_order" else Cause.ORPHANED)
     assert verdict.blame is not None
     assert set(verdict.blame.ranks) <= set(ranks)
-    assert f"nccl world {op}" in verdict.text or f" {op}" in verdict.text
+    assert f"synchronize of nccl {'group 1' if name == 'opposite_order' else 'world'} {op} #" in verdict.text
     assert "nccl.py:" in verdict.text
 
 

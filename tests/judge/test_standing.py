@@ -69,6 +69,12 @@ def test_the_line_of_the_program() -> None:
     assert main_thread("no stack at all") is None
 
 
+def test_a_thread_without_a_line() -> None:
+    """A worker of a library that Python knows and runs no Python code has no line, and costs no other its own."""
+    (first, second) = threads('Thread 7 (idle)\nThread 8 (idle): "MainThread"\n    <module> (/home/me/train.py:9)\n')
+    assert (first.site, first.inside, second.site) == ("", "", "/home/me/train.py:9 in <module>")
+
+
 def test_what_a_line_is_in() -> None:
     """It is what the line calls, with the function that waits below it; a wait in C is named by the line itself."""
     inner = 'Thread 1 (idle): "MainThread"\n    <module> (/home/me/train.py:9)  # store.wait(["ready"])\n'
