@@ -60,6 +60,7 @@ def told(*observations: Observation, world: int = 2, **more: Any) -> Inspection:
         (stack("wait (/usr/lib/python3.11/threading.py:327)", "main (/job/a.py:5)"), ("mpi",), "", "a.py:5 in main"),
         (ASLEEP, ("mpi", "torch", "cuda"), "", "train.py:28 in main"),
         ("", (), "", ""),
+        (stack(), ("mpi",), "", ""),  # a thread that begins or ends has no line
     ],
 )
 def test_where_a_process_stands(text: str, libraries: tuple[str, ...], operation: str, site: str) -> None:
