@@ -15,96 +15,149 @@ NEVER: dict[tuple[str, str], dict[str, str]] = {
     ("MPICH", "5.0.2"): {
         "allgather": (
             "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root iallgather "
-            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root"
+            "iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf "
+            "ireduce@root ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter "
+            "scan scatter@leaf scatter@root"
         ),
         "allreduce": (
-            "allgather alltoall barrier bcast@leaf bcast@root exscan gather@leaf gather@root iallreduce reduce_scatter "
-            "scan scatter@leaf scatter@root split split_type"
+            "allgather alltoall barrier bcast@leaf bcast@root exscan gather@leaf gather@root iallgather iallreduce "
+            "ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce_scatter scan scatter@leaf scatter@root split "
+            "split_type"
         ),
         "alltoall": (
-            "allgather allreduce barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root ialltoall "
-            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+            "allgather allreduce barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root iallgather "
+            "iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf "
+            "ireduce@root ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter "
+            "scan scatter@leaf scatter@root split split_type"
         ),
         "barrier": (
-            "allgather allreduce alltoall bcast@leaf bcast@root create dup exscan gather@leaf gather@root ibarrier "
-            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+            "allgather allreduce alltoall bcast@leaf bcast@root create dup exscan gather@leaf gather@root iallgather "
+            "iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf "
+            "ireduce@root ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter "
+            "scan scatter@leaf scatter@root split split_type"
         ),
         "bcast@leaf": (
-            "allgather allreduce alltoall barrier bcast@leaf create dup exscan gather@leaf gather@root ibcast@root "
-            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+            "allgather allreduce alltoall barrier bcast@leaf create dup exscan gather@leaf gather@root iallgather "
+            "iallreduce ialltoall ibarrier ibcast@root iexscan igather@leaf igather@root ireduce@leaf ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter scan "
+            "scatter@leaf scatter@root split split_type"
         ),
         "create": (
-            "allgather alltoall barrier bcast@leaf bcast@root gather@leaf gather@root reduce_scatter scatter@leaf "
-            "scatter@root split split_type"
+            "allgather alltoall barrier bcast@leaf bcast@root gather@leaf gather@root iallgather iallreduce ialltoall "
+            "ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce_scatter scatter@leaf scatter@root split "
+            "split_type"
         ),
         "dup": (
-            "allgather alltoall barrier bcast@leaf bcast@root gather@leaf gather@root reduce_scatter scatter@leaf "
-            "scatter@root split split_type"
+            "allgather alltoall barrier bcast@leaf bcast@root gather@leaf gather@root iallgather iallreduce ialltoall "
+            "ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce_scatter scatter@leaf scatter@root split "
+            "split_type"
         ),
         "exscan": (
-            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root iexscan "
-            "reduce_scatter scatter@leaf scatter@root split split_type"
+            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root iallgather iallreduce "
+            "ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce_scatter scatter@leaf scatter@root split "
+            "split_type"
         ),
         "gather@root": (
-            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@root igather@leaf "
-            "reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split split_type"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@root iallgather "
+            "iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf ireduce@leaf ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter scan "
+            "scatter@leaf scatter@root split split_type"
         ),
         "iallgather": (
-            "allgather"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@leaf scatter@root split split_type"
         ),
         "iallreduce": (
-            "allreduce"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@leaf scatter@root split split_type"
         ),
         "ialltoall": (
-            "alltoall"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@leaf scatter@root split split_type"
         ),
         "ibarrier": (
-            "barrier"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@leaf scatter@root split split_type"
         ),
         "ibcast@leaf": (
-            "bcast@root"
+            "allgather allreduce alltoall barrier bcast@root create dup exscan gather@leaf gather@root iallgather "
+            "iallreduce ialltoall ibarrier ibcast@leaf iexscan igather@leaf igather@root ireduce_scatter iscan "
+            "iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter scan scatter@leaf scatter@root split "
+            "split_type"
         ),
         "iexscan": (
-            "exscan"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@leaf scatter@root split split_type"
         ),
         "igather@root": (
-            "gather@leaf"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf ibcast@leaf "
+            "ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root reduce_scatter "
+            "scan scatter@leaf scatter@root split split_type"
         ),
         "ireduce@root": (
-            "reduce@leaf"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "iallgather iallreduce ialltoall ibarrier ibcast@leaf iexscan igather@leaf igather@root ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce_scatter scan scatter@leaf "
+            "scatter@root split split_type"
         ),
         "ireduce_scatter": (
-            "reduce_scatter"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@leaf scatter@root split split_type"
         ),
         "iscan": (
-            "scan"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@leaf scatter@root split split_type"
         ),
         "iscatter@leaf": (
-            "scatter@root"
+            "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
+            "ibcast@leaf ibcast@root igather@root ireduce@leaf ireduce@root iscatter@leaf reduce@leaf reduce@root "
+            "reduce_scatter scan scatter@root split split_type"
         ),
         "reduce@root": (
-            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root ireduce@leaf "
-            "reduce_scatter scatter@leaf scatter@root split split_type"
+            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root iallgather iallreduce "
+            "ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf ireduce_scatter "
+            "iscan iscatter@leaf iscatter@root reduce_scatter scatter@leaf scatter@root split split_type"
         ),
         "reduce_scatter": (
             "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
-            "ireduce_scatter reduce@leaf reduce@root scan scatter@leaf scatter@root split split_type"
+            "iallgather iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root "
+            "ireduce@leaf ireduce@root ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root scan "
+            "scatter@leaf scatter@root split split_type"
         ),
         "scan": (
-            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root iscan reduce_scatter "
-            "scatter@leaf scatter@root split split_type"
+            "allgather alltoall barrier bcast@leaf bcast@root create dup gather@leaf gather@root iallgather iallreduce "
+            "ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf ireduce@root "
+            "ireduce_scatter iscan iscatter@leaf iscatter@root reduce_scatter scatter@leaf scatter@root split "
+            "split_type"
         ),
         "scatter@leaf": (
             "allgather allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root "
-            "iscatter@root reduce@leaf reduce@root reduce_scatter scan scatter@leaf split split_type"
+            "iallgather iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root "
+            "ireduce@leaf ireduce@root ireduce_scatter iscan iscatter@root reduce@leaf reduce@root reduce_scatter scan "
+            "scatter@leaf split split_type"
         ),
         "split": (
-            "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root reduce@leaf "
-            "reduce@root reduce_scatter scan scatter@leaf scatter@root"
+            "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root iallgather "
+            "iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf "
+            "ireduce@root ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter "
+            "scan scatter@leaf scatter@root"
         ),
         "split_type": (
-            "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root reduce@leaf "
-            "reduce@root reduce_scatter scan scatter@leaf scatter@root split"
+            "allreduce alltoall barrier bcast@leaf bcast@root create dup exscan gather@leaf gather@root iallgather "
+            "iallreduce ialltoall ibarrier ibcast@leaf ibcast@root iexscan igather@leaf igather@root ireduce@leaf "
+            "ireduce@root ireduce_scatter iscan iscatter@leaf iscatter@root reduce@leaf reduce@root reduce_scatter "
+            "scan scatter@leaf scatter@root split"
         ),
     },
     ("gloo", "2.13.0"): {
