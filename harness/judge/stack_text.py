@@ -83,7 +83,7 @@ def _inside(stack: list[Frame], at: int) -> str:
     if not stack:  # a thread of a library that Python knows, and that runs no Python code
         return ""
     if at == 0:
-        return f"`{stack[0].code}`" if stack and stack[0].code else ""
+        return f"`{stack[0].code}`" if stack[0].code else ""
     calls = next((frame.function for frame in reversed(stack[:at]) if DECORATOR not in frame.file), "")
     waits = next((frame.function for frame in reversed(stack[:at]) if any(part in frame.file for part in WAITS)), calls)
     return calls if waits == calls else f"{calls} ({waits})"
