@@ -19,7 +19,7 @@ from lockstep.harness.trace.event import Need
 
 def wrap(module: Any) -> None:
     """Waits of the host: torch.cuda.synchronize, and those of streams and events."""
-    if not hasattr(module, "synchronize") or not _has_cuda():
+    if not hasattr(module, "synchronize") or not device_work.has_cuda():
         return
     module.synchronize = recorded(module.synchronize, functools.partial(_for_gpu, module))
     for name, prepare in (("Stream", _for_stream), ("Event", _for_event)):
@@ -30,7 +30,7 @@ def wrap(module: Any) -> None:
 
 def wrap_graphs(module: ModuleType) -> None:
     """CUDAGraph: what is captured between begin and end, and each replay."""
-    if not _has_cuda():
+    if not device_work.has_cuda():
         return
     kind = module.CUDAGraph
 
@@ -117,8 +117,3 @@ def _index(module: Any, device: Any) -> int:
     """The GPU that is meant; the current one where none is named."""
     index = device if device is None or isinstance(device, int) else sys.modules["torch"].device(device).index
     return int(module.current_device() if index is None else index)
-
-
-def _has_cuda() -> bool:
-    """Whether this torch was built for CUDA; it is not wholly imported yet."""
-    return hasattr(sys.modules.get("torch._C"), "_cuda_init")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 from lockstep.harness.attach import device_work, recording
@@ -36,6 +37,11 @@ _names = 0
 def capturing() -> bool:
     """Whether a graph is being captured: what is called then happens at each replay, and not now."""
     return _capturing is not None
+
+
+def captured_now() -> bool:
+    """Whether what this thread calls now is captured: its current stream is; another thread's may go on meanwhile."""
+    return _capturing is not None and bool(sys.modules["torch"].cuda.is_current_stream_capturing())
 
 
 def capture(collective: Captured) -> None:

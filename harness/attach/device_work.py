@@ -7,6 +7,7 @@ to do; and a host that waits for all that its GPU was given waits for that.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from lockstep.harness.attach import recording
@@ -50,9 +51,15 @@ def end(waited: Iterable[Issued]) -> None:
             table.pop(comm, None)
 
 
-def _forget() -> None:
+def forget() -> None:
+    """A group is about to be ended: what it has on a GPU may be taken back, so that nothing is known any more."""
     _of_gpu.clear()
     _of_stream.clear()
 
 
-recording.after_fork.append(_forget)
+def has_cuda() -> bool:
+    """Whether this torch was built for CUDA. It need not be wholly imported yet."""
+    return hasattr(sys.modules.get("torch._C"), "_cuda_init")
+
+
+recording.after_fork.append(forget)

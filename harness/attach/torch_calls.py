@@ -34,6 +34,9 @@ def wrap(module: ModuleType) -> None:
     if hasattr(kind, "_end_coalescing"):
         kind._start_coalescing = recorded(kind._start_coalescing, _start_coalescing)
         kind._end_coalescing = torch_works.coalesced(kind._end_coalescing, _end_coalescing)
+    for name in ("abort", "shutdown"):
+        if hasattr(kind, name) and device_work.has_cuda():
+            setattr(kind, name, recorded(getattr(kind, name), lambda arguments, named: device_work.forget()))
     if hasattr(kind, "set_timeout"):
         kind.set_timeout = recorded(kind.set_timeout, _set_timeout)
 
@@ -119,7 +122,7 @@ def _to_gpu(found: Recording, group: Group, gpu: int, op: str, size: int, need: 
         group.sure = group.sure and group.gpu < 0  # NCCL has a communicator for each GPU, with an order of its own
         group.gpu = gpu
     surely = need is Need.ALL and group.sure and not group.coalescing
-    if cuda_graphs.capturing():
+    if cuda_graphs.captured_now():
         return Capturing(group, cuda_graphs.Captured(group.device, op, size, gpu, surely))
     issued = found.start(group.device, op, size, need if surely else Need.NOBODY, root, call_site(found.recorder))
     return HandingOver(found, issued._replace(gpu=gpu), group)

@@ -89,7 +89,7 @@ def _function(name: str, place: int, original: Callable[..., Any], module: Modul
 def _begin(name: str, group: Group | None, arguments: tuple[Any, ...]) -> Functional | None:
     if group is None or getattr(_inside, "yes", False):  # some are made of others
         return None
-    if cuda_graphs.capturing():
+    if cuda_graphs.captured_now():
         recording.opaque(f"{name} of {group.comm.key} was captured into a graph: its replays write no events")
         return None
     return Functional(name, group, _may_be_empty(arguments))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import recording, torch_calls, torch_stores, torch_works
+from lockstep.harness.attach import device_work, recording, torch_calls, torch_stores, torch_works
 from lockstep.harness.attach.calls import Waiting
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.sites import call_site
@@ -27,6 +27,7 @@ from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm
 
 WORLD = "world"
+ENDING = ("destroy_process_group", "_abort_process_group")
 TORCH_RANK = (("RANK", "WORLD_SIZE"),)
 _pending: list[tuple[Comm, int]] = []  # the world's communicator, announced before its group exists
 
@@ -44,12 +45,18 @@ def wrap(module: ModuleType) -> None:
         ("init_process_group", _init),
         ("_new_process_group_helper", _helper),
         ("_set_pg_timeout", _timeout),
+        *((name, _ending) for name in ENDING if device_work.has_cuda()),
     ):
         if hasattr(module, name):
             setattr(module, name, wrapper(getattr(module, name)))
     expected = recording.expected_rank(TORCH_RANK)
     if expected is not None:
         recording.join(_scope_of(None, None), *expected, firm=False)
+
+
+def _ending(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A group is ended, and with it what it has on a GPU: who waits for the GPU waits for that no more."""
+    return recorded(original, lambda arguments, named: device_work.forget())
 
 
 class Joining(Waiting):

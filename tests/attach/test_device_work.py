@@ -22,7 +22,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """The recorder of this process, on memory of its own."""
     found = Recorder(mmap.mmap(-1, layout.ring_bytes(256)), 256)
     monkeypatch.setattr(recording, "_current", SimpleNamespace(recorder=found, listening=True))
-    device_work._forget()
+    device_work.forget()
     return found
 
 
