@@ -262,3 +262,50 @@ def test_division_keeps_counts_of_blocks(batch: int, request_tokens: int | None,
     if request_tokens is None or request_tokens // (scale * 2) >= SHORTEST:
         assert batch // scale <= 512
         assert (request_tokens or 0) // scale <= REQUEST_TOKENS
+
+
+def graphs_of(line: str) -> object:
+    """The graphs of decoding that a command line comes to, which has no problem."""
+    said = of_words(line)
+    assert not said.problems
+    return said.sections["config"]["cuda_graph_config"]
+
+
+@pytest.mark.parametrize(
+    ("server", "former", "present"),
+    [
+        ("python3 -m sglang.launch_server --model-path M --tp 2", "--cuda-graph-bs", "--cuda-graph-bs-decode"),
+        ("vllm serve M -tp 2", "--cuda-graph-sizes", "--cudagraph-capture-sizes"),
+    ],
+)
+def test_a_list_by_its_former_name(server: str, former: str, present: str) -> None:
+    """An option with a former name takes as many words as the present one, and each of them is looked at."""
+    assert graphs_of(f"{server} {former} 1 2 4 8") == graphs_of(f"{server} {present} 1 2 4 8")
+    assert graphs_of(f"{server} {former} 1 2 4 8") == {"batch_sizes": [1, 2, 4, 8], "enable_padding": True}
+    (problem,) = of_words(f"{server} {former} 1 two").problems
+    assert "must be a list of whole numbers from 1 on, got [1, 'two']" in str(problem)
+
+
+def test_sizes_of_graphs_by_two_names() -> None:
+    """One size alone by vLLM's former name is the largest; sizes that stand twice are refused; what they outdo is told."""
+    assert graphs_of("vllm serve M -tp 2 --cuda-graph-sizes 64") == {"max_batch_size": 64, "enable_padding": True}
+    twice = of_words("vllm serve M -tp 2 --cuda-graph-sizes 1 2 -cc.cudagraph_capture_sizes [1,4]")
+    assert [str(problem).partition(":")[0] for problem in twice.problems] == ["--cuda-graph-sizes"]
+    outdone = of_words("vllm serve M --cudagraph-capture-sizes 1 2 --max-cudagraph-capture-size 8")
+    assert "one by one" in notes(outdone, "left out")["max_cudagraph_capture_size"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sglang serve --model-path M --cuda-graph-max-bs 4 8",
+        "sglang serve --cuda-graph-max-bs 4 8 --model-path M",
+        "vllm serve M --max-num-seqs 4 8",
+        "trtllm-serve serve M --tp_size 4 8",
+    ],
+)
+def test_a_word_that_no_option_takes(line: str) -> None:
+    """It is not taken for the model where this is said already."""
+    (problem,) = of_words(line).problems
+    assert "both stand for the model" in str(problem)
+    assert not of_words(line.replace(" 8", "")).problems

@@ -11,6 +11,7 @@ import yaml
 from lockstep.engines.minimal.upstream.tables import Table, tables
 
 CONFIGS = ("config", "extra_llm_api_options")  # options that name a file with more keys
+MODEL = "MODEL"  # the name of the word that is no option
 NUMBER = re.compile(r"-\d")
 
 
@@ -27,12 +28,12 @@ def program_of(words: Sequence[str]) -> tuple[Table, int] | None:
 
 
 def options(table: Table, words: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
-    """Each option as it is written, its key and its value; the model, which is no option, has the key `model`."""
+    """Each option as it is written, its key and its value; the model, which is no option, comes as MODEL."""
     rest = list(words)
     while rest:
         word = rest.pop(0)
         if not _is_option(word):
-            yield "MODEL", "model", word
+            yield MODEL, table.spelt("model"), word
             continue
         name, equals, given = word.partition("=")
         first, dot, below = name.lstrip("-").partition(".")
@@ -45,7 +46,7 @@ def options(table: Table, words: Sequence[str]) -> Iterator[tuple[str, str, Any]
             yield name, key, True
         elif match := re.fullmatch(r"-O(\d)", name):
             yield name, "optimization_level", int(match[1])
-        elif key in table.lists or (key not in table.names and "." not in key):
+        elif table.takes_several(key) or (key not in table.names and "." not in key):
             yield name, key, _several(rest)
         elif rest and not _is_option(rest[0]):
             yield name, key, _value(rest.pop(0))

@@ -7,7 +7,7 @@ from pathlib import Path as File
 from typing import Any
 
 from lockstep.engines.minimal.upstream import sglang, trtllm, vllm
-from lockstep.engines.minimal.upstream.command_line import CONFIGS, options, program_of
+from lockstep.engines.minimal.upstream.command_line import CONFIGS, MODEL, options, program_of
 from lockstep.engines.minimal.upstream.entries import Entries
 from lockstep.engines.minimal.upstream.tables import PRODUCTS, Table, table, tables
 from lockstep.engines.minimal.upstream.translation import Translation
@@ -78,6 +78,9 @@ def _command_line(config: ForeignConfig) -> Imported:
     given: dict[str, Any] = {}
     places: dict[str, str] = {}
     for name, key, value in options(known, config.words[start:]):
+        if key in given and MODEL in (name, places[key]):
+            models = f"{given[key]} and {value} both stand for the model"
+            entries.problems.append(Problem(name, 0, 0, "", models, "write each word behind the option that takes it"))
         if key in CONFIGS and isinstance(value, str):
             _add_file(entries, File(value), f"{name} {value}")
         else:

@@ -105,6 +105,8 @@ def put_graphs(
         if len(fitting) < len(set(sizes)):
             translation.told(keys[0], f"sizes above the batch of {batch} are never captured")
         translation.put((*section, "batch_sizes"), fitting or [batch], keys[0])
+        if translation.entry(keys[1]) is not None:
+            translation.leave(keys[1], "the sizes of graphs are given one by one")
     elif largest is not None:
         translation.put((*section, "max_batch_size"), min(largest, batch), keys[1])
     if padding is not None:

@@ -47,6 +47,10 @@ class Table:
         """Whether other keys stand below it."""
         return any(name.startswith(f"{key}.") for name in (*self.keys, *self.moved))
 
+    def takes_several(self, key: str) -> bool:
+        """Whether an option of the command line takes several words; one with a former name is as the present one."""
+        return self.moved.get(key, key) in self.lists
+
     def spelt(self, key: object) -> str:
         """A key as the table has it, whatever its dashes; an alias is its key."""
         plain = str(key).lstrip("-").replace("-", "_")

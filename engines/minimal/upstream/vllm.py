@@ -7,6 +7,7 @@ from lockstep.engines.minimal.upstream.translation import Translation
 
 DRAFTS, COMPILE = "speculative_config", "compilation_config"
 DEFAULT_GRAPHS = 512  # the largest batch that is captured where nothing is said
+FORMER_SIZES = "cuda_graph_sizes"  # the former name of the sizes, where one alone was the largest
 NO_GRAPHS = ("NONE", "PIECEWISE")  # modes without a graph of a whole decoding step
 
 
@@ -109,8 +110,15 @@ def _graphs(translation: Translation, batch: int) -> None:
         translation.told(f"{COMPILE}.cudagraph_mode", f"{mode}: no graph of a decoding step is captured")
         return
     keys = [(f"{above}cudagraph_capture_sizes", f"{above}max_cudagraph_capture_size") for above in ("", f"{COMPILE}.")]
+    if translation.entry(keys[0][0]) and translation.entry(keys[1][0]):
+        advice = "leave one of them out, as vLLM itself asks"
+        translation.wrong(keys[0][0], f"{keys[1][0]} says the sizes of graphs too", advice)
     for names in keys:
         sizes, largest = translation.counts(names[0]), translation.count(names[1], 0)
+        found = translation.entry(names[0])
+        if sizes is not None and len(sizes) == 1 and found is not None and found.said == FORMER_SIZES:
+            translation.told(names[0], f"one size alone is the largest: graphs up to a batch of {sizes[0]}")
+            largest, sizes = sizes[0], None
         if sizes is not None or largest:
             put_graphs(translation, sizes, largest, batch, True, names)
             return
