@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -75,6 +76,11 @@ def _on_hosts(options: HostOptions, name: str, seconds: float) -> list[Answer]:
 
 def _wanted(words: list[str]) -> tuple[list[int], str]:
     """Processes by their numbers, or a name."""
+    wrong = next((word for word in words if not word.strip() or re.fullmatch(r"-[\d.]*", word.strip())), None)
+    if wrong is not None:
+        raise ScenarioError(
+            f"lockstep inspect: {wrong!r}: give a process by its number, or a word of the job's command line"
+        )
     numbers = [word for word in words if word.isascii() and word.isdecimal()]
     if len(numbers) == len(words):
         if any(len(word) > 9 for word in numbers):

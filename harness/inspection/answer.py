@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from lockstep.harness.inspection.look import HostLook, look
-from lockstep.harness.inspection.processes import NotFoundError, Table, read
+from lockstep.harness.inspection.process import read
+from lockstep.harness.inspection.processes import NotFoundError, Table
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.observation import from_json
 from lockstep.harness.launch.survey import Question

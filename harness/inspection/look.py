@@ -15,7 +15,8 @@ from lockstep.harness import environment
 from lockstep.harness.host import stacks
 from lockstep.harness.inspection import kernel
 from lockstep.harness.inspection.flight import flight_recorder
-from lockstep.harness.inspection.processes import Job, Process
+from lockstep.harness.inspection.process import Process
+from lockstep.harness.inspection.processes import Job
 from lockstep.harness.judge.observation import KernelWait, Observation
 from lockstep.harness.supervisor.dumps import ras
 from lockstep.harness.watchdog.dump_decoding import read_json
@@ -109,6 +110,7 @@ def _observation(trace: _Trace) -> Observation:
         connecting=kernel.connecting(process.pid),
         libraries=kernel.libraries(process.pid),
         watched=environment.TOKEN in variables,
+        parent=process.parent,
         flight=flight_recorder(variables) if trace.rank is not None else {},
     )
 

@@ -1,4 +1,4 @@
-"""The processes of this host, and which of them are a job: its ranks, by their environment, and what else belongs to it."""
+"""Which of this host's processes are a job: its ranks, by their environment, and what else belongs to it."""
 
 from __future__ import annotations
 
@@ -8,76 +8,11 @@ import pwd
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
-from lockstep.harness.host.proc import Stat, listed
-from lockstep.harness.inspection.places import Place, place_of, variables
-from lockstep.harness.program_name import program_name
+from lockstep.harness.inspection.process import WORKER, Process
 
-SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "csh", "tcsh", "fish", "env", "numactl", "taskset", "nice", "timeout", "time")
-STARTERS = (
-    "torchrun",
-    "torch.distributed.run",
-    "torch.distributed.launch",
-    "mpiexec",
-    "mpirun",
-    "hydra_pmi_proxy",
-    "prterun",
-)
-AIDES = ("multiprocessing.resource_tracker", "multiprocessing.semaphore_tracker", "multiprocessing.forkserver")
 OTHERS = 32  # processes that are no ranks, of one host
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """`variables`: its environment; None: only its owner, or root, may read it."""
-
-    pid: int
-    parent: int
-    owner: int
-    started: int
-    ended: bool  # and nobody has asked how
-    argv: tuple[str, ...]
-    program: str  # the file that it runs
-    variables: Mapping[str, str] | None
-
-    @property
-    def place(self) -> Place | None:
-        """Which rank it is, or is below."""
-        return None if self.variables is None else place_of(self.variables)
-
-    @property
-    def title(self) -> str:
-        """What it is called for people, without what looks like a secret."""
-        return program_name(self.argv) if self.argv else PurePath(self.program).name
-
-    @property
-    def is_python(self) -> bool:
-        """Whether it runs a Python interpreter."""
-        return "python" in PurePath(self.program).name
-
-    @property
-    def is_wrapper(self) -> bool:
-        """Whether it only starts another program, as a shell does."""
-        return PurePath(self.program).name in SHELLS or PurePath(self.argv[0] if self.argv else "").name in SHELLS
-
-    @property
-    def is_starter(self) -> bool:
-        """Whether it starts ranks and is none."""
-        names = {PurePath(word).name for word in self.argv[:4]}
-        return any(name in names for name in STARTERS)
-
-    @property
-    def looks(self) -> bool:
-        """Whether it looks at jobs itself, as somebody else's `lockstep inspect train.py` does."""
-        names = [PurePath(word).name for word in self.argv]
-        return ("lockstep", "inspect") in pairwise(names)
-
-    @property
-    def is_aide(self) -> bool:
-        """Whether it is one of those that Python's multiprocessing starts for itself."""
-        return any(aide in word for word in self.argv for aide in AIDES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,30 +32,6 @@ class Job:
 
 class NotFoundError(ValueError):
     """What was asked for is not there, is not one job, or may not be looked at: what, and what to do."""
-
-
-def read() -> dict[int, Process]:
-    """All processes of this host but this one and those that started it."""
-    found = {}
-    for entry in listed(Path("/proc")):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                found[int(entry.name)] = _process(int(entry.name))
-    return found
-
-
-def _process(pid: int) -> Process:
-    folder = Path(f"/proc/{pid}")
-    stat = Stat.of(pid)
-    words = tuple(word.decode(errors="replace") for word in (folder / "cmdline").read_bytes().split(b"\0") if word)
-    environment: dict[str, str] | None = None
-    program = ""
-    with contextlib.suppress(OSError):
-        environment = variables((folder / "environ").read_bytes())
-        program = str((folder / "exe").readlink())
-    return Process(
-        pid, stat.parent, folder.stat().st_uid, stat.started, stat.ended, words, program, None if stat.ended else environment
-    )
 
 
 class Table:
@@ -145,7 +56,20 @@ class Table:
         found = self._job(members)
         if found.empty:
             raise NotFoundError(self._nothing(pids, name))
+        self._check_one_job(pids)
         return found
+
+    def _check_one_job(self, pids: Sequence[int]) -> None:
+        """Raise NotFoundError where some of these would not be shown beside the others."""
+        jobs = [self._members([pid], by_name=False) for pid in pids]
+        for pid, members in zip(pids, jobs, strict=True):
+            if self._job(members).empty:
+                raise NotFoundError(self._nothing([pid], ""))
+            mine = {one.pid for one in members}
+            for other, others in zip(pids, jobs, strict=True):
+                apart = mine.isdisjoint(one.pid for one in others)
+                if apart and _level(members) != _level(others):
+                    raise NotFoundError(f"{pid} and {other} are of two jobs: give processes of one of them")
 
     def below(self, roots: Iterable[int]) -> set[int]:
         """All processes that these have started, and those in their turn."""
@@ -193,7 +117,11 @@ class Table:
     def _members(self, roots: Sequence[int], by_name: bool) -> list[Process]:
         """What belongs to the same job as these. One that is a rank stands for all that have been started with it."""
         starters = {self._starter(pid) for pid in roots if self.processes[pid].place is not None and not by_name}
-        plain = [pid for pid in roots if self.processes[pid].place is None or by_name]
+        plain = [
+            pid if by_name else _program(pid, self.processes, self.own)
+            for pid in roots
+            if self.processes[pid].place is None or by_name
+        ]
         wanted = self._started_by(starters) | set(plain) | self.below(plain)
         return [process for pid, process in self.processes.items() if pid in wanted and pid not in self.own]
 
@@ -271,6 +199,24 @@ class Table:
             return f"{what}: neither ranks nor Python processes were found there"
         known = "RANK, PMI_RANK, OMPI_COMM_WORLD_RANK, SLURM_PROCID"
         return f"no process on {os.uname().nodename} has the environment of a rank ({known}); give a process or a name"
+
+
+def _program(pid: int, processes: Mapping[int, Process], own: Collection[int]) -> int:
+    """Of a worker that a program in Python has started with multiprocessing: that program, to which its siblings belong
+    too. Any other process is its own.
+    """
+    while (parent := processes.get((one := processes[pid]).parent)) is not None and parent.pid not in own:
+        forked = one.argv == parent.argv and one.program == parent.program
+        spawned = WORKER in one.argv or one.is_aide
+        if not (parent.is_python and (forked or spawned)):
+            break
+        pid = parent.pid
+    return pid
+
+
+def _level(members: Sequence[Process]) -> int | None:
+    """By what these are ranks; None of processes that are none."""
+    return min((process.place.level for process in members if process.place), default=None)
 
 
 def _shown(job: Sequence[Process]) -> str:

@@ -13,10 +13,11 @@ from typing import Any
 from lockstep.harness.judge import words
 from lockstep.harness.judge.diagnosis import Diagnosis
 from lockstep.harness.judge.flight import diagnose
-from lockstep.harness.judge.observation import Observation, path
+from lockstep.harness.judge.observation import Observation
 from lockstep.harness.judge.observation_words import line
 from lockstep.harness.judge.opinions import ras_opinion
 from lockstep.harness.judge.verdict import Blame
+from lockstep.harness.judge.whereabouts import Opinion, named, stood
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +53,27 @@ class Inspection:
         return self.word != "nothing found"
 
 
-@dataclass(frozen=True, slots=True)
-class _Opinion:
-    """One rule's: its sentence, and whom it names."""
-
-    text: str
-    behind: tuple[int, ...] = ()
-
-
 def inspect(look: Look) -> Inspection:
     """From all that was seen."""
-    ranks = {one.rank: one for one in look.seen if one.rank is not None and not one.gone}
-    absent = tuple(sorted(set(range(look.world)) - set(ranks)))
+    alive = [one for one in look.seen if not one.gone]
+    left = [one for one in look.seen if one.gone]
+    ranks = {one.rank: one for one in alive if one.rank is not None}
+    # Who has ended meanwhile was there, and went on: it is not missing.
+    absent = tuple(sorted(set(range(look.world)) - {one.rank for one in look.seen if one.rank is not None}))
     diagnosis = _diagnosis(ranks)
-    first, recorded, stood = [*_missing(absent, look), *_held(ranks)], _recorded(diagnosis), _stood(ranks)
-    opinions = [*first, *stood, *recorded]
+    if left and not ranks and (not alive or any(one.rank is not None for one in left)):
+        return _over(look, left, absent)
+    first, recorded = [*_missing(absent, look), *_held(ranks)], _recorded(diagnosis)
+    places = stood(list(ranks.values()) or alive)
+    opinions = [*_left(left), *first, *places, *recorded]
     word = _word(look, absent, diagnosis)
     if word == "nothing found":
-        opinions = [_Opinion(f"No process stood still for {look.seconds:.0f} s; nothing points to a hang.")]
+        opinions = [*_left(left), Opinion(f"No process stood still for {look.seconds:.0f} s; nothing points to a hang.")]
     # What was counted goes before where they stand.
-    behind = () if word == "nothing found" else next((one.behind for one in (*first, *recorded, *stood) if one.behind), ())
+    behind = () if word == "nothing found" else next((one.behind for one in (*first, *recorded, *places) if one.behind), ())
     return Inspection(
         word,
-        " ".join(one.text for one in opinions),
+        " ".join(one.text for one in opinions or _unasked(look)),
         False,
         tuple(sorted(ranks)),
         absent,
@@ -85,19 +84,47 @@ def inspect(look: Look) -> Inspection:
     )
 
 
+def _over(look: Look, left: Sequence[Observation], absent: Sequence[int]) -> Inspection:
+    """Every rank that was looked at has ended: nobody is left who could wait."""
+    said = [*_left(left), *_missing(absent, look)] if absent else [Opinion("It has ended while it was looked at.")]
+    lines = tuple(line(one, look.seconds) for one in _in_order(look.seen))
+    limits = ("how it has ended: only who has started it is told", *(f"what is on {host}" for host in look.blind))
+    text = " ".join(one.text for one in said)
+    return Inspection("nothing found", text, absent=tuple(absent), lines=lines, limits=limits)
+
+
+def _left(left: Sequence[Observation]) -> list[Opinion]:
+    """Who has ended meanwhile. How, nobody else is told."""
+    return [Opinion(f"{words.capital(named(left))} {_has(left)} ended while the job was looked at.")] if left else []
+
+
+def _has(found: Sequence[Observation]) -> str:
+    return "has" if len(found) == 1 else "have"
+
+
+def _unasked(look: Look) -> list[Opinion]:
+    """Of a job of which only ended processes are there."""
+    ended = ", ".join(str(pid) for _, pid in look.ended)
+    many = len(look.ended) != 1
+    who = f"Process{'es' if many else ''} {ended} {'have' if many else 'has'} ended, and nobody has asked how"
+    return [Opinion(f"{who}; nothing else of the job was found.")]
+
+
 def _word(look: Look, absent: Sequence[int], diagnosis: Diagnosis | None) -> str:
     """A hang: nobody goes on, and some wait for others. Nothing: somebody does, and nobody stands still for certain."""
     alive = [one for one in look.seen if not one.gone]
     still = [one for one in alive if not (one.moved or one.may_have_moved)]
-    goes_on = any(one.moved for one in alive)
+    ends = len(alive) < len(look.seen)  # some have ended meanwhile, and the others may be about to
+    goes_on = ends or any(one.moved for one in alive)
     communicates = any(one.standing.operation or one.stopped for one in alive)
     all_stand = len(still) == len(alive) and communicates  # else it may be a server without work
-    if all_stand or (absent and not goes_on) or (diagnosis is not None and diagnosis.word == "hang"):
+    counted = diagnosis is not None and diagnosis.word == "hang"
+    if not ends and (all_stand or (absent and not goes_on) or counted):
         return "hang"
     return "waiting" if still or not goes_on else "nothing found"
 
 
-def _missing(absent: Sequence[int], look: Look) -> list[_Opinion]:
+def _missing(absent: Sequence[int], look: Look) -> list[Opinion]:
     """Ranks of which there is no process."""
     if not absent:
         return []
@@ -108,19 +135,19 @@ def _missing(absent: Sequence[int], look: Look) -> list[_Opinion]:
     why = f" (process {ended} has ended, and its parent has not asked how)" if ended else ""
     them = "it" if len(absent) == 1 else "them"
     text = f"{who[0].upper()}{who[1:]} of {look.world} {verb} missing: no process of {them} was found"
-    return [_Opinion(f"{text}{where}{why}.", tuple(absent))]
+    return [Opinion(f"{text}{where}{why}.", tuple(absent))]
 
 
-def _held(ranks: Mapping[int, Observation]) -> list[_Opinion]:
+def _held(ranks: Mapping[int, Observation]) -> list[Opinion]:
     """Ranks that a signal or a debugger has stopped: whatever they stand in, they are what the others wait for."""
     held = tuple(rank for rank, one in sorted(ranks.items()) if one.stopped)
-    if not held or len(held) == len(ranks):
+    if not held:
         return []
     who = words.ranks_text(held)
     verb = "is" if len(held) == 1 else "are"
     pids = " ".join(str(ranks[rank].pid) for rank in held)
     text = f"{who[0].upper()}{who[1:]} {verb} stopped, by a debugger or by a signal (`kill -CONT {pids}` takes that back)."
-    return [_Opinion(text, held)]
+    return [Opinion(text, held if len(held) < len(ranks) else ())]
 
 
 def _diagnosis(ranks: Mapping[int, Observation]) -> Diagnosis | None:
@@ -132,82 +159,10 @@ def _diagnosis(ranks: Mapping[int, Observation]) -> Diagnosis | None:
         return None
 
 
-def _recorded(diagnosis: Diagnosis | None) -> list[_Opinion]:
+def _recorded(diagnosis: Diagnosis | None) -> list[Opinion]:
     if diagnosis is None or not diagnosis.hangs:
         return []
-    return [_Opinion(f"By their Flight Recorders: {diagnosis.text}", diagnosis.blame)]
-
-
-def _stood(ranks: Mapping[int, Observation]) -> list[_Opinion]:
-    """By the places in which ranks stand: some communicate and some do not, or they do so at different places."""
-    where: dict[tuple[str, str], list[int]] = defaultdict(list)
-    elsewhere: dict[str, list[int]] = defaultdict(list)
-    for rank, one in sorted(ranks.items()):
-        stands = one.standing
-        if stands.operation:
-            where[stands.operation, stands.site].append(rank)
-        elif stands.text and not one.stopped:
-            elsewhere[stands.text].append(rank)
-    told = [f"{words.ranks_text(found)} {_in(found, operation, site)}" for (operation, site), found in where.items()]
-    if where and elsewhere:
-        behind = tuple(sorted(rank for found in elsewhere.values() for rank in found))
-        places = "; ".join(f"{words.ranks_text(found)} {_stands(found)} {text}" for text, found in elsewhere.items())
-        who = f"{places[0].upper()}{places[1:]}"
-        known = "in no communication that is known" if len(elsewhere) == 1 else "none of them in a known communication"
-        return [_Opinion(f"{who}, {known}, while {'; '.join(told)}.", behind)]
-    if len(where) > 1:
-        fewest = min(len(found) for found in where.values())
-        least = [found for found in where.values() if len(found) == fewest]
-        apart = tuple(least[0]) if len(least) == 1 else ()
-        return [
-            _Opinion(
-                f"Ranks are at different places: {'; '.join(told)}.{_behind(ranks, where)}", apart or _later(ranks, where)
-            )
-        ]
-    if where:
-        (((operation, site), found),) = where.items()
-        more = " Nothing from outside tells them apart." if len(found) > 1 else ""
-        who = words.ranks_text(found)
-        return [_Opinion(f"{who[0].upper()}{who[1:]} {_in(found, operation, site)}.{more}")]
-    listed = "; ".join(f"{words.ranks_text(found)} {_stands(found)} {text}" for text, found in elsewhere.items())
-    if listed:
-        return [_Opinion(f"No rank is in a communication that is known: {listed}.")]
-    return [_Opinion("Of no rank it can be seen where it stands.")] if any(not one.stopped for one in ranks.values()) else []
-
-
-def _later(ranks: Mapping[int, Observation], where: Mapping[tuple[str, str], Sequence[int]]) -> tuple[int, ...]:
-    """Of two equally large groups the one that has come less far in the same function; empty where nobody can tell."""
-    if len(where) != 2:
-        return ()
-    first, second = (list(found) for found in where.values())
-    one, other = (_path(ranks[found[0]]) for found in (first, second))
-    for mine, others in zip(one, other, strict=False):
-        if mine != others:
-            if mine[:2] != others[:2]:
-                return ()
-            return tuple(first if mine[2] < others[2] else second)
-    return ()
-
-
-def _behind(ranks: Mapping[int, Observation], where: Mapping[tuple[str, str], Sequence[int]]) -> str:
-    later = _later(ranks, where)
-    if not later:
-        return ""
-    who = words.ranks_text(later)
-    verb = "is" if len(later) == 1 else "are"
-    return f" {who[0].upper()}{who[1:]} {verb} behind, if both are in the same round of the program."
-
-
-def _path(one: Observation) -> tuple[tuple[str, str, int], ...]:
-    return path(one.stack)
-
-
-def _in(found: Sequence[int], operation: str, site: str) -> str:
-    return f"{'waits' if len(found) == 1 else 'wait'} in {operation} at {site}"
-
-
-def _stands(found: Sequence[int]) -> str:
-    return "stands" if len(found) == 1 else "stand"
+    return [Opinion(f"By their Flight Recorders: {diagnosis.text}", diagnosis.blame)]
 
 
 def _also(look: Look, ranks: Mapping[int, Observation], behind: Sequence[int], diagnosis: Diagnosis | None) -> list[str]:
@@ -235,7 +190,7 @@ def _limits(look: Look, ranks: Mapping[int, Observation], absent: Sequence[int],
     found = ["whether who waits will wait for ever: nobody has seen what each of them did before"]
     blind: dict[str, list[str]] = defaultdict(list)
     for one in _in_order(look.seen):
-        if not one.stack:
+        if not one.stack and not one.gone:
             blind[one.error].append(f"rank {one.rank}" if one.rank is not None else f"process {one.pid}")
     found += [f"the stack of {', '.join(who)}: {why}" for why, who in blind.items()]
     found += [f"what is on {host}" for host in look.blind]

@@ -63,6 +63,7 @@ class Observation:
     connecting: tuple[str, ...] = ()  # addresses that do not answer
     libraries: tuple[str, ...] = ()  # of those that communicate: mpi, torch, cuda
     watched: bool = False  # Lockstep has started it
+    parent: int = 0  # the process that has started it
     flight: Mapping[str, Any] = field(default_factory=dict)  # its Flight Recorder, where it has given it
 
     @property

@@ -31,6 +31,11 @@ def ranges(ranks: Iterable[int]) -> str:
     return ",".join("-".join(map(str, span)) for span in spans)
 
 
+def capital(text: str) -> str:
+    """As a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def ranks_text(ranks: Iterable[int]) -> str:
     """`rank 3`, `ranks 0-2,5`."""
     told = set(ranks)

@@ -19,7 +19,8 @@ from lockstep.harness.host.polling import wait_until
 from lockstep.harness.inspection import flight, kernel, look
 from lockstep.harness.inspection.answer import Answer, find, lines
 from lockstep.harness.inspection.look import HostLook
-from lockstep.harness.inspection.processes import Job, Process
+from lockstep.harness.inspection.process import Process
+from lockstep.harness.inspection.processes import Job
 from lockstep.harness.inspection.whole import whole
 from lockstep.harness.judge.observation import KernelWait, Observation
 from tests.supervisor.test_dumps import serve as serve_ras

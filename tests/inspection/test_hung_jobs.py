@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.harness import cli
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.host.proc import Stat
 from lockstep.harness.host.process_tree import descendants
@@ -133,6 +134,20 @@ def test_a_flight_recorder_that_answers(tmp_path: Path) -> None:
         assert [entry["profiling_name"] for entry in dump["entries"]] == ["gloo:all_reduce"]
         said = lockstep("diagnose", "kept/flight-recorder-rank-0.json", folder=tmp_path)
         assert (said.returncode, said.stderr.splitlines()[0][:13]) == (0, "nothing found")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-1"], "lockstep inspect: '-1': give a process by its number, or a word"),
+        ([""], "lockstep inspect: '': give a process by its number, or a word"),
+        (["1", " "], "lockstep inspect: ' ': give a process by its number, or a word"),
+    ],
+)
+def test_words_that_name_nothing(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Are no name, which any command line would have; nobody else's job is looked at."""
+    assert cli.main(["inspect", *words]) == 2
+    assert capsys.readouterr().err.startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from lockstep.harness.inspection.processes import NotFoundError, Process, Table
+from lockstep.harness.inspection.process import Process
+from lockstep.harness.inspection.processes import NotFoundError, Table
 
 ME = 900
 
@@ -157,3 +158,44 @@ def test_ranks_of_two_worlds() -> None:
 def test_names_of_programs_hide_secrets() -> None:
     """A line of a report is made of the command line, which may hold a token."""
     assert process(5, 1, "python train.py --api-key sk-12345").title == "train.py --api-key ***"
+
+
+SPAWNED = [
+    process(40, 2, "python mp.py"),
+    process(41, 40, "python -c spawn_main --multiprocessing-fork"),
+    process(42, 40, "python -c spawn_main --multiprocessing-fork"),
+    process(45, 2, "python fork.py"),
+    process(46, 45, "python fork.py"),
+    process(47, 45, "python fork.py"),
+    process(48, 2, "python -c from multiprocessing.forkserver import main"),
+]
+
+
+@pytest.mark.parametrize("pid", [40, 41, 42])
+def test_a_spawned_worker(pid: int) -> None:
+    """Stands for the program that has started it, and so for the other workers; a shell above is none of it."""
+    assert [one.pid for one in table(*SPAWNED).job((pid,)).others] == [40, 41, 42]
+
+
+@pytest.mark.parametrize("pid", [45, 46, 47])
+def test_a_forked_worker(pid: int) -> None:
+    """Has the command line of the program that it is of."""
+    assert [one.pid for one in table(*SPAWNED).job((pid,)).others] == [45, 46, 47]
+
+
+@pytest.mark.parametrize(("pids", "said"), [
+    ((11, 22), "11 and 22 are of two jobs: give processes of one of them"),
+    ((40, 11), "40 and 11 are of two jobs"),
+    ((52, 11), "52: neither ranks nor Python processes were found there"),
+])  # fmt: skip
+def test_processes_of_two_jobs(pids: tuple[int, ...], said: str) -> None:
+    """None of what was asked for is dropped without a word."""
+    with pytest.raises(NotFoundError) as caught:
+        table(*TORCHRUN, *MPIEXEC, *SPAWNED, process(52, 2, "sleep 100")).job(pids)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(("pids", "shown"), [((40, 45), [40, 41, 42, 45, 46, 47]), ((10, 12), [14])])
+def test_several_processes(pids: tuple[int, ...], shown: list[int]) -> None:
+    """Programs of which nobody knows ranks may be one job, started by hand: all are shown. So are those of one job."""
+    assert [one.pid for one in table(*TORCHRUN, *SPAWNED).job(pids).others] == shown

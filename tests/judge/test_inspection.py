@@ -220,3 +220,20 @@ def test_an_observation_travels() -> None:
     one = seen(1, ASLEEP, waits=(KernelWait(1, "S", "recvfrom", "sk_wait_data", "10.0.0.1:29500"),), libraries=("mpi",))
     assert from_json(asdict(one)) == one
     assert replace(one, asleep=False) != one
+
+
+def test_a_job_that_ends_meanwhile() -> None:
+    """Is over: nobody is missing and nothing hangs. Of one that is about to end, who still stands only waits."""
+    left = [seen(rank, torch_call("all_reduce", 30), gone=True, asleep=False) for rank in (0, 1)]
+    found = told(*left)
+    assert (found.word, found.hangs, found.absent, found.behind) == ("nothing found", False, (), ())
+    assert found.text == "It has ended while it was looked at."
+    assert all(line.endswith("ended while it was looked at") for line in found.lines)
+    found = told(*left, seen(None, ASLEEP))  # one that its rank has left behind
+    assert (found.word, len(found.lines)) == ("nothing found", 3)
+    found = told(left[0], world=2)
+    assert (found.word, found.absent) == ("nothing found", (1,))
+    assert found.text.startswith("Rank 0 has ended while the job was looked at. Rank 1 of 2 is missing")
+    found = told(left[0], seen(1, torch_call("all_reduce", 30)))
+    assert (found.word, found.absent) == ("waiting", ())
+    assert found.text.startswith("Rank 0 has ended while the job was looked at. Rank 1 waits in all_reduce")
