@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.report.catalogue import NotModelled, render
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.scenario.input_file import read_text
 from lockstep.harness.scenario.load import load_all
 
 NOT_MODELLED = Path("docs/not-modelled.yaml")
@@ -38,9 +39,9 @@ def catalogue(arguments: argparse.Namespace) -> int:
 
 def not_modelled(path: Path) -> list[NotModelled]:
     """The reports without a scenario, with the reason for each. Raises ScenarioError for a file that does not hold such."""
-    try:
-        return TypeAdapter(list[NotModelled]).validate_python(yaml.safe_load(path.read_text("utf-8")))
-    except FileNotFoundError:
+    if not path.exists():
         return []
+    try:
+        return TypeAdapter(list[NotModelled]).validate_python(yaml.safe_load(read_text(path)))
     except (yaml.YAMLError, ValidationError) as error:
         raise ScenarioError(f"{path}: not a list of report, mechanism_class, source and reason: {error}") from error

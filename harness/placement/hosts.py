@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lockstep.harness.launch.interface import Interface, is_this_host, resolve
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
+from lockstep.harness.scenario.input_file import read_text
 
 INLINE = "--hosts"  # stands for the file in problems of a list on the command line
 UNLIMITED = 1 << 30
@@ -47,14 +48,22 @@ class Hosts:
 
 def load_hosts(given: str) -> tuple[Host, ...]:
     """What `--hosts` says: the name of a file, or a list like `a:4,b:4`. Raises ScenarioError with every mistake."""
-    if Path(given).is_file():
-        hosts = parse_file(Path(given).read_text(errors="replace"), given)
+    if _is_file(given):
+        hosts = parse_file(read_text(Path(given), "replace"), given)
     elif "/" in given or not (":" in given or "," in given):
         raise ScenarioError(f"--hosts {given}: no such file; hosts themselves are given as name:slots,name:slots")
     else:
         hosts = parse_list(given)
     _check_aliases(hosts, given)
     return tuple(replace(host, here=is_this_host(host.name)) for host in hosts)
+
+
+def _is_file(given: str) -> bool:
+    """Also a pipe, as a shell makes it of `<(command)`, and what is refused when it is read."""
+    try:
+        return Path(given).exists() and not Path(given).is_dir()
+    except (OSError, ValueError):  # a list that is longer than a name can be
+        return False
 
 
 def _check_aliases(hosts: Iterable[Host], given: str) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
-from lockstep.harness.scenario.errors import Problem
+from lockstep.harness.scenario.errors import FileErrors, Problem
+from lockstep.harness.scenario.input_file import LARGEST, read_text
 
 Keys = tuple[str | int, ...]
+MOST_VALUES = 20_000  # some ten times as many as the largest file that was seen
 
 
 @dataclass(slots=True)
@@ -46,11 +48,9 @@ def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str 
     """Read a file. What is wrong with its YAML is in `problems`; `form` and `advice` are said of one that is no mapping."""
     document = Document(str(path))
     try:
-        text = path.read_text("utf-8")
-        root = _compose(text)
-    except (OSError, UnicodeDecodeError) as error:
-        what = "this is no text" if isinstance(error, UnicodeDecodeError) else error
-        document.problems.append(Problem(str(path), 1, 1, "", f"cannot be read: {what}"))
+        root = _compose(read_text(path))
+    except FileErrors as error:
+        document.problems += error.problems
         return document
     except yaml.YAMLError as error:
         document.problems.append(_yaml_problem(str(path), error))
@@ -62,6 +62,9 @@ def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str 
         document.problems.append(Problem(str(path), 1, 1, "", form, advice))
         return document
     try:
+        if (much := _too_much(root)) is not None:
+            document.problems.append(Problem(str(path), 1, 1, "", *much))
+            return document
         document.data = _build(document, root, (), yaml.SafeLoader(""))
     except yaml.YAMLError as error:  # a tag that PyYAML's safe loader does not know, a key that cannot be one
         document.problems.append(_yaml_problem(str(path), error))
@@ -77,6 +80,27 @@ def _compose(text: str) -> yaml.Node | None:
             found: yaml.Node | None = yaml.compose(text, Loader=fast)
             return found
     return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def _too_much(root: yaml.Node) -> tuple[str, str] | None:
+    """What is wrong with a document that a few lines of aliases, or very many keys, make too large; and what to do."""
+    values, letters = _size(root, {})
+    if values > MOST_VALUES:
+        return f"comes to more than {MOST_VALUES:,} keys and values, with what aliases (*name) repeat", "give a smaller file"
+    if letters > LARGEST:
+        return f"comes to more than {LARGEST >> 20} MiB of text, with what aliases (*name) repeat", "give a smaller file"
+    return None
+
+
+def _size(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How many keys and values a node comes to when it is built, and letters in them; each node is looked at once."""
+    if id(node) not in known:
+        if isinstance(node, yaml.ScalarNode):
+            return 1, len(node.value)
+        below = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value
+        sizes = [_size(one, known) for one in below]
+        known[id(node)] = 1 + sum(values for values, _ in sizes), sum(letters for _, letters in sizes)
+    return known[id(node)]
 
 
 def _yaml_problem(file: str, error: yaml.YAMLError) -> Problem:

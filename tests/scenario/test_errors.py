@@ -473,3 +473,35 @@ def test_nested_too_deeply(tmp_path: Path) -> None:
     path.write_text("a: " + "[" * 5000)
     with pytest.raises(FileErrors, match="nested too deeply"):
         load(path)
+
+
+@pytest.mark.parametrize("product", ["", "trtllm"])
+def test_aliases_that_repeat_each_other(product: str, tmp_path: Path) -> None:
+    """A few lines that come to millions of values are refused at once, in a scenario and in a config that it names."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 60)]
+    path = write(tmp_path, "\n".join(lines))
+    if product:
+        other = f"config_file: {{path: a.yaml, product: {product}}}\nkv_capacity"
+        path = write(tmp_path, changed(("kv_capacity", other)), "b.yaml")
+    (line,) = problems(path)
+    assert line.endswith("comes to more than 20,000 keys and values, with what aliases (*name) repeat; give a smaller file")
+
+
+def test_a_long_text_that_aliases_repeat(tmp_path: Path) -> None:
+    """Its letters are counted as often as it stands there."""
+    path = write(tmp_path, f"a: &a {'x' * 10_000}\nb: [{', '.join(['*a'] * 1000)}]\n")
+    (line,) = problems(path)
+    assert line.endswith("comes to more than 1 MiB of text, with what aliases (*name) repeat; give a smaller file")
+
+
+def test_an_anchor_that_holds_itself(tmp_path: Path) -> None:
+    """A mistake of the file."""
+    (line,) = problems(write(tmp_path, "a: &a [*a, *a]\n"))
+    assert line.endswith("not valid YAML: an anchor holds itself")
+
+
+def test_very_many_keys(tmp_path: Path) -> None:
+    """They are refused before each of them is told to be unknown."""
+    (line,) = problems(write(tmp_path, "".join(f"k{number}: 1\n" for number in range(10_001))))
+    assert "comes to more than 20,000 keys and values" in line
