@@ -108,7 +108,7 @@ def _missing(options: ImportOptions, imported: Imported, given: dict[str, object
 
 def _scenario(options: ImportOptions, imported: Imported) -> dict[str, Any]:
     """The document, in the order in which people write one."""
-    name = options.name or re.sub(r"[^a-z0-9._-]+", "-", _called(options).lower()).strip("-._") or "imported"
+    name = options.name or re.sub(r"[^a-z0-9._-]+", "-", _called(options, imported).lower()).strip("-._") or "imported"
     head: dict[str, Any] = {
         "name": name,
         "source": _said(options),
@@ -119,8 +119,9 @@ def _scenario(options: ImportOptions, imported: Imported) -> dict[str, Any]:
     return under(Imported("", head), {**imported.sections, "expect": [{"outcome": "success"}]})
 
 
-def _called(options: ImportOptions) -> str:
-    return options.config.file.stem if options.config.file else Path(options.config.words[0]).name
+def _called(options: ImportOptions, imported: Imported) -> str:
+    """As the file; what a command line begins with may be Python, or what launches it."""
+    return options.config.file.stem if options.config.file else imported.product
 
 
 def _said(options: ImportOptions) -> str:

@@ -135,3 +135,12 @@ def test_a_secret_stays_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert "12345" not in out + said
     assert yaml.safe_load(out)["name"] == "vllm"
+
+
+@pytest.mark.parametrize("line", ["python3 -m sglang.launch_server --model-path M", "env A=b sglang serve --model-path M"])
+def test_a_scenario_is_called_as_the_server(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as what starts it."""
+    code, out, _ = run(["import", "--set", "kv_capacity.blocks=8", "--", *line.split()], capsys)
+    assert code == 0
+    assert yaml.safe_load(out)["name"] == "sglang"
+    assert "A block has 1 token, so" in " ".join(out.split())

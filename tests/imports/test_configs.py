@@ -309,3 +309,34 @@ def test_a_word_that_no_option_takes(line: str) -> None:
     (problem,) = of_words(line).problems
     assert "both stand for the model" in str(problem)
     assert not of_words(line.replace(" 8", "")).problems
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            """--speculative-config {"method":"mtp\"""",
+            "--speculative-config: is broken JSON: Expecting ',' delimiter at character 16",
+        ),
+        ("--speculative-config {method:mtp}", "is broken JSON: Expecting property name enclosed in double quotes"),
+        ("--config", "--config: names no file; give --config FILE, or leave it out"),
+        ("--config --max-num-seqs 8", "--config: names no file"),
+        ("--config 7", "7:1:1: cannot be read: no such file or directory; give the name of a file"),
+    ],
+)
+def test_mistakes_of_a_command_line(options: str, said: str) -> None:
+    """The option, what is wrong with its value, what to do."""
+    (problem,) = of_words(f"vllm serve M {options}").problems
+    assert said in str(problem)
+
+
+def test_what_memory_a_server_may_have() -> None:
+    """Is left out by either product for the same reason."""
+    (why,) = {
+        notes(of_words(f"{line} 0.8"), "left out")[key]
+        for line, key in (
+            ("vllm serve M --gpu-memory-utilization", "gpu_memory_utilization"),
+            ("sglang serve --model-path M --mem-fraction-static", "mem_fraction_static"),
+        )
+    }
+    assert why == "memory is given by kv_capacity, in blocks"

@@ -75,6 +75,8 @@ def _several(rest: list[str]) -> Any:
 
 
 def _value(text: str) -> Any:
+    if text.lstrip().startswith("{"):  # a section as JSON, which stays as it is until its key is known
+        return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import yaml
 
 from lockstep.engines.minimal.upstream.tables import Table
 from lockstep.harness.engine_api import Note, Origin, Path, Problem
@@ -52,8 +51,7 @@ class Entries:
         elif self.table.is_section(key) and value is None:
             self._found(key, Entry(None, where(written), key))
         elif self.table.is_section(key):
-            text = f"is a section with keys of its own, got {value!r}"
-            self.problems.append(where(written).problem(text, "give a mapping, or leave it out"))
+            self.problems.append(where(written).problem(*_no_section(value)))
         else:
             self._unknown(key, where(written))
 
@@ -111,9 +109,27 @@ class Entries:
 
 def _mapping(value: Any) -> Mapping[Any, Any] | None:
     """A mapping, also one that is written as JSON in a string, as command lines have it."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
+    if _is_json(value):
         try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
+            value = json.loads(value)
+        except (json.JSONDecodeError, RecursionError):
             return None
     return value if isinstance(value, Mapping) else None
+
+
+def _is_json(value: Any) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith("{")
+
+
+def _no_section(value: Any) -> tuple[str, str]:
+    """Why a value cannot be a section, and what to do."""
+    if not _is_json(value):
+        return f"is a section with keys of its own, got {value!r}", "give a mapping, or leave it out"
+    advice = """write it as JSON in one word of the shell, as '{"key": "value"}'"""
+    try:
+        json.loads(value)
+    except json.JSONDecodeError as error:
+        return f"is broken JSON: {error.msg} at character {error.pos + 1} of {value}", advice
+    except RecursionError:
+        return "is broken JSON: it is nested too deeply", advice
+    return f"is a section with keys of its own, got {value}", advice

@@ -81,8 +81,10 @@ def _command_line(config: ForeignConfig) -> Imported:
         if key in given and MODEL in (name, places[key]):
             models = f"{given[key]} and {value} both stand for the model"
             entries.problems.append(Problem(name, 0, 0, "", models, "write each word behind the option that takes it"))
-        if key in CONFIGS and isinstance(value, str):
-            _add_file(entries, File(value), f"{name} {value}")
+        if key in CONFIGS and (value is None or isinstance(value, bool)):
+            entries.problems.append(Problem(name, 0, 0, "", "names no file", f"give {name} FILE, or leave it out"))
+        elif key in CONFIGS:
+            _add_file(entries, File(str(value)), f"{name} {value}")
         else:
             given[key] = value
             places[key] = name

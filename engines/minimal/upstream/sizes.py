@@ -86,7 +86,7 @@ class Sizes:
             return
         said = f"lengths in tokens are divided by {divisor}, so that a CPU can compute them; --scale 1 keeps them"
         blocks = "counts of blocks stay" if each == 1 else f"one block here stands for {each} of the engine's"
-        translation.told("lengths", f"{said}. A block has {block} tokens, so {blocks}")
+        translation.told("lengths", f"{said}. A block has {block} token{'s' if block > 1 else ''}, so {blocks}")
 
 
 def put_graphs(
