@@ -6,16 +6,20 @@ import argparse
 import errno
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from lockstep.harness import cli, unforeseen
-from lockstep.harness.commands import history, scenarios
+from lockstep.harness.commands import bisect as bisect_command
+from lockstep.harness.commands import history, judge_commit, scenarios
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.stop_signals import Stopped
 
 LOCKSTEP = Path(sys.executable).with_name("lockstep")
 
@@ -126,3 +130,11 @@ def test_closed_stderr_costs_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence goes where it can; the code stays."""
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert unforeseen.told(KeyError(1), []) == 3
+
+
+@pytest.mark.parametrize("module", [bisect_command, judge_commit])
+def test_a_signal_is_told_by_the_exit_code(module: ModuleType) -> None:
+    """128 and the signal, as of every command."""
+    with pytest.raises(Stopped) as caught:
+        module._interrupt(signal.SIGTERM, None)
+    assert caught.value.exit_code == 143

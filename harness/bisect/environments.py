@@ -187,14 +187,24 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def _why(error: Exception) -> str:
+    """In few words: not with the command line that it is about."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"its exit code is {error.returncode}"
+    return str(getattr(error, "strerror", None) or error)
+
+
 def check_python(python: str) -> None:
     """Raise BisectionError for an interpreter that is none, or whose processes cannot be watched."""
     code = "import sys; print(*sys.version_info[:2])"
     try:
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=True)
         version = tuple(map(int, done.stdout.split()))
+        if len(version) != 2:
+            raise ValueError("it does not tell its version")
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise BisectionError(f"--python {python}: no Python interpreter: {error}") from error
+        why = _why(error)
+        raise BisectionError(f"--python {python}: no Python interpreter: {why}; give the path of one") from error
     if version < (3, 10):
         raise BisectionError(
             f"--python {python}: it is Python {version[0]}.{version[1]}; processes are watched from 3.10 on"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lockstep.harness.bisect.account import Account, Line
+from lockstep.harness.bisect.repository import counted
 from lockstep.harness.report import files
 from lockstep.harness.report.markdown import plain
 
@@ -27,7 +28,7 @@ def render(found: Account) -> str:
         plain(found.text),
         "".join(f"- `{sha}`\n" for sha in found.found).rstrip(),
         "\n".join(["```", *found.details, "```"]) if found.details else "",
-        f"Case `{found.case}` of {plain(found.repository)}: {found.suspects} {found.noun}s between "
+        f"Case `{found.case}` of {plain(found.repository)}: {counted(found.noun, found.suspects)} between "
         f"`{found.short(found.good)}` (good) and `{found.short(found.bad)}` (bad), {found.launches} launches. Bad is a "
         f"verdict with signature `{found.wanted}`; a success, or what the good end "
         "shows, is good; anything else says nothing.",

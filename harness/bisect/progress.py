@@ -34,9 +34,9 @@ class Progress:
     def left(self, belief: Posterior) -> None:
         """What remains: the number of equally likely commits that would be as uncertain."""
         left = 2.0 ** float(-np.sum(belief.mass * np.log2(np.maximum(belief.mass, 1e-300))))
-        self._say(
-            f"{'':10}about {left:.0f} {self._commits.noun}s are left; the likeliest has probability {belief.mass.max():.3f}"
-        )
+        noun, likeliest = self._commits.noun, belief.mass.max()
+        remain = f"about {left:.0f} {noun}{' is' if round(left) == 1 else 's are'} left"
+        self._say(f"{'':10}{remain}; the likeliest has probability {likeliest:.3f}")
 
     def name(self, commit: int) -> str:
         """A commit, its place, and whether it is an end."""

@@ -84,6 +84,7 @@ def wanted(text: str) -> Span | Listed:
             items.append((word.partition("==")[2], word))
         else:
             raise BisectionError(f"--versions {word}: {FORMS}")
+    _check_one_package(text, [word for _, word in items])
     return Listed(_named(items))
 
 
@@ -100,6 +101,19 @@ def plain(version: str) -> str:
     match = re.match(r"[\d.]*\d", public)
     release = match[0] if match else ""
     return re.sub(r"(\.0)+$", "", release) + public[len(release) :] + plus + local
+
+
+def _check_one_package(text: str, requirements: Sequence[str]) -> None:
+    """Raise BisectionError where these are of several: what differs between two packages is no first bad release."""
+    found = dict.fromkeys(map(package, requirements))
+    if len(found) > 1:
+        raise BisectionError(f"--versions {text}: these are releases of {' and '.join(found)}; give those of one package")
+
+
+def package(requirement: str) -> str:
+    """The name of a package in a requirement or a wheel's file name, as indexes spell it."""
+    name = PurePath(requirement).name.partition("-")[0] if requirement.endswith(".whl") else requirement.partition("==")[0]
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
 
 
 def _words(text: str) -> list[str]:

@@ -42,6 +42,12 @@ class Range:
         return self.older if number == len(self.commits) else self.commits[number].sha
 
 
+def counted(noun: str, suspects: int) -> str:
+    """So many of them, as people count: of releases the older end is one that was given."""
+    number = suspects if noun == "commit" else suspects + 1
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class Repository:
     """A git repository on disk, bare or not. Whatever is checked out or changed there does not matter."""
 

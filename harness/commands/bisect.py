@@ -1,6 +1,7 @@
 """`lockstep bisect`: the first commit of an engine's repository, or the first release, that hangs or is fixed.
 
-Exit code 0: one commit; 1: several are left; 2: what was asked for makes no sense; 3: an end could not be judged.
+Exit code 0: one commit; 1: several are left; 2: what was asked for makes no sense; 3: an end could not be judged;
+128 and the signal: it was interrupted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.history import checkouts, history
 from lockstep.harness.bisect.launches import Launches
 from lockstep.harness.bisect.progress import Progress
-from lockstep.harness.bisect.repository import Repository
+from lockstep.harness.bisect.repository import Repository, counted
 from lockstep.harness.bisect.search import Search
 from lockstep.harness.bisect.state import BisectionRequest, State
 from lockstep.harness.bisect.suspects import Suspects
@@ -35,6 +36,7 @@ from lockstep.harness.launch.probe import environment
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.engine_base import EngineBase
+from lockstep.harness.stop_signals import Stopped
 
 FOUND, SEVERAL = 0, 1
 
@@ -66,7 +68,7 @@ def bisect(arguments: argparse.Namespace) -> int:
     suspects = Suspects([commit.parents for commit in commits.commits], "bad" if asked.find == "bad" else "fixed")
     at_once = pool.at_once(request)
     progress = Progress(commits, suspects)
-    print(f"{suspects.count} {commits.noun}s; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
+    print(f"{counted(commits.noun, suspects.count)}; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
     with checkouts(asked, state.path / "trees", max(KEPT, at_once)) as launched:
         launches = Launches(state, commits, suspects, launched, launcher, pool, progress.launched, progress.skipped)
         how = replace(options.search, jobs=at_once)
@@ -139,4 +141,4 @@ def _on_device(asked: BisectionRequest, device: str, machine: Machine) -> Bisect
 
 
 def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    raise Stopped(signum)

@@ -74,7 +74,11 @@ class ReleaseOptions:
         """Name and requirement of each, the oldest first, and what they are. Raises BisectionError."""
         found = wanted(self.versions)
         if isinstance(found, Span):
+            check_python(self.python)  # else pip complains, of whose options nothing is wrong
             return tuple(found.of(versions(found.name, self.python, self.pip, found.pre))), "release"
+        lost = [word for _, word in found.items if word.endswith(".whl") and "://" not in word and not Path(word).is_file()]
+        if lost:
+            raise BisectionError(f"--versions {lost[0]}: there is no such wheel in {Path.cwd()}; give the path of one")
         items = [(name, _file(requirement)) for name, requirement in found.items]
         return tuple(items), found.noun
 

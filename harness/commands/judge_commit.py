@@ -42,6 +42,7 @@ from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.errors import NotInCheckout
+from lockstep.harness.stop_signals import Stopped
 from lockstep.harness.vocabulary import Outcome
 
 GOOD, BAD, CANNOT_SAY = 0, 1, 125
@@ -175,4 +176,4 @@ def _say(text: str) -> None:
 
 
 def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    raise Stopped(signum)

@@ -125,7 +125,7 @@ def test_interrupted_is_stop(toy: Toy) -> None:
     running = subprocess.Popen(command, cwd=toy.path, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
     assert wait_until(lambda: len(proc.with_variable("LOCKSTEP_TEST_MARK", mark)) > 3, 60)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(60) == 130
+    assert running.wait(60) == 128 + signal.SIGTERM
     assert wait_until(lambda: proc.with_variable("LOCKSTEP_TEST_MARK", mark) == [], 60)
 
 

@@ -61,7 +61,7 @@ def report(folder: Path) -> dict[str, Any]:
         ("a-b[x,y]==1.0rc1..2.0", Span("a-b[x,y]", "1.0rc1", "2.0")),
         ("t==1, t==2", Listed((("1", "t==1"), ("2", "t==2")))),
         ("t[x,y]==1,t[x,y]==2", Listed((("1", "t[x,y]==1"), ("2", "t[x,y]==2")))),
-        ("a==1,b==1", Listed((("a==1", "a==1"), ("b==1", "b==1")))),
+        ("a_b==1,A-b[x]==1", Listed((("a_b==1", "a_b==1"), ("A-b[x]==1", "A-b[x]==1")))),
         ("d/a-1.0-py3-none-any.whl,d/a-1.1-py3-none-any.whl", Listed(
             (("a-1.0", "d/a-1.0-py3-none-any.whl"), ("a-1.1", "d/a-1.1-py3-none-any.whl")))),
         ("docker://r/i:1,docker://r/i:2", Listed((("r/i:1", "r/i:1"), ("r/i:2", "r/i:2")), "image")),
@@ -238,6 +238,12 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "--with: of releases only, with --versions" in refused("--repo", ".", "--good", "a", "--bad", "b", "--with", "c")
     assert "--repo, --good, --bad are missing, or --versions" in refused()
     assert "--python /nowhere: no Python interpreter" in refused("--versions", "a==1,a==2", "--python", "/nowhere")
+    nowhere = "--python /nowhere: no Python interpreter: No such file or directory; give the path of one"
+    assert nowhere in refused("--versions", "a==1..2", "--python", "/nowhere")
+    silent = refused("--versions", "toypkg==1.0..1.1", "--pip", options, "--python", "/bin/true")
+    assert "--python /bin/true: no Python interpreter: it does not tell its version" in silent
+    wheels = "a-1.0-py3-none-any.whl,a-1.1-py3-none-any.whl"
+    assert "--versions a-1.0-py3-none-any.whl: there is no such wheel in " in refused("--versions", wheels)
     ranks = str(Path(__file__).parent / "two_ranks.yaml")
     assert "engine 'minimal' cannot run a release" in refused("--versions", "a==1..2", scenario=ranks)
     monkeypatch.setenv("PATH", str(tmp_path))
