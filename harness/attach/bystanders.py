@@ -75,7 +75,7 @@ def standing(
             found.append(doubt)
         else:
             one = sleepers.entry(thread.native_id, frame, doubt, sleeps)
-            asleep.append(one | {"interruptible": ident == main and not blocked and _interruptible()})
+            asleep.append(one | {"interruptible": ident == main and _interruptible()})
     if main not in frames:
         found.append("Python's main thread has ended, and its interpreter may be about to")
     # A look at all stacks costs milliseconds: only where it decides.

@@ -28,6 +28,8 @@ KNOWN = (
     "libibverbs", "librdmacm", "libnuma", "libxpmem", "libcuda", "libnccl", "libnv", "libcublas", "libcudnn", "libzmq",
     "liblockstep", "[vdso]",
 )  # fmt: skip
+# What alone is on the stack of the C library's own threads: any other is started with a function of who starts it.
+LIBC = ("libc.so", "libc-", "ld-linux", "libpthread", "librt", "libanl", "[vdso]")
 FOLDERS = ("/torch/lib/", "/torch/_C", "/mpi4py/", "/numpy/", "/nvidia/", "/lib/openmpi/", "/lib/pmix/")
 # Torch names its workers so (autograd's, gloo's). Having once dropped a Python object they look like Python's own; one
 # that runs Python code has a frame, and code attached to a collective's future makes the rank opaque.
@@ -95,6 +97,9 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         if of_python and not (of_torch and waits_untimed(pid, name)):
             beginning += 1
             rests[name] = _rest(pid, name) if of_torch and pid == os.getpid() else ()
+        if libraries and all(Path(path).name.startswith(LIBC) for path in libraries):
+            yield "a thread of the C library waits, which may call back (for a timer, a file or a queue)"
+            continue
         if libraries and not unknown and not of_python:
             _harmless.add(born)  # what a thread was started by stays the same
     if beginning > others and any(rests.values()):

@@ -116,6 +116,7 @@ def wait_lines(case: CaseSnapshot) -> tuple[WaitLine, ...]:
             limit_s=stuck.wait.limit_s,
         )
         for stuck in case.knot
+        if not stuck.wait.serves
     )
 
 

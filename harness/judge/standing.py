@@ -14,7 +14,7 @@ from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.stack_text import main_thread, place_text
 from lockstep.harness.judge.unreceived import unreceived
 from lockstep.harness.trace.event import Need
-from lockstep.harness.trace.state import STREAM_WAITER, Status, Wait
+from lockstep.harness.trace.state import STREAM_WAITER, RankState, Status, Wait
 from lockstep.harness.trace.wait import PIDS
 
 LISTED = 3  # messages that lie there
@@ -43,7 +43,7 @@ def _rank(case: CaseSnapshot, rank: int) -> str:
     state = case.asleep.get(rank, case.states[rank])
     if state.status is not Status.RUNNING:
         return _ended(case, rank)
-    told = [(thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM]
+    told = [(thread, wait) for thread, wait in _waits(state)]
     # A thread of a library that waits for its own process tells nothing beside others.
     ours = [(thread, wait) for thread, wait in told if wait.comm or wait.site] or told
     waits = [_wait(case, rank, thread, wait) for thread, wait in ours]
@@ -58,6 +58,11 @@ def _rank(case: CaseSnapshot, rank: int) -> str:
     if waits:
         return "waits|wait in " + " and in ".join(dict.fromkeys(waits)) + ", with threads in no known wait"
     return "is|are in no known wait"
+
+
+def _waits(state: RankState) -> Iterable[tuple[int, Wait]]:
+    """Those that say where a rank stands."""
+    return ((thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM and not wait.serves)
 
 
 def _verb(what: str, ranks: int) -> str:

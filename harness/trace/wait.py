@@ -33,6 +33,9 @@ class Join(NamedTuple):
     firm: bool
 
 
+STORES = "TCPStore "  # so begins what threads are in that serve a store, or ask one: they turn while others wait
+
+
 class Wait(NamedTuple):
     """One waiter blocked in one operation. `peer` is the global rank of the root or the peer, -1 for none or any."""
 
@@ -50,6 +53,11 @@ class Wait(NamedTuple):
     parts: tuple[Wait, ...] = ()  # of a wait for several: what they are
     limit_s: int = 0  # after how many seconds its library ends it; 0: not known, or it does not
     end: str = ""  # of a wait for anybody who holds the other end of a thing: which end
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is a thread of a library that waits for whoever asks it: no wait of the program."""
+        return not self.comm and self.op.startswith(STORES)
 
 
 @dataclass(slots=True)

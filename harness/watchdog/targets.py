@@ -136,11 +136,12 @@ class ProgramTarget:
 
     def spec(self, rank_map: RankMap) -> dict[str, Any]:
         """What the launch of the command needs; the program itself gets nothing of it."""
+        self.ranks.absent.port = free_port()
         return {
             "env": self.case.spec.get("env", {}),
             "cwd": self.case.spec.get("cwd"),
             "stdin": self._stdin != subprocess.DEVNULL,
-            "port": free_port(),
+            "port": self.ranks.absent.port,
             "master": rank_map.first_address,
             "environ": {"TMPDIR": os.environ.get("TMPDIR")},
         }

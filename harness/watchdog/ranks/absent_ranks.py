@@ -20,11 +20,22 @@ class AbsentRanks:
         self._processes = processes
         self._comms = comms
         self._claims = claims
+        self.port = -1  # at which ranks of the command meet, and which nobody else was told
 
     def records(self) -> dict[int, ProcessRecord]:
-        """A record for each, as of one that has ended."""
+        """A record for each, as of one that has ended; none where they may be started by others than the command."""
+        if any(self._open_to_others(record) for record in self._ranks.values()):
+            return {}
         named = {member for members in self._comms.members.values() for member in members}
         return {rank: self._unborn(rank) for rank in named - set(self._ranks)}
+
+    def _open_to_others(self, record: ProcessRecord) -> bool:
+        """Whether this rank's world is larger than what has come, and its place known to whoever knows the program's."""
+        if not record.state.joins:
+            return False
+        last = record.state.joins[-1]
+        kind, _, place = last.scope.partition(" ")
+        return kind == "torch" and place.partition(" ")[0] != str(self.port) and last.world > len(self._ranks)
 
     def _unborn(self, rank: int) -> ProcessRecord:
         """A rank that never joined. Of several commands each is told the rank whose number it has: how that one ended."""

@@ -20,9 +20,9 @@ from lockstep.harness.judge.snapshot import Failure
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status, Wait
+from lockstep.harness.trace.wait import STORES
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
 
-STORES = "TCPStore "  # so begins what threads are in that serve a store, or ask one: they turn while others wait
 OF_ITSELF = ("own", "interruptible")  # kinds of ends at which other threads of the same process act
 ENGINE = -1  # the number of an engine among its supervisor's processes: there is no other
 UNREAD = "a message of its supervisor could not be read"

@@ -36,10 +36,10 @@ class ProgramRanks(RankTable):
     def __init__(self, supervisors: int) -> None:
         super().__init__(supervisors)
         self.claims = Claims(self._ranks)
-        self._absent = AbsentRanks(self._ranks, self.processes, self.comms, self.claims)
+        self.absent = AbsentRanks(self._ranks, self.processes, self.comms, self.claims)
         self.hopeless: Hopeless = {}  # waits that never end, since members came to something else
         self.sleepers = Sleepers(self.processes, self._ranks)
-        self._knots = Knots(self._ranks, self.processes, self.comms, self._absent, self.sleepers)
+        self._knots = Knots(self._ranks, self.processes, self.comms, self.absent, self.sleepers)
 
     def __getitem__(self, rank: int) -> ProcessRecord:
         return self.sleepers.beside[rank] if rank >= PROCESS else self._ranks[rank]
@@ -168,4 +168,4 @@ class ProgramRanks(RankTable):
 
     def everybody(self) -> Mapping[int, ProcessRecord]:
         """Those that never came have a place where the knot rests on them: it must be told who lacks whom."""
-        return dict(sorted((self._ranks | (self._absent.records() if self._knots.closed else {})).items()))
+        return dict(sorted((self._ranks | (self.absent.records() if self._knots.closed else {})).items()))

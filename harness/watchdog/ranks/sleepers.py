@@ -13,8 +13,8 @@ from typing import Any
 from lockstep.harness.channel.to_watchdog import Around
 from lockstep.harness.judge.lacking import Holders
 from lockstep.harness.trace.state import RankState, Status
-from lockstep.harness.trace.wait import PIDS, PROCESS
-from lockstep.harness.watchdog.ranks.process_table import STORES, ProcessRecord, ProcessTable, Sleeper
+from lockstep.harness.trace.wait import PIDS, PROCESS, STORES
+from lockstep.harness.watchdog.ranks.process_table import ProcessRecord, ProcessTable, Sleeper
 
 OWN = "own "  # so begins an end at which only other threads of the same process can act
 SEMAPHORES = ("semaphore ", "named semaphore ")  # ... at which any process of the job can that has inherited it
