@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.judge.clock import OURS
 from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import History, Message
 from lockstep.harness.judge.program_rules import ProgramRules
 from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit, Process
@@ -185,3 +188,22 @@ def test_sends_that_nobody_receives() -> None:
     assert unbuffered(states, {WORLD.key: (0, 1)}) == []  # it may still come
     states[1] = waiting(1, "recv", 0)
     assert unbuffered(states, {WORLD.key: (0, 1)}) == []  # it has come
+
+
+def test_threads_that_serve_a_store_are_no_part_of_what_hangs() -> None:
+    """They wait for whoever asks, at a port of each launch: neither text nor knot nor signature names them."""
+    said = set()
+    for port in (25970, 16737):
+        served = Wait("", 0, f"TCPStore server {port}", Need.HOLDERS, -1, 0, 0, "", "", end="own 7@host")
+        states = {0: waiting(0, "recv", 1, tag=7), 1: waiting(1, "recv", 0, tag=8)}
+        states[0].waiters[1] = served
+        whole = case(states, {0: History(0), 1: History(1)}, Limit.DEADLINE)
+        both = [
+            Stuck(rank, 0, wait, (1 - rank,)) for rank, state in states.items() if (wait := state.waiters[0]) is not None
+        ]
+        knot = [*both, Stuck(0, 1, served, ())]
+        verdict = decide(replace(whole, knot=knot, limit=None))
+        assert "TCPStore" not in verdict.text
+        assert [line.rank for line in verdict.knot] == [0, 1]
+        said.add(verdict.signature)
+    assert len(said) == 1

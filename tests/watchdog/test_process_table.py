@@ -90,7 +90,7 @@ def test_a_process_in_two_worlds_has_one_number() -> None:
 def test_who_has_not_come_may_come_while_somebody_can_start_it() -> None:
     """A rank that nobody has seen counts as running while a process is left that is no rank; without one, as dead."""
     here = program(0, 5)
-    Program(here, 0).joins("torch", 0).waits("torch", "init", Need.COME)
+    Program(here, 0).joins("mpi", 0).waits("mpi", "init", Need.COME)
     assert here.knot() == []
     here.processes.commands[0].alive = (100,)
     assert [(wait.rank, wait.lacks) for wait in here.knot()] == [(0, (1,))]
@@ -176,3 +176,21 @@ def test_an_opaque_rank_is_never_stuck() -> None:
     assert here.knot() == []
     assert here[1].state.opaque == ["MPI_Barrier is called through ctypes"]
     assert one.rank == 0
+
+
+@pytest.mark.parametrize(
+    ("scope", "world", "proved"),
+    [
+        ("torch 29500 0", 2, False),
+        ("torch file:///store 0", 2, False),
+        ("torch 41234 0", 2, True),
+        ("mpi", 2, True),
+        ("torch 29500 0", 1, True),
+    ],
+)
+def test_who_may_be_started_elsewhere_is_waited_for(scope: str, world: int, proved: bool) -> None:
+    """A rank that never came will come from nowhere only where the place was made for the command, or all are there."""
+    here = program(0)
+    here.absent.port = 41234
+    Program(here, 0).joins(scope, 0, world).waits(scope)
+    assert bool(here.knot()) is proved
