@@ -25,6 +25,7 @@ def merge(stores: Sequence[RunStore], root: Path, run_id: str | None, argv: Sequ
     """The new run below `root`, and what is to be said of it. Raises ScenarioError for runs that are not of one night."""
     if len({store.path for store in stores}) < len(stores):
         raise ScenarioError("lockstep merge: one of these runs is named twice")
+    _check_each_once(stores)
     parts = _parts(stores)
     _check(stores, parts)
     options, said = _options(stores)
@@ -44,12 +45,28 @@ def merge(stores: Sequence[RunStore], root: Path, run_id: str | None, argv: Sequ
         "options": options,
         "plan": plan,
         "merged": [store.id for store in stores],
+        "launched": [list(launched) for store in stores for launched in sorted(_launched(store))],
     }
     files.replace_json(path / "run.json", run)
     names.point(root / "latest", path.name)
     made = RunStore.open(path)
     made.repair()
     return made, said
+
+
+def _launched(store: RunStore) -> set[tuple[str, str]]:
+    """Name and start of the runs whose launches a run has: its own, or those that it was made of."""
+    told = store.run.get("launched") or [[name, ""] for name in store.run.get("merged") or ()]
+    return {(str(name), str(started)) for name, started in told or [[store.id, store.run["started"]]]}
+
+
+def _check_each_once(stores: Sequence[RunStore]) -> None:
+    """Raise ScenarioError where a launch would count twice: a shard beside a night that was made of it, or a copy of it."""
+    for number, store in enumerate(stores):
+        for other in stores[:number]:
+            for name, _ in sorted(_launched(store) & _launched(other)):
+                whole = f"{store.id} and {other.id} both have" if store.id != other.id else "two of these runs have"
+                raise ScenarioError(f"lockstep merge: {whole} the launches of {name}; leave one of them out")
 
 
 def _parts(stores: Sequence[RunStore]) -> dict[str, list[Part]]:

@@ -132,3 +132,17 @@ def test_another_case_of_the_same_name(night: Path, capsys: pytest.CaptureFixtur
     assert cli.main(["merge", "one", "gpu", "--reports", str(night)]) == 2
     assert "a is not the same case in gpu, one (another device, or another scenario)" in capsys.readouterr().err
     assert cli.main(["merge", "one", "one", "--reports", str(night)]) == 2
+
+
+def test_no_launch_counts_twice(night: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A shard beside a night that was made of it, or beside a copy of it, is refused; so it is behind several merges."""
+    cli.main(["merge", "one", "--reports", str(night), "--run-id", "half"])
+    cli.main(["merge", "half", "two", "--reports", str(night), "--run-id", "whole"])
+    shutil.copytree(night / "two", night / "elsewhere" / "two")
+    capsys.readouterr()
+    for words in (["whole", "two"], ["one", "whole"], ["half", "one"], ["half", "whole"]):
+        assert cli.main(["merge", *words, "--reports", str(night), "--run-id", "new"]) == 2
+        assert f"{words[1]} and {words[0]} both have the launches of " in capsys.readouterr().err
+    assert cli.main(["merge", "two", str(night / "elsewhere" / "two"), "--reports", str(night), "--run-id", "new"]) == 2
+    assert "two of these runs have the launches of two; leave one of them out" in capsys.readouterr().err
+    assert not (night / "new").exists()
