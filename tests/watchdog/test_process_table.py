@@ -194,3 +194,12 @@ def test_who_may_be_started_elsewhere_is_waited_for(scope: str, world: int, prov
     here.absent.port = 41234
     Program(here, 0).joins(scope, 0, world).waits(scope)
     assert bool(here.knot()) is proved
+
+
+def test_who_was_launched_needs_nobody_else() -> None:
+    """Where as many commands were launched as the world has ranks, one that ended before it came never will."""
+    here = ProgramRanks(2)
+    here.processes.commands |= {0: Command("host", 1, alive=(100,)), 1: Command("host", 2, alive=())}
+    here.processes.commands[1].exit_code = 1
+    Program(here, 0).joins("torch 12355 0", 0).waits("torch 12355 0")
+    assert [(wait.rank, wait.lacks) for wait in here.knot()] == [(0, (1,))]

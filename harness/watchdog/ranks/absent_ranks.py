@@ -30,12 +30,13 @@ class AbsentRanks:
         return {rank: self._unborn(rank) for rank in named - set(self._ranks)}
 
     def _open_to_others(self, record: ProcessRecord) -> bool:
-        """Whether this rank's world is larger than what has come, and its place known to whoever knows the program's."""
+        """Whether its world is larger than what was launched or has come, and its place was not made for this command."""
         if not record.state.joins:
             return False
         last = record.state.joins[-1]
         kind, _, place = last.scope.partition(" ")
-        return kind == "torch" and place.partition(" ")[0] != str(self.port) and last.world > len(self._ranks)
+        here = max(len(self._ranks), self._processes.supervisors)
+        return kind == "torch" and place.partition(" ")[0] != str(self.port) and last.world > here
 
     def _unborn(self, rank: int) -> ProcessRecord:
         """A rank that never joined. Of several commands each is told the rank whose number it has: how that one ended."""
