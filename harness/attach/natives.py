@@ -37,6 +37,7 @@ TORCH = "pt_"
 # Who wants Python's lock waits with a limit, and so does gloo's worker inside its operation. So long the latter sleeps on
 # while the lock is free, which the former would get.
 REST_S = 0.05
+PYTHONS_OWN, CALLED_BACK = "/lib-dynload/", "_ctypes"  # modules of its standard library; the one by which C calls Python
 INTO_PYTHON = ("cupy", "numba")  # they let a GPU's driver call Python: then its threads are not known
 DEEPEST = 1 << 18  # bytes of a stack that are looked at
 WORD = 8
@@ -194,6 +195,8 @@ def _is_known(path: str) -> bool:
     name = path.rpartition("/")[2]
     if name.startswith("libcuda") and any(module in sys.modules for module in INTO_PYTHON):
         return False
+    if PYTHONS_OWN in path:  # they start no thread; what is left of their addresses on a stack says nothing
+        return not name.startswith(CALLED_BACK)
     return name.startswith(KNOWN) or any(folder in path for folder in FOLDERS) or _is_python(path)
 
 

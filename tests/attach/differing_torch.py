@@ -118,6 +118,7 @@ def leaves_early(rank: int) -> None:
     model = DistributedDataParallel(torch.nn.Linear(4, 4))
     for _ in range(3 - rank):
         model(torch.ones(2, 4)).sum().backward()  # batch
+    dist.destroy_process_group()  # without it torch itself aborts now and then as a process ends
 
 
 def waits_for_key(rank: int) -> None:

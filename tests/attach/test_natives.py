@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.attach.natives import KNOWN, doubts_about
+from lockstep.harness.attach.natives import KNOWN, _is_known, doubts_about
 
 MAY_ACT = {"a Python thread is about to begin or to end", "a thread that Python did not start is at work"}
 
@@ -76,3 +76,10 @@ def test_a_process_that_has_ended_meanwhile_is_in_doubt() -> None:
     with subprocess.Popen(["true"]) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         assert doubts_about(ended.pid, set()) == ["the process is about to end"]
+
+
+def test_pythons_own_modules_start_no_threads() -> None:
+    """An address of one that is left on a stack says nothing; but through ctypes C calls into Python."""
+    folder = "/usr/lib/python3.11/lib-dynload/"
+    assert _is_known(f"{folder}_json.cpython-311-x86_64-linux-gnu.so")
+    assert not _is_known(f"{folder}_ctypes.cpython-311-x86_64-linux-gnu.so")
