@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from lockstep.harness.bisect.releases import Listed, Span, plain, range_of, want
 from lockstep.harness.engine_api import NotInCheckout, Runtime
 from lockstep.harness.host import proc
 from lockstep.harness.host.polling import wait_until
+from tests.bisect.test_bisect import own_handlers  # noqa: F401
 from tests.bisect.wheels import index, wheel
 from tests.watchdog.test_teardown import hear_interrupts
 
@@ -206,14 +206,6 @@ def test_an_interrupted_install_leaves_no_half_environment(signum: signal.Signal
     done = bisect(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     assert report(tmp_path)["found"] == ["1.1"]
-
-
-@pytest.fixture
-def own_handlers() -> Iterator[None]:
-    """Give the signal back that a command takes when it runs in the test's process."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.usefixtures("own_handlers")
