@@ -13,6 +13,7 @@ from lockstep.harness.attach import cuda_graphs, recording, torch_compiled, torc
 from lockstep.harness.attach.recorded import recorded
 from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import Group, count, group_of, groups, look_for_unseen
+from lockstep.harness.attach.torch_ops import gpu_of
 from lockstep.harness.trace.event import Need
 
 # Function -> which argument names the group. Each issues one operation, or one for each tensor of a list.
@@ -42,8 +43,8 @@ class Functional:
     The first is posted before, as all others are.
     """
 
-    def __init__(self, name: str, group: Group, may_be_empty: bool) -> None:
-        self.name, self.group, self.may_be_empty = name, group, may_be_empty
+    def __init__(self, name: str, group: Group, may_be_empty: bool, gpu: int) -> None:
+        self.name, self.group, self.may_be_empty, self.gpu = name, group, may_be_empty, gpu
         look_for_unseen()
         found = recording.current()
         self.before = group.count
@@ -60,8 +61,10 @@ class Functional:
             issued = issued._replace(seq=self.post(group.comm, self.name))
         if group.count == self.before:
             recording.opaque(f"{self.name} of {group.comm.key} is not counted by its backend")
-        need = Need.NOBODY if self.may_be_empty else Need.TIMED if group.limit_s else Need.ALL
-        issued = issued._replace(need=need, limit_s=group.limit_s)
+        need = Need.TIMED if group.limit_s else Need.ALL
+        if self.may_be_empty or self.gpu >= 0:  # who waits for what a GPU does holds up a stream, and comes back at once
+            need = Need.NOBODY
+        issued = issued._replace(need=need, limit_s=group.limit_s, gpu=self.gpu)
         for tensor in result if isinstance(result, (list, tuple)) else (result,):
             torch_works.remember(getattr(tensor, "elem", tensor), issued)
 
@@ -92,7 +95,7 @@ def _begin(name: str, group: Group | None, arguments: tuple[Any, ...]) -> Functi
     if cuda_graphs.captured_now():
         recording.opaque(f"{name} of {group.comm.key} was captured into a graph: its replays write no events")
         return None
-    return Functional(name, group, _may_be_empty(arguments))
+    return Functional(name, group, _may_be_empty(arguments), gpu_of(arguments))
 
 
 def _unless_compiling(wrapped: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
