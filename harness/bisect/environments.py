@@ -18,14 +18,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lockstep.harness.bisect.build import Built, run_build
 from lockstep.harness.bisect.checkouts import Checkout
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.package_index import PIP
-from lockstep.harness.bisect.state import BisectionRequest
+from lockstep.harness.bisect.state import BisectionRequest, Kept
 from lockstep.harness.report.names import slug
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
@@ -36,7 +36,7 @@ WAIT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Install:
+class Install(Kept):
     """How releases are installed. `beside`: requirements that come with each of them; `options`: of pip."""
 
     folder: str  # where a relative path of the case begins
@@ -44,15 +44,6 @@ class Install:
     python: str = sys.executable
     beside: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, object]:
-        """As plain data."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(raw: dict[str, object]) -> Install:
-        """Back from plain data."""
-        return Install(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)

@@ -12,14 +12,14 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lockstep.harness import environment
 from lockstep.harness.bisect.build import ROOT, Built, run_build
 from lockstep.harness.bisect.checkouts import Checkout
 from lockstep.harness.bisect.errors import BisectionError
-from lockstep.harness.bisect.state import BisectionRequest
+from lockstep.harness.bisect.state import BisectionRequest, Kept
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.engine_base import Runtime
@@ -29,21 +29,12 @@ HANDED_ON = ("PYTHONPATH", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "M
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class Container(Kept):
     """How images are run. `options`: more of them, for `podman run`."""
 
     folder: str
     tool: str
     options: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, object]:
-        """As plain data."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(raw: dict[str, object]) -> Container:
-        """Back from plain data."""
-        return Container(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})  # type: ignore[arg-type]
 
     def command(self, image: str, name: str) -> tuple[str, ...]:
         """What stands before the case's command."""

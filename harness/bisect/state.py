@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.report import files, names
 from lockstep.harness.report.schema import VerdictFile, read_verdict
 from lockstep.harness.scenario.case import Case
 
+K = TypeVar("K", bound="Kept")
 SCHEMA = "lockstep.bisection/1"
 ROOT = Path("reports/bisections")
 ASKED, JOURNAL = "bisection.json", "journal.jsonl"
@@ -41,6 +42,21 @@ class BisectionRequest:
     interface: str | None = None
     releases: tuple[tuple[str, str], ...] = ()  # name and requirement of each, the oldest first; none: commits
     install: dict[str, Any] = field(default_factory=dict)  # how: environments.Install, or images.Container
+
+
+class Kept:
+    """How versions are had, a frozen dataclass of words, as plain data in a bisection's state."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+
+    @classmethod
+    def from_json(cls: type[K], raw: Mapping[str, Any]) -> K:
+        """Back from plain data."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
 
 
 @dataclass(frozen=True, slots=True)
