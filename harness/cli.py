@@ -75,6 +75,14 @@ def guarded(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    """One command, whose words to people do nothing to their terminal."""
+    from lockstep.harness.terminal import cleaned
+
+    with cleaned():
+        return _dispatched(words)
+
+
+def _dispatched(words: Sequence[str]) -> int:
     """Parse, dispatch, and say what ended the command before its time."""
     judges = words[:1] == ["judge-commit"]
     try:  # Ctrl-C may come while the command is still being imported

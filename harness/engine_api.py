@@ -2,6 +2,7 @@
 
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.scenario.document import Document
+from lockstep.harness.scenario.document import of_text as parse_document
 from lockstep.harness.scenario.document import read as read_document
 from lockstep.harness.scenario.engine_base import EngineBase, Path, Resources, Runtime
 from lockstep.harness.scenario.errors import NotInCheckout, Problem, ScenarioError
@@ -27,6 +28,7 @@ __all__ = [
     "ScenarioError",
     "Section",
     "Skew",
+    "parse_document",
     "python_module",
     "read_document",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lockstep.harness.report.line import Line
 from lockstep.harness.scenario.case import Case
+from lockstep.harness.terminal import clean
 from lockstep.harness.vocabulary import Cause
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
@@ -73,7 +74,7 @@ class Bar:
 
     def begin(self, case: Case) -> None:
         """A case is being launched."""
-        self._progress.update(self._task, now=f"{case.id}: starting {case.ranks} ranks")
+        self._progress.update(self._task, now=clean(f"{case.id}: starting {case.ranks} ranks"))
 
     def tick(self, case: Case, ranks: RankTable) -> None:
         """Show where the slowest rank is."""
@@ -83,7 +84,7 @@ class Bar:
         self._shown_s = now
         states = ranks.states().values()
         phases = sorted({state.phase for state in states if state.phase}) or ["starting"]
-        self._progress.update(self._task, now=f"{case.id}: {', '.join(phases)}")
+        self._progress.update(self._task, now=clean(f"{case.id}: {', '.join(phases)}"))
 
     def notice(self, case: Case, text: str) -> None:
         """One line, cut: `lockstep peek` tells the whole."""
@@ -106,6 +107,6 @@ class Bar:
 
     def _print(self, text: str) -> None:
         if self._terminal:
-            self._progress.console.print(text, markup=False, highlight=False)
+            self._progress.console.print(clean(text), markup=False, highlight=False)
         else:
             print(text, file=sys.stderr, flush=True)

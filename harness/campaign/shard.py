@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+MOST = 9_999  # shards; each deals the cases of all
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -21,8 +23,9 @@ class Shard:
     def parse(text: str) -> Shard:
         """From `I/N`. Raises ValueError for anything else."""
         first, slash, second = text.partition("/")
-        if not (slash and first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
-            raise ValueError(f"--shard {text}: give I/N, with I from 1 to N, for example --shard 2/4")
+        plain = len(text) <= 2 * len(str(MOST)) + 1 and first.isdecimal() and second.isdecimal()
+        if not (slash and plain and 1 <= int(first) <= int(second) <= MOST):
+            raise ValueError(f"--shard {text[:40]}: give I/N, with I from 1 to N, N at most {MOST}, for example --shard 2/4")
         return Shard(int(first), int(second))
 
     def __str__(self) -> str:

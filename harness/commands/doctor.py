@@ -23,6 +23,7 @@ from lockstep.harness.launch.probe import Check, checks
 from lockstep.harness.launch.survey import Told, try_hosts
 from lockstep.harness.launch.trials import trials
 from lockstep.harness.placement.hosts import Host
+from lockstep.harness.terminal import clean
 
 WIDTH = 160  # where the output is no terminal
 
@@ -85,7 +86,7 @@ def _table(hosts: Sequence[Host], told: Sequence[Told[Answer]]) -> None:
         table.add_column(head, overflow="fold")
     for host, one in zip(hosts, told, strict=True):
         mark = "ok" if _well(one) else "FAIL"
-        table.add_row(*(Text(str(word)) for word in (host.name, mark, host.slots, *_facts(one))))
+        table.add_row(*(Text(clean(str(word))) for word in (host.name, mark, host.slots, *_facts(one))))
     console.print(table)
     for host, one in zip(hosts, told, strict=True):
         wrong = [check for check in one.answer.checks if not check.ok] if one.answer else []

@@ -15,6 +15,7 @@ from lockstep.harness.report.result import RED, results
 from lockstep.harness.report.store import RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 
+MOST_REPETITIONS = 10_000  # each is in the plan, and is shown
 # What says which cases, by its name in run.json; a run that is continued has it already.
 NARROWING = {"words": "-k", "tag": "--tag", "case": "--case", "values": "--set"}
 NARROWING |= {"shard": "--shard", "nightly": "--nightly", "repeat": "--repeat"}
@@ -112,8 +113,8 @@ class PlanOptions:
             given = [flag for name, flag in NARROWING.items() if kept[name]]
             if given:
                 raise ScenarioError(f"--resume takes what is to be run from the run itself; leave out {', '.join(given)}")
-        if self.repeat is not None and self.repeat < 1:
-            raise ScenarioError(f"--repeat {self.repeat}: give a number from 1 on")
+        if self.repeat is not None and not 1 <= self.repeat <= MOST_REPETITIONS:
+            raise ScenarioError(f"--repeat {self.repeat}: give a number from 1 on, {MOST_REPETITIONS:,} at most")
 
     def to_json(self) -> dict[str, Any]:
         """By the names of the command line's arguments."""

@@ -7,12 +7,13 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import yaml
-
 from lockstep.harness.commands.expression import expression
 from lockstep.harness.scenario.case import Case
+from lockstep.harness.scenario.document import value_of
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.scenario.load import load_all
+
+MOST_SECTIONS = 16  # one below another
 
 
 def add_selection(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
@@ -122,8 +123,7 @@ def overrides(assignments: Sequence[str]) -> dict[str, object]:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise ScenarioError(f"--set {text}: give KEY=VALUE, for example --set limits.deadline_s=60")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ScenarioError(f"--set {text}: the value is not valid YAML: {error}") from error
+        if key.count(".") > MOST_SECTIONS:
+            raise ScenarioError(f"--set {key[:40]}...: names more than {MOST_SECTIONS} sections; no scenario has so many")
+        found[key] = value_of(value, f"--set {key}")
     return found

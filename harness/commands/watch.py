@@ -35,7 +35,7 @@ from lockstep.harness.program_name import program_name, redacted
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import ROOT, RunStore
-from lockstep.harness.scenario.case import Case, Expectation, Limits
+from lockstep.harness.scenario.case import MOST_RANKS, Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.stop_signals import Stopped, StopSignals
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -92,8 +92,8 @@ class WatchOptions:
             raise ScenarioError(
                 "lockstep watch: give a command after --, for example `lockstep watch -n 2 -- python prog.py`"
             )
-        if processes is not None and processes < 1:
-            raise ScenarioError(f"lockstep watch: -n {processes}: give 1 or more")
+        if processes is not None and not 1 <= processes <= MOST_RANKS:
+            raise ScenarioError(f"lockstep watch: -n {processes}: give 1 or more, {MOST_RANKS:,} at most")
         if deadline_s is not None and not 0 < deadline_s < math.inf:
             raise ScenarioError(f"lockstep watch: --deadline {deadline_s:g}: give more than 0 seconds")
         if shutil.which(argv[0]) is None:

@@ -108,7 +108,7 @@ def jobs_of(text: str) -> int | None:
     """From `--jobs`: a number of cases; None for `auto`. Raises ValueError for anything else."""
     if text == "auto":
         return None
-    count = int(text) if text.isdigit() else 0
+    count = int(text) if text.isdecimal() and len(text) < 10 else 0
     if count < 1:
-        raise ValueError(f"--jobs {text}: give a number from 1 on, or auto")
+        raise ValueError(f"--jobs {text[:40]}: give a number from 1 on, or auto")
     return count

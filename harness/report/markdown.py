@@ -10,6 +10,7 @@ from typing import Any
 from lockstep.harness.report import coverage
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.result import GREEN, STANDINGS, UNDETECTED, Result, results, undetected_text
+from lockstep.harness.terminal import clean
 
 LIMIT_BYTES = 1 << 20  # what CI servers take as a job's summary
 NOTE_BYTES = 256  # kept free for each line that says what was cut
@@ -139,7 +140,7 @@ def _listed(texts: str) -> str:
 def _fenced(text: str) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{fence}\n{_clip(text)}\n{fence}\n"
+    return f"{fence}\n{clean(_clip(text))}\n{fence}\n"
 
 
 def cell(text: str, characters: int = _FIELD_CHARACTERS) -> str:
@@ -149,7 +150,7 @@ def cell(text: str, characters: int = _FIELD_CHARACTERS) -> str:
 
 def plain(text: str, characters: int = _FIELD_CHARACTERS) -> str:
     """Text that Markdown shows as it is, whatever an error message holds."""
-    return re.sub(r"([\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w))", r"\\\1", _clip(text.strip(), characters))
+    return re.sub(r"([\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w))", r"\\\1", clean(_clip(text.strip(), characters)))
 
 
 def _name(text: str, characters: int = _FIELD_CHARACTERS) -> str:

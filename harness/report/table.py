@@ -15,6 +15,7 @@ from rich.text import Text
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.markdown import counts
 from lockstep.harness.report.result import GREEN, Result, failed_percent, results, undetected_text
+from lockstep.harness.terminal import clean
 
 PLAIN_WIDTH = 160
 NARROW = 110
@@ -52,11 +53,11 @@ def _print(lines: Sequence[Line], console: Console, details: bool) -> None:
         console.print(_table(shown, console.width < NARROW))
     for result in found:
         if result.note:
-            console.print(Text(f"{result.case}: {result.note}", style=STANDING[result.standing][1]), soft_wrap=True)
+            console.print(Text(clean(f"{result.case}: {result.note}"), style=STANDING[result.standing][1]), soft_wrap=True)
     bad = next((result for result in found if result.standing not in GREEN), None)
     console.print(Text(counts(lines), style=STANDING[bad.standing][1] if bad else "green"))
     if missed := undetected_text(found):
-        console.print(Text(missed, style="bold red"), soft_wrap=True)
+        console.print(Text(clean(missed), style="bold red"), soft_wrap=True)
 
 
 def _table(found: Sequence[Result], narrow: bool) -> Table:
@@ -78,10 +79,10 @@ def _table(found: Sequence[Result], narrow: bool) -> Table:
         # Text, not markup: a case's name has brackets.
         table.add_row(
             Text(word, style),
-            Text(line.case),
+            Text(clean(line.case)),
             Text(line.outcome),
-            Text(_cause(line)),
-            Text(_blame(line)),
+            Text(clean(_cause(line))),
+            Text(clean(_blame(line))),
             line.verdict_after,
         )
     return table

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+MOST_RANKS = 1 << 16  # more than any job has, and what a machine can still write down
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lockstep.harness.scenario.errors import FileErrors, Problem
+from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 from lockstep.harness.scenario.input_file import LARGEST, read_text
 
 Keys = tuple[str | int, ...]
 MOST_VALUES = 20_000  # some ten times as many as the largest file that was seen
+MOST_DIGITS = 100  # reading and writing a number takes time by the square of them
+_TAG = "tag:yaml.org,2002:"
+_OPEN = (-1, -1)  # the size of a node that is being looked at
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
+_ACTS = re.compile("[\x00-\x1f\x7f-\x9f]")
+_NUMBER, _MERGE = f"{_TAG}int", f"{_TAG}merge"
 
 
 @dataclass(slots=True)
@@ -46,31 +53,42 @@ def dotted(path: Keys) -> str:
 
 def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str = "see docs/scenarios.md") -> Document:
     """Read a file. What is wrong with its YAML is in `problems`; `form` and `advice` are said of one that is no mapping."""
-    document = Document(str(path))
     try:
-        root = _compose(read_text(path))
+        text = read_text(path)
     except FileErrors as error:
-        document.problems += error.problems
-        return document
-    except yaml.YAMLError as error:
-        document.problems.append(_yaml_problem(str(path), error))
-        return document
-    except RecursionError:
-        document.problems.append(Problem(str(path), 1, 1, "", "not valid here: nested too deeply", advice))
-        return document
-    if not isinstance(root, yaml.MappingNode):
-        document.problems.append(Problem(str(path), 1, 1, "", form, advice))
-        return document
+        return Document(str(path), problems=list(error.problems))
+    return of_text(str(path), text, form, advice)
+
+
+def of_text(file: str, text: str, form: str = "", advice: str = "") -> Document:
+    """A text as a document. `form` empty: it need be no mapping, as a value of the command line."""
+    document = Document(file)
     try:
-        if (much := _too_much(root)) is not None:
-            document.problems.append(Problem(str(path), 1, 1, "", *much))
-            return document
-        document.data = _build(document, root, (), yaml.SafeLoader(""))
-    except yaml.YAMLError as error:  # a tag that PyYAML's safe loader does not know, a key that cannot be one
-        document.problems.append(_yaml_problem(str(path), error))
+        root = _compose(text)
+        if form and not isinstance(root, yaml.MappingNode):
+            document.problems.append(Problem(file, 1, 1, "", form, advice))
+        elif root is not None and (much := _too_much(root)) is not None:
+            document.problems.append(Problem(file, 1, 1, "", *much))
+        elif root is not None:
+            document.data = _build(document, root, (), yaml.SafeLoader(""))
+    except yaml.YAMLError as error:  # also a tag, or a key that cannot be one
+        document.problems.append(_yaml_problem(file, error))
     except RecursionError:
-        document.problems.append(Problem(str(path), 1, 1, "", "not valid YAML: an anchor holds itself"))
+        document.problems.append(Problem(file, 1, 1, "", "nested too deeply", advice))
     return document
+
+
+def value_of(text: str, said: str) -> Any:
+    """A YAML value on a command line, as bounded as a file. `said`: where it stands. Raises ScenarioError."""
+    if len(text) > LARGEST:
+        raise ScenarioError(f"{said}: longer than {LARGEST >> 20} MiB; give a shorter value")
+    document = of_text(said, text)
+    if document.problems:
+        problem = document.problems[0]
+        place = f" (character {problem.column})" if problem.column > 1 else ""
+        advice = f"; {problem.advice}" if problem.advice else ""
+        raise ScenarioError(f"{said}: {problem.what}{place}{advice}")
+    return document.data
 
 
 def _compose(text: str) -> yaml.Node | None:
@@ -97,9 +115,12 @@ def _size(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]
     if id(node) not in known:
         if isinstance(node, yaml.ScalarNode):
             return 1, len(node.value)
+        known[id(node)] = _OPEN
         below = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value
         sizes = [_size(one, known) for one in below]
         known[id(node)] = 1 + sum(values for values, _ in sizes), sum(letters for _, letters in sizes)
+    elif known[id(node)] == _OPEN:
+        raise _refused(node, "an anchor holds itself")
     return known[id(node)]
 
 
@@ -110,19 +131,24 @@ def _yaml_problem(file: str, error: yaml.YAMLError) -> Problem:
         what = " ".join(filter(None, (error.context, error.problem)))
     else:
         line, column, what = 1, 1, str(error).splitlines()[0]
-    advice = "indent with spaces, not with tabs" if "\\t" in what else ""
+    what, _, advice = what.partition("; ")
+    advice = "indent with spaces, not with tabs" if "\\t" in what else advice
     return Problem(file, line, column, "", f"not valid YAML: {what}", advice)
 
 
 def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoader) -> Any:
+    _check(node, loader)
     document.values[path] = _place(node)
     document.places.setdefault(path, _place(node))
     if isinstance(node, yaml.MappingNode):
         found: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            if isinstance(key, (list, dict, set)):
-                raise yaml.constructor.ConstructorError(None, None, "a list or mapping cannot be a key", key_node.start_mark)
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _refused(key_node, "a list or mapping cannot be a key")
+            _check(key_node, loader)
+            if _ACTS.search(key_node.value):
+                raise _refused(key_node, f"a key with a control character: {key_node.value!a}")
+            key = _scalar(key_node, loader)
             below = (*path, key)
             if key in found:
                 line, column = _place(key_node)
@@ -134,10 +160,39 @@ def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoa
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_build(document, item, (*path, number), loader) for number, item in enumerate(node.value)]
+    return _scalar(node, loader)
+
+
+def _scalar(node: yaml.Node, loader: yaml.SafeLoader) -> Any:
     try:
-        return loader.construct_object(node, deep=True)
-    except ValueError as error:  # what looks like a date and is none
-        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+        return loader.construct_object(node)
+    except (ValueError, OverflowError) as error:  # what looks like a date and is none
+        raise _refused(node, str(error)) from error
+
+
+def _check(node: yaml.Node, loader: yaml.SafeLoader) -> None:
+    """Raise for a tag, which says how a value is made and not what it is, for many digits, and for what no text holds."""
+    if isinstance(node, yaml.ScalarNode):
+        if bad := _UNUSABLE.search(node.value):
+            raise _refused(node, f"a text with {bad[0]!a} in it, which no file name or command can hold")
+        wanted = _resolve(loader, yaml.ScalarNode, node.value, (not node.style, bool(node.style)))
+        if node.tag == _NUMBER and len(node.value) > MOST_DIGITS:
+            raise _refused(node, f"a number of more than {MOST_DIGITS} digits")
+    else:
+        wanted = _resolve(loader, type(node), None, True)
+    if node.tag not in (wanted, _MERGE):
+        raise _refused(node, f"a tag ({node.tag.removeprefix(_TAG)}) is not taken here; write the value without it")
+    if node.tag == _MERGE:
+        raise _refused(node, "the merge key << is not taken here; write out what it merges")
+
+
+def _resolve(loader: Any, kind: type[yaml.Node], value: str | None, implicit: Any) -> Any:
+    """The tag of a node that names none."""
+    return loader.resolve(kind, value, implicit)
+
+
+def _refused(node: yaml.Node, what: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
 def _place(node: yaml.Node) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from lockstep.harness.scenario.case import MOST_RANKS
 from lockstep.harness.scenario.engine_base import EngineBase, Resources
 from lockstep.harness.scenario.errors import EngineError, ScenarioError
 from lockstep.harness.scenario.faults import FaultSections
@@ -24,7 +25,6 @@ NEEDED = {
 }
 OFFERED = tuple(name for name in vars(EngineBase) if not name.startswith("_"))
 METHODS = tuple(name for name in OFFERED if callable(getattr(EngineBase, name)) and name != "sections")
-MOST_RANKS = 1 << 16  # more than any job has, and what a machine can still write down
 
 
 def checked(found: object, name: str, place: str) -> EngineBase[Any]:

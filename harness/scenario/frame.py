@@ -13,14 +13,17 @@ from lockstep.harness.vocabulary import Cause, FindingKind, Mechanism, Outcome
 DEFAULT_ENGINE = "minimal"  # of a scenario that names none: part of the file format, and all that is known of it here
 
 
+LONGEST_S = 31_536_000  # a year: nothing that is asked to wait takes a number without an end
+
+
 class LimitsSection(Section):
     """`limits`, in seconds."""
 
-    deadline_s: float = Field(120.0, gt=0)
-    livelock_s: float = Field(60.0, gt=0)
-    launch_s: float = Field(60.0, gt=0)
-    teardown_s: float = Field(10.0, gt=0)
-    silence_s: float = Field(30.0, ge=3, description="a host that says nothing for so long is lost")
+    deadline_s: float = Field(120.0, gt=0, le=LONGEST_S)
+    livelock_s: float = Field(60.0, gt=0, le=LONGEST_S)
+    launch_s: float = Field(60.0, gt=0, le=LONGEST_S)
+    teardown_s: float = Field(10.0, gt=0, le=LONGEST_S)
+    silence_s: float = Field(30.0, ge=3, le=LONGEST_S, description="a host that says nothing for so long is lost")
 
 
 class DecisionSection(Section):

@@ -28,7 +28,7 @@ def _meant(name: str | Path) -> list[Path]:
         raise ScenarioError("the name of a scenario is empty; `lockstep list` shows what there is")
     for path in (Path(name), below_root(Path(name))):
         if path.is_dir():
-            below = sorted(file for file in path.rglob("*.yaml") if file.name != WAIVES)
+            below = sorted(file for file in path.rglob("*.yaml") if file.name != WAIVES and file.is_file())
             if not below:
                 raise ScenarioError(f"{path}: no scenario (*.yaml) in this folder")
             return below
@@ -66,7 +66,8 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Case]:
     document = read(path)
     if document.problems:
         raise FileErrors(document.problems)
-    varied = sorted(set(overrides or ()) & set(document.data.get("matrix") or ()))
+    matrix = document.data.get("matrix")
+    varied = sorted(set(overrides or ()) & set(matrix if isinstance(matrix, dict) else ()))
     if varied:
         raise ScenarioError(f"{path}: its matrix varies {', '.join(varied)}; choose cases with -k instead of setting it")
     return cases_of(document, merged(document, overrides), overrides or {})

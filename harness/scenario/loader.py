@@ -19,7 +19,7 @@ from lockstep.harness.scenario.errors import EngineError, FileErrors, Problem, S
 from lockstep.harness.scenario.faults import FaultSections, wrong_faults, wrong_places
 from lockstep.harness.scenario.frame import ExpectSection, Frame
 from lockstep.harness.scenario.impossible import impossible
-from lockstep.harness.scenario.matrix import Names, case_id, matching, points, substitute, unnamed
+from lockstep.harness.scenario.matrix import Names, case_id, matching, points, substitute, too_many, unnamed
 from lockstep.harness.scenario.nodes import node_counts
 from lockstep.harness.scenario.validate import Place, unknown_key, validate
 
@@ -39,6 +39,8 @@ class Loader:
         """The cases. Raises FileErrors with everything that is wrong."""
         self.engine = self._engine()
         matrix = self._matrix()
+        if much := too_many(matrix, len(self.document.values)):
+            raise FileErrors([self.document.problem(("matrix",), much, "take values out, or make several files of it")])
         every = list(points(matrix))
         # The matrix may give what the file leaves out: the first value of each key stands in while the frame is checked.
         frame, _ = validate(Frame, self._of_frame(self._at(matrix, every[0])), self.document)

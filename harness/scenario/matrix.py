@@ -5,18 +5,30 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Names = Mapping[str, Sequence[str]]  # matrix key -> the names of its values
 FAULTS = "faults"  # the key of `FaultSections`
 LONGEST = 40  # of a value in a case id; longer ones are named by their number
+MOST_CASES = 10_000  # of a file; ten times as many as a night can run
+MOST_VALUES = 10_000_000  # of all its cases together: a document is built anew for each
 
 
 def points(matrix: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, int]]:
     """Every point of the product, as key -> number of the value; the last key turns fastest."""
     for numbers in itertools.product(*(range(len(values)) for values in matrix.values())):
         yield dict(zip(matrix, numbers, strict=True))
+
+
+def too_many(matrix: Mapping[str, Sequence[Any]], values: int) -> str:
+    """What is wrong with a matrix whose points are more than anybody can run, or can be built from a document of so many
+    values; empty: nothing."""
+    cases = math.prod(map(len, matrix.values()))
+    if cases > MOST_CASES:
+        return f"comes to {cases:,} cases; at most {MOST_CASES:,} are taken"
+    return f"comes to {cases:,} cases of {values:,} values each, which is too much" if cases * values > MOST_VALUES else ""
 
 
 def case_id(name: str, matrix: Mapping[str, Sequence[Any]], point: Mapping[str, int], names: Names | None = None) -> str:
@@ -80,11 +92,12 @@ def matching(whens: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> l
 
 
 def _text(key: str, values: Sequence[Any], number: int) -> str:
-    """A value as text; faults by what they are. One that is long, has a comma or looks like another one by its number."""
+    """A value as text; faults by what they are. One that is long, has a comma, cannot be printed or looks like another one
+    by its number."""
     if key == FAULTS and (name := _faults(values, number)):
         return name
     text, *before = map(_plain, (values[number], *values[:number]))
-    if len(text) > LONGEST or "," in text or text.startswith("#") or text in before:
+    if len(text) > LONGEST or not text.isprintable() or "," in text or text.startswith("#") or text in before:
         return f"#{number + 1}"
     return text
 

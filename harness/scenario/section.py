@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """Strict: no unknown key, no conversion between types (but a whole number may stand for a float)."""
+    """Strict: no unknown key, no conversion between types (but a whole number may stand for a float), no number without
+    an end."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import yaml
-
 from lockstep.engines.minimal.upstream.tables import Table, tables
+from lockstep.harness.engine_api import parse_document
 
 CONFIGS = ("config", "extra_llm_api_options")  # options that name a file with more keys
 MODEL = "MODEL"  # the name of the word that is no option
@@ -77,7 +76,5 @@ def _several(rest: list[str]) -> Any:
 def _value(text: str) -> Any:
     if text.lstrip().startswith("{"):  # a section as JSON, which stays as it is until its key is known
         return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+    document = parse_document("", text)
+    return text if document.problems else document.data

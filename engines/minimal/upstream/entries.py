@@ -112,7 +112,7 @@ def _mapping(value: Any) -> Mapping[Any, Any] | None:
     if _is_json(value):
         try:
             value = json.loads(value)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return None
     return value if isinstance(value, Mapping) else None
 
@@ -130,6 +130,6 @@ def _no_section(value: Any) -> tuple[str, str]:
         json.loads(value)
     except json.JSONDecodeError as error:
         return f"is broken JSON: {error.msg} at character {error.pos + 1} of {value}", advice
-    except RecursionError:
-        return "is broken JSON: it is nested too deeply", advice
+    except (RecursionError, ValueError):
+        return "is no JSON that is taken: it is nested too deeply, or a number has thousands of digits", advice
     return f"is a section with keys of its own, got {value}", advice

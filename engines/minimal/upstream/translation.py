@@ -11,7 +11,7 @@ from lockstep.engines.minimal.upstream.entries import Entries, Entry
 from lockstep.harness.engine_api import Imported, Missing, Note, Origin, Path, Problem
 
 T = TypeVar("T")
-HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kKmMgG])")
+HUMAN = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)([kKmMgG])")
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
