@@ -63,6 +63,7 @@ class ThreadWait(NamedTuple):
 
 OWN = End("own", "")  # another thread of the same process
 INTERRUPTIBLE = End("interruptible", "")  # ... or whoever sends it Ctrl-C
+PARKED = End("parked", "")  # ... which it may well wait for, as a server does
 OUTSIDE = "outside"
 
 

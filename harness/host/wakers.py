@@ -34,6 +34,16 @@ def wakers(pid: int, tells_handlers: bool = False) -> list[str]:
     return [*found, *_descriptors(pid)]
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler of a signal; where that cannot be read it may."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+    caught = re.search(r"^SigCgt:\s+(\S+)", status, re.MULTILINE)
+    return caught is None or number in _numbers(caught[1])
+
+
 def _signals(pid: int, status: dict[str, str], told: bool) -> list[str]:
     found: list[str] = []
     caught = [] if told else [number for number in _numbers(status["SigCgt"]) if number not in HARMLESS]

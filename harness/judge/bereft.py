@@ -10,6 +10,11 @@ from lockstep.harness.trace.state import Status
 _FAILED = (Status.DEAD, Status.RAISED, Status.ABORTED)
 
 
+def failed(case: CaseSnapshot) -> Sequence[int]:
+    """The ranks that have raised, died, or ended the job."""
+    return sorted(rank for rank, state in case.states.items() if state.status in _FAILED)
+
+
 def bereft_of(case: CaseSnapshot) -> Sequence[int]:
     """The ranks that have failed and that belong to a communicator in which another one waits."""
     waited_in = {

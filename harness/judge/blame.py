@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from lockstep.harness.judge import clock, words
-from lockstep.harness.judge.bereft import bereft_of
+from lockstep.harness.judge.bereft import bereft_of, failed
 from lockstep.harness.judge.divergence import Split, last_split, most_repeated_veto, not_there, own_split, parting
 from lockstep.harness.judge.graph import Stuck, lacked
 from lockstep.harness.judge.history import Message
@@ -29,13 +29,13 @@ def _blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
     if cause is Cause.DEADLOCK:
         return _parted(case) or _mispaired(case) or _missing(case)
     if cause is Cause.ORPHANED:
-        return _parted(case) or _failed_first(case, _lacked(case) if case.knot else bereft_of(case))
+        return _parted(case) or _failed_first(case, _lacked(case) if case.knot else bereft_of(case) or failed(case))
     if cause is Cause.LIVELOCK:
         veto = most_repeated_veto(case.histories)
         return _by_decision(veto) if veto else None
     if cause is Cause.STALL or outcome is Outcome.SLOW:
         # That nothing is known of a rank of a program is no fault of it.
-        running = _running(case) if case.rules.decisions_logged else _failed_first(case, _failed(case))
+        running = _running(case) if case.rules.decisions_logged else _failed_first(case, failed(case))
         return running or _in_flight(case)
     if outcome is Outcome.RAISE:
         # A guard raises over the last difference; but where collectives were mis-paired, that came first.
@@ -57,11 +57,6 @@ def _blame(case: CaseSnapshot, outcome: Outcome, cause: Cause) -> Blame | None:
             ended.append(Status.RAISED)
         return _ended(case, [r for r, s in case.states.items() if (s.device_lost if lost else s.status in ended)])
     return None
-
-
-def _failed(case: CaseSnapshot) -> list[int]:
-    ended = (Status.RAISED, Status.ABORTED, Status.DEAD)
-    return [rank for rank, state in case.states.items() if state.status in ended]
 
 
 def _aborted_over_others(case: CaseSnapshot) -> bool:

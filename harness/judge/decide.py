@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockstep.harness.judge import words
-from lockstep.harness.judge.bereft import bereft_of
+from lockstep.harness.judge.bereft import bereft_of, failed
 from lockstep.harness.judge.blame import blame
 from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.graph import Stuck, lacked
@@ -46,7 +46,7 @@ def decide(case: CaseSnapshot) -> Verdict:
         outcome=outcome,
         cause=cause,
         text=text,
-        proved=bool(case.knot) and case.limit is None if outcome is Outcome.HANG else None,
+        proved=bool(case.knot or case.knot_beside) and case.limit is None if outcome is Outcome.HANG else None,
         knot=short(knot),
         blame=blamed,
         findings=(*found, *guarded.findings),
@@ -81,6 +81,8 @@ def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.HANG, Cause.MISMATCH
     if case.knot:
         return Outcome.HANG, Cause.ORPHANED if ended_in_knot(case) else Cause.DEADLOCK
+    if case.knot_beside:
+        return Outcome.HANG, Cause.ORPHANED if failed(case) else Cause.DEADLOCK
     if case.limit is Limit.UNBUFFERED:
         return Outcome.HANG, Cause.DEADLOCK
     if case.limit is Limit.LIVELOCK:

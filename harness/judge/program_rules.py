@@ -199,6 +199,8 @@ def _accepted(ends: Sequence[RankEnd]) -> str:
 
 def _hang_text(case: CaseSnapshot, cause: Cause, why: str) -> str:
     """Whatever else is known, where everybody stands."""
+    if case.knot_beside:
+        return f"{why}{_beside_text(case)}"
     if not case.states:
         stand = standing_text(case)
         return f"Nothing advances. No process joined a communicator{'; ' + stand if stand else ''}."
@@ -209,6 +211,14 @@ def _hang_text(case: CaseSnapshot, cause: Cause, why: str) -> str:
     if cause is Cause.STALL:
         return f"Nothing advances, and nothing proves a deadlock. {why}{stand[:1].upper()}{stand[1:]}."
     return f"{why}Now {stand}."
+
+
+def _beside_text(case: CaseSnapshot) -> str:
+    """Of a knot of processes that are no ranks."""
+    one = len({wait.rank for wait in case.knot_beside}) == 1
+    who = "The one process that is left waits for itself" if one else "The processes that are left wait for each other"
+    none = "" if case.states else ", and none has joined a communicator"
+    return f"{who}{none}. {words.capital(standing_text(case))}."
 
 
 def _left(case: CaseSnapshot) -> str:

@@ -138,6 +138,7 @@ class CaseSnapshot:
     left_behind: Sequence[str] = ()  # processes that were still there when the commands had ended in order
     collected: Collected = Collected()
     asleep: Mapping[int, RankState] = field(default_factory=dict)  # ranks, with what their other threads sleep in
+    knot_beside: Sequence[Stuck] = ()  # of processes that are no ranks, where no rank is left in the knot
     beside: Mapping[int, RankState] = field(default_factory=dict)  # processes that are no ranks and sleep, by their numbers
     holders: Holders = field(default_factory=dict)  # of things that threads sleep for: who holds the other ends
 

@@ -52,6 +52,14 @@ def frames(text: str) -> list[list[Frame]]:
     return [stack for _, stack in _stacks(text)]
 
 
+def named_frames(text: str) -> dict[str, list[Frame]]:
+    """The same by the names of threads; of those that share one the first."""
+    found: dict[str, list[Frame]] = {}
+    for (name, _), stack in _stacks(text):
+        found.setdefault(name, stack)
+    return found
+
+
 def threads(text: str, folder: str = "") -> list[Thread]:
     """The threads of one process, as they are listed. `folder`: what file names are shortened by."""
     found: list[Thread] = []

@@ -91,11 +91,9 @@ def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
 def _for(rank: int, wait: Wait, lacks: Sequence[int]) -> str:
     """Whom a thread sleeps for: anybody of them would do."""
     if tuple(lacks) == (rank,):
-        return (
-            " for another of its threads"
-            if wait.end.startswith(("own ", "interruptible "))
-            else ", the other end of which nobody else holds"
-        )
+        ends = [part.end for part in wait.parts] or [wait.end]
+        own = all(end.startswith(("own ", "interruptible ", "parked ")) for end in ends)
+        return " for another of its threads" if own else ", the other end of which nobody else holds"
     return f" for any of {words.ranks_text(lacks)}" if len(lacks) > 1 else f" for {words.ranks_text(lacks)}" if lacks else ""
 
 
@@ -133,10 +131,18 @@ def _ended(case: CaseSnapshot, rank: int) -> str:
 
 
 def _others(case: CaseSnapshot) -> Iterable[tuple[int, str]]:
-    for pid, text in sorted(case.collected.others.items()):
-        thread = main_thread(text, case.collected.folder)
+    asleep = {node % PIDS for node in case.beside} if case.knot_beside else set()
+    for pid in sorted({*case.collected.others, *asleep}):
+        thread = main_thread(case.collected.others.get(pid, ""), case.collected.folder)
         if thread is not None:
             yield pid, place_text(thread) + _beside(case, pid)
+        elif pid in asleep:
+            yield pid, f"in {_call(case, pid)}{_beside(case, pid)}"
+
+
+def _call(case: CaseSnapshot, pid: int) -> str:
+    """What the kernel says that a process is in."""
+    return next(wait.op for node, state in case.beside.items() if node % PIDS == pid for _, wait in state.waits())
 
 
 def _beside(case: CaseSnapshot, pid: int) -> str:

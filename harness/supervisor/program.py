@@ -42,6 +42,7 @@ from lockstep.harness.supervisor.command_environment import command_environment
 from lockstep.harness.supervisor.dumps import dumps
 from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.giving_up import give_up
+from lockstep.harness.supervisor.idle_main import IdleMain
 from lockstep.harness.supervisor.idleness import Idleness
 from lockstep.harness.supervisor.left_behind import Leftover
 from lockstep.harness.supervisor.native_standing import standing
@@ -78,6 +79,7 @@ class ProgramSupervisor(SupervisorBase):
         self.seen: tuple[list[int], list[str]] | None = None
         self.idleness = Idleness()
         self.idle: tuple[int, ...] = ()
+        self.idle_main = IdleMain()
         self.leftover: Leftover | None = None  # once the command has ended in order
         self.next_leftover_s = self.heard_s = 0.0
         self.code: int | None = None
@@ -202,7 +204,8 @@ class ProgramSupervisor(SupervisorBase):
                     asked = {self.attached[serial].pid for serial in message.procs}
                     alive = self.seen[0] if self.seen else []
                     others, mark = [pid for pid in alive if pid not in asked], f"{self.reception.path}{ALARM_MARK}"
-                    line.send(Around(message.epoch, tuple(around(others, alive, self.outside, mark))))
+                    idle = None if asked else self.idle_main
+                    line.send(Around(message.epoch, tuple(around(others, alive, self.outside, mark, idle))))
                 for serial in message.procs:
                     if self.attached[serial].answers_itself:
                         self.asked[serial] = (message.epoch, time.monotonic())

@@ -16,6 +16,7 @@ from lockstep.harness.host import proc, process_tree
 from lockstep.harness.host.holders import Holders, Inherited, holders, listening, local_server
 from lockstep.harness.host.thread_waits import INTERRUPTIBLE, OWN, End, ThreadWait, thread_waits
 from lockstep.harness.host.wakers import wakers
+from lockstep.harness.supervisor.idle_main import IdleMain
 
 SERVER_THREAD = "pt_tcpstore"  # so begins the name of a thread that serves a TCPStore
 CLIENT, SERVER = "TCPStore client", "TCPStore server "  # in what such threads are
@@ -53,14 +54,28 @@ def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]], outside: Inherited
     return [json.dumps(one) for one in (*told, *_servers(pid))], doubts
 
 
-def around(pids: Sequence[int], below: Sequence[int], outside: Inherited, mark: str) -> list[str]:
+def around(
+    pids: Sequence[int], below: Sequence[int], outside: Inherited, mark: str, idle: IdleMain | None = None
+) -> list[str]:
     """Of processes that are seen from outside only: what all of their threads sleep in, or why nothing can be said.
 
-    `mark`: how the name of the file begins that one leaves, with its number, when it sets an alarm.
+    `mark`: how the name of the file begins that one leaves, with its number, when it sets an alarm. `idle`: is asked where
+    nobody is awake.
     """
     waits = {pid: thread_waits(pid) for pid in pids}
     held = holders({end for found in waits.values() for one in found for end in one.ends}, below, outside)
-    return [json.dumps(_process(pid, found, held, mark)) for pid, found in waits.items() if found]
+    told = {pid: _process(pid, found, held, mark) for pid, found in waits.items() if found}
+    if idle is not None and not any(one["doubts"] for one in told.values()):
+        for pid, one in told.items():
+            _note_interruption(one, idle.end(pid, waits[pid], held))
+    return [json.dumps(one) for one in told.values()]
+
+
+def _note_interruption(told: Told, end: End | None) -> None:
+    """Ctrl-C is one more thing that may end the wait of the main thread."""
+    for one in told["threads"]:
+        if end is not None and one["thread"] == told["pid"]:
+            one["ends"].append((end.kind, end.name, []))
 
 
 def _server_of(wait: ThreadWait | None) -> int | None:

@@ -191,7 +191,8 @@ class ProgramJudgement(Judgement):
         left = [text for _, command in sorted(processes.commands.items()) for text in command.left_behind]
         unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
         if basis.limit is Limit.ASLEEP:
-            unseen += self._program.sleepers.assumed([wait.wait.end for wait in basis.knot])
+            ranked = any(wait.rank < PROCESS for wait in basis.knot)
+            unseen += self._program.sleepers.assumed([wait.wait.end for wait in basis.knot], ranked)
         failures = processes.failures(clocks.of)
         seen = replace(seen, roots=commands, unseen=unseen, failures=failures, left_behind=left)
         seen = self._with_sleepers(seen, basis.knot)
@@ -204,7 +205,8 @@ class ProgramJudgement(Judgement):
         return replace(
             seen,
             asleep={rank: state for rank, state in states.items() if rank < PROCESS},
-            knot=[wait for wait in knot if wait.rank < PROCESS],
+            knot=(ranked := [wait for wait in knot if wait.rank < PROCESS]),
+            knot_beside=() if ranked else knot,
             beside={node: state for node, state in states.items() if node >= PROCESS},
             holders=sleepers.holders(),
         )

@@ -32,7 +32,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
     ends = st.sampled_from([("pipe", number) for number in range(PIPES)] + [("own", 0), ("semaphore", 0)])
     threads = st.lists(st.lists(ends, min_size=1, max_size=2, unique=True), min_size=1, max_size=2)
     return {
-        "ranks": draw(st.integers(1, size)),
+        "ranks": draw(st.integers(0, size)),
         "threads": [draw(threads) for _ in range(size)],
         "awake": draw(st.sets(st.integers(0, size - 1), max_size=2)),
         "held": [draw(st.sets(st.integers(0, size - 1))) for _ in range(PIPES)],
@@ -208,6 +208,22 @@ def test_a_semaphore_with_a_name_is_no_proof() -> None:
     ranks[0].state.number += 1
     watch.look(now_s + 1.0)
     assert not watch.knot
+
+
+@pytest.mark.parametrize(
+    ("kind", "proved", "assumed"), [("own", True, False), ("interruptible", False, True), ("parked", False, False)]
+)
+def test_ctrl_c_may_end_the_wait_of_a_main_thread(kind: str, proved: bool, assumed: bool) -> None:
+    """Of processes that are no ranks: what it may end is not proved, and what waits for it is left alone."""
+    ranks = table({**LOST_REPLY, "ranks": 0})
+    processes: list[dict[str, Any]] = [
+        {"pid": 100 + process, "threads": told(LOST_REPLY, process), "doubts": []} for process in range(3)
+    ]
+    processes[2]["threads"][0]["ends"] = [["own", "", []], [kind, "", []]]
+    ranks.sleepers.take(0, Around(1, tuple(map(json.dumps, processes))))
+    everybody = {PROCESS + 100, PROCESS + 101, PROCESS + 102}
+    assert {wait.rank for wait in ranks.knot()} == (everybody if proved else set())
+    assert {wait.rank for wait in ranks.assumed_knot()} == (everybody if assumed else set())
 
 
 def test_who_is_awake_may_end_one_that_others_sleep_for() -> None:

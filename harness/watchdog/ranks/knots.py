@@ -13,7 +13,7 @@ from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.communicators import Communicators
 from lockstep.harness.watchdog.ranks.process_table import Process, ProcessRecord, ProcessTable
-from lockstep.harness.watchdog.ranks.sleepers import NAMED, OWN, STORE, Sleepers
+from lockstep.harness.watchdog.ranks.sleepers import INTERRUPTIBLE, NAMED, OWN, PARKED, STORE, Sleepers
 
 States = Mapping[int, RankState]
 
@@ -45,7 +45,9 @@ class Knots:
         closed = self.closed
         found = self._find(states, others, hopeless, surely=False)
         self.closed = closed
-        return found if any(wait.wait.end.startswith((NAMED, STORE)) for wait in found) else []
+        beside = all(wait.rank >= PROCESS for wait in found)
+        kinds = (NAMED, STORE, INTERRUPTIBLE) if beside else (NAMED, STORE)
+        return found if any(wait.wait.end.startswith(kinds) for wait in found) else []
 
     def hold(self, states: States, others: Collection[Process], hopeless: Hopeless) -> bool:
         """Whether what the last knot took for granted is still so: who could come, and who could wake those that sleep."""
@@ -64,7 +66,8 @@ class Knots:
         too, or open what it holds."""
         told, holders = self.sleepers.states(states), self.sleepers.holders(surely)
         whole = self._graph(told, others, hopeless, holders)
-        if self._everybody(whole, others) and (not _asks_a_store(whole) or (_communicates(whole) and self._all_seen())):
+        asks = _asks_a_store(whole) and not (_communicates(whole) and self._all_seen())
+        if not asks and self._everybody(whole, others, surely):
             return whole
         alone = {name: held for name, held in holders.items() if name.startswith(OWN)}
         found = self._graph(told, others, hopeless, alone)
@@ -81,13 +84,14 @@ class Knots:
                 return found
         return stuck(states, self.comms.members, closed=False, hopeless=hopeless, holders=holders)
 
-    def _everybody(self, knot: Sequence[Stuck], others: Collection[Process]) -> bool:
+    def _everybody(self, knot: Sequence[Stuck], others: Collection[Process], surely: bool) -> bool:
         """Whether no process of the job is left that is not in a knot, and nothing else can wake one of them."""
         nodes = {wait.rank for wait in knot}
         living = {rank for rank, record in self.ranks.items() if record.alive}
         beside = {self.sleepers.of_supervisor(number, pid) for number, pid in others}
         woken = any(record.wakers for rank, record in self.ranks.items() if rank in nodes)
-        return self.processes.complete() and bool(living & nodes) and living | beside <= nodes and not woken
+        whole = self.processes.complete() and bool(living | beside) and living | beside <= nodes and not woken
+        return whole and (bool(living) or not _may_serve(knot, surely))
 
     def _all_seen(self) -> bool:
         """Whether there is no rank, on a host that is not watched for instance, that could set a key unseen."""
@@ -98,6 +102,11 @@ def _communicates(knot: Sequence[Stuck]) -> bool:
     """Whether a rank is in it in a communicator: who starts processes may end those that only sleep, when they are needed no
     more."""
     return any(wait.rank < PROCESS and wait.wait.need is not Need.HOLDERS for wait in knot)
+
+
+def _may_serve(knot: Sequence[Stuck], surely: bool) -> bool:
+    """Whether one of processes that are no ranks may stand as it should until somebody presses Ctrl-C."""
+    return any(wait.wait.end.startswith((PARKED, INTERRUPTIBLE) if surely else PARKED) for wait in knot)
 
 
 def _asks_a_store(knot: Sequence[Stuck]) -> bool:

@@ -17,6 +17,8 @@ from lockstep.harness.trace.wait import PIDS, PROCESS, STORES
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord, ProcessTable, Sleeper
 
 OWN = "own "  # so begins an end at which only other threads of the same process can act
+INTERRUPTIBLE = "interruptible "  # ... or Ctrl-C, which somebody outside may send
+PARKED = "parked "  # ... and which the process may well wait for
 SEMAPHORES = ("semaphore ", "named semaphore ")  # ... at which any process of the job can that has inherited it
 NAMED = "named semaphore "  # ... and anybody who was told its name
 STORE = "store "  # so begins the end that a key of a TCPStore is waited for at; the port of its server comes next
@@ -97,13 +99,15 @@ class Sleepers:
         complete: dict[str, set[int]] = {name: held for name, held in found.items() if held is not None}
         return complete if surely else complete | dict.fromkeys(self._quiet_stores(), anybody)
 
-    def assumed(self, ends: Collection[str]) -> list[str]:
-        """What a knot rests on that sleeps for these ends, and that could not be seen."""
+    def assumed(self, ends: Collection[str], ranked: bool = True) -> list[str]:
+        """What a knot rests on that sleeps for these ends, and that could not be seen. `ranked`: there is a rank in it."""
         found: set[str] = set()
         if any(end.startswith(NAMED) for end in ends):
             found.add("a semaphore of multiprocessing has a name, by which others could open it")
         if any(end.startswith(STORE) for end in ends):
             found.add("others could connect to a TCPStore, and set a key")
+        if not ranked and any(end.startswith(INTERRUPTIBLE) for end in ends):
+            found.add("Ctrl-C could wake a main thread that waits for its own process")
         return sorted(found)
 
     def _quiet_stores(self) -> set[str]:

@@ -1,0 +1,62 @@
+"""Whether a process waits for nobody but itself in its main thread: Ctrl-C raises an error there, and so may end that wait.
+
+A program that serves until somebody presses Ctrl-C stands so for as long as it likes. What it is in is read from its stack,
+which stops nothing, and only once for each state of it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lockstep.harness.host.holders import Holders
+from lockstep.harness.host.stacks import glance
+from lockstep.harness.host.thread_waits import INTERRUPTIBLE, OWN, PARKED, End, ThreadWait
+from lockstep.harness.host.wakers import catches
+from lockstep.harness.judge.stack_text import Frame, named_frames
+
+MAIN = "MainThread"
+# In what a program stands that serves until it is interrupted. A loop without a frame of its own is one of a library.
+SERVES = ("Event.wait", "Condition.wait", "wait", "pause", "sigwait")
+LOOPS_IN = ("epoll_wait", "poll", "ppoll", "select")  # system calls; processes that were forked hold a loop's own socket too
+LOOPS = ("/asyncio/", "/selectors.py", "/socketserver.py", "/trio/", "/uvloop/")
+
+
+@dataclass(slots=True)
+class IdleMain:
+    """Remembers what it has read of each process, by where its threads stood then."""
+
+    _read: dict[int, tuple[object, bool]] = field(default_factory=dict)
+
+    def end(self, pid: int, waits: Sequence[ThreadWait], held: Holders) -> End | None:
+        """What else may end the wait of a process's main thread, all of whose threads sleep; None: nothing else."""
+        main = next((one for one in waits if one.thread == pid), None)
+        alone = main is not None and _of_itself(pid, main, held)
+        if main is None or not (alone or main.call in LOOPS_IN) or not catches(pid, signal.SIGINT):
+            return None
+        stood = tuple((one.thread, one.steps) for one in waits)
+        known = self._read.get(pid)
+        if known is None or known[0] != stood:
+            known = self._read[pid] = (stood, _serves(glance(pid)[0]))
+        return PARKED if known[1] else INTERRUPTIBLE if alone else None
+
+
+def _of_itself(pid: int, wait: ThreadWait, held: Holders) -> bool:
+    """Whether nobody but the process itself holds what its thread waits for."""
+    return all(end == OWN or held.get(end) == frozenset([pid]) for end in wait.ends)
+
+
+def _serves(text: str) -> bool:
+    """By the function that the program's innermost line has called; where that cannot be seen it may."""
+    stack = named_frames(text).get(MAIN, [])
+    at = next((number for number, frame in enumerate(stack) if frame.is_program), None)
+    if at is None:
+        return True
+    return at > 0 and _is_service(stack[at - 1])
+
+
+def _is_service(frame: Frame) -> bool:
+    if any(part in frame.file for part in LOOPS):
+        return True
+    return frame.file.endswith("/threading.py") and frame.function in SERVES
