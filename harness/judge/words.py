@@ -113,7 +113,7 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
     place = " ".join(filter(None, (state.phase, state.shape)))
     where = f" in {place}" if place else f" inside {left}" if left else ""
     if state.status is Status.RAISED and history.error:
-        return f"Rank {rank} raised {history.error[0]}{where}: {brief(history.error[1])}"
+        return f"Rank {rank} raised {history.error[0]}{where}{error_site(history.error[2])}: {brief(history.error[1])}"
     if state.status is Status.ABORTED:
         after = f", after {history.error[0]}: {brief(history.error[1])}" if history.error else ""
         return f"Rank {rank} called abort with code {history.abort_code}{where}{after}"
@@ -127,6 +127,11 @@ def ended_text(rank: int, state: RankState, history: History, exit_code: int | N
         return f"Rank {rank} died when its program had ended: {death_words(exit_code)}"
     forgot = ", without recorder.returned()" if exit_code == 0 and state.rank_of is None else ""  # of an engine
     return f"Rank {rank} died{where}: {death_words(exit_code)}{forgot}"
+
+
+def error_site(traceback: str) -> str:
+    """Where an error was raised that has no more of a traceback than its line, as those of compiled programs."""
+    return f" at {traceback}" if traceback and "\n" not in traceback else ""
 
 
 def perhaps_earlier_text(ranks: Iterable[int], within_ns: float) -> str:

@@ -75,6 +75,8 @@ def _all() -> Iterator[tuple[Function, str, bool, bool]]:
             yield function, f"MPI_{function.name}_c", True, False
     for function in SPECIAL:
         yield function, f"MPI_{function.name}", False, True
+        if function.large:
+            yield function, f"MPI_{function.name}_c", True, True
 
 
 def _names() -> str:

@@ -58,9 +58,11 @@ static word global(const char *name) {
 }
 
 int library_find(void) {
-  static const struct library mpich = {MPICH, 4, 20, 8, 12, -2, -1, -3, -1, 0x44000000, 0x04000000, 0x2c000000, -1, 1};
-  static const struct library open_mpi = {OPEN_MPI, 8, 24, 0, 4, -1, -1, -4, -2, 0, 0, 0, 1, 0};
-  static const struct library standard = {STANDARD_ABI, 8, 32, 0, 4, -1, -2, -4, -3, 0x101, 0x100, 0x180, 1, 0};
+  static const struct library mpich = {MPICH, 4, 20, 8, 12, -2, -1, -3, -1, 0x44000000, 0x44000001, 0x04000000, 0x2c000000, -1, 1,
+                                       0x54000000, 0x54000003};
+  static const struct library open_mpi = {OPEN_MPI, 8, 24, 0, 4, -1, -1, -4, -2, 0, 0, 0, 0, 1, 0, 0, 0};
+  static const struct library standard = {STANDARD_ABI, 8, 32, 0, 4, -1, -2, -4, -3, 0x101, 0x102, 0x100, 0x180, 1, 0,
+                                          0x141, 0x142};
   if (lockstep_mpi.family || !loaded()) return lockstep_mpi.family != NO_MPI;
   static char text[1 << 14];
   int size = 0;
@@ -73,6 +75,9 @@ int library_find(void) {
   else if (!strncmp(text, "Open MPI", 8)) {
     lockstep_mpi = open_mpi;
     lockstep_mpi.world = global("ompi_mpi_comm_world");
+    lockstep_mpi.self = global("ompi_mpi_comm_self");
+    lockstep_mpi.errors_fatal = global("ompi_mpi_errors_are_fatal");
+    lockstep_mpi.errors_abort = global("ompi_mpi_errors_abort");
     lockstep_mpi.comm_null = global("ompi_mpi_comm_null");
     lockstep_mpi.request_null = global("ompi_request_null");
   } else {
@@ -88,6 +93,21 @@ word library_handle(const void *place) {
 int library_owns(const void *address) {
   Dl_info info, own;
   return dladdr(address, &info) && dladdr(dlsym(library, "PMPI_Init"), &own) && info.dli_fbase == own.dli_fbase;
+}
+
+void library_put(void *place, word handle) {
+  if (lockstep_mpi.handle_bytes == 4) *(int32_t *)place = (int32_t)handle;
+  else *(word *)place = handle;
+}
+
+int library_is_mpi(const void *address) {
+  static const char *const parts[] = {"/libmpi", "/libopen-", "/libpmi", "/libuc", "/libfabric", "/openmpi/", "/libprrte"};
+  Dl_info info, own;
+  if (!dladdr(address, &info) || !info.dli_fname) return 0;
+  if (dladdr((void *)library_is_mpi, &own) && own.dli_fbase == info.dli_fbase) return 1;
+  for (size_t at = 0; at < sizeof parts / sizeof *parts; at++)
+    if (strstr(info.dli_fname, parts[at])) return 1;
+  return 0;
 }
 
 static int fortran(struct dl_phdr_info *info, size_t size, void *found) {

@@ -39,8 +39,11 @@ struct lane { /* messages of one communicator, peer and tag, in shared memory */
   uint64_t sent, received, all, wild, cancelled, open;
 };
 
+struct call;
+
 struct me { /* of the calling thread */
   struct slot *slot;
+  struct call *call; /* the one that it is in, where `depth` is not 0 */
   uint16_t id;
   uint8_t known, holding, depth;
 };
@@ -69,7 +72,7 @@ struct library {
   enum family family;
   int handle_bytes, status_bytes, source_at, tag_at;
   int any_source, any_tag, root, proc_null;
-  word world, comm_null, request_null, in_place, status_ignore;
+  word world, self, comm_null, request_null, in_place, status_ignore, errors_fatal, errors_abort;
 };
 
 extern struct library lockstep_mpi;
@@ -78,7 +81,9 @@ void *library_function(const char *name); /* never NULL: what is missing fails w
 int library_find(void);
 int library_owns(const void *address);
 void library_check(void);
+int library_is_mpi(const void *address); /* or one of its libraries, or the recorder itself */
 word library_handle(const void *place);
+void library_put(void *place, word handle);
 
 /* --- signals.c ------------------------------------------------------------------------------------------------------------ */
 
@@ -88,6 +93,15 @@ void signals_publish(void);
 
 void site_forget(void);
 uint32_t site_of(const void *caller);
+
+/* --- errors.c: how MPI ends the job over an error ----------------------------------------------------------------------- */
+
+enum { OF_COMM, OF_WINDOW };
+
+word errors_ours(word handler, int object);
+void errors_theirs(int code, word place, int object);
+void errors_window(int code, word place);
+void errors_install(void);
 
 /* --- rules.c: what calls of MPI mean ------------------------------------------------------------------------------------ */
 

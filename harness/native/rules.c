@@ -112,6 +112,7 @@ int call_begin(struct call *call, const char *name, const void *caller) {
     }
     return 0;
   }
+  me->call = call;
   call->what = NOTHING;
   call->name = name;
   call->site = 0;

@@ -38,6 +38,12 @@ def compiled(program: str, folder: Path, *flags: str) -> str:
     return str(target)
 
 
+def marked(program: str, mark: str) -> int:
+    """The line of a program of this folder with this mark."""
+    lines = (HERE / "programs" / program).read_text().splitlines()
+    return next(number for number, text in enumerate(lines, 1) if f"/* {mark} */" in text)
+
+
 def recorded(words: list[str], folder: Path, **environ: str) -> tuple[int, list[Handover]]:
     """Run a command whose processes hand over rings; its status, and what came."""
     reception = RingSocket(folder, "rings")

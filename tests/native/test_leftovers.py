@@ -10,7 +10,7 @@ import pytest
 from lockstep.harness.environment import NATIVE
 from lockstep.harness.vocabulary import Outcome
 from tests.attach.launch import watch
-from tests.native.recorder import HERE, compiled, library
+from tests.native.recorder import compiled, library, marked
 
 
 @pytest.fixture(autouse=True)
@@ -18,12 +18,6 @@ def natively(monkeypatch: pytest.MonkeyPatch) -> None:
     """MPI is recorded in C."""
     library()
     monkeypatch.setenv(NATIVE, "1")
-
-
-def line(mark: str) -> int:
-    """The line of the program with this mark."""
-    lines = (HERE / "programs" / "leaves.c").read_text().splitlines()
-    return next(number for number, text in enumerate(lines, 1) if f"/* {mark} */" in text)
 
 
 def test_what_is_left_is_told(tmp_path: Path) -> None:
@@ -36,7 +30,9 @@ def test_what_is_left_is_told(tmp_path: Path) -> None:
         "unfreed-communicator": 1,
     }
     everything = " ".join(finding.text for finding in verdict.findings)
-    assert all(f"leaves.c:{line(mark)} " in everything for mark in ("kept", "lies", "never", "split")), everything
+    assert all(f"leaves.c:{marked('leaves.c', mark)} " in everything for mark in ("kept", "lies", "never", "split")), (
+        everything
+    )
 
 
 def test_nothing_is_told_of_a_tidy_program(tmp_path: Path) -> None:

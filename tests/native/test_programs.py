@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.environment import NATIVE
+from lockstep.harness.launch.prrte import ROOT_MAY
 from lockstep.harness.native.build import HERE as SOURCES
 from lockstep.harness.native.build import build, compile_into
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
@@ -101,7 +102,7 @@ def test_eight_threads_under_address_sanitizer(tmp_path: Path) -> None:
     program = compiled("threads.c", tmp_path, "-fsanitize=address")
     code, came = recorded(
         [str(BIN / "mpiexec"), "-n", "2", program, "3"], tmp_path,
-        LD_PRELOAD=f"{sanitizer} {target}", ASAN_OPTIONS="detect_leaks=0",
+        LD_PRELOAD=f"{sanitizer} {target}", ASAN_OPTIONS="detect_leaks=0", **ROOT_MAY,
     )  # fmt: skip
     assert code == 0
     assert len(came) == 2

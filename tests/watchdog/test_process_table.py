@@ -123,6 +123,21 @@ def test_an_established_communicator_waits_for_its_dead() -> None:
     assert not here.may_wake(knot, 100.0 + SETTLE_S + 0.1)
 
 
+def test_who_aborts_has_its_launcher_end_the_others() -> None:
+    """After an abort its peers are about to be killed: for a while nobody is called an orphan of it."""
+    here = program(0, 5)
+    Program(here, 0).joins("torch", 0).waits("torch")
+    two = Program(here, 1).joins("torch", 1)
+    two.recorder.abort(6, patience_s=0.0)
+    two.tell()
+    here.end(here.processes.records[two.process], 6, 100.0)
+    here.processes.commands[0].alive = (100,)
+    knot = here.knot()
+    assert [(wait.rank, wait.lacks) for wait in knot] == [(0, (1,))]
+    assert here.may_wake(knot, 100.0 + SETTLE_S + 1)
+    assert not here.may_wake(knot, 100.0 + SPAWNER_S + 1)
+
+
 @pytest.mark.parametrize("op", ["allreduce", "scan", "reduce", "recv"])
 def test_a_thread_that_is_kept_from_pythons_lock_needs_its_owner(op: str) -> None:
     """It goes on when all have come to the owner's collective, whatever that needs else; or with an event."""

@@ -158,7 +158,8 @@ class ProgramRanks(RankTable):
                 if one.state.status is Status.RUNNING:
                     continue
                 if not one.alive:
-                    if now_s - one.ended_s < patience_s:
+                    # Who aborts has its launcher end all others.
+                    if now_s - one.ended_s < (SPAWNER_S if one.state.aborting else patience_s):
                         return True
                     continue
                 leaving = self.comms.kinds[wait.wait.comm][0] == "mpi" and one.leaving_s
