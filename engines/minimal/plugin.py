@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import lockstep
 from lockstep.engines.minimal import checkout
-from lockstep.engines.minimal.spec.blocks import block_facts
+from lockstep.engines.minimal.spec.blocks import block_facts, pool_bytes
 from lockstep.engines.minimal.spec.capacity import capacity, per_rank, whole_per_rank
 from lockstep.engines.minimal.spec.impossible import wrong_sections, wrong_settings
 from lockstep.engines.minimal.spec.schema import PHASES, PRESETS, VARIANTS, Guards
 from lockstep.engines.minimal.spec.sections import Sections, ServingSections
 from lockstep.harness.engine_api import EngineBase, ForeignConfig, Imported, Path, Resources
 
+RANK_BYTES = 150 << 20  # that no other process shares: what torch and MPI take of themselves
 MODEST_BYTES = 4 << 30  # of a GPU: a few such ranks fit beside each other on any that serves models
 S = TypeVar("S", bound=ServingSections)
 
@@ -59,6 +60,10 @@ class ServingEngine(EngineBase[S]):
     def facts(self, spec: Mapping[str, Any]) -> Mapping[str, str]:
         """How many blocks of the KV cache each rank has."""
         return block_facts(spec)
+
+    def host_bytes(self, spec: Mapping[str, Any]) -> int:
+        """Of each rank a process with torch and MPI, and its pool of KV blocks."""
+        return pool_bytes(spec) + RANK_BYTES * len(spec["kv_capacity"]["per_rank"])
 
     def resources(self, spec: Mapping[str, Any]) -> Resources:
         """A GPU for each rank, or by symmetric memory one for all."""

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.memory import short_of_memory
 from lockstep.harness.commands.selection import overrides
 from lockstep.harness.program_name import program_name
 from lockstep.harness.scenario.config_file import Merged, given_path, under
@@ -77,10 +78,12 @@ def import_config(arguments: argparse.Namespace) -> int:
         raise FileErrors(wrong)
     data = _scenario(options, imported)
     document = Document(_said(options), data)
-    cases_of(document, Merged(data, imported, document), given)
+    cases = cases_of(document, Merged(data, imported, document), given)
     text = _text(options, imported, substitute(data, given))
     for note in imported.notes:
         print(note, file=sys.stderr)
+    for line in short_of_memory(cases):
+        print(line, file=sys.stderr)
     if options.output is None:
         print(text, end="")
         return 0

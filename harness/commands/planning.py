@@ -16,6 +16,7 @@ from lockstep.harness.campaign.plan import Wanted, plan_run
 from lockstep.harness.campaign.resume import environment_differences, plan_differences
 from lockstep.harness.campaign.shard import Shard
 from lockstep.harness.campaign.waives import DEFAULT, Waive, load_waives
+from lockstep.harness.commands.memory import short_of_memory
 from lockstep.harness.commands.plan_options import PlanOptions
 from lockstep.harness.commands.site import Site
 from lockstep.harness.report.plan import PlannedCase
@@ -48,6 +49,8 @@ def make(options: PlanOptions, site: Site, every: Sequence[Case]) -> RunPlan:
     found, more = plan_run(cases, controls, wanted, recorded, _waives(options.waives, every, all_there_are))
     waived = len({one.case.id for one in found if one.waive})
     more += [f"{waived} of these cases are waived"] if waived else []
+    if site.pool.capacity.only_here:
+        more += short_of_memory([one.case for one in found])
     return RunPlan(_settled(found, site), said + left_out + unplaced + more, options.to_json())
 
 

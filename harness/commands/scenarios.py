@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.commands.memory import short_of_memory
 from lockstep.harness.commands.selection import Selection, add_selection, overrides
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
@@ -61,6 +63,8 @@ def show_cases(arguments: argparse.Namespace) -> int:
         else:
             values = overrides(selection.values)
             print("\n" * bool(number) + _summary(case, given(case, values), notes(case, values)))
+            for line in short_of_memory([case]):
+                print(line, file=sys.stderr)
     return 0
 
 

@@ -87,6 +87,10 @@ class EngineBase(Generic[S]):
         """What the spec comes to that a scenario's file does not say, in words, for `lockstep show`: name -> text."""
         return {}
 
+    def host_bytes(self, spec: Mapping[str, Any]) -> int:
+        """Memory that all ranks take together at least on the CPU; a machine without it is told. 0: not known."""
+        return 0
+
     def resources(self, spec: Mapping[str, Any]) -> Resources:
         """What the case needs of hosts. Of an attached engine nobody knows which GPUs it takes."""
         return Resources(gpus="all" if self.attached else "each")

@@ -59,8 +59,8 @@ def test_night(job: Cluster, line: str) -> None:
     job[job.head].path(hosts).write_text("".join(line.format(name) + "\n" for name in WORKERS))
     environment |= {entry["name"]: entry["value"] for entry in container("Launcher")["env"]}
     scenarios = "scenarios/control/planted-hangs.yaml scenarios/cluster/generation-capture-two-nodes.yaml -k capture=none"
-    more = f"{scenarios} --reports {runs} --run-id {len(line)}"
-    environment |= {"LOCKSTEP_CASES": more, "K_MPI_JOB_ROLE": "launcher", "NVIDIA_VISIBLE_DEVICES": ""}
+    environment |= {"LOCKSTEP_CASES": scenarios, "LOCKSTEP_REPORTS": runs, "LOCKSTEP_RUN": str(len(line))}
+    environment |= {"LOCKSTEP_MESSAGE": f"{ETC}/message", "K_MPI_JOB_ROLE": "launcher", "NVIDIA_VISIBLE_DEVICES": ""}
     environment |= {"HYDRA_HOST_FILE": "/etc/mpi/hostfile", "HYDRA_LAUNCH_EXTRA_ARGS": "-o ConnectionAttempts=10"}
     launcher = container("Launcher")
     words = [*launcher["command"], *(word.replace("/etc/mpi/hostfile", hosts) for word in launcher["args"])]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import yaml
 
 from lockstep.harness.placement.hosts import Host, parse_file
 
-from .checkout import DEPLOY
+from .checkout import BASELINE, DEPLOY, another_blame, run
 
 SCHEMA = json.loads((Path(__file__).parent / "mpijob.schema.json").read_text())
 CLAIM, JOB = yaml.safe_load_all((DEPLOY / "kubernetes" / "mpijob.yaml").read_text())
@@ -133,3 +136,37 @@ def test_host_file(form: str) -> None:
     names = [f"lockstep-worker-{number}.lockstep.team.svc" for number in range(REPLICAS["Worker"]["replicas"])]
     text = "".join(form.format(name, SPEC["slotsPerWorker"]) + "\n" for name in names)
     assert parse_file(text, "/etc/mpi/hostfile") == tuple(Host(name, 8) for name in names)
+
+
+def launched(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """The launcher's command as it stands, in a checkout that has a host file; its message goes to a file there."""
+    launcher = container("Launcher")
+    (script,) = launcher["args"]
+    assert "/etc/mpi/hostfile" in script
+    given = {entry["name"]: entry["value"] for entry in launcher["env"]}
+    given |= {"LOCKSTEP_DEVICE": "cpu", "LOCKSTEP_MESSAGE": str(folder / "message"), **more}
+    given["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # as in the image
+    return run(launcher["command"], script.replace("/etc/mpi/hostfile", "hosts.txt"), folder, given)
+
+
+@pytest.mark.timeout(300)
+def test_the_launcher(checked_out: Path) -> None:
+    """A green night is compared with its baseline and leaves its summary and metrics; a red one ends with its code, after
+    all the same."""
+    done = launched(checked_out, LOCKSTEP_RUN="pods-1", LOCKSTEP_BASELINE=BASELINE, LOCKSTEP_TEXTFILES=str(checked_out))
+    assert done.returncode == 0, done.stderr
+    assert "0 changes for the worse" in done.stdout
+    assert (checked_out / "message").read_text().startswith("# Run pods-1")
+    assert "lockstep_run_exit_code" in (checked_out / "lockstep-cpu.prom").read_text()
+    with another_blame(checked_out):
+        done = launched(checked_out, LOCKSTEP_RUN="pods-2", LOCKSTEP_BASELINE=BASELINE)
+    assert done.returncode == 4
+    assert "0 changes for the worse" in done.stdout
+    assert "## Not as expected" in (checked_out / "message").read_text()
+
+
+def test_a_launcher_without_a_night(checked_out: Path) -> None:
+    """Where nothing was run, that error is the only one, and its code the pod's."""
+    done = launched(checked_out, LOCKSTEP_CASES="no-such-scenario", LOCKSTEP_RUN="pods-3", LOCKSTEP_BASELINE=BASELINE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no-such-scenario: no such file, folder or scenario" in done.stderr

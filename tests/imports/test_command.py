@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from lockstep.harness import cli
+from lockstep.harness.commands import memory
+from lockstep.harness.host import memory as host_memory
 from lockstep.harness.scenario.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +146,66 @@ def test_a_scenario_is_called_as_the_server(line: str, capsys: pytest.CaptureFix
     assert code == 0
     assert yaml.safe_load(out)["name"] == "sglang"
     assert "A block has 1 token, so" in " ".join(out.split())
+
+
+def test_an_option_and_a_file_that_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The option wins, under an old name too, and `--set` of trtllm-serve over both; what the file said is told."""
+    config = tmp_path / "f.yaml"
+    config.write_text("tensor_parallel_size: 2\nkv_cache_config: {free_gpu_memory_fraction: 0.9, tokens_per_block: 16}\n")
+    line = f"trtllm-serve M --set kv_cache_config.tokens_per_block=64 --tp_size 4 --config {config} "
+    line += "--kv_cache_free_gpu_memory_fraction 0.5 --set=max_seq_len=512"
+    code, out, said = run(["import", "--scale", "1", "--set", "kv_capacity.blocks=8", "--", *line.split()], capsys)
+    assert code == 0, said
+    found = yaml.safe_load(out)
+    assert found["parallel"]["tp"] == 4
+    assert found["config"]["kv_cache_config"]["free_gpu_memory_fraction"] == 0.5
+    assert found["config"]["kv_cache_config"]["tokens_per_block"] == 64
+    assert found["config"]["max_seq_len"] == 512
+    assert f"taken: --tp_size: 4, not 2 as in {config}: the option wins, since NVIDIA/TensorRT-LLM#14812" in said
+    assert f"taken: --kv_cache_free_gpu_memory_fraction: 0.5, not 0.9 as in {config}: " in said
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("trtllm-serve M --tp_size 2", "the preset trtllm-main stands for them; --set guards.preset=NAME"),
+        ("vllm serve M -tp 2", "which is TensorRT-LLM's; vLLM has none of its own here"),
+        ("sglang serve --model-path M --tp 2", "which is TensorRT-LLM's; SGLang has none of its own here"),
+    ],
+)
+def test_the_preset_is_said(line: str, wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What ranks do where they differ stands in no config: the scenario says what is taken for it."""
+    code, out, said = run(["import", "--set", "kv_capacity.blocks=8", "--", *line.split()], capsys)
+    assert code == 0
+    assert wanted in said
+    assert wanted in out
+
+
+def test_a_machine_with_too_little_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool that this machine has no room for is told by `import` and `show`, with place, figures and what to do; one that
+    fits is not."""
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2 << 30)
+    config = tmp_path / "serve.yaml"
+    config.write_text(block("serve.yaml"))
+    for blocks, short in ((96, False), (1_000_000, True)):
+        output = tmp_path / f"{blocks}.yaml"
+        given = ["--set", f"kv_capacity.blocks={blocks}", "--scale", "1"]
+        for words, place in ((["import", str(config), *given, "-o", str(output)], config), (["show", str(output)], output)):
+            code, _, said = run(words, capsys)
+            assert code == 0
+            assert (
+                f"{place}: " in said and "its 4 ranks take at least 122." in said and "2.0 GiB are free" in said
+            ) == short
+            assert ("(--set kv_capacity.blocks=N)" in said) == short
+
+
+def test_memory_of_a_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a container may take is what its group has left, where that is less than the machine has."""
+    monkeypatch.setattr(host_memory, "CGROUPS", ((str(tmp_path / "max"), str(tmp_path / "now")), ("none", "none")))
+    (tmp_path / "now").write_text("4096\n")
+    (tmp_path / "max").write_text("max\n")
+    assert host_memory.available_bytes() > 8192
+    (tmp_path / "max").write_text("12288\n")
+    assert host_memory.available_bytes() == 8192

@@ -37,7 +37,10 @@ def options(table: Table, words: Sequence[str]) -> Iterator[tuple[str, str, Any]
         name, equals, given = word.partition("=")
         first, dot, below = name.lstrip("-").partition(".")
         key = table.spelt(first) + dot + below.replace("-", "_")
-        if equals:
+        if key in table.assignments:
+            path, _, value = (given if equals else rest.pop(0) if rest else "").partition("=")
+            yield f"{name} {path}", path, _value(value)
+        elif equals:
             yield name, key, _value(given)
         elif (off := _switched_off(table, key)) is not None:
             yield name, off, False

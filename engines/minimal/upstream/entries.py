@@ -28,6 +28,7 @@ class Entries:
 
     table: Table
     ignore_unknown: bool = False
+    wins: bool = False  # what comes now, under whatever name, wins over what came before
     found: dict[str, Entry] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -67,7 +68,7 @@ class Entries:
         if below is not None and self.table.is_section(home):
             self.notes.append(Note("taken", key, f"its home is {home} now"))
             self._below(tuple(home.split(".")), written, below, where)
-        elif any(key == home or key.startswith(f"{home}.") for key in self.found):
+        elif not self.wins and any(key == home or key.startswith(f"{home}.") for key in self.found):
             self.notes.append(Note("left out", key, f"its present home {home} is given too"))
         else:
             self.notes.append(Note("taken", key, f"its home is {home} now"))

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any
 
+from lockstep.engines.minimal.spec.schema import PhaseGuards
 from lockstep.engines.minimal.upstream import sglang, trtllm, vllm
 from lockstep.engines.minimal.upstream.command_line import CONFIGS, MODEL, options, program_of
-from lockstep.engines.minimal.upstream.entries import Entries
+from lockstep.engines.minimal.upstream.entries import Entries, Entry
 from lockstep.engines.minimal.upstream.tables import PRODUCTS, Table, table, tables
 from lockstep.engines.minimal.upstream.translation import Translation
 from lockstep.harness.engine_api import (
@@ -24,6 +25,13 @@ from lockstep.harness.engine_api import (
 )
 
 TRANSLATE = {"trtllm": trtllm.translate, "vllm": vllm.translate, "sglang": sglang.translate}
+PRESET = PhaseGuards.model_fields["preset"].default
+# No config says what ranks do where they differ: that is the code of the release.
+GUARDS = {"trtllm": f"in no config: the preset {PRESET} stands for them; --set guards.preset=NAME for an older release"}
+OTHER_GUARDS = (
+    f"in no config: the preset {PRESET} stands for them, which is TensorRT-LLM's; {{product}} has none of its own here, and "
+    "--set guards.KEY=VALUE says what its ranks do"
+)
 FORM = "an engine's config is a mapping of keys"
 
 
@@ -57,6 +65,7 @@ def _translated(entries: Entries, scale: int | None, whole: bool = False) -> Imp
     translation = Translation(entries)
     TRANSLATE[entries.table.name](translation, scale)
     translation.leave_rest()
+    translation.told("guards", GUARDS.get(entries.table.name, OTHER_GUARDS).format(product=entries.table.product))
     if whole:
         asked = [missing for missing in translation.missing if missing.path[0] == "parallel"]
         translation.missing = [missing for missing in translation.missing if missing not in asked]
@@ -88,9 +97,22 @@ def _command_line(config: ForeignConfig) -> Imported:
         else:
             given[key] = value
             places[key] = name
-    for key, value in given.items():
-        _add_option(entries, key, value, places[key])
+    of_files = dict(entries.found)
+    entries.wins = True
+    assigned = {key for key, name in places.items() if " " in name}  # of the form PATH=VALUE
+    for key in sorted(given, key=lambda key: key in assigned):
+        _add_option(entries, key, given[key], places[key])
+    _tell_of_overrides(entries, of_files)
     return _translated(entries, config.scale, whole=True)
+
+
+def _tell_of_overrides(entries: Entries, of_files: Mapping[str, Entry]) -> None:
+    """What an option says otherwise than a file: upstream has changed its mind about who wins."""
+    for key, before in of_files.items():
+        now = entries.found.get(key)
+        if now is not None and now.value != before.value:
+            text = f"{now.value!r}, not {before.value!r} as in {before.origin.file}: {entries.table.precedence}"
+            entries.notes.append(Note("taken", now.origin.file, text))
 
 
 def _add_file(entries: Entries, path: File, said: str) -> None:

@@ -31,6 +31,8 @@ class Table:
     aliases: dict[str, str]
     switches: frozenset[str]
     lists: frozenset[str]
+    assignments: frozenset[str]  # options whose value is PATH=VALUE
+    precedence: str  # who wins where an option and the file of another one disagree
     free: frozenset[str]
 
     @property
@@ -82,6 +84,8 @@ def table(name: str) -> Table:
         aliases=raw["aliases"],
         switches=frozenset(raw["switches"]),
         lists=frozenset(raw["lists"]),
+        assignments=frozenset(raw["assignments"]),
+        precedence=raw["precedence"],
         free=frozenset(raw["free"]),
     )
 
