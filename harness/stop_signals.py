@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import stat
 from collections.abc import Iterator
@@ -92,8 +93,10 @@ def _say(count: int, name: str) -> None:
         1: f"\nlockstep: {name}: gathering who waits where, then everything is ended; once more to gather less\n",
         HURRY: "\nlockstep: ending everything now; the verdict is kept\n",
     }.get(count, "")
+    # Nobody may read it, and a signal's handler that waits keeps the verdict from being given.
     with contextlib.suppress(OSError):
-        os.write(2, text.encode())
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, text.encode())
 
 
 def _let_terminal_go() -> None:

@@ -4,10 +4,8 @@ program, 2 for a mistake in the command line, 3 when nothing could be judged."""
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
-import os
 import shlex
 import shutil
 import subprocess
@@ -23,6 +21,7 @@ from lockstep.harness.campaign.interruption import not_by_slurm, slurms
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
+from lockstep.harness.commands.output_writer import OutputWriter
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.probe import environment
@@ -44,6 +43,8 @@ from lockstep.harness.watchdog.session import CaseSession
 from lockstep.harness.watchdog.targets import ProgramTarget
 
 NO_DEADLINE_S = 1e9
+UNREAD_S = 30.0  # for a reader that takes nothing, when everything has ended
+INTERRUPTED_S = 2.0  # ... or somebody wants the end
 ADVANCE_S = 60.0  # within so long before the deadline something must have happened, else it is a stall
 EXIT_CODES = {Outcome.SUCCESS: 0, Outcome.INVALID: 3}
 
@@ -153,20 +154,30 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
             store.write_verdict(record(judged))
 
     target = ProgramTarget(case, options.argv, subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0)
-    listener = _Listener(options.json, keep, stop_signals)
+    writer = OutputWriter()
+    listener = _Listener(options.json, keep, stop_signals, writer)
     session = CaseSession(target, launcher, store.case_dir(case), rank_map, listener)
     verdict = session.watch()
     if verdict.cause is not Cause.INTERRUPTED:
         not_by_slurm(verdict)
     store.record(record(verdict))
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
-    _say(verdict, raw)
-    print(f"reports: {store.path}", file=sys.stderr)
+    _say(verdict, raw, writer)
+    writer.say(f"reports: {store.path}")
     if options.json:
-        print(json.dumps(raw))
+        writer.say(json.dumps(raw), 1)
+    _drain(writer, verdict)
     if verdict.cause is Cause.INTERRUPTED:
         return Stopped(stop_signals.signum).exit_code
     return EXIT_CODES.get(verdict.outcome, 1)
+
+
+def _drain(writer: OutputWriter, verdict: Verdict) -> None:
+    """Who reads what the program printed has all the time that it had without us; after a failure only while it reads."""
+    patience_s = INTERRUPTED_S if verdict.cause is Cause.INTERRUPTED else UNREAD_S
+    if left := writer.drain(None if verdict.outcome is Outcome.SUCCESS else patience_s):
+        writer.say(f"lockstep: nobody reads: {left} bytes of output are left out, which the run's folder has")
+        writer.drain(INTERRUPTED_S)
 
 
 def _expected(verdict: Verdict) -> tuple[bool, list[str]]:
@@ -189,9 +200,12 @@ def _placed(case: Case, hosts: Hosts) -> RankMap:
 class _Listener(Silent):
     """What the program prints goes where it would have gone, as it comes; its verdict is kept as soon as there is one."""
 
-    def __init__(self, to_stderr: bool, keep: Callable[[Verdict], None], stop_signals: StopSignals) -> None:
+    def __init__(
+        self, to_stderr: bool, keep: Callable[[Verdict], None], stop_signals: StopSignals, writer: OutputWriter
+    ) -> None:
         self.stop_signals = stop_signals
-        self._files = {"stdout": 2 if to_stderr else 1, "stderr": 2}
+        self._writer = writer
+        self._descriptors = {"stdout": 2 if to_stderr else 1, "stderr": 2}
         self._keep = keep
 
     def judged(self, verdict: Verdict) -> None:
@@ -200,24 +214,18 @@ class _Listener(Silent):
 
     def notice(self, text: str) -> None:
         """Said, and nothing else: it may be a server with nothing to do."""
-        with contextlib.suppress(OSError):
-            print(f"lockstep: {text}", file=sys.stderr, flush=True)
+        self._writer.say(f"lockstep: {text}")
 
     def output(self, stream: str, data: bytes) -> None:
         """Written to the stream that it was written to."""
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[os.write(self._files[stream], rest) :]
-        except OSError:  # `lockstep watch ... | head`, or no terminal any more: the program's output is in the run's folder
-            self._files[stream] = os.open(os.devnull, os.O_WRONLY)
+        self._writer.write(self._descriptors[stream], data)
 
 
-def _say(verdict: Verdict, raw: dict[str, Any]) -> None:
+def _say(verdict: Verdict, raw: dict[str, Any], writer: OutputWriter) -> None:
     """The verdict for people, on stderr."""
     proof = {True: ", proved", False: ", not proved", None: ""}[verdict.proved]
     cause = f" ({verdict.cause.value}{proof})" if verdict.cause is not Cause.NONE else ""
-    print(f"lockstep: {verdict.outcome.value}{cause}: {verdict.text}", file=sys.stderr)
+    writer.say(f"lockstep: {verdict.outcome.value}{cause}: {verdict.text}")
     for finding in verdict.findings:
-        print(f"  {finding.kind.value}: {finding.text}", file=sys.stderr)
-    print(f"  again: {raw['rerun']}", file=sys.stderr)
+        writer.say(f"  {finding.kind.value}: {finding.text}")
+    writer.say(f"  again: {raw['rerun']}")

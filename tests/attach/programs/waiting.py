@@ -1,9 +1,9 @@
 """Processes that communicate in nothing but pipes, queues and locks: python waiting.py MODE [PORT].
 
-Hangs: `queues` (two that each wait for the other to send first), `pool` (a worker of a pool has ended with its task),
-`locks` (two threads that take two locks in another order). No hangs, though nothing moves for a while: `slow` (who sends
-sleeps first), `server` (idle workers, and a front end that waits for somebody to connect), `parked`, `loop` (idle workers,
-and a front end that serves until Ctrl-C, in an event or in asyncio; it prints its number).
+Hangs: `queues` (two that each wait for the other to send first), `full` (the same behind much output), `pool` (a worker
+has ended with its task), `locks` (two threads that take two locks in another order). No hangs, though nothing moves for a
+while: `slow` (who sends sleeps first), `server` (idle workers, and a front end that waits for somebody to connect),
+`parked`, `loop` (idle workers, and a front end that serves until Ctrl-C, in an event or in asyncio; it prints its number).
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def _front_end(mode: str, port: int) -> None:
     workers = [context.Process(target=_answers, args=(requests, replies)) for _ in range(2)]
     for worker in workers:
         worker.start()
-    if mode == "queues":
+    if mode == "full":
+        os.write(1, b"x" * 300_000)
+    if mode in ("queues", "full"):
         replies.get()  # the front end's line
     if mode == "slow":
         time.sleep(8)
