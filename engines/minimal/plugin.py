@@ -77,6 +77,7 @@ class MinimalEngine(ServingEngine[Sections]):
 
     name = "minimal"
     sections = Sections
+    less_memory = "fewer KV blocks (--set kv_capacity.blocks=N)"
 
     def resolve(self, guards: Mapping[str, Any]) -> dict[str, Any]:
         """Each phase's guard and which phases exist: the preset's, refined by the phases named beside it."""

@@ -28,8 +28,9 @@ def on_cpu(case: Case) -> bool:
 
 def _text(case: Case, needed: int, free: int) -> str:
     each = needed / case.ranks
+    fewer = find_engine(case.engine).less_memory
     return (
         f"{case.path}: {case.id}: its {case.ranks} ranks take at least {needed / GIB:.1f} GiB on this machine's CPU "
-        f"({each / GIB:.2f} each), and {free / GIB:.1f} GiB are free: they may be killed for want of memory; give fewer KV "
-        "blocks (--set kv_capacity.blocks=N) or ranks, or more hosts (--hosts)"
+        f"({each / GIB:.2f} each), and {free / GIB:.1f} GiB are free: they may be killed for want of memory; give "
+        f"{fewer}{', ' if fewer else ''}fewer ranks, or more hosts (--hosts)"
     )

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from lockstep.harness.judge.divergence import Split
 from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
+from lockstep.harness.trace.choice import LEFT_OUT
 from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.trace.wait import NOBODY_YET, PIDS, PROCESS
 from lockstep.harness.vocabulary import Cause, Outcome
 
 BOTH = "both say that they are"  # of processes that have one number in one world
 MESSAGE_CHARACTERS = 800
-NOTHING = "none"  # the choice to do nothing
 OUTPUT_LINES = 3  # of a dead rank
 LINE_CHARACTERS = 200
 
@@ -67,13 +67,13 @@ def decision_text(split: Split, ranks: Sequence[int], choice: str, detail: str) 
     figures = f" ({detail})" if detail else ""
     place = split.site if split.site.startswith(split.phase) else f"{split.phase} {split.site}"
     who = ranks_text(ranks)
-    did = f"left out {place}" if choice == NOTHING else f"chose {choice} at {place}"
+    did = f"left out {place}" if choice == LEFT_OUT else f"chose {choice} at {place}"
     return f"{who[0].upper()}{who[1:]} {did} {split.key}{figures}" + (f"; {others}" if others else "")
 
 
 def _chose(choice: str) -> str:
-    """`none` is no choice in a sentence: as a guard or an expectation the word means other things."""
-    return "left it out" if choice == NOTHING else f"chose {choice}"
+    """What was left out was not chosen."""
+    return "left it out" if choice == LEFT_OUT else f"chose {choice}"
 
 
 def missing_text(missing: Iterable[int], what: str, phase: str) -> str:

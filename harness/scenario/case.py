@@ -32,7 +32,7 @@ class Expectation:
     proved: bool | None = None
     blame: tuple[int, ...] | None = None
     launch: int | None = None  # the launch that the verdict is of
-    error: str | None = None  # exception type of every error that is known; "none": no error is
+    error: str | None = None  # exception type of every error that is known; "no-error": none is
     decision: dict[str, Any] | None = None  # phase, shape, choice, detail of the blame
     skipped: dict[str, list[int | str]] | None = None  # phase -> shapes that no rank ran
     findings: tuple[str, ...] | None = None  # must be there

@@ -54,6 +54,7 @@ class EngineBase(Generic[S]):
     name: str = ""  # the entry point's
     sections: type[S] = NoSections  # type: ignore[assignment]  # the engine's keys of a scenario file, beside the frame's
     phases: Sequence[str] = ()  # names of its ranks' phases, which faults, skew and expectations may name; empty: not known
+    less_memory: str = ""  # what takes less of it, as an object of `give`, where `host_bytes` is more than a machine has
     attached: bool = False  # whether its processes know nothing of us: the recorder attaches itself to them
 
     def ranks(self, sections: S) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lockstep.harness.scenario.case import Expectation
 
+NO_ERROR = "no-error"  # of `error` in an expectation: no exception is known
 FAULTS = ("wrong-result", "leak")  # a success with one of these is not the expected success
 
 
@@ -41,13 +42,13 @@ def _plain(expect: Expectation, verdict: Mapping[str, Any]) -> list[str]:
 def _decision(wanted: Mapping[str, Any], blame: Mapping[str, Any]) -> list[str]:
     """Phase, site and choice must be equal; the shape must hold all words; each figure of `detail` must be there."""
     found = [
-        f"decision {name}: expected {wanted[name]}, got {blame.get(name) or 'none'}"
+        f"decision {name}: expected {wanted[name]}, got {blame.get(name) or NO_ERROR}"
         for name in ("phase", "site", "choice")
         if name in wanted and blame.get(name) != wanted[name]
     ]
     missing = set(str(wanted.get("shape", "")).split()) - set(str(blame.get("shape", "")).split())
     if missing:
-        found.append(f"decision shape: expected {wanted['shape']}, got {blame.get('shape') or 'none'}")
+        found.append(f"decision shape: expected {wanted['shape']}, got {blame.get('shape') or NO_ERROR}")
     figures = dict(word.partition("=")[::2] for word in str(blame.get("detail", "")).split())
     for name, value in wanted.get("detail", {}).items():
         if figures.get(name) != str(value):
@@ -62,8 +63,8 @@ def _errors(wanted: str, verdict: Mapping[str, Any]) -> list[str]:
     types = {rank["error_type"] for rank in ranks if rank["error_type"]}
     return (
         []
-        if types == {wanted} or (wanted == "none" and not types)
-        else [f"error: expected {wanted}, got {', '.join(sorted(types)) or 'none'}"]
+        if types == {wanted} or (wanted == NO_ERROR and not types)
+        else [f"error: expected {wanted}, got {', '.join(sorted(types)) or NO_ERROR}"]
     )
 
 

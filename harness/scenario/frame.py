@@ -60,7 +60,7 @@ class ExpectSection(Section):
     proved: bool | None = None
     launch: PositiveInt | None = Field(None, description="the launch that the verdict is of")
     blame: list[NonNegativeInt] | None = None
-    error: str | None = Field(None, description="exception type of every error that is known; `none`: no error is")
+    error: str | None = Field(None, description="exception type of every error that is known; `no-error`: none is")
     decision: DecisionSection | None = None
     skipped: dict[str, list[int | str]] | None = Field(
         None, description="phase -> shapes that no rank ran: batch sizes, labels"

@@ -37,7 +37,7 @@ def test_every_message_is_described(title: str, direction: type[Message]) -> Non
     for kind in kinds(FILES[direction]):
         assert direction in kind.__bases__, "each file holds one direction"
         fields = ", ".join(f"`{name}` {kind.__annotations__[name]}" for name in kind.__slots__).replace("|", "or")
-        wanted[kind.__name__] = (fields or "none", " ".join((kind.__doc__ or "").split()))
+        wanted[kind.__name__] = (fields or "-", " ".join((kind.__doc__ or "").split()))
     assert described(title) == wanted
 
 

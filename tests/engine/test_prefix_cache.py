@@ -61,7 +61,7 @@ def test_a_gated_write_check_parts_the_ranks() -> None:
     assert {type(answer) for answer in decode({**REUSE, **short, "guards.host_write": "gated"}, 1.0)} == {Stuck}
     ranks = decode({**REUSE, **short, "guards.host_write": "reserve"})
     all_decoded(ranks)
-    assert [set(rank.choices("decode.host_write")) for rank in ranks] == [{"write"}, {"none"}]
+    assert [set(rank.choices("decode.host_write")) for rank in ranks] == [{"write"}, {"left-out"}]
 
 
 def test_prefetch_calls_depend_on_room() -> None:

@@ -73,7 +73,7 @@ def test_messages_tell_ranks_apart() -> None:
         ring = Ring(rank, 4, 64)
         recorder = Recorder.attach({layout.RING_FD: str(ring.fd)})
         world = recorder.comm("mpi", "world", range(4))
-        choice = "none" if rank == 3 else "run"
+        choice = "left-out" if rank == 3 else "run"
         recorder.decision("handover", "step=1", choice, deviates=rank == 3)
         if rank % 2 == 0:
             recorder.post_send(world, rank + 1, 0)

@@ -60,7 +60,7 @@ def test_a_decision_before_another_collective_is_no_cause_of_its_own() -> None:
 
     def program(script: Script) -> None:
         if script.rank == 0:
-            script.recorder.decision("general.request", "mixed", "none", deviates=True)
+            script.recorder.decision("general.request", "mixed", "left-out", deviates=True)
         script.meet(script.tp)
         raise RuntimeError("later")
 
@@ -73,7 +73,7 @@ def test_a_decision_about_another_shape_is_no_cause_of_its_own() -> None:
     def program(script: Script) -> None:
         with script.recorder.phase("general"):
             script.recorder.shape("mixed")
-            script.recorder.decision("general.request", "mixed", "none", deviates=True)
+            script.recorder.decision("general.request", "mixed", "left-out", deviates=True)
             script.recorder.shape("max-batch")
             raise RuntimeError("later")
 

@@ -92,7 +92,7 @@ def capture(script: Script, short: Sequence[int]) -> None:
             lacks = size == 32 and script.rank in short
             free = 24 if script.rank in short else 96
             script.recorder.decision(
-                "generation_capture.request", f"bs={size}", "none" if lacks else "run",
+                "generation_capture.request", f"bs={size}", "left-out" if lacks else "run",
                 f"free_blocks={free} needed_blocks={size}", deviates=lacks,
             )  # fmt: skip
             if lacks:
@@ -132,7 +132,7 @@ def test_shift_by_one_is_blamed_on_the_rank_that_skipped(size: int, short: tuple
     verdict = judged(size, lambda script: capture(script, short))
     assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, True)
     blame = blame_of(verdict)
-    assert (blame.ranks, blame.phase, blame.shape, blame.choice) == (short, "generation_capture", "bs=32", "none")
+    assert (blame.ranks, blame.phase, blame.shape, blame.choice) == (short, "generation_capture", "bs=32", "left-out")
     assert blame.detail == "free_blocks=24 needed_blocks=32"
     assert {line.name for line in verdict.knot} == {"tp", "world"}
     assert FindingKind.MISPAIRED in [finding.kind for finding in verdict.findings]
@@ -211,7 +211,7 @@ def test_orphaned_after_a_divergence_blames_the_divergence() -> None:
     def program(script: Script) -> None:
         with script.recorder.phase("capture"):
             short = script.rank == 2
-            script.recorder.decision("capture.request", "bs=4", "none" if short else "run", "", short)
+            script.recorder.decision("capture.request", "bs=4", "left-out" if short else "run", "", short)
             if not short:
                 script.recorder.shape("bs=4")
                 script.meet(script.tp)

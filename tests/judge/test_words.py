@@ -11,11 +11,11 @@ from lockstep.harness.judge.words import decision_text
 @pytest.mark.parametrize(
     ("choice", "ranks", "told"),
     [
-        ("none", [1], "Rank 1 left out warmup.batch bs=8 (room=2); ranks 0,2 chose run"),
+        ("left-out", [1], "Rank 1 left out warmup.batch bs=8 (room=2); ranks 0,2 chose run"),
         ("run", [0, 2], "Ranks 0,2 chose run at warmup.batch bs=8 (room=2); rank 1 left it out"),
     ],
 )
 def test_who_does_nothing_chose_no_word(choice: str, ranks: list[int], told: str) -> None:
     """`none` as a choice is told as what was left out: as a guard or an expectation it means other things."""
-    split = Split("warmup.batch", "bs=8", "warmup", {"none": [1], "run": [0, 2]}, {}, (1,), 0)
+    split = Split("warmup.batch", "bs=8", "warmup", {"left-out": [1], "run": [0, 2]}, {}, (1,), 0)
     assert decision_text(split, ranks, choice, "room=2") == told

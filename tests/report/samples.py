@@ -64,9 +64,9 @@ def hang() -> Verdict:
             site="generation_capture.request",
             phase="generation_capture",
             shape="bs=32",
-            choice="none",
+            choice="left-out",
             detail="free_blocks=24 needed_blocks=32",
-            choices={"run": [0, 1, 2], "none": [3]},
+            choices={"run": [0, 1, 2], "left-out": [3]},
         ),
         findings=(Finding(FindingKind.DIVERGENT_DECISION, "Ranks differ at bs=32.", {"first": 3}),),
         signature="9f86d081884c7d65",
@@ -99,7 +99,7 @@ def deltas() -> list[Delta]:
     found.append(ring.read())
     with recorder.phase("generation_capture"):
         recorder.shape("bs=32 größte")
-        recorder.decision("generation_capture.request", "bs=32", "none", "free_blocks=24 needed_blocks=32", True)
+        recorder.decision("generation_capture.request", "bs=32", "left-out", "free_blocks=24 needed_blocks=32", True)
         found.append(ring.read())
     recorder.collective(tp, "broadcast", root=0)
     recorder.raised(RuntimeError("short of blocks"))

@@ -48,7 +48,7 @@ def test_junit_of_a_run(tmp_path: Path) -> None:
         "cause": "deadlock",
         "proved": "true",
         "signature": hang().signature,
-        "blame": "3: generation_capture bs=32: none (free_blocks=24 needed_blocks=32)",
+        "blame": "3: generation_capture bs=32: left-out (free_blocks=24 needed_blocks=32)",
         "findings": "divergent-decision",
     }
     assert failed.is_failure

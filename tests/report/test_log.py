@@ -120,7 +120,7 @@ def test_describe(tmp_path: Path) -> None:
     assert str(by_kind["comm"]["comm"]).startswith("mpi:tp#1@")
     assert by_kind["comm"]["text"] == "members 2,1"
     assert by_kind["decision"]["text"] == (
-        "generation_capture.request bs=32: none (free_blocks=24 needed_blocks=32), deviates"
+        "generation_capture.request bs=32: left-out (free_blocks=24 needed_blocks=32), deviates"
     )
     assert (by_kind["decision"]["phase"], by_kind["decision"]["shape"]) == ("generation_capture", "bs=32 größte")
     broadcast = [event for event in events if event["kind"] == "enter"][-1]

@@ -31,7 +31,7 @@ def test_summary_of_a_run(tmp_path: Path) -> None:
     run.record(CaseRecord(case(NAMES[1]), success(), True, [], "lockstep run c", 1.5))
     text = (run.path / "summary.md").read_text()
     assert "3 cases: 1 as expected, 1 not as expected, 1 could not be judged." in text
-    assert f"| `{NAMES[0]}` | hang (deadlock, proved) | **NO** | 3: generation_capture bs=32: none" in text
+    assert f"| `{NAMES[0]}` | hang (deadlock, proved) | **NO** | 3: generation_capture bs=32: left-out" in text
     assert f"| `{NAMES[1]}` | success | yes | - | 3.1 s |" in text
     assert f"| `{NAMES[2]}` | invalid (harness) | **not judged** | - | - |" in text
     assert "```\nlockstep run a -k 'b'\n```" in text

@@ -31,7 +31,7 @@ def expectations(draw: st.DrawFn) -> Expectation:
             "phase": "general",
             "site": "warm-up",
             "shape": draw(st.sampled_from(["bs=32", "bs=32 draft=3"])),
-            "choice": "none",
+            "choice": "left-out",
             "detail": {"free_blocks": draw(st.integers(0, 9)), "unit": "block"},
         },
         skipped={"generation_capture": [*draw(SIZES)]},

@@ -80,11 +80,11 @@ def test_decisions_have_upstreams_figures_and_line(tmp_path: Path) -> None:
     ranks = launch(tree)
     assert errors(ranks) == [None, None]
     short = ranks[1]
-    decision = next(found for found in short.log.decisions if found[2] == "none")
+    decision = next(found for found in short.log.decisions if found[2] == "left-out")
     lines = (tree / ENGINE).read_text().splitlines()
     line = next(n for n, text in enumerate(lines, 1) if "= self._create_cuda_graph_warmup_request(" in text)
     figures = "free_blocks=6 needed_blocks=8 batch_size=8 draft_len=0"
-    assert decision == ("generation_capture.request", "bs=8 draft=0 greedy", "none", f"{figures} at={ENGINE}:{line}")
+    assert decision == ("generation_capture.request", "bs=8 draft=0 greedy", "left-out", f"{figures} at={ENGINE}:{line}")
     assert short.log.phases[:2] == ["autotuner", "generation_capture"]
 
 

@@ -67,7 +67,7 @@ def clean(rank: Rank) -> None:
 def deadlock(rank: Rank) -> None:
     """The last rank takes another branch; the ranks block on two communicators."""
     with rank.recorder.phase("capture"):
-        choice = "none" if rank.last else "run"
+        choice = "left-out" if rank.last else "run"
         rank.recorder.decision("capture.request", "bs=32", choice, "free_blocks=24 needed_blocks=32", rank.last)
         if rank.last:
             rank.barrier()

@@ -76,7 +76,7 @@ def start_up(blocks: int, random_s: Iterator[float]) -> Iterator[Op | float]:
         runs = needed <= blocks
         detail = f"free_blocks={blocks} needed_blocks={needed}"
         yield Op("shape", (f"bs={batch}",))
-        yield Op("decision", ("capture.request", f"bs={batch}", "run" if runs else "none", detail, not runs))
+        yield Op("decision", ("capture.request", f"bs={batch}", "run" if runs else "left-out", detail, not runs))
         if not runs:
             continue
         for layer in range(LAYERS):

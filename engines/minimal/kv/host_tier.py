@@ -14,6 +14,7 @@ from lockstep.engines.minimal.kv.variants.host_write import HOST_WRITE
 from lockstep.engines.minimal.kv.variants.quota import HOST_QUOTA
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.choice import LEFT_OUT
 
 Key = tuple[int, ...]  # all tokens up to the end of a block: what its keys and values depend on
 
@@ -44,7 +45,9 @@ class HostTier:
         fits = len(new) <= self.quota - len(self.stored) + len(spare)
         if new:
             detail = f"blocks={len(new)} quota={self.quota}"
-            self.recorder.decision("decode.host_write", f"request={request}", "write" if fits else "none", detail, not fits)
+            self.recorder.decision(
+                "decode.host_write", f"request={request}", "write" if fits else LEFT_OUT, detail, not fits
+            )
         if not self._write.writes(fits, len(new), self.tp):
             return
         for key in spare[: max(0, len(self.stored) + len(new) - self.quota)]:

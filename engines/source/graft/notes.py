@@ -14,6 +14,7 @@ from lockstep.engines.minimal.base.unable import Unable
 from lockstep.engines.source.graft.bench import Bench
 from lockstep.engines.source.graft.upstream import Request, Upstream
 from lockstep.engines.source.tree.namespace import place
+from lockstep.harness.trace.choice import LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Notes:
         figures = {"free_blocks": free, "needed_blocks": bench.needed_blocks}
         figures |= {name: given[name] for name in request.figures if name in given}
         detail = " ".join(f"{name}={value}" for name, value in figures.items() if value is not None)
-        choice = "run" if batch is not None else "none"
+        choice = "run" if batch is not None else LEFT_OUT
         site = f"{bench.phase or 'warm_up'}.request"
         bench.rank.recorder.decision(site, bench.shape, choice, f"{detail} at={at}", deviates=batch is None)
         return batch

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from lockstep.engines.minimal.spec.points import Point
 from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.choice import LEFT_OUT
 
 
 class MtpLayers(Protocol):
@@ -28,7 +29,7 @@ class Removed:
 
     def drafts(self, number: int, recorder: Recorder) -> bool:
         """It has none, and tells nobody."""
-        recorder.decision("decode.drafts", f"step={number}", "none", "mtp_layers=0", deviates=True)
+        recorder.decision("decode.drafts", f"step={number}", LEFT_OUT, "mtp_layers=0", deviates=True)
         return False
 
 

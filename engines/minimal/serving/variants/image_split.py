@@ -9,6 +9,7 @@ from lockstep.engines.minimal.base.protocols import Communicator, Device
 from lockstep.engines.minimal.base.requests import Request
 from lockstep.engines.minimal.spec.points import Point
 from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.choice import LEFT_OUT
 
 
 class ImageSplit(Protocol):
@@ -49,7 +50,7 @@ class ImageButEmbedding(Image):
     def embedding_is_sharded(self, own: int, requests: Sequence[Request], recorder: Recorder) -> bool:
         """It is."""
         key = " ".join(f"request={request.ident}" for request in requests)
-        choice, detail = "encode" if own else "none", f"images={own} of={len(requests)}"
+        choice, detail = "encode" if own else LEFT_OUT, f"images={own} of={len(requests)}"
         recorder.decision("decode.images", key, choice, detail, deviates=bool(own))
         return True
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from lockstep.engines.minimal.base.batch import Attempt
 from lockstep.engines.minimal.base.protocols import Communicator
 from lockstep.harness.trace import Recorder
+from lockstep.harness.trace.choice import LEFT_OUT
 
 
 class Guard(ABC):
@@ -25,7 +26,7 @@ class Guard(ABC):
     def should_run(self, label: str, attempt: Attempt) -> bool:
         """Whether this rank runs the request. Raises RuntimeError on every rank that was asked, when they disagree."""
         has_batch = attempt.batch is not None
-        choice = "run" if has_batch else "none"
+        choice = "run" if has_batch else LEFT_OUT
         self.recorder.decision(f"{self.phase}.request", label, choice, attempt.detail, deviates=not has_batch)
         return self.passes(label, attempt)
 
