@@ -8,6 +8,7 @@ from typing import Any
 
 from lockstep.harness.report import names
 
+MADE = ("verdict.json", "report.html")  # of the rest, not beside it
 KILLED = "the run was ended before this attempt was judged"
 
 
@@ -26,9 +27,9 @@ def attempts_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def evidence_in(folder: Path) -> list[str]:
-    """All files but the verdict, relative to the folder."""
+    """All files but the verdict and what is made of it, relative to the folder."""
     return sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and path != folder / "verdict.json" and not path.name.startswith(".")
+        if path.is_file() and path not in [folder / name for name in MADE] and not path.name.startswith(".")
     )

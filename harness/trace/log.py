@@ -82,6 +82,18 @@ def read_header(path: Path) -> LogHeader | None:
         return _header(path, file.read(HEADER.size))
 
 
+def began_ns(path: Path) -> int:
+    """When the first event of a log was written, by its host's CLOCK_MONOTONIC; 0 without events."""
+    for body in _bodies(memoryview(path.read_bytes())):
+        _, count = BODY.unpack_from(body, 0)
+        at = BODY.size
+        for _ in range(count):
+            at += STRING_HEAD.size + STRING_HEAD.unpack_from(body, at)[0]
+        if at + RECORD.size <= len(body):
+            return Record._make(RECORD.unpack_from(body, at)).time_ns
+    return 0
+
+
 def read_log(path: Path) -> tuple[bytes, list[str], int]:
     """All records, the string table and the number of lost records. A torn tail ends the log; it is no error."""
     raw = path.read_bytes()

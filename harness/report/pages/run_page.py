@@ -1,0 +1,176 @@
+"""The page of a run: what is not as expected first, then every case as a grid, to be filtered without a script."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lockstep.harness.report.line import Line
+from lockstep.harness.report.markdown import counts
+from lockstep.harness.report.pages.rendering import render
+from lockstep.harness.report.result import GREEN, STANDINGS, Result, results, undetected_text
+
+SIGNS = {"expected": "✓", "unexpected": "✗", "flaky": "±", "invalid": "?", "not-run": "○", "waived": "≈"}
+WORDS = {
+    "expected": "as expected",
+    "unexpected": "not as expected",
+    "flaky": "flaky",
+    "invalid": "not judged",
+    "not-run": "not run",
+    "waived": "waived",
+}
+DETAILS = 100  # cases that are told in full
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value to filter by. `ident`: of its button, and the class of its cases."""
+
+    ident: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What one may filter by: one value at a time, or all."""
+
+    name: str
+    ident: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A case in the grid."""
+
+    result: Result
+    link: str  # to its page; empty: it has none
+    point: str
+    sign: str
+    classes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A scenario."""
+
+    scenario: str
+    kind: str
+    cells: tuple[Cell, ...]
+
+
+def run_page(path: Path, run: Mapping[str, Any], lines: Sequence[Line]) -> str:
+    """Of the run in this folder, from its run.json and the lines of its reports."""
+    found = sorted(results(lines), key=lambda result: STANDINGS.index(result.standing))
+    tags = {result.case: _tags(path, result.line) for result in found}
+    filters = _filters(found, tags)
+    cells = {result.case: _cell(path, result, filters, tags[result.case]) for result in found}
+    wrong = [cells[result.case] for result in found if result.standing not in GREEN]
+    return render(
+        "run.html",
+        rules=_rules(filters),
+        run=run,
+        counts=counts(lines),
+        missed=undetected_text(found),
+        wrong=wrong[:DETAILS],
+        more_wrong=max(0, len(wrong) - DETAILS),
+        words=WORDS,
+        signs=[(sign, WORDS[name], name) for name, sign in SIGNS.items() if any(one.standing == name for one in found)],
+        filters=filters,
+        rows=_rows(results(lines), cells),
+        facts=_facts(run, lines),
+        total=len(found),
+    )
+
+
+def _tags(path: Path, line: Line) -> tuple[str, ...]:
+    """The tags of a case, and the folder that its scenario lies in, which names the engine or library."""
+    try:
+        raw = json.loads((path / "cases" / line.slug / "case.json").read_text("utf-8"))
+        tags = [str(tag) for tag in raw.get("tags") or ()]
+    except (OSError, ValueError, AttributeError, TypeError):
+        tags = []
+    return tuple(dict.fromkeys([*tags, *([Path(line.path).parent.name] if line.path else [])]))
+
+
+def _filters(found: Sequence[Result], tags: Mapping[str, Sequence[str]]) -> list[Filter]:
+    values = {
+        "outcome": Counter(result.line.outcome for result in found),
+        "standing": Counter(WORDS[result.standing] for result in found),
+        "class": Counter(result.line.mechanism_class for result in found if result.line.mechanism_class),
+        "tag": Counter(tag for result in found for tag in tags[result.case] if tag),
+    }
+    return [
+        Filter(name, f"f{at}", tuple(Choice(f"f{at}-{n}", value, count[value]) for n, value in enumerate(sorted(count))))
+        for at, (name, count) in enumerate(values.items())
+        if len(count) > 1
+    ]
+
+
+def _rules(filters: Sequence[Filter]) -> str:
+    """What is not chosen is not shown. Identifiers are numbers of ours: no value stands in the style sheet."""
+    return "".join(
+        f"body:has(#{choice.ident}:checked) .case:not(.{choice.ident}){{display:none}}"
+        for one in filters
+        for choice in one.choices
+    )
+
+
+def _cell(path: Path, result: Result, filters: Sequence[Filter], tags: Sequence[str]) -> Cell:
+    line = result.line
+    values = {
+        "outcome": (line.outcome,),
+        "standing": (WORDS[result.standing],),
+        "class": (line.mechanism_class,),
+        "tag": tags,
+    }
+    idents = [choice.ident for one in filters for choice in one.choices if choice.name in values[one.name]]
+    link = f"cases/{line.slug}/report.html" if (path / "cases" / line.slug / "report.html").is_file() else ""
+    point = line.case.removeprefix(line.scenario).strip("[]").replace("guards.", "") or "the scenario"
+    return Cell(result, link, point, SIGNS[result.standing], " ".join(("case", f"s-{result.standing}", *idents)))
+
+
+def _rows(found: Sequence[Result], cells: Mapping[str, Cell]) -> list[Row]:
+    by_scenario: dict[str, list[Cell]] = {}
+    for result in found:
+        by_scenario.setdefault(result.line.scenario, []).append(cells[result.case])
+    return [Row(name, made[0].result.line.mechanism_class, tuple(made)) for name, made in by_scenario.items()]
+
+
+def _facts(run: Mapping[str, Any], lines: Sequence[Line]) -> list[tuple[str, str]]:
+    found = run.get("environment") or {}
+    hosts = [str(host.get("name", "")) for host in found.get("hosts") or ()] or [str(found.get("host") or "")]
+    libraries = found.get("libraries") or {}
+    mpi = found.get("mpi") or {}
+    commits = dict.fromkeys(line.engine_commit[:12] for line in lines if line.engine_commit)
+    devices = dict.fromkeys(line.device for line in lines if line.device)
+    rows = [
+        ("command", " ".join([Path(str(run["argv"][0])).name, *map(str, run["argv"][1:])]) if run.get("argv") else ""),
+        ("started", str(run.get("started", ""))[:19].replace("T", " ")),
+        ("duration", _duration(str(run.get("started", "")), lines)),
+        ("device", ", ".join(devices)),
+        ("hosts", ", ".join(hosts[:8]) + (f" and {len(hosts) - 8} more" if len(hosts) > 8 else "")),
+        ("machine", " ".join(map(str, filter(None, (found.get("cores"), "cores," if found.get("cores") else "",
+                                                    found.get("platform")))))),
+        ("Lockstep", " ".join(filter(None, (str(found.get("lockstep") or ""), str(found.get("commit") or "")[:12])))),
+        ("engine commit", ", ".join(commits)),
+        ("Python", str(found.get("python") or "")),
+        ("MPI", str(mpi.get("version") or mpi.get("error") or "")),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in libraries.items() if version)),
+    ]  # fmt: skip
+    return [(name, value) for name, value in rows if value]
+
+
+def _duration(started: str, lines: Sequence[Line]) -> str:
+    try:
+        ends = [datetime.fromisoformat(line.recorded) for line in lines if line.recorded]
+        seconds = (max(ends) - datetime.fromisoformat(started)).total_seconds()
+    except (ValueError, TypeError):
+        return ""
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
