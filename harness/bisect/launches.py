@@ -23,6 +23,7 @@ from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
 from lockstep.harness.report.names import slug
+from lockstep.harness.report.pages.make import make_run_page
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
@@ -117,6 +118,7 @@ class Launches:
         store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [PlannedCase(case, engine_commit=sha)])
         rerun = self.checkouts.rerun(case, sha, self.wanted)
         Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case, rank_map=rank_map)
+        make_run_page(store)
         verdict = self.state.verdict(launched)
         if verdict is None:
             raise RuntimeError(f"{self.state.path / self.state.verdict_path(launched)} was written and cannot be read")

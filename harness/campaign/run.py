@@ -21,6 +21,7 @@ from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
+from lockstep.harness.report.pages.make import make_case_page
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.result import RED
@@ -131,6 +132,7 @@ class Run:
         if line.standing in RED:
             self.failed.set()
         self.display.end(case, line)
+        make_case_page(folder)
         self.stop_signals.raise_if_any()
         return line
 

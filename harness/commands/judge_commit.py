@@ -35,6 +35,7 @@ from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
 from lockstep.harness.report.names import slug
+from lockstep.harness.report.pages.make import make_run_page
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.rates import rate_seen
 from lockstep.harness.report.schema import VerdictFile, read_verdict
@@ -143,6 +144,7 @@ def _verdict(case: Case, launcher: Launcher, rank_map: RankMap, reports: Path) -
     store = RunStore.create(reports, None, sys.argv, environment(launcher.name), with_commits([PlannedCase(case)]))
     _say(f"reports: {store.path}")
     Run(store, launcher, Silent(), stop=threading.Event()).one(case, rank_map=rank_map)
+    make_run_page(store)
     verdict = read_verdict((store.path / "cases" / slug(case.id) / "verdict.json").read_bytes())
     if (verdict.case, verdict.run) != (case.id, store.id):
         raise RuntimeError(f"{store.path}: the verdict on disk is of {verdict.case} in {verdict.run}")

@@ -10,6 +10,7 @@ from lockstep.harness.campaign.merge import merge
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.report import table
 from lockstep.harness.report.exit_code import exit_code
+from lockstep.harness.report.pages.make import make_pages
 from lockstep.harness.report.store import ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 
@@ -34,4 +35,5 @@ def merge_runs(arguments: argparse.Namespace) -> int:
         print(sentence, file=sys.stderr)
     table.show(made.lines)
     print(f"reports: {made.path}", file=sys.stderr)
+    make_pages(made)
     return exit_code(made.lines)

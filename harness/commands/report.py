@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.report import table
+from lockstep.harness.report.pages.make import make_pages
 from lockstep.harness.report.rebuild import FORMATS, rebuild
-from lockstep.harness.report.store import ROOT, find_run
+from lockstep.harness.report.store import ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 
 
@@ -37,6 +38,7 @@ def report(arguments: argparse.Namespace) -> int:
         lines = rebuild(folder, arguments.format, output=output)
     except ValueError as error:
         raise ScenarioError(f"lockstep report: {error}") from error
+    make_pages(RunStore.open(folder))
     if arguments.format is None:
         table.show(lines)
     return 0

@@ -26,6 +26,7 @@ from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.pool import jobs_of
 from lockstep.harness.report import files, names, table
 from lockstep.harness.report.exit_code import EXIT_NOTHING_JUDGED
+from lockstep.harness.report.pages.make import make_run_page
 from lockstep.harness.report.store import LOCK, ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.stop_signals import StopSignals
@@ -193,6 +194,7 @@ def _run(
     finally:
         table.show(store.lines, details=options.detail is not Detail.LESS)
         print(f"reports: {store.path}", file=sys.stderr)
+        make_run_page(store)
     if options.json:
         for line in store.lines:
             print(json.dumps(line.flat()))

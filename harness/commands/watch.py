@@ -31,6 +31,7 @@ from lockstep.harness.placement.hosts import Hosts
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
 from lockstep.harness.program_name import program_name, redacted
+from lockstep.harness.report.pages.make import make_pages
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import ROOT, RunStore
@@ -166,6 +167,7 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     writer.say(f"reports: {store.path}")
     if options.json:
         writer.say(json.dumps(raw), 1)
+    make_pages(store, writer.say)
     _drain(writer, verdict)
     if verdict.cause is Cause.INTERRUPTED:
         return Stopped(stop_signals.signum).exit_code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lockstep.harness.report import files
@@ -12,35 +12,39 @@ from lockstep.harness.report.store import RunStore
 PAGE = "report.html"
 
 
-def make_case_page(folder: Path) -> Path | None:
-    """Of a case that was judged; None where it could not be made."""
+def _to_stderr(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def make_case_page(folder: Path, tell: Callable[[str], None] = _to_stderr) -> Path | None:
+    """Of a case that was judged; None where it could not be made, which is told."""
     try:
         from lockstep.harness.report.pages.case_page import case_page  # here, so that only who makes pages pays for it
 
         files.replace(folder / PAGE, case_page(folder))
     except Exception as error:  # whatever lies in the folder: the verdict stands
-        print(f"lockstep: no page of {folder.name}: {type(error).__name__}: {error}", file=sys.stderr)
+        tell(f"lockstep: no page of {folder.name}: {type(error).__name__}: {error}")
         return None
     return folder / PAGE
 
 
-def make_run_page(store: RunStore) -> Path | None:
+def make_run_page(store: RunStore, tell: Callable[[str], None] = _to_stderr) -> Path | None:
     """Of a run as it is on disk now; None where it could not be made."""
     try:
         from lockstep.harness.report.pages.run_page import run_page
 
         files.replace(store.path / PAGE, run_page(store.path, store.run, store.lines))
     except Exception as error:
-        print(f"lockstep: no page of run {store.id}: {type(error).__name__}: {error}", file=sys.stderr)
+        tell(f"lockstep: no page of run {store.id}: {type(error).__name__}: {error}")
         return None
     return store.path / PAGE
 
 
-def make_pages(store: RunStore) -> Path | None:
+def make_pages(store: RunStore, tell: Callable[[str], None] = _to_stderr) -> Path | None:
     """Of all cases of a run that were judged, and of the run, whose page it gives."""
     for folder in _judged(store):
-        make_case_page(folder)
-    return make_run_page(store)
+        make_case_page(folder, tell)
+    return make_run_page(store, tell)
 
 
 def _judged(store: RunStore) -> Iterable[Path]:
