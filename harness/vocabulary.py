@@ -55,6 +55,7 @@ class FindingKind(str, enum.Enum):
     """What rides on any outcome."""
 
     MISPAIRED = "mispaired"
+    DIFFERING_DATA = "differing-data"
     DIVERGENT_DECISION = "divergent-decision"
     LEAK = "leak"
     GRAPH_MISMATCH = "graph-mismatch"

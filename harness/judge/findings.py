@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from lockstep.harness.judge import words
+from lockstep.harness.judge.differing_data import differing_data
 from lockstep.harness.judge.leftovers import leftovers
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.verdict import Finding
@@ -16,6 +17,7 @@ def findings(case: CaseSnapshot) -> tuple[Finding, ...]:
     """All findings of a case, in a fixed order."""
     return (
         *_mispaired(case),
+        *differing_data(case),
         *_graphs(case),
         *_divergent(case),
         *_skipped(case),

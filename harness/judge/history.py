@@ -15,9 +15,8 @@ from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo, RankOf
 
 NO_OPERATION = frozenset({Need.STREAM, Need.PROBE, Need.EITHER, Need.EVERY, Need.HOLDERS})  # waits that begin nothing
-_NO_HISTORY = frozenset(
-    {Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END, Kind.TOOK, Kind.PART}
-)  # the most frequent of them
+# The most frequent of them.
+_NO_HISTORY = frozenset({Kind.EXIT, Kind.MILESTONE, Kind.WAITER, Kind.WAITER_END, Kind.TOOK, Kind.PART})
 _NONSENSE = (
     LookupError,
     ValueError,
@@ -55,6 +54,7 @@ class Entry(NamedTuple):
     ns: int = 0  # when the host entered it, or handed it over, by its clock
     root: int = -1  # a global rank, -1: none
     posted: bool = False  # it did not block
+    data: str = ""  # what it hands over: see judge/datatypes.py
 
     @property
     def token(self) -> tuple[str, str, str]:
@@ -76,6 +76,8 @@ class Message(NamedTuple):
     phase: str
     shape: str
     site: str = ""  # the program's line
+    size: int = -1
+    data: str = ""  # what it hands over: see judge/datatypes.py
 
 
 class Left(NamedTuple):
@@ -151,8 +153,8 @@ class History:
                 record = Record._make(fields)
                 info = comms.get(record.comm)
                 if info is not None and record.b not in NO_OPERATION and record.c < len(info.members):
-                    site = text(record.site) if record.site else ""
-                    history._begin(at, record, info, text(record.a), phase, shape, site)
+                    site, data = (text(ident) if ident else "" for ident in (record.site, record.data))
+                    history._begin(at, record, info, text(record.a), phase, shape, site, data)
             elif kind == Kind.SHAPE:
                 shape = text(fields[5])
             elif kind == Kind.PHASE:
@@ -244,22 +246,22 @@ class History:
         """When its program told its end."""
         return Time(self.ended_ns, self.clock)
 
-    def _begin(self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, site: str) -> None:
+    def _begin(self, at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, *site_data: str) -> None:
         """A collective, or a message."""
         verb, _, what = op.partition(" ")
         if verb not in ("send", "recv"):
-            self.entries.append(entry_of(at, record, info, op, phase, shape, site))
+            self.entries.append(entry_of(at, record, info, op, phase, shape, *site_data))
             return
-        peer = _member(info, record.c)
-        posted = record.kind == Kind.POST
-        sends = verb == "send"
-        self.messages.append(Message(at, info.key, sends, peer, record.tag, record.seq, what, posted, phase, shape, site))
+        (site, data), posted = site_data, record.kind == Kind.POST
+        place = (at, info.key, verb == "send", _member(info, record.c), record.tag, record.seq)
+        self.messages.append(Message(*place, what, posted, phase, shape, site, record.size, data))
 
 
-def entry_of(at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, site: str) -> Entry:
+def entry_of(at: int, record: Record, info: CommInfo, op: str, phase: str, shape: str, site: str, data: str = "") -> Entry:
     """The collective that an ENTER or a POST tells of."""
     root, posted = _member(info, record.c), record.kind == Kind.POST
-    return Entry(at, info.key, record.seq, op, phase, shape, record.size, site, ns=record.time_ns, root=root, posted=posted)
+    place = (at, info.key, record.seq, op, phase, shape, record.size, site)
+    return Entry(*place, ns=record.time_ns, root=root, posted=posted, data=data)
 
 
 def _member(info: CommInfo, place: int) -> int:

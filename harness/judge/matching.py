@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 
+from lockstep.harness.judge.datatypes import sizes_differ
 from lockstep.harness.judge.history import Entry, History, Message
 
 
@@ -121,10 +122,9 @@ def mispaired(
     for comm, by_seq in sorted(entered.items()):
         for seq in sorted(by_seq):
             entries = by_seq[seq]
-            sizes = {entry.size for entry in entries.values() if entry.size >= 0}
             # Eager on one rank and a graph on another is well; two graphs are not.
             graphs = {entry.graph for entry in entries.values() if entry.graph}
-            if len({token(entry) for entry in entries.values()}) > 1 or len(sizes) > 1 or len(graphs) > 1:
+            if len({token(entry) for entry in entries.values()}) > 1 or sizes_differ(entries.values()) or len(graphs) > 1:
                 found.append(Mispair(comm, seq, entries))
                 break
     return found

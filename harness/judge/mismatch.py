@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lockstep.harness.judge.datatypes import sizes_differ
 from lockstep.harness.judge.history import NO_OPERATION, Entry, entry_of
 from lockstep.harness.judge.limits import SOON_S
 from lockstep.harness.judge.pairing import never_pair, token
@@ -51,8 +52,8 @@ def recent(records: bytes | bytearray, text: Callable[[int], str], comms: Mappin
         op = text(record.a)
         if info is None or record.b in NO_OPERATION or is_message(op):
             continue
-        site = text(record.site) if record.site else ""
-        found.setdefault((info.key, record.seq), entry_of(at, record, info, op, "", "", site))
+        site, data = (text(ident) if ident else "" for ident in (record.site, record.data))
+        found.setdefault((info.key, record.seq), entry_of(at, record, info, op, "", "", site, data))
     return found
 
 
@@ -82,7 +83,7 @@ def mismatches(states: Mapping[int, RankState], entered: Entered, members: Mappi
             for member in members.get(place[0], ())
             if member in entered and place in entered[member]
         }
-        if len(_tokens(entries)) > 1:
+        if len({token(entry) for entry in entries.values()}) > 1 or sizes_differ(entries.values()):
             found.append(Mismatch(*place, entries, tuple(ranks)))
     return found
 
@@ -143,8 +144,3 @@ def standing(found: Sequence[Mismatch], states: Mapping[int, RankState], inside:
         if not timed and not blind and not any(s.runs for rank, s in states.items() if rank not in inside):
             return mismatch
     return None
-
-
-def _tokens(entries: Mapping[int, Entry]) -> set[Hashable]:
-    sizes = {entry.size for entry in entries.values() if entry.size >= 0}
-    return {token(entry) for entry in entries.values()} | ({("size", size) for size in sizes} if len(sizes) > 1 else set())

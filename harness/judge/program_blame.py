@@ -65,7 +65,7 @@ def _groups(entries: Mapping[int, Entry]) -> list[tuple[Entry, list[int]]]:
     """Ranks that entered it as the same, at the same line."""
     found: dict[object, list[int]] = defaultdict(list)
     for rank, entry in sorted(entries.items()):
-        found[token(entry), entry.op, entry.size, entry.site].append(rank)
+        found[token(entry), entry.op, entry.size, entry.data, entry.site].append(rank)
     return [(entries[ranks[0]], ranks) for ranks in found.values()]
 
 

@@ -6,6 +6,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from lockstep.harness.judge.datatypes import handed_words
 from lockstep.harness.judge.divergence import Split
 from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
@@ -56,7 +57,7 @@ def ranks_text(ranks: Iterable[int]) -> str:
 def entry_words(entry: Entry) -> str:
     """A collective as one rank entered it."""
     place = " ".join(filter(None, (entry.phase, entry.shape)))
-    size = f" of {entry.size}" if entry.size >= 0 else ""
+    size = f" of {what}" if (what := handed_words(entry)) else ""
     graph = f" of graph {entry.graph}" if entry.graph else ""
     return f"{entry.op}{size}{graph}" + (f" ({place})" if place else "")
 

@@ -15,6 +15,7 @@
 #define PMPI(name) ((int (*)())library_function("PMPI_" #name))
 #define DEEPEST 64
 #define WORDS 4096
+#define CUT 500 /* characters: MPI gives no more than 511 */
 #define PATIENCE_S 6
 #define PRINTED_NS 100000000 /* until what was printed has come to the launcher, which is killed with everybody */
 
@@ -41,12 +42,12 @@ static void name_of(char *name, size_t room, const char *words, const char *besi
   snprintf(name, room, "%.*s", size ? (int)size : 3, at ? at : "MPI");
 }
 
-/* MPICH says what is wrong in the last line of a stack: that comes first, and all of it below. */
+/* MPICH says what is wrong in the last line of a stack: that comes first, and all of it below. A long stack lacks its end. */
 static void sorted(char *text, size_t room, const char *words) {
   const char *stack = strstr(words, ", error stack:\n"), *last = stack;
   for (const char *line = stack; line && *line; line = strchr(line, '\n'), line += line != NULL)
     if (strncmp(line, ", error", 7) && strcspn(line, "\n")) last = line;
-  const char *what = last && last != stack ? strstr(last, ": ") : NULL;
+  const char *what = last && last != stack && strlen(words) < CUT ? strstr(last, ": ") : NULL;
   if (!stack) snprintf(text, room, "%s", words);
   else if (!what) snprintf(text, room, "%.*s\n%s", (int)(stack - words), words, words);
   else snprintf(text, room, "%.*s: %.*s\n%s", (int)(stack - words), words, (int)strcspn(what + 2, "\n"), what + 2, words);

@@ -22,19 +22,25 @@ class Function(NamedTuple):
         return self.before.replace("WIDE", str(int(wide))), self.after.replace("WIDE", str(int(wide)))
 
 
+def _gives(count: str, datatype: str, gets: str = "", got: str = "", operation: str = "0") -> str:
+    """What a call hands over, and what it gets where that is another: see rules.c:call_gives. Counts may be 32 bits wide."""
+    given, taken = (one if one.startswith(("-", "(")) else f"WIDE ? {one} : (int){one}" for one in (count, gets or count))
+    return f"call_gives(&call, {given}, {datatype}, {taken}, {got or datatype}, {operation});"
+
+
 def _messages() -> list[Function]:
     found: list[Function] = []
     for mode, need in (("", "NOBODY"), ("S", "SSEND"), ("B", "NOBODY"), ("R", "NOBODY")):
         send = f"{mode}send" if mode else "Send"
-        begin = f"call_send(&call, NEED_{need}, %s, a5, a3, a4);"
+        begin = _gives("a1", "a2") + f" call_send(&call, NEED_{need}, %s, a5, a3, a4);"
         found += [
             Function(send, 6, begin % "WAITS", "call_end(&call, code);", True),
             Function(f"I{send.lower()}", 7, begin % "STARTS", "call_started(&call, code, a6);", True),
             Function(f"{send}_init", 7, begin % "KEEPS", "call_started(&call, code, a6);", True),
         ]
-    receive = "call_receive(&call, %s, a5, a3, a4);"
-    both = "call_both(&call, %s, a10, a3, a4, a8, a9);"
-    replace = "call_both(&call, %s, a7, a3, a4, a5, a6);"
+    receive = _gives("a1", "a2") + " call_receive(&call, %s, a5, a3, a4);"
+    both = _gives("a1", "a2", "a6", "a7") + " call_both(&call, %s, a10, a3, a4, a8, a9);"
+    replace = _gives("a1", "a2") + " call_both(&call, %s, a7, a3, a4, a5, a6);"
     started = "call_started(&call, code, a%d);"
     return [
         *found,
@@ -86,39 +92,44 @@ def _requests() -> list[Function]:
 
 
 # name: arguments of the blocking form, place of the communicator, rule, place of the root, whether this member surely
-# takes part.
+# takes part, what it hands over and gets (-1: a count for each member).
 # Rules: a all, f from the root, t to the root, b those below.
-COLLECTIVES: dict[str, tuple[int, int, str, int, str]] = {
-    "Barrier": (1, 0, "a", -1, "1"),
-    "Bcast": (5, 4, "f", 3, "call_some(a1, a2)"),
-    "Gather": (8, 7, "t", 6, "call_some(a4, a5)"),
-    "Gatherv": (9, 8, "t", 7, "call_all_some(a4, WIDE, a6, a8)"),
-    "Scatter": (8, 7, "f", 6, "call_some(a4, a5)"),
-    "Scatterv": (9, 8, "f", 7, "call_some(a5, a6)"),
-    "Allgather": (7, 6, "a", -1, "call_some(a4, a5)"),
-    "Allgatherv": (8, 7, "a", -1, "call_all_some(a4, WIDE, a6, a7)"),
-    "Alltoall": (7, 6, "a", -1, "call_some(a4, a5)"),
-    "Alltoallv": (9, 8, "a", -1, "call_all_some(a5, WIDE, a7, a8)"),
-    "Alltoallw": (9, 8, "a", -1, "0"),
-    "Reduce": (7, 6, "t", 5, "call_some(a2, a3) && !call_is_own(a4)"),
-    "Allreduce": (6, 5, "a", -1, "call_some(a2, a3) && !call_is_own(a4)"),
-    "Reduce_scatter_block": (6, 5, "a", -1, "call_some(a2, a3) && !call_is_own(a4)"),
-    "Reduce_scatter": (6, 5, "a", -1, "call_all_some(a2, WIDE, a3, a5) && !call_is_own(a4)"),
-    "Scan": (6, 5, "b", -1, "call_some(a2, a3) && !call_is_own(a4)"),
-    "Exscan": (6, 5, "b", -1, "call_some(a2, a3) && !call_is_own(a4)"),
+ADDS = "call_some(a2, a3) && !call_is_own(a4)"
+REDUCES = _gives("a2", "a3", operation="a4")
+COLLECTIVES: dict[str, tuple[int, int, str, int, str, str]] = {
+    "Barrier": (1, 0, "a", -1, "1", ""),
+    "Bcast": (5, 4, "f", 3, "call_some(a1, a2)", _gives("a1", "a2")),
+    "Gather": (8, 7, "t", 6, "call_some(a4, a5)", _gives("a1", "a2", "a4", "a5")),
+    "Gatherv": (9, 8, "t", 7, "call_all_some(a4, WIDE, a6, a8)", _gives("-((int)a1 != 0)", "a2", "-1", "a6")),
+    "Scatter": (8, 7, "f", 6, "call_some(a4, a5)", _gives("a1", "a2", "a4", "a5")),
+    "Scatterv": (9, 8, "f", 7, "call_some(a5, a6)", _gives("-1", "a4", "-((int)a5 != 0)", "a6")),
+    "Allgather": (7, 6, "a", -1, "call_some(a4, a5)", _gives("a4", "a5")),
+    "Allgatherv": (8, 7, "a", -1, "call_all_some(a4, WIDE, a6, a7)", _gives("-1", "a6")),
+    "Alltoall": (7, 6, "a", -1, "call_some(a4, a5)", _gives("a4", "a5")),
+    "Alltoallv": (9, 8, "a", -1, "call_all_some(a5, WIDE, a7, a8)", _gives("-1", "a7")),
+    "Alltoallw": (9, 8, "a", -1, "0", ""),
+    "Reduce": (7, 6, "t", 5, ADDS, REDUCES),
+    "Allreduce": (6, 5, "a", -1, ADDS, REDUCES),
+    "Reduce_scatter_block": (6, 5, "a", -1, ADDS, REDUCES),
+    "Reduce_scatter": (
+        6, 5, "a", -1, "call_all_some(a2, WIDE, a3, a5) && !call_is_own(a4)", _gives("-1", "a3", operation="a4")
+    ),
+    "Scan": (6, 5, "b", -1, ADDS, REDUCES),
+    "Exscan": (6, 5, "b", -1, ADDS, REDUCES),
 }  # fmt: skip
+ALIKE = ("Bcast", "Reduce")  # of those with a root: all members give the same arguments
 # As harness/attach/mpi_ops.py calls them.
 NAMES = {"reduce_scatter_block": "reduce_scatter"}
 
 
 def _collectives() -> list[Function]:
     found: list[Function] = []
-    for name, (arguments, comm, rule, root, some) in COLLECTIVES.items():
+    for name, (arguments, comm, rule, root, some, gives) in COLLECTIVES.items():
         op = NAMES.get(name.lower(), name.lower())
-        size = "(int32_t)a2" if name == "Allreduce" else "-1"
-        begin = (
-            f"call_collective(&call, %s, a{comm}, \"{op}\", '{rule}', {f'a{root}' if root >= 0 else '-1'}, {some}, {size});"
-        )
+        # What counts at the root, or everywhere else, may be anything on the others.
+        told = f"call_is_told(a{comm}, '{rule}', a{root}) && {some}" if rule in "ft" and name not in ALIKE else some
+        begin = f"call_collective(&call, %s, a{comm}, \"{op}\", '{rule}', {f'a{root}' if root >= 0 else '-1'}, {told});"
+        begin = f"{gives} {begin}".strip()
         large = name != "Barrier"
         found += [
             Function(name, arguments, begin % "WAITS", "call_end(&call, code);", large),
@@ -150,7 +161,7 @@ def _communicators() -> list[Function]:
     found = [
         Function(
             name, arguments,
-            f"call_collective(&call, WAITS, a{old}, \"{what}\", 'm', -1, 1, -1); call.name = \"{what}\";",
+            f"call_collective(&call, WAITS, a{old}, \"{what}\", 'm', -1, 1); call.name = \"{what}\";",
             f"call_made(&call, code, a{new}, 0, 0);",
         )
         for name, (arguments, old, new, what) in MAKERS.items()

@@ -52,16 +52,16 @@ void *library_function(const char *name) {
 }
 
 /* A program that is linked with it may hold the library's own data (a copy relocation): that is found first. */
-static word global(const char *name) {
+word library_global(const char *name) {
   void *found = dlsym(RTLD_DEFAULT, name);
   return (word)(found ? found : dlsym(library, name));
 }
 
 int library_find(void) {
-  static const struct library mpich = {MPICH, 4, 20, 8, 12, -2, -1, -3, -1, 0x44000000, 0x44000001, 0x04000000, 0x2c000000, -1, 1,
+  static const struct library mpich = {MPICH, 4, 20, 8, 12, -2, -1, -3, -1, 0x44000000, 0x44000001, 0x04000000, 0x2c000000, 0x0c000000, -1, 1,
                                        0x54000000, 0x54000003};
-  static const struct library open_mpi = {OPEN_MPI, 8, 24, 0, 4, -1, -1, -4, -2, 0, 0, 0, 0, 1, 0, 0, 0};
-  static const struct library standard = {STANDARD_ABI, 8, 32, 0, 4, -1, -2, -4, -3, 0x101, 0x102, 0x100, 0x180, 1, 0,
+  static const struct library open_mpi = {OPEN_MPI, 8, 24, 0, 4, -1, -1, -4, -2, 0, 0, 0, 0, 0, 1, 0, 0, 0};
+  static const struct library standard = {STANDARD_ABI, 8, 32, 0, 4, -1, -2, -4, -3, 0x101, 0x102, 0x100, 0x180, 0x200, 1, 0,
                                           0x141, 0x142};
   if (lockstep_mpi.family || !loaded()) return lockstep_mpi.family != NO_MPI;
   static char text[1 << 14];
@@ -74,12 +74,13 @@ int library_find(void) {
   else if (!strncmp(text, "MPICH", 5)) lockstep_mpi = mpich;
   else if (!strncmp(text, "Open MPI", 8)) {
     lockstep_mpi = open_mpi;
-    lockstep_mpi.world = global("ompi_mpi_comm_world");
-    lockstep_mpi.self = global("ompi_mpi_comm_self");
-    lockstep_mpi.errors_fatal = global("ompi_mpi_errors_are_fatal");
-    lockstep_mpi.errors_abort = global("ompi_mpi_errors_abort");
-    lockstep_mpi.comm_null = global("ompi_mpi_comm_null");
-    lockstep_mpi.request_null = global("ompi_request_null");
+    lockstep_mpi.world = library_global("ompi_mpi_comm_world");
+    lockstep_mpi.self = library_global("ompi_mpi_comm_self");
+    lockstep_mpi.datatype_null = library_global("ompi_mpi_datatype_null");
+    lockstep_mpi.errors_fatal = library_global("ompi_mpi_errors_are_fatal");
+    lockstep_mpi.errors_abort = library_global("ompi_mpi_errors_abort");
+    lockstep_mpi.comm_null = library_global("ompi_mpi_comm_null");
+    lockstep_mpi.request_null = library_global("ompi_request_null");
   } else {
     return 0; /* nothing is known of its handles */
   }
@@ -108,6 +109,14 @@ int library_is_mpi(const void *address) {
   for (size_t at = 0; at < sizeof parts / sizeof *parts; at++)
     if (strstr(info.dli_fname, parts[at])) return 1;
   return 0;
+}
+
+/* Whether two of the library's own objects lie in one file: itself, or the program that holds copies of them. */
+int library_beside(word one, word other) {
+  Dl_info mine, yours, own;
+  if (!dladdr((void *)one, &mine)) return 0;
+  if (dladdr(dlsym(library, "PMPI_Init"), &own) && own.dli_fbase == mine.dli_fbase) return 1;
+  return dladdr((void *)other, &yours) && yours.dli_fbase == mine.dli_fbase;
 }
 
 static int fortran(struct dl_phdr_info *info, size_t size, void *found) {

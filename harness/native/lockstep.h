@@ -20,7 +20,7 @@ struct record {
   uint32_t a, b;
   int32_t c, tag;
   int64_t size;
-  uint32_t site, spare;
+  uint32_t site, data;
   uint64_t number;
 };
 
@@ -57,6 +57,8 @@ int ring_lock(void); /* 0: this thread holds it already (a signal's handler): no
 void ring_unlock(void);
 void ring_put(uint16_t kind, uint32_t comm, uint64_t seq, uint32_t a, uint32_t b, int32_t c, int32_t tag, int64_t size,
               uint32_t site);
+void ring_begin(uint16_t kind, uint32_t comm, uint64_t seq, uint32_t a, uint32_t b, int32_t c, int32_t tag, int64_t size,
+                uint32_t site, uint32_t data);
 uint64_t ring_last(void);
 uint32_t ring_string(const char *text, size_t size);
 void ring_opaque(const char *reason);
@@ -72,7 +74,7 @@ struct library {
   enum family family;
   int handle_bytes, status_bytes, source_at, tag_at;
   int any_source, any_tag, root, proc_null;
-  word world, self, comm_null, request_null, in_place, status_ignore, errors_fatal, errors_abort;
+  word world, self, comm_null, request_null, datatype_null, in_place, status_ignore, errors_fatal, errors_abort;
 };
 
 extern struct library lockstep_mpi;
@@ -80,6 +82,8 @@ extern struct library lockstep_mpi;
 void *library_function(const char *name); /* never NULL: what is missing fails with an error of MPI */
 int library_find(void);
 int library_owns(const void *address);
+int library_beside(word one, word other);
+word library_global(const char *name);
 void library_check(void);
 int library_is_mpi(const void *address); /* or one of its libraries, or the recorder itself */
 word library_handle(const void *place);
@@ -103,6 +107,11 @@ void errors_theirs(int code, word place, int object);
 void errors_window(int code, word place);
 void errors_install(void);
 
+/* --- data.c: what a call hands over ------------------------------------------------------------------------------------------ */
+
+void data_forget(void);
+uint32_t data_text(word datatype, word operation); /* a string of the ring; 0: nothing is known of it */
+
 /* --- rules.c: what calls of MPI mean ------------------------------------------------------------------------------------ */
 
 struct comm;
@@ -120,9 +129,10 @@ enum what { NOTHING, WAITS, STARTS, LOOKS, KEEPS };
 struct call {
   struct issued issued;
   enum what what;
-  uint32_t site;
-  int32_t size;
-  uint8_t waits, collective, occupies, takes;
+  uint32_t site, data;
+  int64_t size;
+  word counts[2], datatypes[2], operation; /* what it hands over, and what it gets; see call_gives */
+  uint8_t waits, collective, occupies, takes, gives;
   const char *name;
   int count, many;
   struct request **requests, *few[16];
@@ -135,8 +145,8 @@ void call_send(struct call *call, unsigned need, enum what what, word comm, word
 void call_receive(struct call *call, enum what what, word comm, word peer, word tag);
 void call_both(struct call *call, enum what what, word comm, word dest, word sendtag, word source, word recvtag);
 void call_probe(struct call *call, enum what what, word comm, word peer, word tag);
-void call_collective(struct call *call, enum what what, word comm, const char *op, char rule, word root, int some,
-                     int32_t size);
+void call_gives(struct call *call, word count, word datatype, word count_of_other, word datatype_of_other, word operation);
+void call_collective(struct call *call, enum what what, word comm, const char *op, char rule, word root, int some);
 word call_status(struct call *call, word given, int always);
 void call_end(struct call *call, int code);
 void call_received(struct call *call, int code, word status);
@@ -158,6 +168,7 @@ void call_finalize(void);
 void call_abort(word code);
 void call_operation(int code, word place);
 void call_seen(void);
+int call_is_told(word comm, char rule, word root);
 int call_some(word count, word datatype);
 int call_all_some(word counts, int wide, word datatype, word comm);
 int call_is_own(word operation);

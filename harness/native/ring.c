@@ -104,10 +104,10 @@ static void put(struct record *record) {
   publish(LAYOUT_LAST, last);
 }
 
-void ring_put(uint16_t kind, uint32_t comm, uint64_t seq, uint32_t a, uint32_t b, int32_t c, int32_t tag, int64_t size,
-              uint32_t site) {
+void ring_begin(uint16_t kind, uint32_t comm, uint64_t seq, uint32_t a, uint32_t b, int32_t c, int32_t tag, int64_t size,
+                uint32_t site, uint32_t data) {
   struct slot *slot = lockstep_me.slot;
-  struct record record = {now(), kind, lockstep_me.id, comm, seq, a, b, c, tag, size, site, 0, 0};
+  struct record record = {now(), kind, lockstep_me.id, comm, seq, a, b, c, tag, size, site, data, 0};
   put(&record);
   if (kind == KIND_ENTER) {
     slot->wait = record;
@@ -118,6 +118,11 @@ void ring_put(uint16_t kind, uint32_t comm, uint64_t seq, uint32_t a, uint32_t b
   } else if (kind == KIND_PART && slot->parts < LAYOUT_PARTS) {
     slot->part[slot->parts++] = record;
   }
+}
+
+void ring_put(uint16_t kind, uint32_t comm, uint64_t seq, uint32_t a, uint32_t b, int32_t c, int32_t tag, int64_t size,
+              uint32_t site) {
+  ring_begin(kind, comm, seq, a, b, c, tag, size, site, 0);
 }
 
 uint64_t ring_last(void) { return last; }

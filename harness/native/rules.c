@@ -36,7 +36,8 @@ struct request {
   int active, persistent, cancelling;
   int held, dropped; /* by how many calls that wait for it or look at it; whether its handle is MPI's to give again */
   enum { OF_MESSAGE, OF_COLLECTIVE } kind; /* what starting it again means */
-  int32_t size;
+  int64_t size;
+  uint32_t data;
 };
 
 static struct comm *comms[BUCKETS], *world;
@@ -116,7 +117,9 @@ int call_begin(struct call *call, const char *name, const void *caller) {
   call->what = NOTHING;
   call->name = name;
   call->site = 0;
-  call->waits = call->collective = call->occupies = call->takes = 0;
+  call->waits = call->collective = call->occupies = call->takes = call->gives = 0;
+  call->data = 0;
+  call->size = -1;
   call->count = 0;
   call->requests = call->few;
   call->statuses = call->made = NULL;
@@ -188,7 +191,7 @@ static void release(struct call *call) {
 
 static void enter(struct call *call, uint16_t kind, int64_t size) {
   const struct issued *issued = &call->issued;
-  ring_put(kind, issued->comm->id, issued->seq, issued->op, issued->need, issued->peer, issued->tag, size, call->site);
+  ring_begin(kind, issued->comm->id, issued->seq, issued->op, issued->need, issued->peer, issued->tag, size, call->site, call->data);
   if (kind == KIND_ENTER) {
     lockstep_me.slot->inside = 1;
     call->waits = 1;
@@ -245,20 +248,40 @@ static int member(const struct comm *comm, word given, int any) {
   return peer >= 0 && peer < most ? peer + comm->first : -2;
 }
 
+/* What it hands over, and what it gets: how many of which datatype; -1: a count for each member; and with which reduction. */
+void call_gives(struct call *call, word count, word datatype, word other_count, word other_datatype, word operation) {
+  call->counts[0] = count;
+  call->counts[1] = other_count;
+  call->datatypes[0] = datatype;
+  call->datatypes[1] = other_datatype;
+  call->operation = operation;
+  call->gives = 1;
+}
+
+/* Of the one or the other: the datatype's name, and the count where there is one. */
+static void hands_over(struct call *call, int other) {
+  if (!call->gives) return;
+  call->data = call->counts[other] ? data_text(call->datatypes[other], call->operation) : 0;
+  call->size = call->data ? call->counts[other] : -1;
+}
+
 static int begin_message(struct call *call, enum what what, struct comm *comm, uint32_t op, unsigned need, int peer, int tag) {
   struct lane *lane = ring_lane(comm->id, peer, tag);
   if (!lane) return 0;
   uint64_t seq = op == STRING_SEND ? ++lane->sent : ++lane->received;
   call->issued = (struct issued){comm, seq, op, need, peer, tag};
   call->what = what;
+  hands_over(call, op == STRING_RECV);
   occupy(call, 0);
-  enter(call, what == WAITS ? KIND_ENTER : KIND_POST, -1);
+  enter(call, what == WAITS ? KIND_ENTER : KIND_POST, call->size);
+  call->data = 0;
   return 1;
 }
 
 static void keep(struct call *call, struct comm *comm, uint32_t op, unsigned need, int peer, int tag) {
   call->issued = (struct issued){comm, 0, op, need, peer, tag};
   call->what = KEEPS;
+  hands_over(call, op == STRING_RECV);
 }
 
 void call_send(struct call *call, unsigned need, enum what what, word given, word dest, word tag) {
@@ -370,6 +393,7 @@ void call_started(struct call *call, int code, word place) {
         request->persistent = call->what == KEEPS;
         request->kind = call->collective ? OF_COLLECTIVE : OF_MESSAGE;
         request->size = call->size;
+        request->data = call->data;
       }
     }
     ring_unlock();
@@ -391,8 +415,7 @@ static unsigned need_of(char rule, const struct comm *comm, int root, int some) 
   return NEED_NOBODY;
 }
 
-void call_collective(struct call *call, enum what what, word given, const char *op, char rule, word root_given, int some,
-                     int32_t size) {
+void call_collective(struct call *call, enum what what, word given, const char *op, char rule, word root_given, int some) {
   if (!ring_lock()) return;
   struct comm *comm = comm_of(given);
   int root = (int)root_given, rooted = rule == 'f' || rule == 't';
@@ -400,20 +423,34 @@ void call_collective(struct call *call, enum what what, word given, const char *
     unsigned need = need_of(rule, comm, root, some);
     call->issued = (struct issued){comm, 0, ring_string(op, strlen(op)), need, rooted && !comm->inter ? root : -1, 0};
     call->what = what;
-    call->size = size;
+    int gets = rule == 't' ? comm->rank == root : rule == 'f' ? comm->rank != root : 1;
+    if (comm->inter || (call->gives && call->counts[gets] < 0 && !some)) call->gives = 0;
+    hands_over(call, gets);
     call->collective = 1;
     if (what != KEEPS) {
       call->issued.seq = ++comm->entered;
       ring_entered(comm->id, comm->entered);
       occupy(call, 1);
-      enter(call, what == WAITS ? KIND_ENTER : KIND_POST, size);
+      enter(call, what == WAITS ? KIND_ENTER : KIND_POST, call->size);
+      if (what == WAITS) call->data = 0;
     }
   }
   ring_unlock();
 }
 
+/* Whether this member's own arguments say what it gets: at the root of what goes to the root, elsewhere of what comes from it. */
+int call_is_told(word given, char rule, word root) {
+  if (!ring_lock()) return 0;
+  struct comm *comm = comm_of(given);
+  int found = comm && !comm->inter && (rule == 't') == (comm->rank == (int)root);
+  ring_unlock();
+  return found;
+}
+
+/* Nothing that is wrong is asked for: the call itself is to tell it. */
 static int has_size(word datatype) {
   int size = 0;
+  if (handle_of(datatype) == lockstep_mpi.datatype_null) return 0;
   if (lockstep_mpi.family == MPICH && ((uint32_t)datatype >> 30) == 1) return 1; /* one of its own */
   return !PMPI(Type_size)(datatype, &size) && size != 0;
 }
@@ -422,7 +459,7 @@ int call_some(word count, word datatype) { return (int)count > 0 && has_size(dat
 
 int call_all_some(word counts, int wide, word datatype, word given) {
   int size = 0;
-  if (!counts || !has_size(datatype) || PMPI(Comm_size)(given, &size)) return 0;
+  if (!counts || handle_of(given) == lockstep_mpi.comm_null || !has_size(datatype) || PMPI(Comm_size)(given, &size)) return 0;
   for (int at = 0; at < size; at++)
     if (wide ? !((const int64_t *)counts)[at] : !((const int32_t *)counts)[at]) return 0;
   return 1;
@@ -571,7 +608,7 @@ static void restarting(struct call *call, int most, word place) {
     call->requests[at] = request && request->persistent ? request : NULL;
     if (!call->requests[at]) continue;
     struct issued *issued = &request->issued;
-    struct call one = {.site = call->site, .name = call->name, .issued = *issued};
+    struct call one = {.site = call->site, .name = call->name, .issued = *issued, .data = request->data, .size = request->size};
     if (request->kind == OF_COLLECTIVE) {
       one.issued.seq = ++issued->comm->entered;
       ring_entered(issued->comm->id, issued->comm->entered);

@@ -100,9 +100,10 @@ class Record(NamedTuple):
     tag: int  # point-to-point tag; -1: any
     size: int  # elements, -1 where sizes may rightly differ; see Kind for other uses
     site: int  # line of the program that called the operation (string), 0 where it is not known
+    data: int  # what an ENTER or a POST hands over: datatype, and reduction (string), 0 where it is not known
     number: int  # 1, 2, 3 ... without gap
 
 
-# time kind thread comm seq a b c tag size site (4 spare) number
-RECORD = struct.Struct("<QHHIQIIiiqI4xQ")
+# time kind thread comm seq a b c tag size site data number
+RECORD = struct.Struct("<QHHIQIIiiqIIQ")
 assert RECORD.size == 64, "readers and writers of every version rely on 64-byte records"

@@ -49,7 +49,7 @@ class RecordWriter:
             thread = self._thread()
         number = self.last = next(self._numbers)
         at = layout.RECORDS + (number - 1) % self._capacity * 64
-        _pack(self.memory, at, _now(), kind, thread, comm, seq, a, b, c, tag, size, site, number)
+        _pack(self.memory, at, _now(), kind, thread, comm, seq, a, b, c, tag, size, site, 0, number)
 
     def string(self, text: str, limit: int = MAX_STRING) -> int:
         """The id of a string in the table; strings repeat, so the table stays small."""

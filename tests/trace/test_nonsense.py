@@ -56,8 +56,9 @@ def records(draw: st.DrawFn) -> bytes:
         need = draw(st.sampled_from([*map(int, Need), 99]))
         a, comm, seq, thread = draw(small), draw(small), draw(st.integers(0, 4) | st.just(2**64 - 1)), draw(small)
         c, tag = draw(st.integers(-3, 4) | st.just(2**31 - 1)), draw(st.integers(-2, 3))
-        size, site = draw(st.integers(-2, 4) | st.just(2**63 - 1)), draw(small)
-        found += RECORD.pack(number, kind, thread, comm, seq, a, need, c, tag, size, site, number + draw(st.integers(1, 2)))
+        size, site, data = draw(st.integers(-2, 4) | st.just(2**63 - 1)), draw(small), draw(small)
+        last = number + draw(st.integers(1, 2))
+        found += RECORD.pack(number, kind, thread, comm, seq, a, need, c, tag, size, site, data, last)
     return bytes(found)
 
 

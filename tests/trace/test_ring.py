@@ -105,7 +105,7 @@ def test_a_half_written_record_is_not_there() -> None:
     Recorder.attach({layout.RING_FD: str(ring.fd)})
     ring.read()
     at = layout.RECORDS + RECORD.size
-    RECORD.pack_into(ring.memory, at, 1, Kind.SHAPE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    RECORD.pack_into(ring.memory, at, 1, Kind.SHAPE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     assert ring.read().records == b""
     layout.U64.pack_into(ring.memory, at + RECORD.size - 8, 2)
     assert [record.number for record in decode(ring.read().records)] == [2]
