@@ -11,6 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lockstep.harness.terminal import clean
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -22,6 +24,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: clean(value) if type(value) is str else value,  # nothing turns the direction of a line
     )
     environment.filters["px"] = lambda number: f"{number:.1f}".removesuffix(".0")
     return environment
