@@ -24,6 +24,7 @@ READERS = (
     "catalogue",
     "schema",
     "events",
+    "view",
     "history",
     "completion",
     "complete",

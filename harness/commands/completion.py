@@ -26,7 +26,7 @@ SHELLS = {
     "fish": "complete -c lockstep -a '(lockstep complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'\n",
 }
 TAKE_SCENARIOS = ("run", "list", "show", "catalogue", "bisect", "judge-commit")
-TAKE_RUNS = ("report", "compare", "peek", "merge")
+TAKE_RUNS = ("view", "report", "events", "compare", "peek", "merge")
 RUNS = "reports/runs"
 
 

@@ -1,44 +1,85 @@
-"""`lockstep events FILE`: a rank's event log as text or JSON lines."""
+"""`lockstep events FILE`: a rank's event log; `lockstep events RUN CASE`: all ranks merged, on one clock."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.report.alignment import logs_in, merged
+from lockstep.harness.report.find_case import find_case, is_case, open_run
+from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.trace.log import describe
 
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
-    parser = commands.add_parser("events")
-    parser.add_argument("log", type=Path, metavar="FILE")
+    parser = commands.add_parser("events", usage="lockstep events [--json] FILE | CASE_FOLDER | RUN CASE")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="rank-N.events of a case; or its folder, or RUN CASE")
+    parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=events)
 
 
 def events(arguments: argparse.Namespace) -> int:
     """Print the events, oldest first."""
-    for event in _read(arguments.log):
+    folder = _folder(arguments.names, arguments.reports)
+    for event in _read(Path(arguments.names[0])) if folder is None else _all_ranks(folder):
         if arguments.json:
             print(json.dumps(event))
-        else:
+        elif folder is None:
             time_s, kind = event.pop("time_s"), event.pop("kind")
             rest = " ".join(f"{key}={value}" for key, value in event.items() if value not in ("", None, -1))
             print(f"{time_s:12.6f} {kind:10} {rest}")
+        else:
+            print(_line(event).rstrip())
     return 0
 
 
-def _read(log: Path) -> Iterator[dict[str, object]]:
+def _folder(names: list[str], root: Path) -> Path | None:
+    """That of the case that is meant; None for the log of one rank."""
+    if len(names) == 1:
+        path = Path(names[0])
+        return path if path.is_dir() and is_case(path.absolute()) else None
+    if len(names) > 2:
+        raise ScenarioError(f"lockstep events: {len(names)} names; give a file, or a run and one of its cases")
+    store = open_run(names[0], root)
+    return store.path / "cases" / find_case(store, names[1]).slug
+
+
+def _all_ranks(folder: Path) -> Iterator[dict[str, Any]]:
+    if not logs_in(folder):
+        raise ScenarioError(f"lockstep events: {folder}: no event log (rank-N.events) of any rank lies here")
+    return _checked(folder, lambda: merged(folder))
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    """Whose, when, what: what matters most first, so that 80 columns show it."""
+    place = " ".join(filter(None, (event["phase"], event["shape"])))
+    if event["op"] is None:
+        what = str(event["text"] or "")
+    else:
+        peer = f" peer={event['peer']}" if event["peer"] is not None else ""
+        site = f" at {event['site']}" if event["site"] else ""
+        what = f"{event['comm'] or ''} {event['op']} #{event['seq']}{peer}{site}".strip()
+    return f"{event['time_s']:11.6f} r{event['rank']:<4} {event['kind']:9} {what}" + (f"  [{place}]" if place else "")
+
+
+def _read(log: Path) -> Iterator[dict[str, Any]]:
     """The events of a log. Raises ScenarioError for what is none, or holds what no recorder writes."""
     if not log.is_file():
         why = "not a file" if log.exists() else "no such file"
-        raise ScenarioError(f"lockstep events: {log}: {why}; give the rank-N.events of a case")
+        raise ScenarioError(f"lockstep events: {log}: {why}; give the rank-N.events of a case, or a run and its case")
+    return _checked(log, lambda: describe(log))
+
+
+def _checked(place: Path, source: Callable[[], Iterable[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     try:
-        yield from describe(log)
+        yield from source()
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
-        raise ScenarioError(f"lockstep events: {log}: no event log that can be read: {error}") from error
+        raise ScenarioError(f"lockstep events: {place}: no event log that can be read: {error}") from error

@@ -31,8 +31,9 @@ GROUPS = {
         Command("schema", "schema", "print the JSON Schema of scenario files, for editors"),
     ),
     "look at runs": (
+        Command("view", "view", "open the page of a run or of a case"),
         Command("report", "report", "rebuild the reports of a run, also of one that was killed"),
-        Command("events", "events", "print the event log of a rank (rank-N.events of a case)"),
+        Command("events", "events", "print what ranks did: of one rank, or of all of a case on one clock"),
         Command("merge", "merge", "make one night of its shards, also of downloaded artifacts"),
         Command("compare", "compare", "what is worse or better in a run than in another one"),
         Command("history", "history", "rates of failure over all runs, and since when"),
@@ -52,7 +53,7 @@ HIDDEN = Command("complete", "completion", "answer a shell that completes a comm
 EXAMPLES = """\
   lockstep watch -n 2 -- python train.py      any program, as you start it
   lockstep run generation-capture-asymmetric  a known hang, and its cures
-  lockstep report latest --format md          what came of the newest run
+  lockstep view                               the page of the newest run
 """
 EXIT_CODES = """\
   0 as expected or a success, 1 not, 2 a mistake in the input (nothing was

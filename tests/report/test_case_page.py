@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.harness.report.evidence import evidence_in
 from lockstep.harness.report.pages.case_page import case_page
 from lockstep.harness.report.pages.make import PAGE, make_case_page, make_pages
 
@@ -86,6 +87,4 @@ def test_a_page_is_no_evidence(tmp_path: Path) -> None:
     """A verdict that is written again does not list the page of the one before."""
     store, folder = case_folder(tmp_path, 2)
     make_pages(store)
-    from lockstep.harness.report.evidence import evidence_in
-
     assert PAGE not in evidence_in(folder)

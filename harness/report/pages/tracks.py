@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.trace.log import began_ns, describe, read_header
+from lockstep.harness.report.alignment import aligned, begins_s
 
 MOST = 16  # ranks of a case that are shown one by one
 LAST = 2000  # events of a rank, from its end
@@ -50,22 +50,12 @@ def chosen(verdict: Verdict) -> list[tuple[int, tuple[int, ...]]]:
 
 def read_tracks(folder: Path, ranks: Sequence[tuple[int, tuple[int, ...]]], last: int = LAST) -> list[Track]:
     """Of those that have a log which can be read."""
-    logs = {rank: folder / f"rank-{rank}.events" for rank, _ in ranks}
-    began: dict[int, tuple[int, int]] = {}
-    for rank, path in logs.items():
-        if path.is_file() and (header := read_header(path)) and (first := began_ns(path)):
-            began[rank] = (first, header.clock_offset_ns)
-    # Where the clock of some host is not known, times are those of the machine, which is one then.
-    known = all(offset for _, offset in began.values())
-    starts = {rank: first + (offset if known else 0) for rank, (first, offset) in began.items()}
-    zero = min(starts.values(), default=0)
-    return [_track(logs[rank], rank, alike, (starts[rank] - zero) / 1e9, last) for rank, alike in ranks if rank in starts]
+    logs = {rank: path for rank, _ in ranks if (path := folder / f"rank-{rank}.events").is_file()}
+    begins = begins_s(logs)
+    return [_track(logs[rank], rank, alike, begins[rank], last) for rank, alike in ranks if rank in begins]
 
 
-def _track(path: Path, rank: int, alike: tuple[int, ...], began_s: float, last: int) -> Track:
-    events = list(describe(path))
+def _track(path: Path, rank: int, alike: tuple[int, ...], begin_s: float, last: int) -> Track:
+    events = list(aligned(path, rank, begin_s))
     left_out = max(0, len(events) - last)
-    kept: list[dict[str, Any]] = events[left_out:]
-    for event in kept:
-        event["time_s"] += began_s
-    return Track(rank, alike, kept, left_out)
+    return Track(rank, alike, events[left_out:], left_out)
