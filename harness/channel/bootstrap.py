@@ -38,6 +38,7 @@ class Plan:
     silence_s: float = SILENCE_S
     protocol: int = PROTOCOL
     log_folder: str = ""  # the case's, on the watchdog's host
+    state: str = ""  # the name, on other hosts, of the folder that stays between the launches of a case
     gpus: tuple[tuple[str, ...], ...] = ()  # of each node those that its ranks may use; none: all
 
     @property

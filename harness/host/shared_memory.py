@@ -12,6 +12,7 @@ from lockstep.harness.host.proc import listed
 
 SHM = "/dev/shm/"
 SECOND_LOOK_S = 0.2
+_HOSTS_PIDS = "pid:[4026531836]"  # the kernel's fixed number of its first PID namespace
 MPI_SHARED_MEMORY = ("mpich_shm_", "ucx_shm_posix_", "sm_segment.", "vader_segment.", "osc_sm")  # MPICH, its UCX; Open MPI
 
 
@@ -24,26 +25,47 @@ def mapped_by(pid: int) -> set[str]:
     return set()
 
 
+def open_in(pid: int) -> set[str]:
+    """The files in /dev/shm that a process has open, mapped or not."""
+    found: set[str] = set()
+    for entry in listed(Path(f"/proc/{pid}/fd")):
+        with contextlib.suppress(OSError):
+            target = os.readlink(entry)  # noqa: PTH115  (a text, which may lead to no file)
+            if target.startswith(SHM):
+                found.add(target)
+    return found
+
+
 def made_by_mpi() -> set[str]:
-    """The files in /dev/shm that belong to this user and that MPI libraries make."""
+    """The files in /dev/shm that belong to this user and that MPI libraries make. None where not all processes of the host
+    are seen: one in another PID namespace, a container, may need a file that nobody here has open."""
+    if not _sees_all():
+        return set()
     return {str(path) for path in listed(Path(SHM)) if path.name.startswith(MPI_SHARED_MEMORY) and _is_mine(path)}
 
 
-def unmapped(paths: set[str]) -> set[str]:
-    """Those of `paths` that no process maps any more."""
-    mapped: set[str] = set()
+def unheld(paths: set[str]) -> set[str]:
+    """Those of `paths` that no process maps or has open any more."""
+    held: set[str] = set()
     for entry in listed(Path("/proc")) if paths else ():
         if entry.name.isdigit():
-            mapped |= mapped_by(int(entry.name))
-    return paths - mapped
+            held |= mapped_by(int(entry.name)) | open_in(int(entry.name))
+    return paths - held
+
+
+def _sees_all() -> bool:
+    """Whether this is the host's own PID namespace."""
+    with contextlib.suppress(OSError):
+        return os.readlink("/proc/self/ns/pid") == _HOSTS_PIDS  # noqa: PTH115  (a name, no path)
+    return False
 
 
 def abandoned(paths: set[str]) -> set[str]:
-    """Those of `paths` that no process maps, also a moment later: another job may have made one and not mapped it yet."""
-    found = unmapped(paths)
+    """Those of `paths` that no process holds, also a moment later: another job may be on its way from one to the next."""
+    found = unheld(paths)
     if found:
         time.sleep(SECOND_LOOK_S)
-        found = unmapped(found)
+        found = unheld(found)
     return found
 
 

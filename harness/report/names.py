@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 SLUG_CHARACTERS = 100
+PRIVATE = 0o700  # command lines, output and stacks are the user's; who wants to share them opens the folder
 ATTEMPT = "attempt-"  # folder of an attempt at a case that judged nothing, with its number
 
 
@@ -29,7 +30,7 @@ def new_folder(root: Path) -> Path:
     while True:
         path = root / new_run_id()
         try:
-            path.mkdir()
+            path.mkdir(mode=PRIVATE)
         except FileExistsError:
             continue  # another run took this id in the same second
         return path

@@ -44,7 +44,8 @@ def new_folder(root: Path, run_id: str | None, advice: str) -> Path:
     else:
         path = root / run_id
         try:
-            path.mkdir(parents=True)
+            root.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=names.PRIVATE)
         except FileExistsError as error:
             raise ScenarioError(f"--run-id {run_id}: there is such a run; {advice}") from error
     (path / "cases").mkdir()

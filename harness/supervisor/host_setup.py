@@ -18,7 +18,7 @@ from lockstep.harness.channel.bootstrap import RAS, STATE_FOLDER, Plan
 from lockstep.harness.channel.identity import machine
 from lockstep.harness.environment import ADDRESS, LAUNCH, STATE, TOKEN
 from lockstep.harness.host.ports import free_port
-from lockstep.harness.host.shared_folder import NodeFolder, folder_name, remove_stale, state_name
+from lockstep.harness.host.shared_folder import NodeFolder, folder_name, remove_stale
 
 STATE_BYTES = 8 << 20
 GET_ADDRESS = 0x8915  # SIOCGIFADDR
@@ -82,7 +82,7 @@ class HostSetup:
         environ["TMPDIR"] = str(self.folder.path)
         self.state: NodeFolder | None = None
         if STATE in environ and machine() != plan.machine:
-            self.state = NodeFolder(self._parent / state_name(plan.machine, environ[STATE]))
+            self.state = NodeFolder(self._parent / plan.state)
             if environ.get(LAUNCH, "1") == "1":
                 self.state.begin(environ[TOKEN])
             environ[STATE] = str(self.state.path / STATE_FOLDER)

@@ -119,6 +119,7 @@ class CaseSession:
             ras=ras,
             silence_s=self.case.limits.silence_s,
             log_folder=str(self.folder.resolve()),
+            state=self.target.state_name(self.folder),
             gpus=tuple(node.gpus for node in self.rank_map.nodes),
         )
         own = self.target.environment(self.folder)
@@ -187,7 +188,7 @@ class CaseSession:
             "token": self.token,
             "folder": str(shutdown.job.folder),
             "files": shutdown.files(),
-            "state": self.target.state_name(self.identity["machine"], self.folder),
+            "state": self.target.state_name(self.folder),
             "age_s": time.monotonic() - self.state.judgement.started_s,
         }
         silence_s = self.case.limits.silence_s

@@ -31,6 +31,7 @@ from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 ENGINE_SUPERVISOR = python_module("lockstep.harness.supervisor.rank")
 PROGRAM_SUPERVISOR = python_module("lockstep.harness.supervisor.program")
+_SECRET = secrets.token_hex(16)  # of this watchdog: names in folders that all users of a host share cannot be guessed
 
 
 class Target(Protocol):
@@ -70,7 +71,7 @@ class Target(Protocol):
     def keeps(self, verdict: Verdict) -> bool:
         """Whether another launch will begin with what this one leaves on its hosts."""
 
-    def state_name(self, machine: str, folder: Path) -> str:
+    def state_name(self, folder: Path) -> str:
         """The name on other hosts of what stays there between launches; empty: nothing does."""
 
 
@@ -110,9 +111,9 @@ class EngineTarget:
         wrong = any(finding.kind is FindingKind.WRONG_RESULT for finding in verdict.findings)
         return verdict.outcome is Outcome.SUCCESS and not wrong and self._launch < self.case.launches
 
-    def state_name(self, machine: str, folder: Path) -> str:
-        """Told by the head's machine and the folder, which are the same for all launches of the case."""
-        return state_name(machine, self.environment(folder)[STATE])
+    def state_name(self, folder: Path) -> str:
+        """The same for all launches of the case, which are those of one watchdog."""
+        return state_name(_SECRET, self.environment(folder)[STATE])
 
 
 class ProgramTarget:
@@ -158,6 +159,6 @@ class ProgramTarget:
         """There is one launch."""
         return False
 
-    def state_name(self, machine: str, folder: Path) -> str:
+    def state_name(self, folder: Path) -> str:
         """Nothing stays."""
         return ""

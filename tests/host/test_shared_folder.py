@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from lockstep.harness.host.shared_folder import STALE_S, NodeFolder, remove_stale
+import pytest
+
+from lockstep.harness.host.shared_folder import HELD, STALE_S, NodeFolder, remove_stale, state_name
 
 HOLDS = "import sys, time; from pathlib import Path; from lockstep.harness.host.shared_folder import NodeFolder\n"
 HOLDS += "folder = NodeFolder(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
@@ -76,3 +78,68 @@ def test_all_of_a_host_agree(tmp_path: Path) -> None:
     assert one.agreed("ras", lambda: "localhost:1") == other.agreed("ras", lambda: "localhost:2") == "localhost:1"
     one.leave()
     other.leave()
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A folder of ours with something precious in it."""
+    folder = tmp_path / "victim"
+    folder.mkdir(mode=0o700)
+    (folder / "thesis.txt").write_text("precious")
+    (folder / HELD).touch()
+    return folder
+
+
+def test_a_link_is_refused(victim: Path, tmp_path: Path) -> None:
+    """Somebody has put a link where the folder would be: nothing that it leads to is touched, here or by a clean-up."""
+    link = tmp_path / "lockstep-state-1"
+    link.symlink_to(victim)
+    with pytest.raises(OSError, match="lockstep-state-1"):
+        NodeFolder(link)
+    old = time.time() - STALE_S - 1
+    os.utime(victim, (old, old))
+    remove_stale(tmp_path)
+    assert (victim / "thesis.txt").read_text() == "precious"
+
+
+def test_a_link_inside_is_refused(victim: Path, tmp_path: Path) -> None:
+    """So is one in the place of a file that we keep in the folder."""
+    folder = tmp_path / "lockstep-a"
+    folder.mkdir(mode=0o700)
+    (folder / HELD).symlink_to(victim / "thesis.txt")
+    with pytest.raises(OSError, match="symbolic link"):
+        NodeFolder(folder)
+    assert (victim / "thesis.txt").read_text() == "precious"
+
+
+def test_a_name_that_leads_elsewhere_meanwhile(victim: Path, tmp_path: Path) -> None:
+    """What is emptied is the folder that was looked at, whatever its name leads to by then."""
+    folder = NodeFolder(tmp_path / "lockstep-a")
+    (folder.path / "old").touch()
+    folder.path.rename(tmp_path / "moved")
+    folder.path.symlink_to(victim)
+    folder.begin("run 1")
+    assert (victim / "thesis.txt").exists()
+    assert not (tmp_path / "moved" / "old").exists()
+    folder.leave()
+    assert (victim / "thesis.txt").exists()
+
+
+def test_a_folder_that_others_may_write_to(tmp_path: Path) -> None:
+    """One that is open to others is not joined, and what to do is said; nor is one of another user."""
+    path = tmp_path / "lockstep-a"
+    path.mkdir()
+    path.chmod(0o777)
+    with pytest.raises(PermissionError, match="others may write to it; remove it, or set TMPDIR"):
+        NodeFolder(path)
+    if os.geteuid() == 0:
+        path.chmod(0o700)
+        os.chown(path, 65534, 65534)
+        with pytest.raises(PermissionError, match="it belongs to another user"):
+            NodeFolder(path)
+
+
+def test_nobody_knows_a_name_before(tmp_path: Path) -> None:
+    """The name of what stays between launches depends on a secret of the watchdog, and on the case alone beside it."""
+    assert state_name("a", "/reports/x") == state_name("a", "/reports/x")
+    assert len({state_name("a", "/reports/x"), state_name("b", "/reports/x"), state_name("a", "/reports/y")}) == 3

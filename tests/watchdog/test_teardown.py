@@ -35,7 +35,7 @@ def leftovers() -> set[str]:
     folders = {folder for folder in found if not Path(folder).name.startswith("lockstep-cluster-")}  # of test hosts
     used = {folder for folder in folders if proc.with_variable("TMPDIR", folder)}
     topology = {str(path) for path in Path("/tmp").glob("hydra_*")}
-    return folders - used | topology | shared_memory.unmapped(shared_memory.made_by_mpi())
+    return folders - used | topology | shared_memory.unheld(shared_memory.made_by_mpi())
 
 
 def nothing_left(before: set[str], mark: str) -> bool:
