@@ -110,6 +110,31 @@ def test_a_restarted_rank_takes_the_place_of_the_dead_one() -> None:
     assert here.knot() == []
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_ranks_that_torchrun_starts_anew_keep_their_numbers(order: tuple[int, int]) -> None:
+    """Those of a later round are the ranks that ended in an earlier one, wherever they meet; other worlds are others."""
+    here = program(5)
+    first = [Program(here, rank).joins("torch 29500 0", rank).waits("torch 29500 0") for rank in (0, 1)]
+    for one in first:
+        here.end(here.processes.records[one.process], 3, 0.0)
+    again = {rank: Program(here, 10 + rank).joins("torch 29511 1", rank, firm=False) for rank in order}
+    for rank in order:
+        again[rank].joins("torch 29511 1", rank).waits("torch 29511 1")
+    assert [one.rank for one in first] == [None, None]
+    assert {rank: one.rank for rank, one in again.items()} == {0: 0, 1: 1}
+    assert sorted(rank for rank, _ in here) == [0, 1]
+    assert all(set(group) == {0, 1} for group in here.comms.members.values())
+    assert Program(here, 20).joins("torch 29600 1", 0).rank == 2  # two that live beside each other
+
+
+def test_another_stage_is_no_restart() -> None:
+    """Ranks of a world that was not started anew have numbers of their own, whoever has ended before."""
+    here = program(5)
+    first = Program(here, 0).joins("torch 29500 0", 0)
+    here.end(here.processes.records[first.process], 0, 0.0)
+    assert Program(here, 1).joins("torch 29511 0", 0).rank == 1
+
+
 def test_an_established_communicator_waits_for_its_dead() -> None:
     """Nobody can take a dead member's place there; a proof leaves time for sockets to close, and for who watches them."""
     here = program(0, 5)

@@ -53,11 +53,25 @@ class Claims:
             return False
         else:
             return False  # a helper that was started with a rank's environment
-        return self._number(record, key)
+        return self._number(record, key, self._left_by(join) if record.rank is None else None)
 
-    def _number(self, record: ProcessRecord, key: tuple[str, int]) -> bool:
+    def _left_by(self, join: Join) -> int | None:
+        """The number of a rank in whose place torchrun has started this one: of an earlier round, in which it has ended."""
+        rounds = _round(join.scope)
+        for (scope, rank), (holder, firm) in self._holders.items():
+            before = rank == join.rank and _round(scope) < rounds and scope.partition(" ")[0] == join.scope.partition(" ")[0]
+            if before and holder.rank is not None and not holder.alive:
+                self.restarts += firm
+                number, holder.rank = holder.rank, None
+                self.ranks.pop(number, None)
+                return number
+        return None
+
+    def _number(self, record: ProcessRecord, key: tuple[str, int], left: int | None) -> bool:
         number = self.rank_of(*key)
-        if record.rank is None:
+        if record.rank is None and left is not None:
+            record.rank = left
+        elif record.rank is None:
             if number >= NOBODY_YET:
                 taken = {n for n in self._numbers.values() if n < NOBODY_YET} | set(self.ranks)
                 number = _fresh(max(taken, default=-1) + 1, taken)
@@ -67,6 +81,12 @@ class Claims:
         record.state.rank = record.rank
         self.ranks[record.rank] = record
         return changed
+
+
+def _round(scope: str) -> int:
+    """How often the ranks of a world of torch.distributed were started anew, which its name ends with; 0 of any other."""
+    last = scope.rpartition(" ")[2]
+    return int(last) if scope.startswith("torch ") and last.isdecimal() else 0
 
 
 def _fresh(first: int, taken: set[int]) -> int:
