@@ -84,7 +84,7 @@ class CaseSession:
         scope.ends_with("the answers to peeks", self.state.peek_folder.close)
         told = self.identity
         guarded("waiting for peeks", lambda: self.state.peek_folder.open(told["host"], told["machine"]), None)
-        cleanup = LocalCleanup(self.token)
+        cleanup = LocalCleanup(self.token, on_gpus=self.case.spec.get("device") != "cpu")
         job = self._launch(end)
         loop = RunLoop(self.state, end, job, self.listener, self.log.theme("judge"))
         shutdown = Shutdown(end, job, self.state, self.identity["machine"], loop.listen_until)

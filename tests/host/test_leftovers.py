@@ -18,12 +18,12 @@ def gpu(used: int, processes: dict[int, int] | None = None) -> Gpu:
     return Gpu(0, "stand-in", "0", 80 << 30, used, processes or {})
 
 
-def findings(monkeypatch: pytest.MonkeyPatch, answers: Sequence[list[Gpu]]) -> list[str]:
+def findings(monkeypatch: pytest.MonkeyPatch, answers: Sequence[list[Gpu]], on_gpus: bool = True) -> list[str]:
     """What teardown finds when NVML answers so, the last answer again and again."""
     left = list(answers)
     monkeypatch.setattr(leftovers, "gpus", lambda: left.pop(0) if len(left) > 1 else left[0])
     monkeypatch.setattr(leftovers, "GPU_GRACE_S", 0.3)
-    return [finding.text for finding in LocalCleanup("no-such-token").clear({PID}, set())]
+    return [finding.text for finding in LocalCleanup("no-such-token", on_gpus).clear({PID}, set())]
 
 
 def test_memory_that_comes_back_is_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +35,11 @@ def test_process_that_holds_memory_is_a_leak(monkeypatch: pytest.MonkeyPatch) ->
     """A rank's process that is still on the GPU is named."""
     (text,) = findings(monkeypatch, [[gpu(0)], [gpu(1 << 30, {PID: 1 << 30})]])
     assert str(PID) in text
+
+
+def test_what_others_hold_is_no_leak_of_a_case_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranks on the CPU use no GPU: what has come there meanwhile is not theirs."""
+    assert findings(monkeypatch, [[gpu(0)], [gpu(1 << 30)]], on_gpus=False) == []
 
 
 def test_memory_that_nobody_holds_is_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:

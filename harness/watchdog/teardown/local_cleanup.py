@@ -10,11 +10,15 @@ from lockstep.harness.vocabulary import FindingKind
 
 
 class LocalCleanup:
-    """Looks after the processes that carry a case's token, and after its files, on this host. Made before the launch."""
+    """Looks after the processes that carry a case's token, and after its files, on this host. Made before the launch.
 
-    def __init__(self, token: str) -> None:
+    `on_gpus`: whether its ranks may use them. Else what others hold there would be taken for what the case has left.
+    """
+
+    def __init__(self, token: str, on_gpus: bool) -> None:
         self._leftovers = Leftovers(token)
-        self._leftovers.note_gpus()
+        if on_gpus:
+            self._leftovers.note_gpus()
 
     def clear(self, pids: Collection[int], files: Collection[str]) -> list[Finding]:
         """End and remove what is left; what there was. `pids`, `files`: what ranks of this host have told of."""
