@@ -44,6 +44,7 @@ from lockstep.harness.channel.to_watchdog import (
     Stacks,
     StacksDone,
     Stands,
+    Starved,
     StateFile,
     SupervisorBeat,
 )
@@ -54,7 +55,7 @@ OfEither: TypeAlias = Hello | SharedMemory | Delta | Output | Ended | Stacks
 OfProgram: TypeAlias = (
     Came | Gone | Processes | Idle | LeftBehind | Scanned | Around | Stands | LockHeld | FlightRecord | StacksDone
 )
-News: TypeAlias = OfEither | Confirmed | OfProgram  # of an engine, or of a command and all below it
+News: TypeAlias = OfEither | Confirmed | Starved | OfProgram  # of an engine, or of a command and all below it
 FromSupervisor: TypeAlias = Presence | Delivery | News
 Question: TypeAlias = Confirm | Acknowledge | TakeDumps | TakeStacks | Release  # each kind of supervisor answers its own way
 FromWatchdog: TypeAlias = WatchdogBeat | Call | ReadClock | Question | End | Look | Leave

@@ -62,6 +62,13 @@ class SupervisorBeat(ToWatchdog):
 
 
 @message
+class Starved(ToWatchdog):
+    """Its engine has wanted a processor and got none, for longer than when it last said so: it counts for no deadline."""
+
+    waited_ns: Count  # since the engine's start; of its first thread
+
+
+@message
 class Here(ToWatchdog):
     """The answer to `Call`, after all that happened until it came."""
 

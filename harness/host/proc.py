@@ -45,6 +45,14 @@ class Stat(NamedTuple):
         return self.ended or (bool(self.flags & _EXITING) and self.threads <= 1)
 
 
+def waited_for_processor_ns(pid: int) -> int:
+    """How long the first thread of a process has wanted a processor and got none; 0 where the kernel does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+    except (OSError, LookupError, ValueError):
+        return 0
+
+
 def listed(folder: Path) -> list[Path]:
     """What is in a folder; nothing when it is gone."""
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
-from lockstep.harness.host import spawning
+from lockstep.harness.host import proc, spawning
 from lockstep.harness.supervisor.base import SupervisorBase
 from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.giving_up import give_up
@@ -24,6 +24,8 @@ from lockstep.harness.trace.ring import Ring
 if TYPE_CHECKING:
     from lockstep.harness.channel.messages import Question
     from lockstep.harness.channel.supervisor_end import Line
+
+TELL_STARVED_NS = 500_000_000  # by how much the time for which it got no processor has grown before that is told
 
 
 class RankSupervisor(SupervisorBase):
@@ -37,6 +39,7 @@ class RankSupervisor(SupervisorBase):
         self.output = OutputPump(1)
         self.feed = RingReader(self.ring)
         self.ended = False
+        self.starved_ns = 0  # as last told
         if STATE in environ:
             with suppress(OSError):  # a rank that needs the folder will say so itself
                 Path(environ[STATE]).mkdir(parents=True, exist_ok=True)
@@ -78,8 +81,14 @@ class RankSupervisor(SupervisorBase):
             line.send(Ended(code, oom, seen_ns, peak))
 
     def scan(self, line: Line) -> None:
-        """Tell which shared memory the rank maps."""
+        """Tell which shared memory the rank maps, and whether its machine keeps it from running."""
+        from lockstep.harness.channel.to_watchdog import Starved
+
         self.memory.tell(line, [self.child.pid])
+        waited_ns = proc.waited_for_processor_ns(self.child.pid)
+        if waited_ns > self.starved_ns + TELL_STARVED_NS:
+            self.starved_ns = waited_ns
+            line.send(Starved(waited_ns))
 
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""

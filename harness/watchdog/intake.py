@@ -33,6 +33,7 @@ from lockstep.harness.channel.to_watchdog import (
     Stacks,
     StacksDone,
     Stands,
+    Starved,
     StateFile,
     SupervisorBeat,
 )
@@ -138,6 +139,7 @@ class Intake:
         | Confirmed
         | Stands
         | LockHeld
+        | Starved
         | SharedMemory,
     ) -> None:
         """What processes do, and how they stand."""
@@ -180,6 +182,8 @@ class Intake:
                 before = record.state.kept_out
                 record.confirm(message)
                 self.dirty |= record.state.kept_out != before  # no event tells it
+            case Starved():
+                command.starved_s = message.waited_ns / 1e9
             case SharedMemory():
                 command.shm_files |= set(message.paths)
             case _:

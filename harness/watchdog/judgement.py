@@ -28,6 +28,7 @@ from lockstep.harness.watchdog.sleep_watch import SleepWatch
 from lockstep.harness.watchdog.snapshot import snapshot
 
 LOOK_AGAIN_S = 0.5  # a thread that kept a knot from being proved may fall asleep without an event
+STARVED_DEADLINES = 3.0  # so many more an engine gets at most, where its machine keeps it from running
 LINGER_S = 3.0  # what ranks are given to end when the command that started them has ended
 
 
@@ -106,6 +107,12 @@ class Judgement(ABC):
 
 class EngineJudgement(Judgement):
     """An engine reaches milestones: what turns in circles reaches none."""
+
+    def late(self, now: float) -> bool:
+        """Whether the deadline is over, less the time in which a rank wanted a processor and got none: else a busy machine
+        would decide what a case comes to."""
+        starved_s = max((command.starved_s for command in self._ranks.processes.commands.values()), default=0.0)
+        return super().late(now - min(starved_s, STARVED_DEADLINES * self.limits.deadline_s))
 
     def limit(self, now: float, behind: bool) -> VerdictBasis | None:
         """By the window of a livelock, or the deadline."""
