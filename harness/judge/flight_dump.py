@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from lockstep.harness.judge.stack_text import Frame
+
 MOST_RANKS = 1 << 20  # of a world; more would be a mistake or an attack
 MOST_MEMBERS = 1 << 22  # of all groups of a dump together
 MOST_NUMBER = 1 << 62  # a collective's number, a time in ns
@@ -17,6 +19,7 @@ _NUMBER = re.compile(r"-1|[0-9]{1,18}")
 DONE = ("completed",)
 DEFAULT = "default_pg"  # how PyTorch describes the group of the whole world
 UNDESCRIBED = ("", "undefined")
+_BETWEEN = ("/torch/", "/harness/attach/")  # the program and its process group: PyTorch, and who writes operations down
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +156,17 @@ def group_of(entry: Mapping[str, Any], place: str) -> tuple[str, str]:
 
 
 def _site(frames: Any, budget: _Budget, place: str) -> str:
-    """The innermost line that is not PyTorch's."""
-    for frame in budget.items(frames or (), place):
-        found = _mapping(frame, place)
-        file = text_of(found.get("filename", ""), place)
-        if "/torch/" not in file:
-            return f"{file}:{number_of(found.get('line', 0), place)} in {text_of(found.get('name', ''), place)}"
-    return ""
+    """The innermost line of the program; of an engine that is installed as a library, the innermost that called PyTorch."""
+    caller = ""
+    for found in (_mapping(frame, place) for frame in budget.items(frames or (), place)):
+        file, line = text_of(found.get("filename", ""), place), number_of(found.get("line", 0), place)
+        frame = Frame(text_of(found.get("name", ""), place), file, line, "")
+        if any(part in file for part in _BETWEEN):
+            continue
+        if frame.is_program:
+            return frame.site()
+        caller = caller or frame.site()
+    return caller
 
 
 def _sizes(sizes: Any, budget: _Budget, place: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lockstep.harness.judge.flight import diagnose
+from lockstep.harness.judge.flight_dump import parse
 
 
 def dump(*calls: tuple[str, int, str, str], ranks: str = "[0, 1]", size: int = 4) -> dict[str, Any]:
@@ -140,3 +141,28 @@ def test_order_in_time_and_size_of_a_gap_do_not_matter() -> None:
     """Numbers of collectives that lie far apart cost nothing."""
     far = dump(("0", 1, "all_reduce", "completed"), ("0", 10**12, "all_reduce", "started"))
     assert diagnose({0: far, 1: far}).word == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("files", "site"),
+    [
+        (
+            ["/x/torch/distributed/c10d_logger.py", "/x/harness/attach/recorded.py", "/home/me/train.py"],
+            "/home/me/train.py:3 in f3",
+        ),
+        (["/x/torch/a.py", "/y/site-packages/vllm/b.py", "/me/serve.py"], "/me/serve.py:3 in f3"),
+        (
+            ["/x/torch/a.py", "/y/site-packages/vllm/b.py", "/y/lib/python3/a.py"],
+            "/y/site-packages/vllm/b.py:2 in f2",
+        ),
+        (["/x/torch/a.py"], ""),
+    ],
+)
+def test_the_line_of_a_call_is_the_programs(files: list[str], site: str) -> None:
+    """Neither PyTorch's, nor of who writes operations down, nor an engine's where a program of the user's calls it."""
+    raw = dump(("0", 1, "barrier", "started"))
+    raw["entries"][0]["frames"] = [
+        {"name": f"f{number}", "filename": file, "line": number} for number, file in enumerate(files, 1)
+    ]
+    ((call,),) = parse(0, raw).calls.values()
+    assert call.site == site
