@@ -32,9 +32,9 @@ def begins_s(logs: Mapping[int, Path]) -> dict[int, float]:
     return {rank: (start - zero) / 1e9 for rank, start in starts.items()}
 
 
-def aligned(path: Path, rank: int, begin_s: float) -> Iterator[dict[str, Any]]:
+def aligned(path: Path, rank: int, begin_s: float, last: int | None = None) -> Iterator[dict[str, Any]]:
     """The events of one rank as `describe` gives them, with their rank, on the clock of all."""
-    for event in describe(path):
+    for event in describe(path, last):
         event["time_s"] = begin_s + float(str(event["time_s"]))
         yield {"rank": rank, **event}
 

@@ -24,6 +24,8 @@ HEADER = struct.Struct("<8sIiIq")  # magic, version, rank, world, CLOCK_REALTIME
 FRAME = struct.Struct("<II")  # bytes of the body, crc32 of the body
 BODY = struct.Struct("<QI")  # records lost before this frame, number of strings; then strings, then records
 STRING_HEAD = struct.Struct("<I")
+KINDS = {kind.value: kind.name.lower() for kind in Kind}
+NEEDS = {need.value: need.name.lower() for need in Need}
 WAITS = (Kind.ENTER, Kind.EXIT, Kind.POST)
 
 
@@ -115,11 +117,11 @@ def read_log(path: Path) -> tuple[bytes, list[str], int]:
     return b"".join(records), strings, lost
 
 
-def describe(path: Path) -> Iterator[dict[str, object]]:
+def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]:
     """The events of a log for people and data frames, one flat dict each, in order.
 
     `time_s` counts from the first event. `comm` is the communicator's key, as in a verdict's knot; `peer` is a global
-    rank. What an event does not have is None.
+    rank. What an event does not have is None. `last`: only so many, from the end.
     """
     records, strings, _ = read_log(path)
 
@@ -129,7 +131,8 @@ def describe(path: Path) -> Iterator[dict[str, object]]:
     comms: dict[int, CommInfo] = {}
     phase = shape = ""
     first_ns: int | None = None
-    for fields in RECORD.iter_unpack(records):
+    left_out = 0 if last is None else len(records) // RECORD.size - last
+    for at, fields in enumerate(RECORD.iter_unpack(records)):
         record = Record._make(fields)
         first_ns = record.time_ns if first_ns is None else first_ns
         if record.kind == Kind.COMM:
@@ -138,6 +141,8 @@ def describe(path: Path) -> Iterator[dict[str, object]]:
             phase, shape = string(record.a), ""
         elif record.kind == Kind.SHAPE:
             shape = string(record.a)
+        if at < left_out:
+            continue
         info = comms.get(record.comm)
         waits = record.kind in WAITS
         enters = waits and record.kind != Kind.EXIT
@@ -152,7 +157,7 @@ def describe(path: Path) -> Iterator[dict[str, object]]:
             "comm": info.key if info and (waits or record.kind == Kind.COMM) else None,
             "op": string(record.a) if waits else None,
             "seq": record.seq if waits else None,
-            "need": Need(record.b).name.lower() if enters and record.b in Need._value2member_map_ else None,
+            "need": NEEDS.get(record.b) if enters else None,
             "peer": info.members[record.c] if names_peer and info and 0 <= record.c < len(info.members) else None,
             "tag": record.tag if enters else None,
             "size": record.size if enters else None,
@@ -179,7 +184,7 @@ def _text(record: Record, string: Callable[[int], str], info: CommInfo | None) -
 
 def _word(kind: int) -> str:
     """The event kind in lower case; its number when this version does not know it."""
-    return Kind(kind).name.lower() if kind in Kind._value2member_map_ else str(kind)
+    return KINDS.get(kind) or str(kind)
 
 
 def _header(path: Path, raw: bytes) -> LogHeader | None:

@@ -82,7 +82,12 @@ def cures(case: Mapping[str, Any]) -> list[Advice]:
 
 
 def _points(cases: Sequence[Case]) -> str:
-    words = (guard_text(case.point) or " ".join(f"{key}={value}" for key, value in case.point.items()) for case in cases)
+    words = (
+        f"guard {guard}"
+        if (guard := guard_text(case.point))
+        else " ".join(f"{key}={value}" for key, value in case.point.items())
+        for case in cases
+    )
     return " or ".join(dict.fromkeys(filter(None, words)))
 
 

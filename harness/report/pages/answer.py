@@ -77,11 +77,15 @@ def _sentences(verdict: Verdict) -> tuple[str, str]:
     if not blame or not blame.text:
         return verdict.text, ""
     why = blame.text.rstrip(".")
+    before, told, _ = verdict.text.partition(why)
     rest = verdict.text.replace(why, "", 1).strip(" .")
     figures = f" ({blame.detail})"
     if blame.by == "decision" and blame.detail and figures in why:
         why = why.replace(figures, "", 1)
-    return f"{_FOLDERS.sub('', why)}.", f"{rest}." if rest else ""
+    why = f"{_FOLDERS.sub('', why)}."
+    if told and before.strip():  # what is seen comes first where it does not follow from who is blamed
+        return before.strip(), why
+    return why, f"{rest}." if rest else ""
 
 
 def _who(verdict: Verdict, blame: Blame) -> str:

@@ -228,7 +228,7 @@ def _apart(marks: list[Mark]) -> list[Mark]:
     """Without decisions that would cover each other; what matters more is kept."""
     found: list[Mark] = []
     for mark in sorted(marks, key=lambda mark: mark.kind == "decision"):
-        if mark.kind != "decision" or all(abs(mark.x - other.x) >= 3 for other in found[-40:]):
+        if mark.kind == "ended" or all(abs(mark.x - other.x) >= 3 for other in found[-40:]):
             found.append(mark)
     return found[:400]
 

@@ -56,6 +56,5 @@ def read_tracks(folder: Path, ranks: Sequence[tuple[int, tuple[int, ...]]], last
 
 
 def _track(path: Path, rank: int, alike: tuple[int, ...], begin_s: float, last: int) -> Track:
-    events = list(aligned(path, rank, begin_s))
-    left_out = max(0, len(events) - last)
-    return Track(rank, alike, events[left_out:], left_out)
+    events = list(aligned(path, rank, begin_s, last))
+    return Track(rank, alike, events, max(0, int(events[0]["number"]) - 1) if len(events) == last else 0)
