@@ -22,13 +22,17 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("events", usage="lockstep events [--json] FILE | CASE_FOLDER | RUN CASE")
     parser.add_argument("names", nargs="+", metavar="NAME", help="rank-N.events of a case; or its folder, or RUN CASE")
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument("--perfetto", type=Path, metavar="FILE", help="of a case: write a trace for ui.perfetto.dev instead")
     parser.set_defaults(run=events)
 
 
 def events(arguments: argparse.Namespace) -> int:
     """Print the events, oldest first."""
     folder = _folder(arguments.names, arguments.reports)
+    if arguments.perfetto is not None:
+        return _write_trace(folder, arguments.perfetto)
     for event in _read(Path(arguments.names[0])) if folder is None else _all_ranks(folder):
         if arguments.json:
             print(json.dumps(event))
@@ -56,6 +60,22 @@ def _all_ranks(folder: Path) -> Iterator[dict[str, Any]]:
     if not logs_in(folder):
         raise ScenarioError(f"lockstep events: {folder}: no event log (rank-N.events) of any rank lies here")
     return _checked(folder, lambda: merged(folder))
+
+
+def _write_trace(folder: Path | None, file: Path) -> int:
+    """0 when it is written."""
+    from lockstep.harness.report.perfetto_trace import perfetto_trace  # here: it takes a while to import
+
+    if folder is None:
+        raise ScenarioError("lockstep events: --perfetto takes a case: its folder, or a run and one of its cases")
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        raise ScenarioError(f"--perfetto {file}: give a file, in a folder that is there")
+    try:
+        trace = perfetto_trace(folder)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+        raise ScenarioError(f"lockstep events: {folder}: no case of which a trace can be made: {error}") from error
+    file.write_bytes(trace)
+    return 0
 
 
 def _line(event: Mapping[str, Any]) -> str:
