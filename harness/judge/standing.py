@@ -72,6 +72,10 @@ def _verb(what: str, ranks: int) -> str:
 
 
 def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
+    if one := _whole(wait):
+        needed = {lack for part in wait.parts for lack in _lacks(case, rank, thread, part)}
+        whom = f" for {words.ranks_text(needed)}" if needed else ""
+        return f"{group_name(case, one.comm)} {one.op} #{one.seq}" + (f" at {wait.site}" if wait.site else "") + whom
     if wait.parts:
         which = "any" if wait.need is Need.EITHER else "all"
         listed = [_wait(case, rank, thread, part._replace(site="", phase="")) for part in wait.parts]
@@ -86,6 +90,13 @@ def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
     whom = f" for {words.ranks_text(lacks)}" if lacks else ""
     stream = "its stream " if thread >= STREAM_WAITER else ""
     return f"{stream}{group_name(case, wait.comm)} {wait.op} #{wait.seq}{tag}{place}{whom}"
+
+
+def _whole(wait: Wait) -> Wait | None:
+    """The collective that a wait for several is, where each part is its wait for another member; None: it is none."""
+    first = wait.parts[0] if wait.parts else wait
+    alike = all((part.comm, part.op, part.seq) == (first.comm, wait.op, first.seq) for part in wait.parts)
+    return first if wait.parts and alike else None
 
 
 def _for(rank: int, wait: Wait, lacks: Sequence[int]) -> str:

@@ -141,6 +141,67 @@ def _collectives() -> list[Function]:
     return found
 
 
+# As above, among neighbours: name, arguments, place of the communicator, whether each neighbour surely has a part.
+NEIGHBOURS = {
+    "Neighbor_allgather": (7, 6, "call_some(a4, a5)"),
+    "Neighbor_allgatherv": (8, 7, "0"),
+    "Neighbor_alltoall": (7, 6, "call_some(a4, a5)"),
+    "Neighbor_alltoallv": (9, 8, "0"),
+    "Neighbor_alltoallw": (9, 8, "0"),
+}
+
+
+def _neighbours() -> list[Function]:
+    found: list[Function] = []
+    for name, (arguments, comm, some) in NEIGHBOURS.items():
+        begin = f"call_collective(&call, %s, a{comm}, \"{name.lower()}\", 'n', -1, {some});"
+        found += [
+            Function(name, arguments, begin % "WAITS", "call_end(&call, code);", True),
+            Function(f"I{name.lower()}", arguments + 1, begin % "STARTS", f"call_started(&call, code, a{arguments});", True),
+            Function(f"{name}_init", arguments + 2, begin % "KEEPS", f"call_started(&call, code, a{arguments + 1});", True),
+        ]
+    return found
+
+
+# name: arguments, places of the communicator, of the new window, of what its info says.
+WINDOWS = {
+    "Win_create": (6, 4, 5, 3), "Win_allocate": (6, 3, 5, 2), "Win_allocate_shared": (6, 3, 5, 2),
+    "Win_create_dynamic": (3, 1, 2, 0),
+}  # fmt: skip
+# Only the root of these says what is to be done: the others cannot go on before it has come. name: arguments, places of root
+# and communicator.
+STARTERS = {
+    "Comm_spawn": (8, 4, 5), "Comm_spawn_multiple": (9, 5, 6), "Comm_accept": (5, 2, 3), "Comm_connect": (5, 2, 3),
+}  # fmt: skip
+
+
+def _windows() -> list[Function]:
+    made = "call_window(&call, code, a{new}, a{info}); errors_window(code, a{new});"
+    begin = "call_collective(&call, WAITS, a{comm}, \"window\", 'm', -1, 1);"
+    found = [
+        Function(name, arguments, begin.format(comm=comm), made.format(new=new, info=info), name != "Win_create_dynamic")
+        for name, (arguments, comm, new, info) in WINDOWS.items()
+    ]
+    found += [
+        Function(
+            name, arguments,
+            f"call_collective(&call, WAITS, a{comm}, \"{name.lower().removeprefix('comm_')}\", 'f', a{root}, 1);",
+            "call_end(&call, code);",
+        )
+        for name, (arguments, root, comm) in STARTERS.items()
+    ]  # fmt: skip
+    return [
+        *found,
+        Function("Win_fence", 2, "call_fence(&call, a0, a1);", "call_end(&call, code);"),
+        Function("Win_free", 1, "call_window_free(&call, a0);", "call_end(&call, code);"),
+        Function("Win_start", 3, "", "call_epoch(&call, code, a0, a2, 1);"),
+        Function("Win_post", 3, "", "call_epoch(&call, code, a0, a2, 0);"),
+        Function("Win_complete", 1, "call_complete(&call, a0);", "call_end(&call, code);"),
+        Function("Win_wait", 1, "call_exposure(&call, WAITS, a0);", "call_exposed(&call, code, 0);"),
+        Function("Win_test", 2, "call_exposure(&call, LOOKS, a0);", "call_exposed(&call, code, a1);"),
+    ]
+
+
 # name: arguments, place of the old communicator, of the new one, what its name says.
 MAKERS = {
     "Comm_dup": (2, 0, 1, "dup"),
@@ -151,8 +212,8 @@ MAKERS = {
     "Cart_create": (6, 0, 5, "cart"),
     "Cart_sub": (3, 0, 2, "sub"),
     "Graph_create": (6, 0, 5, "graph"),
-    "Dist_graph_create": (9, 0, 8, "graph"),
-    "Dist_graph_create_adjacent": (10, 0, 9, "graph"),
+    "Dist_graph_create": (9, 0, 8, "dist_graph"),
+    "Dist_graph_create_adjacent": (10, 0, 9, "dist_graph"),
     "Intercomm_merge": (3, 0, 2, "merge"),
 }
 
@@ -175,7 +236,7 @@ def _communicators() -> list[Function]:
     ]
 
 
-RECORDED = [*_messages(), *_requests(), *_collectives(), *_communicators()]
+RECORDED = [*_messages(), *_requests(), *_collectives(), *_neighbours(), *_communicators(), *_windows()]
 # Those whose wrapper is of another form: name, arguments, statements before and after.
 SPECIAL = [
     Function("Init", 2, "call_init(&call, CALLER);", "call_initialized(&call, code);"),
@@ -190,10 +251,7 @@ SPECIAL = [
     Function("Errhandler_set", 2, "a1 = errors_ours(a1, OF_COMM);", ""),
     Function("Errhandler_get", 2, "", "errors_theirs(code, a1, OF_COMM);"),
     Function("Comm_create_from_group", 5, "a3 = errors_ours(a3, OF_COMM);", ""),
+    Function("Win_set_info", 2, "call_window_info(a0);", ""),
     Function("Win_set_errhandler", 2, "a1 = errors_ours(a1, OF_WINDOW);", ""),
     Function("Win_get_errhandler", 2, "", "errors_theirs(code, a1, OF_WINDOW);"),
-    Function("Win_create", 6, "", "errors_window(code, a5);", True),
-    Function("Win_allocate", 6, "", "errors_window(code, a5);", True),
-    Function("Win_allocate_shared", 6, "", "errors_window(code, a5);", True),
-    Function("Win_create_dynamic", 3, "", "errors_window(code, a2);"),
 ]

@@ -58,10 +58,10 @@ word library_global(const char *name) {
 }
 
 int library_find(void) {
-  static const struct library mpich = {MPICH, 4, 20, 8, 12, -2, -1, -3, -1, 0x44000000, 0x44000001, 0x04000000, 0x2c000000, 0x0c000000, -1, 1,
+  static const struct library mpich = {MPICH, 4, 20, 8, 12, -2, -1, -3, -1, 0x44000000, 0x44000001, 0x04000000, 0x2c000000, 0x0c000000, 0x1c000000, -1, 1,
                                        0x54000000, 0x54000003};
-  static const struct library open_mpi = {OPEN_MPI, 8, 24, 0, 4, -1, -1, -4, -2, 0, 0, 0, 0, 0, 1, 0, 0, 0};
-  static const struct library standard = {STANDARD_ABI, 8, 32, 0, 4, -1, -2, -4, -3, 0x101, 0x102, 0x100, 0x180, 0x200, 1, 0,
+  static const struct library open_mpi = {OPEN_MPI, 8, 24, 0, 4, -1, -1, -4, -2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0};
+  static const struct library standard = {STANDARD_ABI, 8, 32, 0, 4, -1, -2, -4, -3, 0x101, 0x102, 0x100, 0x180, 0x200, 0x130, 1, 0,
                                           0x141, 0x142};
   if (lockstep_mpi.family || !loaded()) return lockstep_mpi.family != NO_MPI;
   static char text[1 << 14];
@@ -77,6 +77,7 @@ int library_find(void) {
     lockstep_mpi.world = library_global("ompi_mpi_comm_world");
     lockstep_mpi.self = library_global("ompi_mpi_comm_self");
     lockstep_mpi.datatype_null = library_global("ompi_mpi_datatype_null");
+    lockstep_mpi.info_null = library_global("ompi_mpi_info_null");
     lockstep_mpi.errors_fatal = library_global("ompi_mpi_errors_are_fatal");
     lockstep_mpi.errors_abort = library_global("ompi_mpi_errors_abort");
     lockstep_mpi.comm_null = library_global("ompi_mpi_comm_null");

@@ -74,7 +74,7 @@ struct library {
   enum family family;
   int handle_bytes, status_bytes, source_at, tag_at;
   int any_source, any_tag, root, proc_null;
-  word world, self, comm_null, request_null, datatype_null, in_place, status_ignore, errors_fatal, errors_abort;
+  word world, self, comm_null, request_null, datatype_null, info_null, in_place, status_ignore, errors_fatal, errors_abort;
 };
 
 extern struct library lockstep_mpi;
@@ -134,7 +134,8 @@ struct call {
   word counts[2], datatypes[2], operation; /* what it hands over, and what it gets; see call_gives */
   uint8_t waits, collective, occupies, takes, gives;
   const char *name;
-  int count, many;
+  struct comm *window;
+  int count;
   struct request **requests, *few[16];
   void *statuses, *made;
   uint64_t space[8];
@@ -162,6 +163,14 @@ void call_drop(struct call *call, word request);
 void call_made(struct call *call, int code, word made, const char *several, word tag);
 word call_forget(word place);
 void call_forgotten(struct call *call, int code, word handle);
+void call_window(struct call *call, int code, word place, word info);
+void call_fence(struct call *call, word hints, word window);
+void call_window_info(word window);
+void call_window_free(struct call *call, word place);
+void call_epoch(struct call *call, int code, word group, word window, int starts);
+void call_complete(struct call *call, word window);
+void call_exposure(struct call *call, enum what what, word window);
+void call_exposed(struct call *call, int code, word flag);
 void call_init(struct call *call, const void *caller);
 void call_initialized(struct call *call, int code);
 void call_finalize(void);

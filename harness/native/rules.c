@@ -15,6 +15,10 @@
 #define BUCKETS 1024
 #define OWN_OPERATIONS 256
 
+struct group { /* of members of a communicator */
+  int count, ranks[];
+};
+
 struct comm {
   struct comm *next;
   word handle;
@@ -26,7 +30,9 @@ struct comm {
   char *name;
   int made; /* by the program, which is to free it */
   uint32_t site;
-  struct lane *recent[2];
+  int *sources, source_count; /* of a topology: those whose part its collectives among neighbours need */
+  struct group *starts, *posts;  /* of a window: whom its epochs are with */
+  int fences;                    /* of a window: whether its last fence may have begun an epoch */
 };
 
 struct request {
@@ -40,7 +46,7 @@ struct request {
   uint32_t data;
 };
 
-static struct comm *comms[BUCKETS], *world;
+static struct comm *comms[BUCKETS], *windows[BUCKETS], *world;
 static struct request *requests[BUCKETS], *unused;
 static word own_operations[OWN_OPERATIONS];
 static unsigned own_count;
@@ -121,11 +127,11 @@ int call_begin(struct call *call, const char *name, const void *caller) {
   call->data = 0;
   call->size = -1;
   call->count = 0;
+  call->window = NULL;
   call->requests = call->few;
   call->statuses = call->made = NULL;
   me->depth = 1;
   call->issued.comm = NULL;
-  call->many = 0;
   if (!ring_lock()) {
     me->depth = 0;
     return 0;
@@ -415,11 +421,38 @@ static unsigned need_of(char rule, const struct comm *comm, int root, int some) 
   return NEED_NOBODY;
 }
 
+/* A wait that needs these members and no others: one part for each. What it is was told before. */
+static void enter_each(struct call *call, unsigned need, const int *peers, int count, const char *name) {
+  struct issued whole = call->issued;
+  int skip = count > LAYOUT_PARTS ? count - LAYOUT_PARTS : 0;
+  for (int at = skip; at < count; at++) {
+    call->issued.need = need;
+    call->issued.peer = peers[at];
+    enter(call, KIND_PART, -1);
+  }
+  ring_put(KIND_ENTER, 0, 0, ring_string(name, strlen(name)), NEED_EVERY, 0, 0, count - skip, call->site);
+  call->issued = whole;
+}
+
+/* Whom a collective needs between two groups, or among neighbours; 0: that is said by its own need, or it is nobody. */
+static int needed(const struct comm *comm, char rule, int root, int some, int **peers) {
+  int count = 0, others = comm->size - comm->local, whole = rule == 'a' || (rule == 't' && root == lockstep_mpi.root);
+  if (!some || (rule != 'n' && (!comm->inter || !(whole || (rule == 'f' && root >= 0 && root < others))))) return 0;
+  if (!(*peers = malloc(sizeof **peers * (size_t)(comm->size + comm->source_count + 1)))) return 0;
+  if (rule == 'n')
+    for (; count < comm->source_count; count++) (*peers)[count] = comm->sources[count];
+  else if (rule == 'f') (*peers)[count++] = comm->first + root;
+  else
+    for (; count < others; count++) (*peers)[count] = comm->first + count;
+  return count;
+}
+
 void call_collective(struct call *call, enum what what, word given, const char *op, char rule, word root_given, int some) {
   if (!ring_lock()) return;
   struct comm *comm = comm_of(given);
   int root = (int)root_given, rooted = rule == 'f' || rule == 't';
   if (comm && (!rooted || comm->inter || (root >= 0 && root < comm->size))) {
+    int *peers = NULL, count = what == WAITS ? needed(comm, rule, root, some, &peers) : 0;
     unsigned need = need_of(rule, comm, root, some);
     call->issued = (struct issued){comm, 0, ring_string(op, strlen(op)), need, rooted && !comm->inter ? root : -1, 0};
     call->what = what;
@@ -433,7 +466,9 @@ void call_collective(struct call *call, enum what what, word given, const char *
       occupy(call, 1);
       enter(call, what == WAITS ? KIND_ENTER : KIND_POST, call->size);
       if (what == WAITS) call->data = 0;
+      if (count) enter_each(call, NEED_ROOT, peers, count, op);
     }
+    free(peers);
   }
   ring_unlock();
 }
@@ -442,7 +477,8 @@ void call_collective(struct call *call, enum what what, word given, const char *
 int call_is_told(word given, char rule, word root) {
   if (!ring_lock()) return 0;
   struct comm *comm = comm_of(given);
-  int found = comm && !comm->inter && (rule == 't') == (comm->rank == (int)root);
+  int found = comm && (rule == 't') == (comm->rank == (int)root);
+  if (comm && comm->inter) found = rule == 't' ? (int)root == lockstep_mpi.root : (int)root >= 0;
   ring_unlock();
   return found;
 }
@@ -667,3 +703,4 @@ void call_drop(struct call *call, word place) {
 }
 
 #include "comms.inc"
+#include "windows.inc"
