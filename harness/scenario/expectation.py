@@ -7,13 +7,17 @@ from typing import Any
 
 from lockstep.harness.scenario.case import Expectation
 
+NOTHING = "nothing"  # where a blame has no such thing
 NO_ERROR = "no-error"  # of `error` in an expectation: no exception is known
 FAULTS = ("wrong-result", "leak")  # a success with one of these is not the expected success
 
 
 def differences(expect: Expectation, verdict: Mapping[str, Any]) -> list[str]:
-    """Sentences that say in what the verdict differs; none when it is as expected."""
+    """Sentences that say in what the verdict differs; none when it is as expected. Another outcome stands alone: what else
+    differs follows from it."""
     found = _plain(expect, verdict)
+    if verdict["outcome"] != expect.outcome:
+        return found[:1]
     blame = verdict["blame"] or {}
     if expect.blame is not None and sorted(blame.get("ranks", ())) != sorted(expect.blame):
         found.append(f"blame: expected ranks {sorted(expect.blame)}, got {sorted(blame.get('ranks', ()))}")
@@ -42,17 +46,17 @@ def _plain(expect: Expectation, verdict: Mapping[str, Any]) -> list[str]:
 def _decision(wanted: Mapping[str, Any], blame: Mapping[str, Any]) -> list[str]:
     """Phase, site and choice must be equal; the shape must hold all words; each figure of `detail` must be there."""
     found = [
-        f"decision {name}: expected {wanted[name]}, got {blame.get(name) or NO_ERROR}"
+        f"decision {name}: expected {wanted[name]}, got {blame.get(name) or NOTHING}"
         for name in ("phase", "site", "choice")
         if name in wanted and blame.get(name) != wanted[name]
     ]
     missing = set(str(wanted.get("shape", "")).split()) - set(str(blame.get("shape", "")).split())
     if missing:
-        found.append(f"decision shape: expected {wanted['shape']}, got {blame.get('shape') or NO_ERROR}")
+        found.append(f"decision shape: expected {wanted['shape']}, got {blame.get('shape') or NOTHING}")
     figures = dict(word.partition("=")[::2] for word in str(blame.get("detail", "")).split())
     for name, value in wanted.get("detail", {}).items():
         if figures.get(name) != str(value):
-            found.append(f"decision {name}: expected {value}, got {figures.get(name, 'none')}")
+            found.append(f"decision {name}: expected {value}, got {figures.get(name, NOTHING)}")
     return found
 
 

@@ -151,3 +151,19 @@ def test_errors_of_an_aborted_job_are_those_of_the_blamed() -> None:
     assert differences(expect, verdict) == ["error: expected MemoryError, got OSError"]
     orphaned = replace(expect, outcome="hang", cause="orphaned")
     assert len(differences(orphaned, {**verdict, "outcome": "hang", "cause": "orphaned"})) == 1
+
+
+@given(expectations())
+def test_another_outcome_stands_alone(expect: Expectation) -> None:
+    """Where the outcome is another, what follows from it is not listed beside it."""
+    other = {**fitting(expect), "outcome": "invalid", "cause": "launch", "blame": None}
+    assert differences(expect, other) == [f"outcome: expected {expect.outcome}, got invalid"]
+
+
+@given(expectations())
+def test_what_a_blame_has_not(expect: Expectation) -> None:
+    """A verdict that blames nobody differs by `nothing`, which is no word of another meaning."""
+    said = " ".join(differences(expect, {**fitting(expect), "blame": None}))
+    assert "decision choice: expected left-out, got nothing" in said
+    assert "got none" not in said
+    assert "no-error" not in said
