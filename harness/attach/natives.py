@@ -11,13 +11,14 @@ import bisect
 import functools
 import mmap
 import os
-import sys
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
+
+from lockstep.harness.attach import gpu_driver
 
 # Mathematics, transports, and what starts them: their threads run their own code only.
 KNOWN = (
@@ -38,7 +39,6 @@ TORCH = "pt_"
 # while the lock is free, which the former would get.
 REST_S = 0.05
 PYTHONS_OWN, CALLED_BACK = "/lib-dynload/", "_ctypes"  # modules of its standard library; the one by which C calls Python
-INTO_PYTHON = ("cupy", "numba")  # they let a GPU's driver call Python: then its threads are not known
 DEEPEST = 1 << 18  # bytes of a stack that are looked at
 WORD = 8
 FUTEX = {"x86_64": 202, "aarch64": 98}.get(os.uname().machine, -1)  # the system call in which threads wait for each other
@@ -75,8 +75,9 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
     if not any(one.runs and one.path != "[vsyscall]" for one in mappings):
         yield "the process is about to end"  # its memory has been given back already, its threads are still listed
         return
-    strange = {one.path for one in mappings if one.runs and not _is_known(one.path)}
-    for path in sorted(strange):
+    has_driver = any(one.runs and Path(one.path).name.startswith(gpu_driver.LIBRARY) for one in mappings)
+    is_known = functools.partial(_is_known, driver_calls=has_driver and gpu_driver.calls_python(pid))
+    for path in sorted({one.path for one in mappings if one.runs and not is_known(one.path)}):
         if not mpi_is_seen and _links_mpi(path):
             yield f"{Path(path).name} is linked with MPI: what it communicates is not seen"
     beginning, rests = 0, dict[str, tuple[str, ...]]()
@@ -90,24 +91,29 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         if libraries is None:
             yield "a thread that Python did not start is at work"
             continue
-        unknown = sorted(Path(path).name or "code made at run time" for path in libraries if not _is_known(path))
+        unknown = sorted(Path(path).name or "code made at run time" for path in libraries if not is_known(path))
         if unknown:
             yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
         of_python = any(_is_python(path) for path in libraries)
         of_torch = of_python and _name(pid, name).startswith(TORCH)
-        if of_python and not (of_torch and waits_untimed(pid, name)):
+        # Like torch's, a thread of the driver may have an old address of Python's left on its stack; and what is about to
+        # run Python code has not called the driver yet.
+        in_driver = any(Path(path).name.startswith(gpu_driver.LIBRARY) for path in libraries)
+        of_driver = in_driver and not unknown and _name(pid, name).startswith(gpu_driver.THREAD)
+        if of_python and not of_driver and not (of_torch and waits_untimed(pid, name)):
             beginning += 1
             rests[name] = _rest(pid, name) if of_torch and pid == os.getpid() else ()
         if libraries and all(Path(path).name.startswith(LIBC) for path in libraries):
             yield "a thread of the C library waits, which may call back (for a timer, a file or a queue)"
             continue
-        if libraries and not unknown and not of_python:
+        if libraries and not unknown and not of_python and not in_driver:  # which may be told to later
             _harmless.add(born)  # what a thread was started by stays the same
     if beginning > others and any(rests.values()):
         time.sleep(REST_S)  # Python's lock is free meanwhile; nobody can see that of another process
         beginning -= sum(bool(rest) and _rest(pid, name) == rest for name, rest in rests.items())
     if beginning > others:
-        yield "a Python thread is about to begin or to end"
+        names = sorted({_name(pid, name).strip() for name in rests})
+        yield f"a Python thread is about to begin or to end ({', '.join(names)})"
 
 
 _harmless: set[tuple[int, str, str]] = set()  # process, thread and its start: of libraries that call nobody
@@ -191,9 +197,9 @@ def _libraries(pid: int, thread: str, mappings: list[_Mapping]) -> set[str] | No
     return {one.path for one in hits if one is not None and one.runs}
 
 
-def _is_known(path: str) -> bool:
+def _is_known(path: str, driver_calls: bool = False) -> bool:
     name = path.rpartition("/")[2]
-    if name.startswith("libcuda") and any(module in sys.modules for module in INTO_PYTHON):
+    if name.startswith(gpu_driver.LIBRARY) and driver_calls:
         return False
     if PYTHONS_OWN in path:  # they start no thread; what is left of their addresses on a stack says nothing
         return not name.startswith(CALLED_BACK)
