@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import IO
 
 MEMORY_BYTES = 8 << 20  # that are kept of one stream; what comes then goes to a file
+MOST_BYTES = 1 << 30  # that are kept at all: a disk must not be filled, so that whoever writes more waits, as without us
 PIECE_BYTES = 1 << 16  # of one write
 TOGETHER_S = 0.05  # so long a writer waits for a reader that takes all at once: the streams keep their order then
 
@@ -32,8 +33,9 @@ class _Stream:
         threading.Thread(target=self._run, name=f"writes to {descriptor}", daemon=True).start()
 
     def write(self, data: bytes) -> None:
-        """Have it written. Returns at once where the reader is behind."""
+        """Have it written. Returns at once where the reader is behind, unless it is very far behind."""
         with self._changed:
+            self._changed.wait_for(lambda: self.left_bytes < MOST_BYTES)
             was_behind = self.left_bytes > 0
             self.left_bytes += len(data)
             self._keep(data)

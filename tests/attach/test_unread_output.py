@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.harness.commands import output_writer
 from lockstep.harness.commands.output_writer import MEMORY_BYTES, OutputWriter
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.host.process_tree import descendants
@@ -85,3 +86,32 @@ def test_what_is_kept_for_a_reader_is_all_there() -> None:
         os.dup2(saved, 1)
         os.close(saved)
         os.close(writing)
+
+
+def test_who_is_very_far_ahead_of_its_reader_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not all that a program prints for a slow reader is kept: no disk is filled by it."""
+    monkeypatch.setattr(output_writer, "MOST_BYTES", 3 * MUCH)
+    reading, writing = os.pipe()
+    saved = os.dup(1)
+    os.dup2(writing, 1)
+    try:
+        writer = OutputWriter()
+
+        def give() -> None:
+            for _ in range(9):
+                writer.write(1, bytes(MUCH))
+
+        thread = threading.Thread(target=give, daemon=True)
+        thread.start()
+        assert wait_until(lambda: writer.drain(0.01) > 2 * MUCH, 20.0)
+        thread.join(0.2)
+        assert thread.is_alive()
+        read = 0
+        while read < 9 * MUCH:
+            read += len(os.read(reading, 1 << 20))
+        thread.join(20.0)
+        assert not thread.is_alive()
+    finally:
+        os.dup2(saved, 1)
+        for descriptor in (saved, writing, reading):
+            os.close(descriptor)
