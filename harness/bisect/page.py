@@ -1,4 +1,4 @@
-"""The report of a bisection: Markdown for people, JSON for programs, and the end of it on a terminal."""
+"""The report of a bisection: a page and Markdown for people, JSON for programs, and the end of it on a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from lockstep.harness.bisect.account import Account, Line
 from lockstep.harness.bisect.repository import counted
 from lockstep.harness.report import files
 from lockstep.harness.report.markdown import plain
+from lockstep.harness.report.pages.make import make_bisection_page
 
 MARKDOWN, JSON = "report.md", "report.json"
 
 
 def write(folder: Path, found: Account) -> None:
-    """Write both files."""
+    """Write both files, and the page."""
     files.replace_json(folder / JSON, found.to_json())
     files.replace(folder / MARKDOWN, render(found))
+    make_bisection_page(folder, found.to_json())
 
 
 def render(found: Account) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.report.history import history_frame, rates, update
+from lockstep.harness.report.pages.make import make_history_page
 from lockstep.harness.report.rates import percent
 from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
@@ -38,6 +39,7 @@ def history(arguments: argparse.Namespace) -> int:
     if not arguments.reports.is_dir():
         raise ScenarioError(f"{arguments.reports}: no such folder, so there are no runs")
     frame = history_frame(update(arguments.reports, arguments.rebuild))
+    make_history_page(arguments.reports, frame)
     unknown = sorted({*arguments.scenario} - {*frame.scenario})
     if unknown:
         raise ScenarioError(f"no run has a scenario {', '.join(unknown)}; there are {', '.join(sorted({*frame.scenario}))}")

@@ -18,7 +18,7 @@ from lockstep.harness.report.line import Line
 from lockstep.harness.report.rates import interval
 from lockstep.harness.report.store import RunStore
 
-VERSION = 2  # of the tables; an index of another one is made anew
+VERSION = 3  # of the tables; an index of another one is made anew
 FILE = "history.sqlite"
 TABLES = """
 CREATE TABLE runs (
@@ -30,7 +30,8 @@ CREATE TABLE cases (
   scenario TEXT NOT NULL, repetition INTEGER NOT NULL, engine_commit TEXT NOT NULL, device TEXT NOT NULL,
   nodes TEXT NOT NULL, standing TEXT NOT NULL, outcome TEXT NOT NULL,
   cause TEXT NOT NULL, proved INTEGER, signature TEXT NOT NULL, blame TEXT NOT NULL, attempts INTEGER NOT NULL,
-  seconds REAL, memory_bytes INTEGER, host_memory_bytes INTEGER, recorded TEXT NOT NULL, PRIMARY KEY (run, slug)
+  seconds REAL, memory_bytes INTEGER, host_memory_bytes INTEGER, recorded TEXT NOT NULL,
+  verdict_after_s REAL, PRIMARY KEY (run, slug)
 );
 CREATE INDEX cases_by_scenario ON cases (scenario);
 """
@@ -151,7 +152,7 @@ def _index(index: sqlite3.Connection, folder: Path, stamp: str) -> None:
     with index:  # all of a run or nothing
         index.execute("DELETE FROM runs WHERE run = ?", (folder.name,))
         index.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (folder.name, stamp, *_run_row(store.run)))
-        index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 19)})", rows)
+        index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 20)})", rows)
 
 
 def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
@@ -174,5 +175,5 @@ def _row(line: Line, commit: str) -> tuple[Any, ...]:
     return (
         line.slug, line.case, line.scenario, line.repetition, engine, line.device, line.nodes, line.standing, line.outcome,
         line.cause, line.proved, line.signature, line.blame_ranks, line.attempts, line.seconds, line.memory_bytes,
-        line.host_memory_bytes, line.recorded,
+        line.host_memory_bytes, line.recorded, line.start_to_verdict_s,
     )  # fmt: skip

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lockstep.harness.report import files
 from lockstep.harness.report.store import RunStore
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PAGE = "report.html"
+HISTORY_PAGE = "history.html"
 
 
 def _to_stderr(sentence: str) -> None:
@@ -45,6 +50,30 @@ def make_pages(store: RunStore, tell: Callable[[str], None] = _to_stderr) -> Pat
     for folder in _judged(store):
         make_case_page(folder, tell)
     return make_run_page(store, tell)
+
+
+def make_history_page(root: Path, frame: pd.DataFrame, tell: Callable[[str], None] = _to_stderr) -> Path | None:
+    """Of all runs below `root`, from the rows of their index."""
+    try:
+        from lockstep.harness.report.pages.history_page import history_page
+
+        files.replace(root / HISTORY_PAGE, history_page(root, frame))
+    except Exception as error:
+        tell(f"lockstep: no page of the history: {type(error).__name__}: {error}")
+        return None
+    return root / HISTORY_PAGE
+
+
+def make_bisection_page(folder: Path, report: Mapping[str, Any], tell: Callable[[str], None] = _to_stderr) -> Path | None:
+    """Of a bisection, from its report.json."""
+    try:
+        from lockstep.harness.report.pages.bisection_page import bisection_page
+
+        files.replace(folder / PAGE, bisection_page(report))
+    except Exception as error:
+        tell(f"lockstep: no page of the bisection: {type(error).__name__}: {error}")
+        return None
+    return folder / PAGE
 
 
 def _judged(store: RunStore) -> Iterable[Path]:
