@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 60.0
 REFUSED = 50  # attempts, ten a second where a host refuses: the watchdog listened before this process was started
+REFUSED_HERE = 4  # of the loopback, where nothing between refuses in its place: its process is gone
 HANDSHAKE_MS = 60_000  # one that is given up begins again at the end of the queue, and thousands may be in it
 ROOM_MS = 50  # how long a full queue is waited for before the watchdog is looked at again
 _EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
@@ -50,6 +51,7 @@ class Line:
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
         self._socket.connect(plan.endpoint)
         self._endpoint = plan.endpoint
+        self._refused = REFUSED if plan.remote else REFUSED_HERE
         self._silence_s = plan.silence_s
         self._beat_s = beat_s(plan.world, plan.silence_s)
         self.sent = 0  # messages
@@ -125,7 +127,7 @@ class Line:
         now = time.monotonic()
         if self._disconnected:
             raise LostError("the watchdog is gone: it closed the connection")
-        if not self._connected and (now - self._started > CONNECT_S or self._attempts > REFUSED):
+        if not self._connected and (now - self._started > CONNECT_S or self._attempts > self._refused):
             raise LostError(f"no watchdog answers at {self._endpoint}")
         if self._connected and now - self._heard > self._silence_s:
             raise LostError(f"the watchdog has been silent for {self._silence_s:.0f} s")

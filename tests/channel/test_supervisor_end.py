@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.channel.codec import MESSAGE_BYTES
 from lockstep.harness.channel.identity import clocks, identity
 from lockstep.harness.channel.messages import FromSupervisor
-from lockstep.harness.channel.supervisor_end import CONNECT_S, Line, LostError
+from lockstep.harness.channel.supervisor_end import CONNECT_S, REFUSED, REFUSED_HERE, Line, LostError
 from lockstep.harness.channel.to_supervisor import WatchdogBeat
 from lockstep.harness.channel.to_watchdog import Dump, Hello, LeftOut, Output
 from lockstep.harness.channel.watchdog_end import Head
@@ -46,6 +47,16 @@ def test_a_watchdog_that_died_before_the_first_word() -> None:
         text, seconds = until_lost(Line(plan(f"tcp://127.0.0.1:{free_port()}", head)))
     assert "no watchdog answers" in text
     assert seconds < CONNECT_S / 2
+
+
+def test_a_host_that_refuses_for_another() -> None:
+    """On the loopback a few refusals are enough; elsewhere a firewall may refuse while its rules come up."""
+    with Head(1) as head:
+        here = plan("tcp://127.0.0.1:9", head)
+        lines = [Line(here), Line(replace(here, endpoint="tcp://192.0.2.1:9"))]
+        assert [line._refused for line in lines] == [REFUSED_HERE, REFUSED]
+        for line in lines:
+            line.close()
 
 
 def test_a_watchdog_that_is_silent() -> None:

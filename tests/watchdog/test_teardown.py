@@ -100,6 +100,18 @@ def test_nothing_stays_after_the_head(signum: signal.Signals, mark: str, tmp_pat
     assert nothing_left(before, mark), left_behind(before, mark)
 
 
+@pytest.mark.parametrize("processes", [2, 6])
+def test_nothing_stays_after_a_head_that_was_killed_early(processes: int, mark: str, tmp_path: Path) -> None:
+    """kill -9 of the head while its supervisors start: they give up as soon as nobody is seen to listen."""
+    before = leftovers()
+    head = start("spin", tmp_path)
+    assert wait_until(lambda: len(proc.with_variable(MARK, mark)) >= processes, 30.0)
+    head.kill()
+    head.wait(30)
+    assert wait_until(lambda: not proc.with_variable(MARK, mark), 30.0)
+    assert nothing_left(before, mark), left_behind(before, mark)
+
+
 def test_supervisor_killed(mark: str, tmp_path: Path) -> None:
     """kill -9 of one supervisor is never taken for a hang: the case is invalid, and nothing stays."""
     before = leftovers()
