@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import mpi_finalize, mpi_ops, mpi_requests, native, recording
+from lockstep.harness.attach import ending, mpi_finalize, mpi_ops, mpi_requests, native, recording
 from lockstep.harness.attach.calls import Waiting
 from lockstep.harness.attach.class_methods import Function, replace
 from lockstep.harness.attach.mpi_collectives import collective, group_maker, maker, releasing
@@ -58,6 +58,7 @@ def wrap(module: Any) -> None:
     if below is not None and recording.current().native is not None:
         if below.answers(module.Is_initialized):
             recording.current().listen()
+            ending.last_calls.append(below.finalizing)
             return
         recording.opaque("MPI is not recorded at its profiling interface: its calls do not come by there")
     recording.after_fork.append(comms.clear)

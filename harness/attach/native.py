@@ -64,6 +64,10 @@ class Native:
         call()
         return bool(self._library.lockstep_seen() != before)
 
+    def finalizing(self) -> None:
+        """Python has ended, and MPI is finalized next."""
+        self._library.lockstep_finalizing()
+
     def learn_lines(self, recorder: Recorder) -> None:
         """Have it read the lines of the program, if it can do so in this Python."""
         places = _PLACES.get(sys.version_info[:2])

@@ -241,7 +241,7 @@ RECORDED = [*_messages(), *_requests(), *_collectives(), *_neighbours(), *_commu
 SPECIAL = [
     Function("Init", 2, "call_init(&call, CALLER);", "call_initialized(&call, code);"),
     Function("Init_thread", 4, "call_init(&call, CALLER);", "call_initialized(&call, code);"),
-    Function("Finalize", 0, "call_finalize();", ""),
+    Function("Finalize", 0, "call_finalize(CALLER);", "call_finalized();"),
     Function("Abort", 2, "call_abort(a1);", ""),
     Function("Op_create", 3, "", "call_operation(code, a2);"),
     Function("Op_create_c", 3, "", "call_operation(code, a2);"),

@@ -46,7 +46,7 @@ struct request {
   uint32_t data;
 };
 
-static struct comm *comms[BUCKETS], *windows[BUCKETS], *world;
+static struct comm *comms[BUCKETS], *windows[BUCKETS], *world, *world_end;
 static struct request *requests[BUCKETS], *unused;
 static word own_operations[OWN_OPERATIONS];
 static unsigned own_count;

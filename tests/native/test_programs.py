@@ -91,6 +91,21 @@ def test_python_and_c_are_one_graph(tmp_path: Path) -> None:
     assert sorted(Path(line.site.partition(":")[0]).name for line in verdict.knot) == ["mine.py", "ways.c"]
 
 
+@pytest.mark.parametrize(("way", "outcome"), [("hangs", Outcome.HANG), ("is_late", Outcome.SUCCESS)])
+def test_the_end_of_mpi_is_a_wait_for_all(way: str, outcome: Outcome, tmp_path: Path) -> None:
+    """A rank of Python that calls MPI.Finalize waits for a peer that waits for it; or for one that is only late."""
+    (tmp_path / "ends.py").write_text(
+        "import sys, time\nfrom mpi4py import MPI\nworld = MPI.COMM_WORLD\nworld.Barrier()\n"
+        "if world.rank == 1 and sys.argv[1] == 'hangs':\n    world.recv(source=0)\n"
+        "if world.rank == 1:\n    time.sleep(1.5)\nMPI.Finalize()\n"
+    )
+    verdict = watch([sys.executable, str(tmp_path / "ends.py"), way], 2, tmp_path)
+    assert verdict.outcome is outcome, verdict.text
+    if outcome is Outcome.HANG:
+        assert (verdict.cause, verdict.proved) == (Cause.DEADLOCK, True), verdict.text
+        assert "world's end finalize" in verdict.text
+
+
 def test_eight_threads_under_address_sanitizer(tmp_path: Path) -> None:
     """Eight threads at once use requests of all kinds: no memory is touched that may not be, and all of it ends."""
     sanitizer = subprocess.run(
