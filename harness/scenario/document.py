@@ -63,6 +63,9 @@ def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str 
 def of_text(file: str, text: str, form: str = "", advice: str = "") -> Document:
     """A text as a document. `form` empty: it need be no mapping, as a value of the command line."""
     document = Document(file)
+    if bad := _UNUSABLE.search(text):  # of a command line whose bytes are no text; libyaml would fail over it
+        document.problems.append(Problem(file, 1, 1, "", f"holds {bad[0]!a}, which is no text", advice))
+        return document
     try:
         root = _compose(text)
         if form and not isinstance(root, yaml.MappingNode):
