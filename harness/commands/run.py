@@ -194,7 +194,8 @@ def _run(
     finally:
         table.show(store.lines, details=options.detail is not Detail.LESS)
         print(f"reports: {store.path}", file=sys.stderr)
-        make_run_page(store)
+        if page := make_run_page(store):
+            print(f"page: {page}", file=sys.stderr)
     if options.json:
         for line in store.lines:
             print(json.dumps(line.flat()))

@@ -165,9 +165,10 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     raw = json.loads((store.case_dir(case) / "verdict.json").read_text())
     _say(verdict, raw, writer)
     writer.say(f"reports: {store.path}")
+    if page := make_pages(store, writer.say):
+        writer.say(f"page: {page}")
     if options.json:
         writer.say(json.dumps(raw), 1)
-    make_pages(store, writer.say)
     _drain(writer, verdict)
     if verdict.cause is Cause.INTERRUPTED:
         return Stopped(stop_signals.signum).exit_code

@@ -51,6 +51,12 @@ CAUSE = {
 }
 
 
+KNOT = (
+    "Each of them waits for another of them, and no one of them is the first to blame: one of these waits must not be"
+    " reached, or must have an end of its own."
+)
+
+
 def advice(case: CaseFolder) -> list[Advice]:
     """The most useful first; nothing for a clean success."""
     verdict = case.verdict
@@ -62,10 +68,13 @@ def advice(case: CaseFolder) -> list[Advice]:
         found.append(Advice(CAUSE[verdict.cause]))
     elif blame and blame.by in BY:
         who = ranks_text(blame.ranks)
-        text = BY[blame.by].format(who=who)
+        message = blame.by == "collective" and any(words in blame.text for words in ("never sent", "never received"))
+        text = BY["message" if message else blame.by].format(who=who)
         found.append(Advice(f"{text[0].upper()}{text[1:]}"))
     elif verdict.cause in CAUSE:
         found.append(Advice(CAUSE[verdict.cause]))
+    elif verdict.knot:
+        found.append(Advice(KNOT))
     return found + _reports(case.case) + _again(case.raw)
 
 

@@ -13,7 +13,7 @@ from lockstep.harness.judge.words import capital, ranks_text
 from lockstep.harness.report.pages.advice import Advice
 from lockstep.harness.report.pages.folder import CaseFolder
 from lockstep.harness.report.pages.stack_tree import StackTree
-from lockstep.harness.vocabulary import FindingKind
+from lockstep.harness.vocabulary import FindingKind, Outcome
 
 _FOLDERS = re.compile(r"(?<=[ (])(?:[^\s()/]*/)+(?=[^\s/]+:\d+)")  # of a file, before its line
 _FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)(?:, in ([^\n]+))?', re.MULTILINE)
@@ -62,6 +62,9 @@ def answer(case: CaseFolder, stacks: StackTree, advice: Sequence[Advice]) -> Ans
     facts: list[tuple[str, str]] = []
     if verdict.blame:
         facts.append(("Blamed", _who(verdict, verdict.blame)))
+    busy = "" if verdict.blame else _busy(verdict, stacks)
+    if busy:
+        facts.append(("In no known wait", busy))
     line = _line(verdict, stacks)
     if line:
         facts.append(("Line", line))
@@ -75,7 +78,8 @@ def _sentences(verdict: Verdict) -> tuple[str, str]:
     """Why, without the figures that the table shows; and who waits now."""
     blame = verdict.blame
     if not blame or not blame.text:
-        return verdict.text, ""
+        text = _FOLDERS.sub("", verdict.text.removeprefix("Now "))
+        return capital(text), ""
     why = blame.text.rstrip(".")
     before, told, _ = verdict.text.partition(why)
     rest = verdict.text.replace(why, "", 1).strip(" .")
@@ -107,13 +111,17 @@ def _line(verdict: Verdict, stacks: StackTree) -> str:
     errors = [end.traceback for end in verdict.ranks if end.rank in who and end.traceback]
     if errors and (raised := _raised_at(errors[0])):
         return _near(raised)
-    name = capital(ranks_text(who))
-    own = next((leaf for leaf in stacks.leaves if leaf.who == name), None)
-    if own is None and len(who) == 1:
-        own = next((leaf for leaf in stacks.leaves if leaf.count == 1 and leaf.who == name), None)
+    own = next((leaf for leaf in stacks.leaves if leaf.ranks and set(leaf.ranks) <= set(who)), None)
     if own is None:
         return verdict.blame.site
     return f"{_near(own.caller)}, in {_near(own.site)}" if own.caller else _near(own.site)
+
+
+def _busy(verdict: Verdict, stacks: StackTree) -> str:
+    """Where those stand who are in no known wait, when a hang has nobody to blame."""
+    running = {end.rank for end in verdict.ranks if end.status == "running"} if verdict.outcome is Outcome.HANG else set()
+    leaf = next((leaf for leaf in stacks.leaves if leaf.ranks and set(leaf.ranks) <= running), None)
+    return f"{leaf.who} at {_near(leaf.site)}" if leaf else ""
 
 
 def _raised_at(traceback: str) -> str:

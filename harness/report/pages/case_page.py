@@ -35,7 +35,7 @@ def case_page(path: Path, up: str = "../../report.html") -> str:
     stacks = _stacks(case)
     todo = advice(case)
     graph = wait_graph(verdict)
-    drawn = timelines(verdict, tracks, compared.parted_s if compared else None)
+    drawn = timelines(verdict, tracks, compared)
     logs, more_logs = case.logs()
     evidence, more_evidence = listed([str(name) for name in case.raw.get("evidence") or ()], EVIDENCE)
     return render(
@@ -86,7 +86,10 @@ def _environment(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = raw.get("environment") or {}
     libraries = found.get("libraries") or {}
     mpi = found.get("mpi") or {}
-    places = [f"{place['host']}: {place['ranks']} ranks" for place in raw.get("places") or ()]
+    places = [
+        f"{place['host']}: {place['ranks']} process{'' if place['ranks'] == 1 else 'es'}"
+        for place in raw.get("places") or ()
+    ]
     rows = [
         ("run", raw.get("run", "")),
         ("recorded", str(raw.get("recorded", ""))[:19].replace("T", " ")),

@@ -13,6 +13,7 @@ from lockstep.harness.report.pages.tracks import Track
 from lockstep.harness.report.pages.wait_graph import short
 
 BEFORE, AFTER, ALIGNED = 4, 12, 400  # rows before and after the difference; steps that are aligned
+PEERS = 8  # with which a rank is compared
 COUNTED = "(DistributedDataParallel)"  # as the recorder names what is issued by C++ alone
 _SHOWN = ("enter", "post", "decision", "raised", "error", "returned", "abort", "launch")
 
@@ -52,19 +53,24 @@ class Columns:
     right: int
     rows: tuple[Row, ...]
     parted_s: float | None  # when the first of the two did what the other did not
+    decided: bool  # the difference is the decision that the verdict blames
 
 
 def columns(verdict: Verdict, tracks: Sequence[Track]) -> Columns | None:
-    """Of the blamed rank and a peer that it left alone; None where there are no two to compare."""
-    by_rank = {track.rank: track for track in tracks}
+    """Of the blamed rank and a peer; None where there are no two to compare, or their beginnings are not there."""
+    by_rank = {track.rank: track for track in tracks if not track.left_out}
     blamed = [rank for rank in (verdict.blame.ranks if verdict.blame else ()) if rank in by_rank]
-    left = next(iter(blamed), next(iter(by_rank), None))
-    right = None if left is None else _peer(verdict, left, by_rank)
-    if left is None or right is None:
+    left = next(iter(blamed), None if verdict.blame else next(iter(by_rank), None))
+    if left is None:
         return None
-    a, b = steps(by_rank[left].events), steps(by_rank[right].events)
-    whole = not (by_rank[left].left_out or by_rank[right].left_out)
-    at = _parted(verdict, a, b) if whole else None
+    done = {rank: steps(by_rank[rank].events) for rank in (left, *_peers(verdict, left, by_rank))}
+    # Of those that it could be compared with, the one with which it has most in common: ranks may have different parts.
+    right = max(list(done)[1:], key=lambda rank: _common(done[left], done[rank]), default=None)
+    if right is None:
+        return None
+    a, b = done[left], done[right]
+    decided = _decided(verdict, a, b)
+    at = decided or _differ(a, b)
     if at is None:
         return None
     rows = _aligned(a[max(0, at[0] - BEFORE) : at[0] + ALIGNED], b[max(0, at[1] - BEFORE) : at[1] + ALIGNED])
@@ -73,7 +79,7 @@ def columns(verdict: Verdict, tracks: Sequence[Track]) -> Columns | None:
         return None
     rows[first] = rows[first]._replace(mark="first")
     times = [step.time_s for step in (rows[first].left, rows[first].right) if step]
-    return Columns(left, right, tuple(_shortened(rows, first)), min(times, default=None))
+    return Columns(left, right, tuple(_shortened(rows, first)), min(times, default=None), decided is not None)
 
 
 def steps(events: Sequence[Mapping[str, Any]]) -> list[Step]:
@@ -123,35 +129,46 @@ def comm_name(key: str) -> str:
     return re.sub(r"#\d+(?:@[0-9a-f]+)?$", "", key).replace(":", " ", 1)
 
 
-def _peer(verdict: Verdict, left: int, tracks: Mapping[int, Track]) -> int | None:
-    """Who chose otherwise, else who waits for it, else any other."""
+def _peers(verdict: Verdict, left: int, tracks: Mapping[int, Track]) -> list[int]:
+    """Those who chose otherwise, else those who wait for it, else any others."""
     blame = verdict.blame
     choices = blame.choices if blame else {}
     own = set(blame.ranks if blame else ())
     other = [rank for made in choices.values() if left not in made for rank in made]
     waiting = [line.rank for line in verdict.knot if left in line.lacks]
-    order = [*other, *waiting, *sorted(tracks)]
-    return next((rank for rank in order if rank in tracks and rank != left and rank not in own), None)
+    for ranks in (other, waiting, sorted(tracks)):
+        found = [rank for rank in dict.fromkeys(ranks) if rank in tracks and rank != left and rank not in own]
+        if found:
+            return found[:PEERS]
+    return []
 
 
-def _parted(verdict: Verdict, a: Sequence[Step], b: Sequence[Step]) -> tuple[int, int] | None:
-    """Where the blamed decision stands on both; else the first step that differs."""
+def _common(a: Sequence[Step], b: Sequence[Step]) -> int:
+    """How many steps two ranks have in common from their first on."""
+    return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x.key != y.key), min(len(a), len(b)))
+
+
+def _decided(verdict: Verdict, a: Sequence[Step], b: Sequence[Step]) -> tuple[int, int] | None:
+    """Where the blamed decision stands on both."""
     blame = verdict.blame
     if blame and blame.by == "decision":
         name = f"{blame.site} {blame.shape}".strip()
         places = [[at for at, step in enumerate(side) if step.kind == "decision" and step.what == name] for side in (a, b)]
-        pair = next(((x, y) for x, y in zip(*places, strict=False) if a[x].choice != b[y].choice), None)
-        if pair:
-            return pair
-    for at, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x.key != y.key:
-            return at, at
-    shorter = min(len(a), len(b))
-    return (shorter, shorter) if len(a) != len(b) else None
+        return next(((x, y) for x, y in zip(*places, strict=False) if a[x].choice != b[y].choice), None)
+    return None
+
+
+def _differ(a: Sequence[Step], b: Sequence[Step]) -> tuple[int, int] | None:
+    """The first step that differs."""
+    common = _common(a, b)
+    return (common, common) if common < max(len(a), len(b)) else None
 
 
 def _aligned(a: Sequence[Step], b: Sequence[Step]) -> list[Row]:
-    rows: list[Row] = []
+    """What both began with stands first: the matcher may like a longer match behind it better."""
+    common = _common(a, b)
+    rows = [Row(x, y, "same") for x, y in zip(a[:common], b[:common], strict=True)]
+    a, b = a[common:], b[common:]
     matcher = SequenceMatcher(None, [step.key for step in a], [step.key for step in b], autojunk=False)
     for what, a0, a1, b0, b1 in matcher.get_opcodes():
         if what == "equal":

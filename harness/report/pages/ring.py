@@ -5,7 +5,7 @@ from __future__ import annotations
 from lockstep.harness.report.pages.shapes import GAP, MARGIN, Arrow, Box, Drawing, box, path, points
 from lockstep.harness.report.pages.wait_graph import WaitGraph
 
-FEWEST, MOST = 4, 8  # nodes
+FEWEST, MOST = 4, 12  # nodes
 
 
 def ring(graph: WaitGraph) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ class Leaf:
     site: str
     code: str
     frames: tuple[tuple[str, str, bool], ...]  # place, code, whether the program's own
-    count: int
+    ranks: tuple[int, ...]
     caller: str  # the innermost line of the program in another folder: what is below may be its own small library
 
 
@@ -45,7 +45,7 @@ def stack_tree(texts: Mapping[str, str], folder: str = "") -> StackTree:
     found: dict[tuple[Frame, ...], _Group] = {}
     for name, text in texts.items():
         for place, stack in enumerate(_telling(frames(text))):
-            group = found.setdefault(tuple(stack), _Group())
+            group = found.setdefault(stack, _Group())
             kind, _, number = name.partition("-")
             if kind == "rank" and number.isdigit():
                 group.ranks.append(int(number))
@@ -62,12 +62,12 @@ def stack_tree(texts: Mapping[str, str], folder: str = "") -> StackTree:
     return StackTree(tuple(leaves[:MOST]), common, max(0, len(leaves) - MOST))
 
 
-def _telling(stacks: Sequence[Sequence[Frame]]) -> Iterable[Sequence[Frame]]:
-    """The main thread, and others in which the program stands."""
+def _telling(stacks: Sequence[Sequence[Frame]]) -> Iterable[tuple[Frame, ...]]:
+    """The main thread, and others in which the program stands; without the lines of the recorder around an operation."""
     for at, stack in enumerate(stacks):
-        ours = any(part in frame.file for frame in stack for part in OURS)
-        if stack and (at == 0 or (not ours and any(frame.is_program for frame in stack))):
-            yield stack
+        rest = tuple(frame for frame in stack if not any(part in frame.file for part in OURS))
+        if rest and (at == 0 or (len(rest) == len(stack) and any(frame.is_program for frame in stack))):
+            yield rest
 
 
 def _shared(stacks: Sequence[Sequence[Frame]]) -> int:
@@ -87,7 +87,12 @@ def _leaf(stack: Sequence[Frame], group: _Group, shared: int, folder: str) -> Le
     caller = next((one for one in stack if one.is_program and one.file.rpartition("/")[0] != place), None)
     lines = tuple(_line(frame, folder) for frame in stack[: len(stack) - shared])
     return Leaf(
-        capital(who), own.site(folder), code[:WIDE], lines, len(set(group.ranks)), caller.site(folder) if caller else ""
+        capital(who),
+        own.site(folder),
+        code[:WIDE],
+        lines,
+        tuple(sorted(set(group.ranks))),
+        caller.site(folder) if caller else "",
     )
 
 

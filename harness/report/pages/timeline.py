@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lockstep.harness.judge.verdict import RankEnd, Verdict
 from lockstep.harness.judge.words import ranges
-from lockstep.harness.report.pages.columns import comm_name
+from lockstep.harness.report.pages.columns import Columns, comm_name
 from lockstep.harness.report.pages.tracks import Track
 
 WIDTH, LABEL = 1200.0, 112.0  # of the drawing, and of the names of its lanes
@@ -77,21 +77,33 @@ class Timeline:
     lines: tuple[Line, ...]
 
 
-def timelines(verdict: Verdict, tracks: Sequence[Track], parted_s: float | None) -> list[Timeline]:
+def timelines(verdict: Verdict, tracks: Sequence[Track], compared: Columns | None) -> list[Timeline]:
     """The whole case; and its end from where ranks part, where that is too little of the whole to be seen."""
     times = [event["time_s"] for track in tracks for event in track.events]
     if not times:
         return []
+    blocks = {event["time_s"] for track in tracks for event in track.events[-1:] if event["kind"] == "enter"}
     begin, last = min(times), max(times)
+    parted_s = compared.parted_s if compared else None
+    words = "they part" if compared and compared.decided else "first difference"
     block = verdict.last_block_to_verdict_s if verdict.proved else None
     end = last + max(min(block or 0.0, 2 * (last - begin)), 0.03 * (last - begin), 1e-4)
-    knot = last if verdict.knot or verdict.proved else None
-    found = [_timeline("The whole case", verdict, tracks, (begin, end), parted_s, knot)]
+    knot = (last, "the last one blocks" if last in blocks else "the last event") if verdict.knot or verdict.proved else None
+    found = [_timeline("The whole case", verdict, tracks, (begin, end), (parted_s, words), knot)]
     after = sum(time >= parted_s for time in times) if parted_s is not None else 0
     if parted_s is not None and after >= ENOUGH and last - parted_s < 0.4 * (end - begin):
         near = max(begin, parted_s - max(0.25 * (last - parted_s), 0.001))
         end = last + max(0.06 * (last - near), 1e-4)
-        found.append(_timeline("From shortly before they part", verdict, tracks, (near, end), parted_s, knot))
+        found.append(
+            _timeline(
+                "From shortly before " + ("they part" if words == "they part" else "the first difference"),
+                verdict,
+                tracks,
+                (near, end),
+                (parted_s, words),
+                knot,
+            )
+        )
     return found
 
 
@@ -100,8 +112,8 @@ def _timeline(
     verdict: Verdict,
     tracks: Sequence[Track],
     span: tuple[float, float],
-    parted_s: float | None,
-    knot_s: float | None,
+    parted: tuple[float | None, str],
+    knot: tuple[float, str] | None,
 ) -> Timeline:
     scale = _Scale(*span)
     ends = {end.rank: end for end in verdict.ranks}
@@ -112,10 +124,10 @@ def _timeline(
         for at, track in enumerate(tracks)
     )
     lines: list[Line] = []
-    if parted_s is not None and span[0] <= parted_s <= span[1]:
-        lines.append(_line(scale.x(parted_s), "they part", "parted", 25))
-    if knot_s is not None and span[0] <= knot_s <= span[1]:
-        lines.append(_line(scale.x(knot_s), "the last one blocks" if verdict.knot else "the last event", "knot", 38))
+    if parted[0] is not None and span[0] <= parted[0] <= span[1]:
+        lines.append(_line(scale.x(parted[0]), parted[1], "parted", 25))
+    if knot is not None and span[0] <= knot[0] <= span[1]:
+        lines.append(_line(scale.x(knot[0]), knot[1], "knot", 38))
     return Timeline(title, WIDTH, TOP + len(tracks) * LANE + BOTTOM, lanes, tuple(scale.ticks()), tuple(lines))
 
 

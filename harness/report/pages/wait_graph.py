@@ -14,6 +14,8 @@ from lockstep.harness.judge.verdict import RankEnd, Verdict, WaitLine
 from lockstep.harness.judge.words import capital, ranks_text
 from lockstep.harness.vocabulary import Cause
 
+SLEEP = "process"  # the kind of a wait that is no operation of a communicator: a queue, a lock, a joined process
+ELSEWHERE = "needs who is no rank: see above"
 MOST = 12  # nodes that can be read at once
 ENDED = ("raised", "returned", "aborted", "unable", "dead")
 
@@ -120,6 +122,8 @@ def _library_of(verdict: Verdict) -> str:
 
 
 def _title(line: WaitLine, exact: bool) -> str:
+    if line.kind == SLEEP:
+        return line.op
     name = " ".join(filter(None, (line.kind, line.name, line.op))) if exact else f"{line.kind} {line.op}"
     return f"{name} #{line.seq}" if exact and line.seq else name
 
@@ -153,7 +157,10 @@ def _graph(verdict: Verdict, waits: Sequence[_Wait], merged: bool) -> WaitGraph:
         lines = (_standing(ends.get(ranks[0])),) if not inside[ranks[0]] else ()
         nodes.append(Node(capital(ranks_text(ranks)), tuple(filter(None, lines)), "", ranks[0] in blamed))
     places = {operation: len(nodes) + at for at, operation in enumerate(operations)}
-    nodes += [Node(wait.title, (wait.line,) if wait.line else (), wait.library or "other") for wait in operations.values()]
+    for operation, wait in operations.items():
+        told = any(lacks for one, lacks in by_lacks if one == operation) or wait.library != SLEEP
+        texts = tuple(filter(None, (wait.line, "" if told else ELSEWHERE)))
+        nodes.append(Node(wait.title, texts, wait.library or "other"))
     for at, ranks in enumerate(sorted(groups.values(), key=lambda ranks: (ranks[0] not in blamed, -len(ranks), ranks))):
         links += [Link(at, places[one], False) for one in operations if one in inside[ranks[0]]]
         links += [Link(places[one], at, True) for one in operations if one in needed[ranks[0]]]
