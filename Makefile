@@ -4,6 +4,7 @@
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make repeat  every scenario ROUNDS times (20) beside two processes that compute: what was not as expected, which must be nothing
 # make fuzz    strange inputs to all that reads what others have written, for SECONDS (60), by SEED (1)
+# make soak    LAUNCHES (2000) in a row, on a busy machine, parts stopped and killed: hours, and nothing else that runs MPI
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers, watchdog and native recorder under Open MPI, in .venv-openmpi
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
@@ -31,7 +32,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz clean
+.PHONY: test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz soak clean
 
 env: $(VENV)/.ready
 
@@ -146,6 +147,10 @@ SEED ?= 1
 fuzz: SECONDS ?= 60
 fuzz: env
 	nice -n 10 $(BIN)/python -m benchmarks.fuzz $(SECONDS) $(SEED)
+
+LAUNCHES ?= 2000
+soak: env
+	nice -n 10 $(BIN)/python -m benchmarks.soak $(LAUNCHES) $(SEED)
 
 files:
 	@$(PYTHON) -m tests.file_table

@@ -1,0 +1,1 @@
+"""Launches in a row while the machine is busy and parts of them are stopped or killed."""

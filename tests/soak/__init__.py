@@ -1,0 +1,1 @@
+"""The soak itself: it finds what it looks for."""
