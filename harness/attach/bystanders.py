@@ -85,12 +85,24 @@ def standing(
 def _handlers() -> list[str]:
     """The signals for which Python has a handler of the program: it runs in the main thread, also while that waits."""
     usual = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None)
-    return [_name(number) for number in sorted(signal.valid_signals()) if signal.getsignal(number) not in usual]
+    found = {number: signal.getsignal(number) for number in sorted(signal.valid_signals())}
+    return [
+        _name(number) for number, handler in found.items() if handler not in usual and not _is_of_asyncio(number, handler)
+    ]
+
+
+def _is_of_asyncio(number: int, handler: Any) -> bool:
+    """Whether it is Ctrl-C's while asyncio.run goes on, which cancels the main task and then raises as Python's own does."""
+    runner = getattr(sys.modules.get("asyncio.runners"), "Runner", None)
+    own = getattr(runner, "_on_sigint", None)
+    called = getattr(handler, "func", None)
+    return number == signal.SIGINT and own is not None and getattr(called, "__func__", None) is own
 
 
 def _interruptible() -> bool:
     """Whether Ctrl-C, which any process may send as a signal, raises an error in the main thread, and so ends its wait."""
-    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    handler = signal.getsignal(signal.SIGINT)
+    return handler is signal.default_int_handler or _is_of_asyncio(signal.SIGINT, handler)
 
 
 def _name(number: int) -> str:

@@ -32,7 +32,7 @@ WRAPPERS = {
 }
 ALARMS = ("alarm", "setitimer")  # of the module signal
 BEFORE = {"mpi4py.MPI": ("mpi", "before")}  # what is to run before a module's own code
-_marks: list[str] = []  # how the name of a file begins that tells of an alarm
+_address: list[str] = []  # of the supervisor's socket
 _ours: dict[str, ModuleType] = {}
 
 
@@ -41,7 +41,7 @@ def install(address: str) -> None:
 
     `address`: of the supervisor's socket.
     """
-    _marks.append(f"{address}.alarm-")
+    _address.append(address)
     sys.meta_path.insert(0, _Finder())
     atexit.register(_finish)  # the first that is registered runs last
     previous = sys.excepthook
@@ -116,30 +116,41 @@ class _Loader:
 
 def _wrap(name: str, module: Any) -> None:
     if name == "signal":
-        _note_alarms(module)
+        _note_signals(module)
     else:
         _call(WRAPPERS[name], module)
 
 
-def _note_alarms(module: Any) -> None:
+def _note_signals(module: Any) -> None:
     """Have a process leave a mark when it first sets an alarm: nobody sees that from outside, and it may end the process.
 
-    The mark is a file beside the supervisor's socket that bears the process's number, as `exec` keeps both.
+    So it does when it sets a handler of a signal: one that was forked is asked for nothing. The mark is a file beside the
+    supervisor's socket that bears the process's number, as `exec` keeps both.
     """
-    from contextlib import suppress
     from functools import wraps
 
-    def noting(original: Any) -> Any:
+    def noting(original: Any, kind: str, concerns: Any) -> Any:
         @wraps(original)
         def call(*arguments: Any, **named: Any) -> Any:
-            with suppress(OSError):  # the supervisor is gone
-                os.close(os.open(f"{_marks[0]}{os.getpid()}", os.O_CREAT | os.O_WRONLY, 0o600))
+            if concerns(*arguments[:2]):
+                _mark(kind)
             return original(*arguments, **named)
 
         return call
 
+    def is_handler(number: Any = None, handler: Any = None) -> bool:
+        return callable(handler) and number != module.SIGINT
+
     for name in ALARMS:
-        setattr(module, name, noting(getattr(module, name)))
+        setattr(module, name, noting(getattr(module, name), "alarm", lambda *_: True))
+    module.signal = noting(module.signal, "handler", is_handler)
+
+
+def _mark(kind: str) -> None:
+    from contextlib import suppress
+
+    with suppress(OSError):  # the supervisor is gone
+        os.close(os.open(f"{_address[0]}.{kind}-{os.getpid()}", os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _call(where: tuple[str, str], module: Any) -> Any:

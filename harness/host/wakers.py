@@ -37,18 +37,22 @@ def wakers(pid: int, tells_handlers: bool = False) -> list[str]:
 def catches(pid: int, number: int) -> bool:
     """Whether a process has a handler of a signal; where that cannot be read it may."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
+        return number in caught(pid)
+    except (OSError, ValueError):
         return True
-    caught = re.search(r"^SigCgt:\s+(\S+)", status, re.MULTILINE)
-    return caught is None or number in _numbers(caught[1])
+
+
+def caught(pid: int) -> set[int]:
+    """The signals for which a process has a handler. Raises OSError or ValueError where that cannot be read."""
+    found = re.search(r"^SigCgt:\s+(\S+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return set(_numbers(found[1] if found else ""))
 
 
 def _signals(pid: int, status: dict[str, str], told: bool) -> list[str]:
     found: list[str] = []
-    caught = [] if told else [number for number in _numbers(status["SigCgt"]) if number not in HARMLESS]
-    if caught:
-        found.append(f"process {pid} has handlers of signals ({', '.join(map(str, caught))})")
+    handled = [] if told else [number for number in _numbers(status["SigCgt"]) if number not in HARMLESS]
+    if handled:
+        found.append(f"process {pid} has handlers of signals ({', '.join(map(str, handled))})")
     if _numbers(status["ShdPnd"]):
         found.append(f"a signal to process {pid} is pending")
     return found

@@ -103,7 +103,7 @@ def _for(rank: int, wait: Wait, lacks: Sequence[int]) -> str:
     """Whom a thread sleeps for: anybody of them would do."""
     if tuple(lacks) == (rank,):
         ends = [part.end for part in wait.parts] or [wait.end]
-        own = all(end.startswith(("own ", "interruptible ", "parked ")) for end in ends)
+        own = all(end.startswith(("own ", "interruptible ", "parked ", "forked ")) for end in ends)
         return " for another of its threads" if own else ", the other end of which nobody else holds"
     return f" for any of {words.ranks_text(lacks)}" if len(lacks) > 1 else f" for {words.ranks_text(lacks)}" if lacks else ""
 

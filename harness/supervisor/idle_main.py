@@ -18,7 +18,7 @@ from lockstep.harness.judge.stack_text import Frame, named_frames
 
 MAIN = "MainThread"
 # In what a program stands that serves until it is interrupted. A loop without a frame of its own is one of a library.
-SERVES = ("Event.wait", "Condition.wait", "wait", "pause", "sigwait")
+SERVES = ("Event.wait", "Condition.wait", "wait")
 LOOPS_IN = ("epoll_wait", "poll", "ppoll", "select")  # system calls; processes that were forked hold a loop's own socket too
 LOOPS = ("/asyncio/", "/selectors.py", "/socketserver.py", "/trio/", "/uvloop/")
 
@@ -32,7 +32,7 @@ class IdleMain:
     def end(self, pid: int, waits: Sequence[ThreadWait], held: Holders) -> End | None:
         """What else may end the wait of a process's main thread, all of whose threads sleep; None: nothing else."""
         main = next((one for one in waits if one.thread == pid), None)
-        alone = main is not None and _of_itself(pid, main, held)
+        alone = main is not None and of_itself(pid, main, held)
         if main is None or not (alone or main.call in LOOPS_IN) or not catches(pid, signal.SIGINT):
             return None
         stood = tuple((one.thread, one.steps) for one in waits)
@@ -42,7 +42,7 @@ class IdleMain:
         return PARKED if known[1] else INTERRUPTIBLE if alone else None
 
 
-def _of_itself(pid: int, wait: ThreadWait, held: Holders) -> bool:
+def of_itself(pid: int, wait: ThreadWait, held: Holders) -> bool:
     """Whether nobody but the process itself holds what its thread waits for."""
     return all(end == OWN or held.get(end) == frozenset([pid]) for end in wait.ends)
 

@@ -41,6 +41,7 @@ from lockstep.harness.supervisor.base import SupervisorBase
 from lockstep.harness.supervisor.command_environment import command_environment
 from lockstep.harness.supervisor.dumps import dumps
 from lockstep.harness.supervisor.entry_point import serve
+from lockstep.harness.supervisor.forked import HANDLER_MARK, quiet_forks
 from lockstep.harness.supervisor.giving_up import give_up
 from lockstep.harness.supervisor.idle_main import IdleMain
 from lockstep.harness.supervisor.idleness import Idleness
@@ -205,7 +206,8 @@ class ProgramSupervisor(SupervisorBase):
                     alive = self.seen[0] if self.seen else []
                     others, mark = [pid for pid in alive if pid not in asked], f"{self.reception.path}{ALARM_MARK}"
                     idle = None if asked else self.idle_main
-                    line.send(Around(message.epoch, tuple(around(others, alive, self.outside, mark, idle))))
+                    forks = quiet_forks(others, asked, f"{self.reception.path}{HANDLER_MARK}")
+                    line.send(Around(message.epoch, tuple(around(others, alive, self.outside, mark, idle, forks))))
                 for serial in message.procs:
                     if self.attached[serial].answers_itself:
                         self.asked[serial] = (message.epoch, time.monotonic())

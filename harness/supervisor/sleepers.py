@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lockstep.harness.host import proc, process_tree
 from lockstep.harness.host.holders import Holders, Inherited, holders, listening, local_server
-from lockstep.harness.host.thread_waits import INTERRUPTIBLE, OWN, End, ThreadWait, thread_waits
+from lockstep.harness.host.thread_waits import FORKED, INTERRUPTIBLE, OWN, PARKED, End, ThreadWait, thread_waits
 from lockstep.harness.host.wakers import wakers
-from lockstep.harness.supervisor.idle_main import IdleMain
+from lockstep.harness.supervisor.idle_main import IdleMain, of_itself
 
 SERVER_THREAD = "pt_tcpstore"  # so begins the name of a thread that serves a TCPStore
 CLIENT, SERVER = "TCPStore client", "TCPStore server "  # in what such threads are
+# What the line calls of a program that serves until it is interrupted.
+SERVES = (
+    "Event.wait", "Condition.wait", "run", "Runner.run", "BaseEventLoop.run_forever", "BaseEventLoop.run_until_complete",
+)  # fmt: skip
 CALLS = {"wait4": "waitpid", "futex": "a lock"}  # by which names people know them
 Told = dict[str, Any]
 
@@ -46,25 +50,36 @@ def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]], outside: Inherited
             else:  # it sleeps in the store's client, of which an event tells; here only its steps count
                 told.append(_told(thread, CLIENT, "", wait._replace(ends=(OWN,)), {}))
         elif wait is not None and wait.sleeps and _is_known(wait, one, held):
-            mine = INTERRUPTIBLE if one.get("interruptible") else OWN
-            wait = wait._replace(ends=tuple(mine if end == OWN else end for end in wait.ends))
-            told.append(_told(thread, one["op"], one["site"], wait, held))
+            told.append(_told(thread, one["op"], one["site"], wait._replace(ends=_interrupted(pid, wait, one, held)), held))
         else:
             doubts.append(one["text"])
     return [json.dumps(one) for one in (*told, *_servers(pid))], doubts
 
 
+def _interrupted(pid: int, wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> tuple[End, ...]:
+    """What a thread waits for; of a main thread that waits for its own process Ctrl-C, which may end that, is one more."""
+    if not entry.get("interruptible") or not of_itself(pid, wait, held):
+        return wait.ends
+    more = PARKED if entry["op"] in SERVES or not entry["site"] else INTERRUPTIBLE
+    return (*(end for end in wait.ends if end != OWN), more)
+
+
 def around(
-    pids: Sequence[int], below: Sequence[int], outside: Inherited, mark: str, idle: IdleMain | None = None
+    pids: Sequence[int],
+    below: Sequence[int],
+    outside: Inherited,
+    mark: str,
+    idle: IdleMain | None = None,
+    forks: Collection[int] = (),
 ) -> list[str]:
     """Of processes that are seen from outside only: what all of their threads sleep in, or why nothing can be said.
 
     `mark`: how the name of the file begins that one leaves, with its number, when it sets an alarm. `idle`: is asked where
-    nobody is awake.
+    nobody is awake. `forks`: those whose handlers of signals are most likely of libraries.
     """
     waits = {pid: thread_waits(pid) for pid in pids}
     held = holders({end for found in waits.values() for one in found for end in one.ends}, below, outside)
-    told = {pid: _process(pid, found, held, mark) for pid, found in waits.items() if found}
+    told = {pid: _process(pid, found, held, mark, pid in forks) for pid, found in waits.items() if found}
     if idle is not None and not any(one["doubts"] for one in told.values()):
         for pid, one in told.items():
             _note_interruption(one, idle.end(pid, waits[pid], held))
@@ -72,7 +87,7 @@ def around(
 
 
 def _note_interruption(told: Told, end: End | None) -> None:
-    """Ctrl-C is one more thing that may end the wait of the main thread."""
+    """A signal is one more thing that may end the wait of the main thread."""
     for one in told["threads"]:
         if end is not None and one["thread"] == told["pid"]:
             one["ends"].append((end.kind, end.name, []))
@@ -112,12 +127,14 @@ def _is_known(wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> bool
     return not outside or (bool(entry["standard"]) and all(held[end] is not None for end in outside))
 
 
-def _process(pid: int, waits: Sequence[ThreadWait], held: Holders, mark: str) -> Told:
-    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps] + wakers(pid)
+def _process(pid: int, waits: Sequence[ThreadWait], held: Holders, mark: str, forked: bool) -> Told:
+    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps] + wakers(pid, forked)
     if Path(f"{mark}{pid}").exists():
         doubts.append(f"process {pid} has set an alarm")
     threads = [_told(one.thread, CALLS.get(one.call, one.call), "", one, held) for one in waits if one.sleeps]
-    return {"pid": pid, "name": proc.command_line(pid), "threads": threads, "doubts": sorted(set(doubts))}
+    told = {"pid": pid, "name": proc.command_line(pid), "threads": threads, "doubts": sorted(set(doubts))}
+    _note_interruption(told, FORKED if forked else None)
+    return told
 
 
 def _awake(one: ThreadWait) -> str:
@@ -129,7 +146,7 @@ def _ends(wait: ThreadWait | None) -> tuple[End, ...]:
 
 
 def _held(end: End, held: Holders) -> frozenset[int] | None:
-    return frozenset() if end in (OWN, INTERRUPTIBLE) else held.get(end)
+    return frozenset() if end in (OWN, INTERRUPTIBLE, PARKED, FORKED) else held.get(end)
 
 
 def _told(thread: int, op: str, site: str, wait: ThreadWait, held: Holders) -> Told:

@@ -198,8 +198,7 @@ class ProgramJudgement(Judgement):
         left = [text for _, command in sorted(processes.commands.items()) for text in command.left_behind]
         unseen = [*self._unseen(), *(self._doubts() if basis.limit else ())]
         if basis.limit is Limit.ASLEEP:
-            ranked = any(wait.rank < PROCESS for wait in basis.knot)
-            unseen += self._program.sleepers.assumed([wait.wait.end for wait in basis.knot], ranked)
+            unseen += self._program.assumed(basis.knot)
         failures = processes.failures(clocks.of)
         seen = replace(seen, roots=commands, unseen=unseen, failures=failures, left_behind=left)
         seen = self._with_sleepers(seen, basis.knot)

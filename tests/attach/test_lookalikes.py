@@ -23,7 +23,7 @@ GLOO = (
 )
 HANGING = (
     "default_tag", "any_source", "borders", "grid", "persistent", "waitany", "waitsome", "waitall", "probe", "mprobe",
-    "counts", "numpy_root", "prefix", "with_noise", "lock_kept",
+    "counts", "numpy_root", "prefix", "with_noise", "lock_kept", "asyncio_run",
 )  # fmt: skip
 
 
@@ -50,3 +50,11 @@ def test_a_hang_is_proved(name: str, tmp_path: Path) -> None:
     assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, True), verdict.text
     assert all("hanging_mpi.py:" in line.site for line in verdict.knot)
     assert FindingKind.NOT_VISIBLE not in [finding.kind for finding in verdict.findings]
+
+
+def test_a_rank_and_its_forked_child(tmp_path: Path) -> None:
+    """They end by rule where they wait for each other: a signal from outside could still run a handler in the child."""
+    verdict = watch(python("programs/hanging_mpi.py", "forked_child"), 2, tmp_path)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, False), verdict.text
+    assert any(found.kind is FindingKind.NOT_VISIBLE and "has forked" in found.text for found in verdict.findings)
+    assert "in forked_child, in `other.recv(1)` for rank 0" in verdict.text

@@ -13,7 +13,7 @@ from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.communicators import Communicators
 from lockstep.harness.watchdog.ranks.process_table import Process, ProcessRecord, ProcessTable
-from lockstep.harness.watchdog.ranks.sleepers import INTERRUPTIBLE, NAMED, OWN, PARKED, STORE, Sleepers
+from lockstep.harness.watchdog.ranks.sleepers import FORKED, INTERRUPTIBLE, NAMED, OWN, PARKED, STORE, Sleepers
 
 States = Mapping[int, RankState]
 
@@ -45,8 +45,7 @@ class Knots:
         closed = self.closed
         found = self._find(states, others, hopeless, surely=False)
         self.closed = closed
-        beside = all(wait.rank >= PROCESS for wait in found)
-        kinds = (NAMED, STORE, INTERRUPTIBLE) if beside else (NAMED, STORE)
+        kinds = (NAMED, STORE, FORKED) if communicates(found) else (NAMED, STORE, FORKED, INTERRUPTIBLE)
         return found if any(wait.wait.end.startswith(kinds) for wait in found) else []
 
     def hold(self, states: States, others: Collection[Process], hopeless: Hopeless) -> bool:
@@ -66,12 +65,12 @@ class Knots:
         too, or open what it holds."""
         told, holders = self.sleepers.states(states), self.sleepers.holders(surely)
         whole = self._graph(told, others, hopeless, holders)
-        asks = _asks_a_store(whole) and not (_communicates(whole) and self._all_seen())
+        asks = _asks_a_store(whole) and not (communicates(whole) and self._all_seen())
         if not asks and self._everybody(whole, others, surely):
             return whole
         alone = {name: held for name, held in holders.items() if name.startswith(OWN)}
         found = self._graph(told, others, hopeless, alone)
-        return found if _communicates(found) else []
+        return found if communicates(found) else []
 
     def _graph(self, states: States, others: Collection[Process], hopeless: Hopeless, holders: Holders) -> list[Stuck]:
         self.closed = False
@@ -91,21 +90,21 @@ class Knots:
         beside = {self.sleepers.of_supervisor(number, pid) for number, pid in others}
         woken = any(record.wakers for rank, record in self.ranks.items() if rank in nodes)
         whole = self.processes.complete() and bool(living | beside) and living | beside <= nodes and not woken
-        return whole and (bool(living) or not _may_serve(knot, surely))
+        return whole and (communicates(knot) or not _may_serve(knot, surely))
 
     def _all_seen(self) -> bool:
         """Whether there is no rank, on a host that is not watched for instance, that could set a key unseen."""
         return all(rank in self.ranks for group in self.comms.members.values() for rank in group)
 
 
-def _communicates(knot: Sequence[Stuck]) -> bool:
+def communicates(knot: Sequence[Stuck]) -> bool:
     """Whether a rank is in it in a communicator: who starts processes may end those that only sleep, when they are needed no
     more."""
     return any(wait.rank < PROCESS and wait.wait.need is not Need.HOLDERS for wait in knot)
 
 
 def _may_serve(knot: Sequence[Stuck], surely: bool) -> bool:
-    """Whether one of processes that are no ranks may stand as it should until somebody presses Ctrl-C."""
+    """Whether a process may stand as it should until somebody presses Ctrl-C."""
     return any(wait.wait.end.startswith((PARKED, INTERRUPTIBLE) if surely else PARKED) for wait in knot)
 
 

@@ -16,7 +16,7 @@ from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.claims import Claims
-from lockstep.harness.watchdog.ranks.knots import Knots
+from lockstep.harness.watchdog.ranks.knots import Knots, communicates
 from lockstep.harness.watchdog.ranks.process_table import Command, Process, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.ranks.sleepers import Sleepers
@@ -120,6 +120,10 @@ class ProgramRanks(RankTable):
     def assumed_knot(self) -> list[Stuck]:
         """The same where nobody acts whom nobody sees."""
         return self._knots.assumed(self.states(), self.others(), self.hopeless)
+
+    def assumed(self, knot: Sequence[Stuck]) -> list[str]:
+        """What such a knot rests on that could not be seen."""
+        return self.sleepers.assumed([wait.wait.end for wait in knot], communicates(knot))
 
     def questions(self, ranks: Sequence[int]) -> Mapping[tuple[int, ...], Collection[int]]:
         """Every supervisor looks again who lives; those of the ranks ask these besides."""

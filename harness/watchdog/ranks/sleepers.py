@@ -21,6 +21,7 @@ INTERRUPTIBLE = "interruptible "  # ... or Ctrl-C, which somebody outside may se
 PARKED = "parked "  # ... and which the process may well wait for
 SEMAPHORES = ("semaphore ", "named semaphore ")  # ... at which any process of the job can that has inherited it
 NAMED = "named semaphore "  # ... and anybody who was told its name
+FORKED = "forked "  # so begins an end at which a signal acts that somebody outside may send
 STORE = "store "  # so begins the end that a key of a TCPStore is waited for at; the port of its server comes next
 SERVER = "TCPStore server "  # so is called what a thread does that serves one; its port comes next
 BESIDE = -2  # the number of a process that has not come, among its supervisor's
@@ -91,7 +92,7 @@ class Sleepers:
             for sleeper in record.sleepers or () if record.at_rest else ():
                 for name, pids in sleeper.ends:
                     known = found.setdefault(name, set())
-                    if pids is None or known is None or (surely and name.startswith(NAMED)):
+                    if pids is None or known is None or (surely and name.startswith((NAMED, FORKED))):
                         found[name] = None
                     else:
                         known |= {self._node(record.host, pid, numbers) for pid in pids}
@@ -99,14 +100,19 @@ class Sleepers:
         complete: dict[str, set[int]] = {name: held for name, held in found.items() if held is not None}
         return complete if surely else complete | dict.fromkeys(self._quiet_stores(), anybody)
 
-    def assumed(self, ends: Collection[str], ranked: bool = True) -> list[str]:
-        """What a knot rests on that sleeps for these ends, and that could not be seen. `ranked`: there is a rank in it."""
+    def assumed(self, ends: Collection[str], communicates: bool = True) -> list[str]:
+        """What a knot rests on that sleeps for these ends, and that could not be seen.
+
+        `communicates`: a rank is in it in a communicator.
+        """
         found: set[str] = set()
         if any(end.startswith(NAMED) for end in ends):
             found.add("a semaphore of multiprocessing has a name, by which others could open it")
         if any(end.startswith(STORE) for end in ends):
             found.add("others could connect to a TCPStore, and set a key")
-        if not ranked and any(end.startswith(INTERRUPTIBLE) for end in ends):
+        if any(end.startswith(FORKED) for end in ends):
+            found.add("a process that a rank has forked has handlers of signals, most likely those of the rank's libraries")
+        if not communicates and any(end.startswith(INTERRUPTIBLE) for end in ends):
             found.add("Ctrl-C could wake a main thread that waits for its own process")
         return sorted(found)
 

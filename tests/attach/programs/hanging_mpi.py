@@ -1,5 +1,8 @@
 """Programs of mpi4py that never end, and in which that can be seen. `hanging_mpi.py NAME`."""
 
+import asyncio
+import os
+import socket
 import sys
 import threading
 import time
@@ -131,6 +134,30 @@ def with_noise() -> None:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     world.Barrier()
     world.recv(source=peer)
+
+
+def asyncio_run() -> None:
+    """A future that nobody is to set, awaited below asyncio's own handler of Ctrl-C."""
+    if rank == 1:
+        asyncio.run(_awaited())
+    world.Barrier()
+
+
+async def _awaited() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def forked_child() -> None:
+    """A rank and a child that it has forked wait for each other at a pair of sockets; the child has the handlers of MPI."""
+    mine, other = socket.socketpair()
+    if rank == 0:
+        if os.fork() == 0:
+            mine.close()
+            other.recv(1)
+            os._exit(0)
+        other.close()
+        mine.recv(1)
+    world.Barrier()
 
 
 if __name__ == "__main__":
