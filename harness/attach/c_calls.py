@@ -20,7 +20,7 @@ from lockstep.harness.attach.loads import SKIPPED, dictionary, loaded
 CALLS = ("CALL", "CALL_FUNCTION", "CALL_METHOD")
 OF_CALLS = ("CACHE", "EXTENDED_ARG", "KW_NAMES", "PRECALL")  # between the arguments and the call
 METHODS = ("LOAD_METHOD", "LOAD_ATTR")
-MODULES = ("posix", "select", "_io", "_socket")
+MODULES = ("posix", "select", "fcntl", "_io", "_socket")
 # Of no class below these, whose methods may be the program's.
 TYPES = (io.BufferedReader, io.BufferedWriter, io.BufferedRWPair, io.TextIOWrapper, io.FileIO, socket.socket)
 

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lockstep.harness.host.file_locks import held
 from lockstep.harness.host.proc import Stat, listed
 from lockstep.harness.host.thread_waits import End
 
@@ -26,7 +27,7 @@ LISTENS = "0A"  # a state in /proc/net/tcp
 MAPPED = "0000000000000000FFFF0000"  # so begins an address of version 6 that stands for one of version 4
 UNIX, SHOW_PEER, PEER = 1, 4, 2
 SEMAPHORES = ("semaphore", "named semaphore")
-OF_DESCRIPTORS = ("pipe", "socket", "eventfd")
+OF_DESCRIPTORS = ("pipe", "socket", "eventfd", "file lock")
 BY_KERNEL = ("/[aio]", "anon_inode:[io_uring]")  # mapped by who may have the kernel write for it later
 QUIET_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm/", "/dev/pts/", "/dev/tty")
 LOOKS, BETWEEN_S = 4, 0.01  # more, where a descriptor is on its way
@@ -41,6 +42,7 @@ class _Seen:
     """
 
     inodes: set[str]
+    locks: set[str]  # of files
     events: bool
     mapped: set[str]  # semaphores
     held: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -85,7 +87,8 @@ def holders(ends: Collection[End], below: Iterable[int] = (), outside: Inherited
 def _look(wanted: Collection[End], peers: Mapping[str, str], ours: Collection[int]) -> _Seen:
     inodes = {end.name for end in wanted if end.kind in ("pipe", "socket")} | set(peers.values())
     mapped = {end.name for end in wanted if end.kind in SEMAPHORES}
-    seen = _Seen(inodes, any(end.kind == "eventfd" for end in wanted), mapped)
+    locks = {end.name for end in wanted if end.kind == "file lock"}
+    seen = _Seen(inodes, locks, any(end.kind == "eventfd" for end in wanted), mapped)
     looked_at: set[int] = set()
     while fresh := _processes() - looked_at:  # one that ends meanwhile may have handed all on to one that it started
         looked_at |= fresh
@@ -112,6 +115,8 @@ def _holders_of(end: End, peers: Mapping[str, str], seen: _Seen, outside: Inheri
             if not there or {f"socket:{end.name}", f"socket:{peer}"} & outside:
                 return None
             return frozenset(there | held.get(("socket", end.name), set()))
+        case "file lock":
+            found = held.get(("lock", end.name))
         case "pipe":
             found = None if f"pipe:{end.name}" in outside else held.get(("pipe", end.name))
         case "eventfd":
@@ -154,7 +159,10 @@ def _note(pid: int, fd: str, seen: _Seen) -> None:
         told = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
         if ident := re.search(r"^eventfd-id:\s+(\d+)", told, re.MULTILINE):
             seen.held["event", ident[1]].add(pid)
-    elif link == "anon_inode:[io_uring]" or (link.startswith("/dev/") and not link.startswith(QUIET_DEVICES)):
+    elif seen.locks and link.startswith("/"):
+        for lock in held(pid, fd) & seen.locks:
+            seen.held["lock", lock].add(pid)
+    if link == "anon_inode:[io_uring]" or (link.startswith("/dev/") and not link.startswith(QUIET_DEVICES)):
         seen.served.add(pid)
 
 

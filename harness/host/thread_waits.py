@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lockstep.harness.host.file_locks import keeps
 from lockstep.harness.host.proc import listed
 from lockstep.harness.host.socket_limits import has_limit
 
@@ -26,23 +27,26 @@ WAIT, WAIT_BITSET = 0, 9  # operations of a futex that wait for another thread
 _CALLS: dict[str, dict[int, str]] = {
     "x86_64": {
         0: "read", 1: "write", 7: "poll", 19: "read", 20: "write", 23: "select", 35: "sleep", 43: "accept", 44: "write",
-        45: "read", 46: "write", 47: "read", 61: "wait4", 202: "futex", 230: "sleep", 232: "epoll_wait", 247: "waitid",
+        45: "read", 46: "write", 47: "read", 61: "wait4", 72: "fcntl",
+        73: "flock", 202: "futex", 230: "sleep", 232: "epoll_wait", 247: "waitid",
         270: "select", 271: "ppoll", 281: "epoll_wait", 288: "accept",
     },
     "aarch64": {
-        22: "epoll_wait", 63: "read", 64: "write", 65: "read", 66: "write", 72: "select", 73: "ppoll", 95: "waitid",
+        22: "epoll_wait", 25: "fcntl", 32: "flock",
+        63: "read", 64: "write", 65: "read", 66: "write", 72: "select", 73: "ppoll", 95: "waitid",
         98: "futex", 101: "sleep", 115: "sleep", 202: "accept", 206: "write", 207: "read", 211: "write", 212: "read",
         242: "accept", 260: "wait4",
     },
 }  # fmt: skip
 CALLS = _CALLS.get(os.uname().machine, {})
+SET_LOCK = 7  # of fcntl: F_SETLKW
 P_ALL, P_PID = 0, 1  # whom waitid waits for
 
 
 class End(NamedTuple):
     """One end of a thing that a thread waits for: somebody who holds the other end may end the wait."""
 
-    kind: str  # pipe, socket, eventfd, semaphore, named semaphore, child, own, interruptible; else anybody may end it
+    kind: str  # pipe, socket, eventfd, (named) semaphore, file lock, child, own, interruptible; else anybody may end it
     name: str  # of the thing, as this host knows it
 
 
@@ -110,6 +114,10 @@ def _call(pid: int, words: list[str]) -> tuple[str, bool, tuple[End, ...]]:
             return name, has_limit(pid, given[0]), (_of_fd(pid, given[0]),)
         case "futex":
             return name, bool(given[3]), _futex(pid, given)
+        case "flock":
+            return name, False, _file_lock(pid, "FLOCK")
+        case "fcntl" if given[1] == SET_LOCK:
+            return name, False, _file_lock(pid, "POSIX")
         case "poll":
             return name, given[2] & FOREVER != FOREVER, _polled(pid, given[0], given[1])
         case "ppoll":
@@ -125,6 +133,11 @@ def _call(pid: int, words: list[str]) -> tuple[str, bool, tuple[End, ...]]:
         case "waitid":
             return name, False, _children(pid, given[1] if given[0] == P_PID else -1 if given[0] == P_ALL else 0)
     return name, False, ()
+
+
+def _file_lock(pid: int, kind: str) -> tuple[End, ...]:
+    lock = keeps(pid, kind)
+    return (End("file lock", lock) if lock else End(OUTSIDE, "a lock of a file"),)
 
 
 def _signed(word: int) -> int:

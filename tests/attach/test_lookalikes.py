@@ -23,7 +23,7 @@ GLOO = (
 )
 HANGING = (
     "default_tag", "any_source", "borders", "grid", "persistent", "waitany", "waitsome", "waitall", "probe", "mprobe",
-    "counts", "numpy_root", "prefix", "with_noise", "lock_kept", "asyncio_run",
+    "counts", "numpy_root", "prefix", "with_noise", "lock_kept", "asyncio_run", "file_lock",
 )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Programs of mpi4py that never end, and in which that can be seen. `hanging_mpi.py NAME`."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 from mpi4py import MPI
@@ -134,6 +136,17 @@ def with_noise() -> None:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     world.Barrier()
     world.recv(source=peer)
+
+
+def file_lock() -> None:
+    """A lock of a file that is held in a barrier, and wanted before it."""
+    with Path(__file__).open() as file:
+        if rank == 0:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        world.Barrier()
+        if rank == 1:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        world.Barrier()
 
 
 def asyncio_run() -> None:
