@@ -1,10 +1,12 @@
-"""Waits for keys of a TCPStore: `get` and `wait` of torch.distributed's stores, with the key and the server's port.
+"""Waits for keys: `get` and `wait` of torch.distributed's stores, with the key and what tells one store from another.
 
-Anybody of the job may set a key. Other stores look for it again and again by themselves, so that nothing is known of them.
+Anybody of the job may set a key of a TCPStore, which is told by its server's port, or of a FileStore, told by its path; its
+waits look into the file again and again. Only threads of the same process may set one of a HashStore.
 """
 
 from __future__ import annotations
 
+import os
 from _thread import get_ident, get_native_id
 from collections.abc import Callable
 from types import ModuleType
@@ -35,11 +37,15 @@ def _waiting(original: Callable[..., Any]) -> Callable[..., Any]:
         found = recording.existing()
         if found is None or not arguments or found.blocked.get(get_ident()):
             return None  # inside of an operation that is recorded, which tells it
-        port = _port(arguments[0])
-        if port is None:
+        port, place = _port(arguments[0]), _place(arguments[0])
+        if port is None and not place:
             return None
         timeout = named.get("timeout", arguments[2] if len(arguments) > 2 else getattr(arguments[0], "timeout", None))
         keys = named.get("keys", named.get("key", arguments[1] if len(arguments) > 1 else ""))
+        if port is None:
+            return _begun_at(
+                found, f"{place.partition(' ')[0]}.{original.__name__} of {_listed(keys)}", place, limit_s(timeout)
+            )
         return _begun(found, original.__name__, port, _listed(keys), bool(limit_s(timeout)))
 
     return recorded(original, prepare)
@@ -69,6 +75,21 @@ def _begun(found: Recording, name: str, port: int, key: str, timed: bool) -> Ask
     # One that ends by itself is told, and is no wait.
     end = "a limit of time" if timed else f"store {port}"
     return Asking(found, found.sleeps(f"TCPStore.{name} of {key}", end, call_site(found.recorder)), port)
+
+
+def _begun_at(found: Recording, op: str, place: str, limit: int) -> Again:
+    end = "a limit of time" if limit else f"store {place}"
+    return Again(found, found.sleeps(op, end, call_site(found.recorder)))
+
+
+def _place(store: Any) -> str:
+    """What tells a FileStore or a HashStore from others, below any prefixes; empty for another store."""
+    while hasattr(store, "underlying_store"):
+        store = store.underlying_store
+    kind = type(store).__name__
+    if kind == "FileStore":
+        return f"{kind} {os.path.realpath(store.path)}"
+    return f"{kind} {os.getpid()}" if kind == "HashStore" else ""
 
 
 def _port(store: Any) -> int | None:

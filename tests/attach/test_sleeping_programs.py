@@ -16,8 +16,9 @@ from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 from tests.attach.launch import HERE, python, watch
 
 PROGRAM = "programs/sleeping.py"
-MARKS = RANKS, EVENT, LOCK, LOOP, STORE, FRONT_END = (
-    "the ranks' line", "the event's line", "the lock's line", "the loop's line", "the store's line", "the front end's line",
+MARKS = RANKS, EVENT, LOCK, LOOP, STORE, FILE, HASH, FRONT_END = (
+    "the ranks' line", "the event's line", "the lock's line", "the loop's line", "the store's line", "the file store's line",
+    "the hash store's line", "the front end's line",
 )  # fmt: skip
 LINES = {
     mark: number
@@ -27,9 +28,9 @@ LINES = {
 }
 
 
-def judged(mode: str, folder: Path) -> Verdict:
+def judged(mode: str, folder: Path, *words: str) -> Verdict:
     """The verdict on one program, whose deadline is far away."""
-    return watch(python(PROGRAM, mode), 1, folder, deadline_s=200.0)
+    return watch(python(PROGRAM, mode, *words), 1, folder, deadline_s=200.0)
 
 
 @pytest.mark.timeout(240)
@@ -63,16 +64,20 @@ def test_a_process_that_has_locked_itself(mode: str, mark: str, tmp_path: Path) 
 
 
 @pytest.mark.timeout(240)
-def test_a_key_that_is_set_after_a_barrier(tmp_path: Path) -> None:
-    """Who waits for a key of a TCPStore waits for anybody of the job; when all are stuck, that is told with the key.
+@pytest.mark.parametrize(
+    ("mode", "mark", "kind"),
+    [("store", STORE, "TCPStore"), ("file-store", FILE, "FileStore"), ("hash-store", HASH, "HashStore")],
+)
+def test_a_key_that_is_set_after_a_barrier(mode: str, mark: str, kind: str, tmp_path: Path) -> None:
+    """Who waits for a key of a store waits for anybody of the job; when all are stuck, that is told with the key.
 
-    It ends by rule: somebody outside could connect to the store.
+    It ends by rule: somebody outside could come to the store.
     """
-    verdict = judged("store", tmp_path)
+    verdict = judged(mode, tmp_path, str(tmp_path / "keys"))
     assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.DEADLOCK, False), verdict.text
-    assert any(found.kind is FindingKind.NOT_VISIBLE and "TCPStore" in found.text for found in verdict.findings)
-    assert "waits in TCPStore.wait of 'ready' at " in verdict.text
-    assert f":{LINES[STORE]} in _store for" in verdict.text
+    assert any(found.kind is FindingKind.NOT_VISIBLE and "a store" in found.text for found in verdict.findings)
+    assert f"waits in {kind}.wait of 'ready' at " in verdict.text
+    assert f":{LINES[mark]} in _{mode.replace('-', '_')}" in verdict.text
 
 
 @contextlib.contextmanager
@@ -98,7 +103,7 @@ def clients(port: int, after_s: float) -> Iterator[None]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("mode", ["slow", "server", "pool", "late-key"])
+@pytest.mark.parametrize("mode", ["slow", "server", "pool", "late-key", "late-file"])
 def test_idle_is_not_hung(mode: str, tmp_path: Path) -> None:
     """Ranks that wait for work are in order as long as somebody may still bring some: one who sleeps, or a client."""
     with socket.socket() as one:

@@ -22,7 +22,8 @@ PARKED = "parked "  # ... and which the process may well wait for
 SEMAPHORES = ("semaphore ", "named semaphore ")  # ... at which any process of the job can that has inherited it
 NAMED = "named semaphore "  # ... and anybody who was told its name
 FORKED = "forked "  # so begins an end at which a signal acts that somebody outside may send
-STORE = "store "  # so begins the end that a key of a TCPStore is waited for at; the port of its server comes next
+STORE = "store "  # so begins the end that a key of a store is waited for at; of a TCPStore the port of its server comes next
+FILE_STORE, HASH_STORE = f"{STORE}FileStore ", f"{STORE}HashStore "  # ... of a FileStore its path, or a process's number
 SERVER = "TCPStore server "  # so is called what a thread does that serves one; its port comes next
 BESIDE = -2  # the number of a process that has not come, among its supervisor's
 
@@ -52,6 +53,7 @@ class Sleepers:
             record = self.beside.setdefault(node, ProcessRecord(state, host, told["pid"], (number, BESIDE)))
             record.sleepers = tuple(sleeper for one in told["threads"] if (sleeper := Sleeper.read(one, host)) is not None)
             record.sleepers_at, record.confirmed, record.doubts = 1, message.epoch, tuple(map(str, told["doubts"]))
+            record.turning.take(told.get("turning") or (), 1, () if told.get("waits") else ("it is at work",))
         for node, record in self.beside.items():
             if record.process[0] == number and node not in seen:
                 record.sleepers = None  # it has ended
@@ -98,7 +100,7 @@ class Sleepers:
                         known |= {self._node(record.host, pid, numbers) for pid in pids}
                         known |= anybody if name.startswith(SEMAPHORES) else set()
         complete: dict[str, set[int]] = {name: held for name, held in found.items() if held is not None}
-        return complete if surely else complete | dict.fromkeys(self._quiet_stores(), anybody)
+        return complete if surely else complete | dict.fromkeys(self._quiet_stores(), anybody) | self._own_stores(anybody)
 
     def assumed(self, ends: Collection[str], communicates: bool = True) -> list[str]:
         """What a knot rests on that sleeps for these ends, and that could not be seen.
@@ -109,7 +111,7 @@ class Sleepers:
         if any(end.startswith(NAMED) for end in ends):
             found.add("a semaphore of multiprocessing has a name, by which others could open it")
         if any(end.startswith(STORE) for end in ends):
-            found.add("others could connect to a TCPStore, and set a key")
+            found.add("others could come to a store, a TCPStore or a file, and set a key")
         if any(end.startswith(FORKED) for end in ends):
             found.add("a process that a rank has forked has handlers of signals, most likely those of the rank's libraries")
         if not communicates and any(end.startswith(INTERRUPTIBLE) for end in ends):
@@ -124,6 +126,12 @@ class Sleepers:
             return set()  # something may be under way
         servers = [one.op.removeprefix(SERVER) for _, one in told if one.op.startswith(SERVER)]
         return {f"{STORE}{port}" for port in servers if servers.count(port) == 1}
+
+    def _own_stores(self, anybody: set[int]) -> dict[str, set[int]]:
+        """The stores without a server that somebody waits for: who could set a key there."""
+        waits = [(rank, wait.end) for rank, one in self.ranks.items() if one.at_rest for _, wait in one.state.waits()]
+        files = {end: anybody for _, end in waits if end.startswith(FILE_STORE)}
+        return files | {end: {rank} for rank, end in waits if end.startswith(HASH_STORE)}
 
     def _node(self, host: str, pid: int, numbers: Mapping[tuple[str, int], int]) -> int:
         return numbers[host, pid] if (host, pid) in numbers else self.number(host, pid)

@@ -2,9 +2,10 @@
 
 Hangs: `queue` (a reply is lost), `event` (set after a collective that the others never enter), `lock` (held across a
 collective by one thread, wanted by another), `loop` (a future that is awaited on the thread that would have to make it),
-`store` (a key that is set after a barrier). No hangs, though nothing moves for a while: `late-key`, `slow` (the front end
-sleeps before it sends work), `server` (it waits for somebody to connect), `pool` (as `server`, below a Python thread that
-waits for an event).
+`store`, `file-store` (a key that is set after a barrier; of the latter PORT is the path), `hash-store` (a key that only the
+rank itself could set). No hangs, though nothing moves for a while: `late-key`, `late-file` (a key that is set late), `slow`
+(the front end sleeps before it sends work), `server` (it waits for somebody to connect), `pool` (as `server`, below a
+Python thread that waits for an event).
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import asyncio
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
+from datetime import timedelta
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from typing import Any
@@ -22,6 +25,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch._C._distributed_c10d import FileStore, HashStore
 
 
 def _queue(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
@@ -82,6 +86,31 @@ def _store(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> No
         store.set("ready", "1")
 
 
+def _file_store(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    store = FileStore(sys.argv[2], 2)
+    if rank == 0:
+        store.wait(["ready"], timedelta(hours=1))  # the file store's line
+    else:
+        dist.barrier()
+        store.set("ready", "1")
+
+
+def _late_file(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    store = FileStore(f"{tempfile.gettempdir()}/store-{os.environ['MASTER_PORT']}", 2)
+    if rank == 0:
+        store.wait(["ready"], timedelta(hours=1))
+    else:
+        time.sleep(8)
+        store.set("ready", "1")
+    dist.barrier()
+
+
+def _hash_store(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
+    if rank == 0:
+        HashStore().wait(["ready"], timedelta(hours=1))  # the hash store's line
+    dist.barrier()
+
+
 def _late_key(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
     store = dist.distributed_c10d._get_default_store()
     if rank == 0:
@@ -92,7 +121,16 @@ def _late_key(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) ->
     dist.barrier()
 
 
-PARTS = {"queue": _queue, "event": _event, "lock": _lock, "loop": _loop, "store": _store, "late-key": _late_key}
+PARTS = {
+    "queue": _queue,
+    "event": _event,
+    "lock": _lock,
+    "loop": _loop,
+    "store": _store,
+    "file-store": _file_store,
+    "hash-store": _hash_store,
+    "late-key": _late_key,
+}
 
 
 def rank_process(mode: str, rank: int, port: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
@@ -120,7 +158,7 @@ def front_end(mode: str, port: int, queues: list[Queue[Any]], replies: Queue[Any
 
 def main() -> None:
     """The front end, which starts the ranks."""
-    mode, port = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    mode, port = sys.argv[1], int(sys.argv[2]) if sys.argv[2:] and sys.argv[2].isdecimal() else 0
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         meeting = one.getsockname()[1]
