@@ -1,4 +1,4 @@
-"""Whether a process waits for nobody but itself in its main thread: Ctrl-C raises an error there, and so may end that wait.
+"""Whether a process's main thread waits for a lock of its own, or in a loop: Ctrl-C raises an error there, and may end that.
 
 A program that serves until somebody presses Ctrl-C stands so for as long as it likes. What it is in is read from its stack,
 which stops nothing, and only once for each state of it.
@@ -10,7 +10,6 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lockstep.harness.host.holders import Holders
 from lockstep.harness.host.stacks import glance
 from lockstep.harness.host.thread_waits import INTERRUPTIBLE, OWN, PARKED, End, ThreadWait
 from lockstep.harness.host.wakers import catches
@@ -29,22 +28,17 @@ class IdleMain:
 
     _read: dict[int, tuple[object, bool]] = field(default_factory=dict)
 
-    def end(self, pid: int, waits: Sequence[ThreadWait], held: Holders) -> End | None:
+    def end(self, pid: int, waits: Sequence[ThreadWait]) -> End | None:
         """What else may end the wait of a process's main thread, all of whose threads sleep; None: nothing else."""
         main = next((one for one in waits if one.thread == pid), None)
-        alone = main is not None and of_itself(pid, main, held)
-        if main is None or not (alone or main.call in LOOPS_IN) or not catches(pid, signal.SIGINT):
+        locked = main is not None and OWN in main.ends
+        if main is None or not (locked or main.call in LOOPS_IN) or not catches(pid, signal.SIGINT):
             return None
         stood = tuple((one.thread, one.steps) for one in waits)
         known = self._read.get(pid)
         if known is None or known[0] != stood:
             known = self._read[pid] = (stood, _serves(glance(pid)[0]))
-        return PARKED if known[1] else INTERRUPTIBLE if alone else None
-
-
-def of_itself(pid: int, wait: ThreadWait, held: Holders) -> bool:
-    """Whether nobody but the process itself holds what its thread waits for."""
-    return all(end == OWN or held.get(end) == frozenset([pid]) for end in wait.ends)
+        return PARKED if known[1] else INTERRUPTIBLE if locked else None
 
 
 def _serves(text: str) -> bool:

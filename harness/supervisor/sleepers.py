@@ -16,7 +16,7 @@ from lockstep.harness.host import proc, process_tree
 from lockstep.harness.host.holders import Holders, Inherited, holders, listening, local_server
 from lockstep.harness.host.thread_waits import FORKED, INTERRUPTIBLE, OWN, PARKED, End, ThreadWait, thread_waits
 from lockstep.harness.host.wakers import wakers
-from lockstep.harness.supervisor.idle_main import IdleMain, of_itself
+from lockstep.harness.supervisor.idle_main import IdleMain
 
 SERVER_THREAD = "pt_tcpstore"  # so begins the name of a thread that serves a TCPStore
 CLIENT, SERVER = "TCPStore client", "TCPStore server "  # in what such threads are
@@ -50,18 +50,20 @@ def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]], outside: Inherited
             else:  # it sleeps in the store's client, of which an event tells; here only its steps count
                 told.append(_told(thread, CLIENT, "", wait._replace(ends=(OWN,)), {}))
         elif wait is not None and wait.sleeps and _is_known(wait, one, held):
-            told.append(_told(thread, one["op"], one["site"], wait._replace(ends=_interrupted(pid, wait, one, held)), held))
+            told.append(_told(thread, one["op"], one["site"], wait._replace(ends=_interrupted(wait, one)), held))
         else:
             doubts.append(one["text"])
+            if wait is not None and wait.timed and wait.call:
+                told.append(_turning(thread, one["op"], one["site"], wait, one["text"], held))
     return [json.dumps(one) for one in (*told, *_servers(pid))], doubts
 
 
-def _interrupted(pid: int, wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> tuple[End, ...]:
+def _interrupted(wait: ThreadWait, entry: Mapping[str, Any]) -> tuple[End, ...]:
     """What a thread waits for; of a main thread that waits for its own process Ctrl-C, which may end that, is one more."""
-    if not entry.get("interruptible") or not of_itself(pid, wait, held):
+    serves = entry["op"] in SERVES
+    if not entry.get("interruptible") or not (serves or OWN in wait.ends):
         return wait.ends
-    more = PARKED if entry["op"] in SERVES or not entry["site"] else INTERRUPTIBLE
-    return (*(end for end in wait.ends if end != OWN), more)
+    return (*(end for end in wait.ends if end != OWN), PARKED if serves else INTERRUPTIBLE)
 
 
 def around(
@@ -82,7 +84,7 @@ def around(
     told = {pid: _process(pid, found, held, mark, pid in forks) for pid, found in waits.items() if found}
     if idle is not None and not any(one["doubts"] for one in told.values()):
         for pid, one in told.items():
-            _note_interruption(one, idle.end(pid, waits[pid], held))
+            _note_interruption(one, idle.end(pid, waits[pid]))
     return [json.dumps(one) for one in told.values()]
 
 
@@ -128,13 +130,23 @@ def _is_known(wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> bool
 
 
 def _process(pid: int, waits: Sequence[ThreadWait], held: Holders, mark: str, forked: bool) -> Told:
-    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps] + wakers(pid, forked)
+    woken = wakers(pid)
+    theirs = wakers(pid, tells_handlers=True) if forked else woken  # without handlers of libraries
+    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps] + theirs
     if Path(f"{mark}{pid}").exists():
         doubts.append(f"process {pid} has set an alarm")
     threads = [_told(one.thread, CALLS.get(one.call, one.call), "", one, held) for one in waits if one.sleeps]
     told = {"pid": pid, "name": proc.command_line(pid), "threads": threads, "doubts": sorted(set(doubts))}
-    _note_interruption(told, FORKED if forked else None)
+    told["waits"] = all(one.call for one in waits)
+    told["turning"] = [_turning(one.thread, CALLS.get(one.call, one.call), "", one, "", held) for one in waits if one.timed]
+    _note_interruption(told, FORKED if theirs != woken else None)
     return told
+
+
+def _turning(thread: int, op: str, site: str, wait: ThreadWait, doubt: str, held: Holders) -> Told:
+    """A thread in a wait with a limit of time: one of many, in a loop, unless somebody may end it whom nobody sees."""
+    among_us = all(end == OWN or held.get(end) is not None for end in wait.ends)
+    return {"turns": among_us, "thread": thread, "op": op, "site": site, "steps": wait.steps, "text": doubt}
 
 
 def _awake(one: ThreadWait) -> str:
@@ -142,7 +154,7 @@ def _awake(one: ThreadWait) -> str:
 
 
 def _ends(wait: ThreadWait | None) -> tuple[End, ...]:
-    return wait.ends if wait is not None and wait.sleeps else ()
+    return wait.ends if wait is not None and (wait.sleeps or wait.timed) else ()
 
 
 def _held(end: End, held: Holders) -> frozenset[int] | None:

@@ -20,6 +20,7 @@ from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.case_state import CaseState
 from lockstep.harness.watchdog.judgement import VerdictBasis
 from lockstep.harness.watchdog.listener import Listener
+from lockstep.harness.watchdog.loops import loops_text
 from lockstep.harness.watchdog.stillness import Stillness, notice_s
 
 EACH_S = 0.5  # between two looks
@@ -65,8 +66,12 @@ class Inquiries:
             self._ask_ranks()
 
     def _is_due(self, now_s: float) -> bool:
-        """Whether it is to be said that nothing moves: sooner of ranks whose waits for each other prove nothing."""
-        return self._stillness.due(now_s) or (bool(self._doubts()) and self._stillness.due_sooner(now_s))
+        """Whether it is to be said that nothing moves: sooner of ranks whose waits for each other prove nothing, and where
+        all that is left turns in loops.
+        """
+        if self._stillness.due(now_s):
+            return True
+        return self._stillness.due_sooner(now_s) and bool(self._doubts() or loops_text(self._state.ranks))
 
     def _doubts(self) -> str:
         """Why ranks that wait for each other are no proof: the first reason that was found."""
@@ -110,7 +115,9 @@ class Inquiries:
             self._stillness.said(now_s)
             doubts = self._doubts()
             why = f" (ranks wait for each other, but {doubts})" if doubts else ""
-            self._listener.notice(f"nothing has moved for {still_s:.0f} s{why}: {situation_text(case) or NOBODY}")
+            loops = loops_text(self._state.ranks)
+            turns = f"; {loops}, and nothing comes of it" if loops else ""
+            self._listener.notice(f"nothing has moved for {still_s:.0f} s{why}: {situation_text(case) or NOBODY}{turns}")
         names, self._names = self._names, []
         for name in names:
             told = {

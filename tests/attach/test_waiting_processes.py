@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+from lockstep.harness.environment import NOTICE
+from lockstep.harness.host.polling import wait_until
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
-from tests.attach.launch import HERE, python, watch, watchdog
+from tests.attach.launch import BIN, HERE, python, watch, watchdog
 from tests.attach.test_sleeping_programs import clients
 
 PROGRAM = "programs/waiting.py"
@@ -82,3 +86,27 @@ def test_who_serves_until_it_is_interrupted_is_not_hung(mode: str, tmp_path: Pat
     done.set()
     thread.join()
     assert verdict.outcome is Outcome.SUCCESS, verdict.text
+
+
+def test_a_loop_that_never_advances_is_told_early(tmp_path: Path) -> None:
+    """A front end that polls is told with its line, long before a minute has passed, and goes on; one that sleeps is not."""
+    words = {
+        mode: [str(BIN / "lockstep"), "watch", "--run-id", mode, "--", *python(PROGRAM, mode)]
+        for mode in ("polls", "slower")
+    }
+    env = {name: value for name, value in os.environ.items() if name != NOTICE}
+    with contextlib.ExitStack() as stack:
+        files = {mode: stack.enter_context((tmp_path / mode).open("w")) for mode in words}
+        heads = {mode: subprocess.Popen(words[mode], cwd=tmp_path, env=env, stderr=files[mode]) for mode in words}
+        try:
+            assert wait_until(lambda: "turns in a loop" in (tmp_path / "polls").read_text(), 50)
+            assert heads["polls"].poll() is None
+            assert heads["slower"].wait(100) == 0
+        finally:
+            for head in heads.values():
+                head.terminate()
+                head.wait()
+    said = (tmp_path / "polls").read_text().splitlines()[0]
+    assert said.startswith("lockstep: nothing has moved for ")
+    assert line("the loop's line") in said
+    assert "turns in a loop" not in (tmp_path / "slower").read_text()

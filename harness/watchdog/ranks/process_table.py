@@ -22,6 +22,7 @@ from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.trace.wait import STORES
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
+from lockstep.harness.watchdog.ranks.turning import Turning
 
 OF_ITSELF = ("own", "interruptible", "parked", "forked")  # kinds of ends at which other threads of the same process act
 ENGINE = -1  # the number of an engine among its supervisor's processes: there is no other
@@ -108,6 +109,7 @@ class ProcessRecord:
     doubts: tuple[str, ...] = ()  # why its standing still says nothing, as of that confirmation
     sleepers: tuple[Sleeper, ...] | None = None  # its threads that are in no recorded operation, as it last answered
     sleepers_at: int = -1  # the number of its last event then
+    turning: Turning = field(default_factory=Turning)  # its threads in waits with a limit, as it last answered
     wakers: tuple[str, ...] = ()  # what may wake it beside, or end it
     steady: frozenset[tuple[int, tuple[int, ...]]] = frozenset()  # threads and steps that its last two answers share
 
@@ -177,7 +179,10 @@ class ProcessRecord:
             state.keeper = state.kernel_ids[answer.owner]
             state.kept_out = frozenset(state.kernel_ids[one] for one in answer.waiting if one in state.kernel_ids)
         if isinstance(answer, Stands):
-            read = [Sleeper.read(_json(text), self.host) for text in answer.held]
+            told = [_json(text) for text in answer.held]
+            turning = [one for one in told if isinstance(one, dict) and "turns" in one]
+            self.turning.take(turning, answer.number, answer.others)
+            read = [Sleeper.read(one, self.host) for one in told if one not in turning]
             if None in read:
                 self.doubts = (*self.doubts, "what its supervisor tells of its threads makes no sense")
             self.wakers = answer.wakers

@@ -1,14 +1,16 @@
 """Processes that communicate in nothing but pipes, queues and locks: python waiting.py MODE [PORT].
 
-Hangs: `queues` (two that each wait for the other to send first), `full` (the same behind much output), `pool` (a worker
-has ended with its task), `locks` (two threads that take two locks in another order). No hangs, though nothing moves for a
-while: `slow` (who sends sleeps first), `server` (idle workers, and a front end that waits for somebody to connect),
-`parked`, `loop` (idle workers, and a front end that serves until Ctrl-C, in an event or in asyncio; it prints its number).
+Hangs: `queues` (two that each wait for the other to send first), `full` (the same behind much output), `polls` (the same, by
+waits with a limit of time), `pool` (a worker has ended with its task), `locks` (two threads that take two locks in another
+order). No hangs, though nothing moves for a while: `slow`, `slower` (who sends sleeps first), `server` (idle workers, and a
+front end that waits for somebody to connect), `parked`, `loop` (idle workers, and a front end that serves until Ctrl-C, in
+an event or in asyncio; it prints its number).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing as mp
 import os
 import socket
@@ -17,6 +19,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.queues import Queue
+from queue import Empty
 from typing import Any
 
 context = mp.get_context("fork")
@@ -76,8 +79,11 @@ def _front_end(mode: str, port: int) -> None:
         os.write(1, b"x" * 300_000)
     if mode in ("queues", "full"):
         replies.get()  # the front end's line
-    if mode == "slow":
-        time.sleep(8)
+    while mode == "polls":
+        with contextlib.suppress(Empty):
+            replies.get(timeout=0.1)  # the loop's line
+    if mode in ("slow", "slower"):
+        time.sleep(8 if mode == "slow" else 16)
     if mode == "server":
         with socket.create_server(("127.0.0.1", port)) as server:
             server.accept()
