@@ -18,6 +18,7 @@ FAULTS = frozenset(
     kind.value
     for kind in (
         FindingKind.MISPAIRED,
+        FindingKind.DIFFERING_DATA,
         FindingKind.UNWAITED_REQUEST,
         FindingKind.UNRECEIVED_MESSAGE,
         FindingKind.UNFREED_COMMUNICATOR,

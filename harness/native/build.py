@@ -17,7 +17,7 @@ from typing import NamedTuple
 from lockstep.harness.native import generate
 
 HERE = Path(__file__).parent
-SOURCES = ("ring.c", "library.c", "sites.c", "signals.c", "errors.c", "data.c", "rules.c", "wrappers.c")
+SOURCES = ("ring.c", "library.c", "imports.c", "sites.c", "signals.c", "errors.c", "data.c", "rules.c", "wrappers.c")
 FLAGS = (
     "-std=gnu11",
     "-O2",

@@ -3,7 +3,6 @@
  * Where a communicator or a window has MPI_ERRORS_ARE_FATAL or MPI_ERRORS_ABORT, a handler of ours stands in its place, which
  * does what that would do when the watchdog knows. The program never sees it: what it asks for is translated both ways. */
 #define _GNU_SOURCE
-#include <execinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "lockstep.h"
 
 #define PMPI(name) ((int (*)())library_function("PMPI_" #name))
-#define DEEPEST 64
 #define WORDS 4096
 #define CUT 500 /* characters: MPI gives no more than 511 */
 #define PATIENCE_S 6
@@ -25,15 +23,6 @@ enum { FATAL, ABORT, ENDINGS };
 static word ours[ENDINGS][OBJECTS]; /* the handlers that stand in the place of MPI's */
 static int installed;
 static _Atomic int told;
-
-/* Where an error is met in a function that has no wrapper: the innermost frame that is no library's of MPI. */
-static uint32_t outside(void) {
-  void *frames[DEEPEST];
-  int count = backtrace(frames, DEEPEST);
-  for (int at = 1; at < count; at++)
-    if (!library_is_mpi(frames[at])) return site_of(frames[at]);
-  return 0;
-}
 
 /* The call, as the library names it in its words or beside them; else MPI. */
 static void name_of(char *name, size_t room, const char *words, const char *beside) {
@@ -68,7 +57,7 @@ static void tell(int code, char *words, char *name, size_t room, const char *bes
   }
   sorted(text, sizeof text, words);
   if (!ring_lock()) return;
-  uint32_t site = call ? call->site : outside();
+  uint32_t site = call ? call->site : site_outside();
   ring_put(KIND_RAISED, 0, 0, ring_string(name, strlen(name)), ring_string(text, strlen(text)), (int32_t)site, 0, 0, site);
   ring_unlock();
   call_abort(code);

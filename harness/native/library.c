@@ -120,13 +120,6 @@ int library_beside(word one, word other) {
   return dladdr((void *)other, &yours) && yours.dli_fbase == mine.dli_fbase;
 }
 
-static int fortran(struct dl_phdr_info *info, size_t size, void *found) {
-  (void)size;
-  const char *name = info->dlpi_name ? strrchr(info->dlpi_name, '/') : NULL;
-  *(int *)found |= name && (!strncmp(name, "/libmpifort", 11) || !strncmp(name, "/libmpi_mpifh", 13) || !strncmp(name, "/libfmpich", 10));
-  return 0;
-}
-
 /* What of this process's MPI does not come by here. */
 void library_check(void) {
   for (const char *const *name = wrapped_names; *name; name++) {
@@ -145,10 +138,10 @@ void library_check(void) {
     }
     return;
   }
-  int found = 0;
-  dl_iterate_phdr(fortran, &found);
-  if (found && ring_lock()) {
-    ring_opaque("MPI's Fortran interface is loaded: what is called through it is not seen");
+  char asked[512];
+  imports_check(asked, sizeof asked);
+  if (*asked && ring_lock()) {
+    ring_opaque(asked);
     ring_unlock();
   }
 }

@@ -89,6 +89,10 @@ int library_is_mpi(const void *address); /* or one of its libraries, or the reco
 word library_handle(const void *place);
 void library_put(void *place, word handle);
 
+/* --- imports.c: whether this process's files ask for what does not come by here ---------------------------------------- */
+
+void imports_check(char *reason, size_t room);
+
 /* --- signals.c ------------------------------------------------------------------------------------------------------------ */
 
 void signals_publish(void);
@@ -97,6 +101,7 @@ void signals_publish(void);
 
 void site_forget(void);
 uint32_t site_of(const void *caller);
+uint32_t site_outside(void); /* of the innermost call that is none of MPI's libraries */
 
 /* --- errors.c: how MPI ends the job over an error ----------------------------------------------------------------------- */
 

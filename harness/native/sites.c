@@ -4,6 +4,7 @@
  * own frames; where they keep what is read here was tried, in this very process, before it is relied upon. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,9 +112,21 @@ static uint32_t of_python(void) {
   return 0;
 }
 
+uint32_t site_outside(void) {
+  if (python) return of_python();
+  void *frames[DEEPEST];
+  int count = backtrace(frames, DEEPEST);
+  for (int at = 1; at < count; at++)
+    if (!library_is_mpi(frames[at])) return machine(frames[at]);
+  return 0;
+}
+
 uint32_t site_of(const void *caller) {
-  uint32_t found = python ? of_python() : 0;
-  return found ? found : python ? 0 : machine(caller);
+  if (python) return of_python();
+  struct place *place = find(caller, NULL, -1);
+  if (place && place->text != SKIP && (place->text || !library_is_mpi(caller))) return machine(caller);
+  if (place) place->text = SKIP; /* a Fortran program calls a library of MPI's, which calls us */
+  return site_outside();
 }
 
 /* Python tells where things lie, and asks where it stands: only if that is right are lines read from now on. */
