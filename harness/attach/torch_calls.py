@@ -18,7 +18,7 @@ from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import Group, count, group_of, limit_s, look_for_unseen, sooner
-from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, gpu_of
+from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, gpu_of, has
 from lockstep.harness.trace.event import Need
 
 
@@ -167,7 +167,8 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         what = (group.comm, op, size, need, root, call_site(found.recorder))
         if blocks:
             return Blocking(found, found.collective(*what, limit), group)
-        return Posting(found, found.start(*what)._replace(limit_s=limit), group)
+        issued = found.start(*what)
+        return Posting(found, issued._replace(limit_s=limit) if limit else issued, group)
 
     return _of_group(original, prepare)
 
@@ -175,9 +176,10 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 def _deadline_s(given: tuple[Any, ...], named: dict[str, Any]) -> int:
     """The short deadline that this call has of its own, alone or among its options; 0: none."""
     for argument in (*given, *named.values()):
-        timeout = argument if isinstance(argument, timedelta) else getattr(argument, "timeout", None)
-        if isinstance(timeout, timedelta) and (limit := limit_s(timeout)):
-            return limit
+        if isinstance(argument, timedelta) or has(argument, "timeout"):
+            timeout = getattr(argument, "timeout", argument)
+            if isinstance(timeout, timedelta) and (limit := limit_s(timeout)):
+                return limit
     return 0
 
 

@@ -44,31 +44,49 @@ def describe(name: str, arguments: tuple[Any, ...], named: dict[str, Any], rank:
     root = _root(arguments, named) if operation.rooted else 0 if monitored else -1
     need = operation.need(rank, root)
     size = _elements(arguments[operation.same]) if 0 <= operation.same < len(arguments) else -1
-    if not monitored and name != "barrier" and any(_has_empty(argument) for argument in (*arguments, *named.values())):
-        return Need.NOBODY, root, size
+    if monitored or name == "barrier":
+        return need, root, size
+    for argument in (*arguments, *named.values()):
+        if _has_empty(argument):
+            return Need.NOBODY, root, size
     return need, root, size
 
 
 def gpu_of(arguments: tuple[Any, ...]) -> int:
     """The GPU whose tensors it works on, which the host does not wait for; -1: none."""
-    found = [tensor for argument in arguments[:2] for tensor in _tensors(argument) if getattr(tensor, "is_cuda", False)]
-    return int(found[0].get_device()) if found else -1
+    for argument in arguments[:2]:
+        for tensor in _tensors(argument):
+            if getattr(tensor, "is_cuda", False):
+                return int(tensor.get_device())
+    return -1
+
+
+def has(argument: Any, name: str) -> bool:
+    """Whether objects of its kind have an attribute of this name. Asked once of a kind: each miss takes a microsecond."""
+    key = (type(argument), name)
+    found = _kinds.get(key)
+    if found is None:
+        found = _kinds[key] = hasattr(argument, name)
+    return found
+
+
+_kinds: dict[tuple[type, str], bool] = {}
 
 
 def _root(arguments: tuple[Any, ...], named: dict[str, Any]) -> int:
     if isinstance(root := named.get("root"), int):
         return root
     for argument in (*arguments, *named.values()):
-        if isinstance(root := getattr(argument, "rootRank", None), int):
+        if has(argument, "rootRank") and isinstance(root := argument.rootRank, int):
             return root
     return arguments[1] if len(arguments) > 1 and type(arguments[1]) is int else -1
 
 
 def _tensors(argument: Any) -> list[Any]:
-    if hasattr(argument, "numel"):
-        return [argument]
-    if type(argument) is list and len(argument) == 1 and hasattr(argument[0], "numel"):
+    if type(argument) is list and len(argument) == 1 and has(argument[0], "numel"):
         return argument  # as nearly always
+    if has(argument, "numel"):
+        return [argument]
     if isinstance(argument, (list, tuple)):
         return [tensor for item in argument for tensor in _tensors(item)]
     return []
@@ -80,8 +98,10 @@ def _elements(argument: Any) -> int:
 
 def _has_empty(argument: Any) -> bool:
     """A tensor without elements, or a split (of an all-to-all) of no rows."""
-    if hasattr(argument, "numel"):
+    if has(argument, "numel"):
         return int(argument.numel()) == 0
     if isinstance(argument, (list, tuple)):
-        return any(item == 0 if type(item) is int else _has_empty(item) for item in argument)
+        for item in argument:
+            if item == 0 if type(item) is int else _has_empty(item):
+                return True
     return False
