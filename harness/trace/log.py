@@ -24,6 +24,7 @@ HEADER = struct.Struct("<8sIiIq")  # magic, version, rank, world, CLOCK_REALTIME
 FRAME = struct.Struct("<II")  # bytes of the body, crc32 of the body
 BODY = struct.Struct("<QI")  # records lost before this frame, number of strings; then strings, then records
 STRING_HEAD = struct.Struct("<I")
+RECORD_KIND = 8  # where in a record its kind stands; all kinds are below 256
 KINDS = {kind.value: kind.name.lower() for kind in Kind}
 NEEDS = {need.value: need.name.lower() for need in Need}
 WAITS = (Kind.ENTER, Kind.EXIT, Kind.POST)
@@ -131,9 +132,10 @@ def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]
     comms: dict[int, CommInfo] = {}
     phase = shape = ""
     first_ns: int | None = None
-    left_out = 0 if last is None else len(records) // RECORD.size - last
-    for at, fields in enumerate(RECORD.iter_unpack(records)):
-        record = Record._make(fields)
+    count = len(records) // RECORD.size
+    left_out = 0 if last is None else max(0, count - last)
+    for at in (*_bearing(records, left_out), *range(left_out, count)):
+        record = Record._make(RECORD.unpack_from(records, at * RECORD.size))
         first_ns = record.time_ns if first_ns is None else first_ns
         if record.kind == Kind.COMM:
             comms[record.comm] = CommInfo.parse(string(record.a))
@@ -164,6 +166,20 @@ def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]
             "site": string(record.site) if enters and record.site else None,
             "text": _text(record, string, info),
         }
+
+
+def _bearing(records: bytes, count: int) -> list[int]:
+    """Of the first records those by which later ones are understood: the first, communicators, the last phase and shape.
+
+    Found by the bytes that hold their kinds, since a log may have millions.
+    """
+    kinds = records[RECORD_KIND : count * RECORD.size : RECORD.size]
+    found = {0, kinds.rfind(bytes((Kind.PHASE,))), kinds.rfind(bytes((Kind.SHAPE,)))} if count else set()
+    at = kinds.find(bytes((Kind.COMM,)))
+    while at >= 0:
+        found.add(at)
+        at = kinds.find(bytes((Kind.COMM,)), at + 1)
+    return sorted(found - {-1})
 
 
 def _text(record: Record, string: Callable[[int], str], info: CommInfo | None) -> str | None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from lockstep.harness.report.frame import events_frame
 from lockstep.harness.trace.event import RECORD
 from lockstep.harness.trace.log import EventLogWriter, describe, read_header, read_log
-from lockstep.harness.trace.ring import Delta
+from lockstep.harness.trace.recorder import Recorder
+from lockstep.harness.trace.ring import Delta, Ring
 
 from .samples import deltas
 
@@ -156,3 +157,23 @@ def test_events_survive_sigkill(tmp_path: Path) -> None:
     assert len(strings) >= len(seen)
     assert strings == [str(n) for n in range(len(strings))]
     assert len(records) == 64 * len(strings)
+
+
+def test_the_last_events_are_those_of_all(tmp_path: Path) -> None:
+    """The end of a log alone says of each event what the whole log says of it: communicators, phase and time."""
+    ring = Ring(rank=0, world=2, capacity=512)
+    recorder = Recorder(ring.memory, ring.capacity, rank=0)
+    for number in range(3):
+        comm = recorder.comm("mpi", f"c{number}", [0, 1])
+        with recorder.phase(f"p{number}"):
+            for shape in ("a", "b"):
+                recorder.shape(shape)
+                with recorder.collective(comm, "allgather"):
+                    pass
+    delta = ring.read()
+    ring.close()
+    with EventLogWriter(tmp_path / "rank-0.events", rank=0, world=2) as log:
+        log.append(delta.records, delta.strings)
+    whole = list(describe(tmp_path / "rank-0.events"))
+    for last in range(len(whole) + 3):
+        assert list(describe(tmp_path / "rank-0.events", last)) == whole[max(0, len(whole) - last) :]
