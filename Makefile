@@ -9,6 +9,7 @@
 # make test-openmpi   the tests of launchers, watchdog and native recorder under Open MPI, in .venv-openmpi
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
 # make test-browser   the pages in Chromium: needs Debian's chromium and chromium-driver
+# make pictures   those of docs/pages.md, anew: needs the same
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-peers     the test suites of mpi4py and PyTorch, plain and watched: the same results
@@ -32,7 +33,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz soak clean
+.PHONY: pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz soak clean
 
 env: $(VENV)/.ready
 
@@ -80,6 +81,10 @@ test-deploy: env
 
 test-browser: env
 	LOCKSTEP_BROWSER=1 $(BIN)/python -m pytest -m browser tests/browser
+
+# Those of docs/pages.md, from real runs.
+pictures: env
+	$(BIN)/python -m tests.browser.pictures
 
 # Both MPIs, each in its environment. ssh, sshd and Slurm are real; see tests/cluster/{hosts,slurm}.py.
 CLUSTER ?= tests/cluster

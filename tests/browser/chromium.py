@@ -83,9 +83,9 @@ class Chromium:
         asked = [one["params"] for one in messages if one["method"] == "Network.requestWillBeSent"]
         return [one["request"]["url"] for one in asked if not one["documentURL"].startswith("chrome:")]
 
-    def picture(self, path: Path) -> None:
-        """The whole page as a PNG."""
-        command = {"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": True}}
+    def picture(self, path: Path, whole: bool = True) -> None:
+        """The page as a PNG, or what of it is on the screen."""
+        command = {"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": whole}}
         path.write_bytes(base64.b64decode(self._ask("POST", f"{self._session}/goog/cdp/execute", command)["data"]))
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
