@@ -17,6 +17,8 @@ from lockstep.harness.vocabulary import Cause, Outcome
 
 BOTH = "both say that they are"  # of processes that have one number in one world
 MESSAGE_CHARACTERS = 800
+# The usual cause: ranks of one host and NCCL meet there, and the first write beyond its end is answered so.
+FULL_SHM = " (as where /dev/shm is full: see `df -h /dev/shm`; a container needs --shm-size=1g)"
 OUTPUT_LINES = 3  # of a dead rank
 LINE_CHARACTERS = 200
 
@@ -145,6 +147,8 @@ def death_words(code: int | None) -> str:
     """An exit status in words."""
     if code is None:
         return "its process is gone"
+    if code == -signal.SIGBUS:
+        return f"SIGBUS{FULL_SHM}"
     return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 

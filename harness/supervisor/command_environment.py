@@ -8,16 +8,15 @@ from pathlib import Path
 
 from lockstep.harness.channel.bootstrap import Plan
 from lockstep.harness.environment import ATTACH, INDEX, NATIVE, PLAN
-from lockstep.harness.supervisor.dumps import dump_environment
+from lockstep.harness.supervisor.dumps import OLD_NAME, dump_environment
 
 SITE = Path(__file__).parents[1] / "attach" / "site"
-OLD_FLIGHT_RECORDER = "TORCH_NCCL_TRACE_BUFFER_SIZE"  # a torch that knows the new name prints a warning over it
 
 
 def command_environment(plan: Plan, environ: dict[str, str], index: int, address: str) -> dict[str, str]:
     """What the command gets: what the user had, and the recorder."""
     env = {name: value for name, value in environ.items() if name not in (PLAN, INDEX)}
-    env |= {name: value for name, value in dump_environment(env, index).items() if name != OLD_FLIGHT_RECORDER}
+    env |= {name: value for name, value in dump_environment(env, index).items() if name != OLD_NAME}
     for name in ("TMPDIR",):  # the user's own: files that a program leaves there are meant to stay
         value = plan.spec.get("environ", {}).get(name)
         env.pop(name, None)

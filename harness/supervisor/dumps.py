@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 RAS_PROTOCOL = 2  # of NCCL 2.24 and later
@@ -17,6 +19,7 @@ RAS_TIMEOUT_S = 5.0
 RAS_LONGEST_BYTES = 64 << 20  # whatever answers there may not be NCCL, and may never stop
 DUMP_TIMEOUT_S = 12.0  # PyTorch looks at its pipe now and then; 5 s were seen
 FLIGHT_EVENTS = "2000"
+OLD_NAME, PRESENT_NAME_SINCE = "TORCH_NCCL_TRACE_BUFFER_SIZE", (2, 10)
 PIPE, DUMP = "flight-pipe-", "flight-dump-"
 
 
@@ -26,13 +29,24 @@ def dump_environment(environ: Mapping[str, str], rank: int) -> dict[str, str]:
     if not folder:
         return {}
     wanted = {
-        "TORCH_NCCL_TRACE_BUFFER_SIZE": FLIGHT_EVENTS,
         "TORCH_FR_BUFFER_SIZE": FLIGHT_EVENTS,
         "TORCH_NCCL_DEBUG_INFO_PIPE_FILE": f"{folder}/{PIPE}{rank}-",
         "TORCH_NCCL_DEBUG_INFO_TEMP_FILE": f"{folder}/{DUMP}{rank}-",
         "TORCH_FR_DUMP_TEMP_FILE": f"{folder}/{DUMP}{rank}-",
     }
+    if not knows_present_name(sys.path):
+        wanted[OLD_NAME] = FLIGHT_EVENTS
     return {name: value for name, value in wanted.items() if name not in environ}
+
+
+def knows_present_name(path: Sequence[str]) -> bool:
+    """Whether the torch that is found there prints a warning over the variable's old name. Read from its file: to import
+    torch, or what knows of packages, takes its time in each supervisor."""
+    for folder in path:
+        with contextlib.suppress(OSError):
+            found = re.search(r"__version__ = '(\d+)\.(\d+)", Path(folder, "torch/version.py").read_text())
+            return found is not None and (int(found[1]), int(found[2])) >= PRESENT_NAME_SINCE
+    return False
 
 
 def dumps(environ: Mapping[str, str], rank: int) -> Iterator[tuple[str, bytes]]:

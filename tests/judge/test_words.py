@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from lockstep.harness.judge.divergence import Split
-from lockstep.harness.judge.words import decision_text
+from lockstep.harness.judge.words import death_words, decision_text
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,9 @@ def test_who_does_nothing_chose_no_word(choice: str, ranks: list[int], told: str
     """`none` as a choice is told as what was left out: as a guard or an expectation it means other things."""
     split = Split("warmup.batch", "bs=8", "warmup", {"left-out": [1], "run": [0, 2]}, {}, (1,), 0)
     assert decision_text(split, ranks, choice, "room=2") == told
+
+
+def test_a_full_shared_memory_is_named() -> None:
+    """SIGBUS comes with its usual cause and what to do; other signals have their name alone."""
+    assert death_words(-signal.SIGBUS).startswith("SIGBUS (as where /dev/shm is full: see `df -h /dev/shm`")
+    assert death_words(-signal.SIGSEGV) == "SIGSEGV"

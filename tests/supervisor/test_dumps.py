@@ -198,3 +198,14 @@ def test_ras_opinion_names_who_is_not_made_or_silent() -> None:
     assert found is not None
     assert found.facts["ranks"] == [1]
     assert "no answer on rank 1" in found.text
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [("2.13.0+cpu", True), ("2.10.0a0+git", True), ("2.9.1", False), ("2.6.0", False)]
+)
+def test_the_old_name_only_where_it_is_needed(version: str, known: bool, tmp_path: Path) -> None:
+    """A torch that knows the present name of a variable would print a warning over the old one into every log."""
+    assert not dumps.knows_present_name([str(tmp_path)])
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "version.py").write_text(f"__version__ = '{version}'\n")
+    assert dumps.knows_present_name(["/nowhere", str(tmp_path)]) is known

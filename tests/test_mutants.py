@@ -1,0 +1,42 @@
+"""The tool that changes code finds what tests miss."""
+
+from __future__ import annotations
+
+import ast
+
+from benchmarks.mutants import mutants
+
+SOURCE = """
+def least(a, b, strict=True):
+    if a < b and strict:
+        return a + 1
+    return b
+"""
+
+
+def test_one_change_each() -> None:
+    """Every mutant is a program that differs in one place, with its line; nothing is changed twice in the same way."""
+    found = list(mutants(SOURCE))
+    assert {(line, what) for line, what, _ in found} >= {
+        (3, "a < b  ->  a <= b"),
+        (3, "a < b and strict  ->  a < b or strict"),
+        (4, "a + 1  ->  a - 1"),
+        (4, "1  ->  2"),
+        (2, "True  ->  False"),
+    }
+    texts = [text for _, _, text in found]
+    assert len(set(texts)) == len(texts) == 6
+    assert all(ast.dump(ast.parse(text)) != ast.dump(ast.parse(SOURCE)) for text in texts)
+
+
+def test_a_mutant_behaves_otherwise() -> None:
+    """Each of them gives another answer for some arguments: a test that looks at these would notice."""
+
+    def answers(text: str) -> list[object]:
+        names: dict[str, object] = {}
+        exec(text, names)
+        least = names["least"]
+        assert callable(least)
+        return [least(a, b, *more) for a in range(3) for b in range(3) for more in ((), (True,), (False,))]
+
+    assert all(answers(text) != answers(SOURCE) for _, _, text in mutants(SOURCE))
