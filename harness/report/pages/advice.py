@@ -46,7 +46,7 @@ CAUSE = {
     " ever change it.",
     Cause.STALL: "Nothing proves a deadlock: look at the stacks below, and whether what they show can end.",
     Cause.OOM_KILL: "The kernel ended a rank for want of memory: give the job more, or let it use less.",
-    Cause.LAUNCH: "Nothing of the program was judged: `lockstep doctor` checks this machine, or all hosts.",
+    Cause.LAUNCH: "Nothing of the program was judged. `lockstep doctor` checks this machine, or all hosts.",
     Cause.NODE_LOST: "Nothing of the program was judged: look after the host that was lost, then run the case again.",
 }
 
@@ -63,6 +63,9 @@ def advice(case: CaseFolder) -> list[Advice]:
     if verdict.outcome is Outcome.SUCCESS:
         return []
     blame = verdict.blame
+    if verdict.outcome is Outcome.INVALID:
+        text = CAUSE.get(verdict.cause)
+        return [*([Advice(text)] if text else []), *_again(case.raw)]
     found = cures(case.case)
     if verdict.cause in CAUSE and verdict.cause is not Cause.STALL:
         found.append(Advice(CAUSE[verdict.cause]))

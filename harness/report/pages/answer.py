@@ -17,6 +17,7 @@ from lockstep.harness.vocabulary import FindingKind, Outcome
 
 _FOLDERS = re.compile(r"(?<=[ (])(?:[^\s()/]*/)+(?=[^\s/]+:\d+)")  # of a file, before its line
 _FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)(?:, in ([^\n]+))?', re.MULTILINE)
+HEADLINE = 240  # characters
 FIGURES = 8  # of a decision, in columns
 
 
@@ -58,7 +59,7 @@ def answer(case: CaseFolder, stacks: StackTree, advice: Sequence[Advice]) -> Ans
     verdict = case.verdict
     proof = {True: "proved", False: "not proved", None: ""}[verdict.proved]
     badge = " · ".join(filter(None, (verdict.outcome.value, verdict.cause.value, proof)))
-    sentence, now = _sentences(verdict)
+    sentence, now = _short(*_sentences(verdict))
     facts: list[tuple[str, str]] = []
     if verdict.blame:
         facts.append(("Blamed", _who(verdict, verdict.blame)))
@@ -90,6 +91,13 @@ def _sentences(verdict: Verdict) -> tuple[str, str]:
     if told and before.strip():  # what is seen comes first where it does not follow from who is blamed
         return before.strip(), why
     return why, f"{rest}." if rest else ""
+
+
+def _short(sentence: str, now: str) -> tuple[str, str]:
+    """A headline is read at one look; the whole of a long one stands below it."""
+    if len(sentence) <= HEADLINE:
+        return sentence, now
+    return f"{sentence[:HEADLINE].rpartition(' ')[0] or sentence[:HEADLINE]} ...", f"{sentence} {now}".strip()
 
 
 def _who(verdict: Verdict, blame: Blame) -> str:

@@ -58,13 +58,13 @@ class Row:
     @property
     def gravity(self) -> tuple[int, float, str]:
         """The order of rows: what was wrong in the newest night that has it, then the rate."""
-        newest = next((cell.standing for cell in reversed(self.cells) if cell.standing), "")
+        newest = next((cell.standing for cell in self.cells if cell.standing), "")
         return (newest in (*GREEN, ""), -self.rate, self.case)
 
 
 def history_page(root: Path, frame: pd.DataFrame, runs: int = RUNS) -> str:
     """Of the rows of the index of all runs (`history_frame`), of which `root` is the folder."""
-    names = list(dict.fromkeys(frame.run))[-runs:]
+    names = list(dict.fromkeys(frame.run))[-runs:][::-1]  # the newest first: a narrow screen shows it
     nights = [_night(root, name, frame) for name in names]
     kept = frame[frame.run.isin(names)]
     rows = sorted((_row(root, str(case), group, names) for case, group in kept.groupby("case", sort=False)),
