@@ -86,7 +86,7 @@ def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
     place = f" ({wait.phase})" if wait.phase else f" at {wait.site}" if wait.site else ""
     lacks = _lacks(case, rank, thread, wait)
     if not wait.comm:
-        return f"{wait.op}{place}{_for(rank, wait, lacks)}"
+        return f"{wait.op}{place}{_for(case, rank, wait, lacks)}"
     whom = f" for {words.ranks_text(lacks)}" if lacks else ""
     stream = "its stream " if thread >= STREAM_WAITER else ""
     return f"{stream}{group_name(case, wait.comm)} {wait.op} #{wait.seq}{tag}{place}{whom}"
@@ -99,11 +99,13 @@ def _whole(wait: Wait) -> Wait | None:
     return first if wait.parts and alike else None
 
 
-def _for(rank: int, wait: Wait, lacks: Sequence[int]) -> str:
+def _for(case: CaseSnapshot, rank: int, wait: Wait, lacks: Sequence[int]) -> str:
     """Whom a thread sleeps for: anybody of them would do."""
     if tuple(lacks) == (rank,):
         ends = [part.end for part in wait.parts] or [wait.end]
+        state = case.beside.get(rank) or case.asleep.get(rank) or case.states[rank]
         own = all(end.startswith(("own ", "interruptible ", "parked ", "forked ")) for end in ends)
+        own = own or len([None for _, one in state.waits() if not one.serves]) > 1
         return " for another of its threads" if own else ", the other end of which nobody else holds"
     return f" for any of {words.ranks_text(lacks)}" if len(lacks) > 1 else f" for {words.ranks_text(lacks)}" if lacks else ""
 
@@ -162,7 +164,7 @@ def _beside(case: CaseSnapshot, pid: int) -> str:
         if node % PIDS == pid:
             main = state.waits()[0][1]
             lacks = {peer for thread, wait in state.waits() for peer in _lacks(case, node, thread, wait)}
-            return _for(node, main, sorted(lacks - {node}) or sorted(lacks))
+            return _for(case, node, main, sorted(lacks - {node}) or sorted(lacks))
     return ""
 
 

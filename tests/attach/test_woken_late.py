@@ -21,16 +21,23 @@ LATE_S = 9.0  # when the knot would have been proved long since
 BY_NOBODY = ("never", "full", "mute", "several")
 BY_ITSELF = ("alarm", "handed-on", "killer", "interrupter", "headless", "limit", "child")
 BY_OTHERS = ("input", "terminal", "fifo", "semaphore", "given")
+SUCCESS = {
+    False: "lockstep: success: The one rank ended in order.",
+    True: "lockstep: success: The command ended in order. No process of it joined a communicator, "
+    "so there was nothing to watch.",
+}
 MESSAGE = bytes(4) + b"\n"  # one without contents, as `multiprocessing` sends it, and the end of a line for the terminal
 POST = "import sys; from _multiprocessing import SemLock; SemLock._rebuild(0, 1, 1, sys.argv[1]).release()"
 
 
 @contextlib.contextmanager
-def watched(mode: str, folder: Path, name: str = "", stdin: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
+def watched(
+    mode: str, folder: Path, alone: bool, name: str = "", stdin: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[str]]:
     """The command. What it prints is in a file of the mode's name."""
     argv = [str(BIN / "lockstep"), "watch", "--reports", str(folder / "reports" / mode), "--"]
     with (folder / mode).open("w") as file:
-        argv += python("programs/woken_late.py", mode, name)
+        argv += python("programs/woken_late.py", mode, name, *(["alone"] if alone else []))
         one = subprocess.Popen(argv, stdin=stdin, stdout=file, stderr=file, text=True)
     try:
         yield one
@@ -46,10 +53,11 @@ def said(folder: Path, modes: tuple[str, ...], line: str) -> dict[str, str]:
 
 
 @pytest.mark.timeout(240)
-def test_those_that_nobody_can_wake(tmp_path: Path) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_those_that_nobody_can_wake(alone: bool, tmp_path: Path) -> None:
     """The wait of a rank for a process that waits for nobody, or for the rank, is proved never to end."""
     with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(watched(mode, tmp_path)) for mode in BY_NOBODY]
+        running = [stack.enter_context(watched(mode, tmp_path, alone)) for mode in BY_NOBODY]
         codes = [one.wait(200) for one in running]
     texts = {mode: (tmp_path / mode).read_text() for mode in BY_NOBODY}
     assert {mode: text for mode, text in texts.items() if "hang (deadlock, proved)" not in text} == {}
@@ -57,17 +65,19 @@ def test_those_that_nobody_can_wake(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_what_wakes_them_from_inside(tmp_path: Path) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_wakes_them_from_inside(alone: bool, tmp_path: Path) -> None:
     """Timers, limits, signals, a process that is half ended: nothing of it is a hang."""
     with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(watched(mode, tmp_path)) for mode in BY_ITSELF]
+        running = [stack.enter_context(watched(mode, tmp_path, alone)) for mode in BY_ITSELF]
         codes = [one.wait(200) for one in running]
-    assert said(tmp_path, BY_ITSELF, "lockstep: success: The one rank ended in order.") == {}
+    assert said(tmp_path, BY_ITSELF, SUCCESS[alone]) == {}
     assert codes == [0] * len(codes)
 
 
 @pytest.mark.timeout(240)
-def test_what_wakes_them_from_outside(tmp_path: Path) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_wakes_them_from_outside(alone: bool, tmp_path: Path) -> None:
     """Somebody who types, or who has a name or a descriptor: nothing of it is a hang."""
     read, write = os.pipe()
     master, slave = pty.openpty()
@@ -83,7 +93,7 @@ def test_what_wakes_them_from_outside(tmp_path: Path) -> None:
         server.listen()
         running = [
             stack.enter_context(
-                watched(mode, tmp_path, names.get(mode, ""), read if mode == "input" else subprocess.DEVNULL)
+                watched(mode, tmp_path, alone, names.get(mode, ""), read if mode == "input" else subprocess.DEVNULL)
             )
             for mode in BY_OTHERS
         ]
@@ -96,7 +106,7 @@ def test_what_wakes_them_from_outside(tmp_path: Path) -> None:
                 one.wait(100)
     for fd in (write, master, slave):
         os.close(fd)
-    assert said(tmp_path, BY_OTHERS, "lockstep: success: The one rank ended in order.") == {}
+    assert said(tmp_path, BY_OTHERS, SUCCESS[alone]) == {}
 
 
 def wake(names: dict[str, str], write: int, master: int, server: socket.socket) -> None:

@@ -1,10 +1,11 @@
-"""A rank, and processes beside it, that all sleep until something rare wakes one of them: python woken_late.py MODE [NAME].
+"""A rank, and processes beside it, that all sleep until something rare wakes one: python woken_late.py MODE [NAME [alone]].
 
 All of them end in order, but `never`, `full`, `mute` and `several`, where nobody could act. Who does: `input` and `terminal`
 what this reads from; `fifo`, `semaphore`, `given` a process outside of the job that has a name, or was sent a descriptor;
 `limit` a limit of the socket; `alarm` and `handed-on` the default action of an alarm, which ends who holds a pipe; `killer`
 and `interrupter` a process that sleeps, and then sends a signal; `headless` a process without its first thread; `child` one
-that sleeps itself. What ranks wait in is all of Python's own library, of which is known whom it waits for.
+that sleeps itself. With `alone` none of them is a rank. What they wait in is all of Python's own library, of which is known
+whom it waits for.
 """
 
 from __future__ import annotations
@@ -202,9 +203,11 @@ MODES: dict[str, Callable[[], Wait]] = {
 def main() -> None:
     """Sleep, and end."""
     wait = MODES[sys.argv[1]]()
-    from mpi4py import MPI
+    if sys.argv[3:] != ["alone"]:
+        from mpi4py import MPI
 
-    print("up", MPI.COMM_WORLD.size, flush=True)
+        MPI.COMM_WORLD.Barrier()
+    print("up 1", flush=True)
     wait()
     print("done", flush=True)
 
