@@ -51,7 +51,9 @@ static int visit(struct dl_phdr_info *info, size_t size, void *given) {
   asked->file = name ? name + 1 : info->dlpi_name ? info->dlpi_name : "";
   int fortran = begins(asked->file, "libmpifort") || begins(asked->file, "libmpichfort") || begins(asked->file, "libfmpich") ||
                 begins(asked->file, "libmpi_mpifh");
-  if (!fortran && (begins(asked->file, "libmpi") || begins(asked->file, "liblockstep"))) return 0;
+  /* Parts of MPI itself, of which some are loaded when it begins. */
+  if (!fortran && (begins(asked->file, "libmpi") || begins(asked->file, "libopen-") || begins(asked->file, "mca_"))) return 0;
+  if (begins(asked->file, "liblockstep")) return 0;
   const ElfW(Dyn) *dynamic = NULL;
   for (int at = 0; at < info->dlpi_phnum; at++)
     if (info->dlpi_phdr[at].p_type == PT_DYNAMIC) dynamic = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[at].p_vaddr);

@@ -494,8 +494,11 @@ static int has_size(word datatype) {
 int call_some(word count, word datatype) { return (int)count > 0 && has_size(datatype); }
 
 int call_all_some(word counts, int wide, word datatype, word given) {
-  int size = 0;
-  if (!counts || handle_of(given) == lockstep_mpi.comm_null || !has_size(datatype) || PMPI(Comm_size)(given, &size)) return 0;
+  if (!ring_lock()) return 0;
+  struct comm *comm = comm_of(given);
+  int size = comm && !comm->inter ? comm->size : 0; /* between two groups it is the others who count, or not */
+  ring_unlock();
+  if (!size || !counts || !has_size(datatype)) return 0;
   for (int at = 0; at < size; at++)
     if (wide ? !((const int64_t *)counts)[at] : !((const int32_t *)counts)[at]) return 0;
   return 1;
