@@ -12,20 +12,25 @@ from pathlib import Path
 from typing import Any
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a kill at any moment, finds the old text or the new one."""
+def replace(path: Path, text: str, durable: bool = True) -> None:
+    """Write a file so that a reader, or a kill at any moment, finds the old text or the new one.
+
+    Not `durable`: after a fall of the whole machine it may be empty, as of what can be made again.
+    """
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="replace", newline="") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(name).chmod(0o644)
         os.replace(name, path)  # noqa: PTH105  (the temporary file is a plain name)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def replace_json(path: Path, value: Mapping[str, Any]) -> None:

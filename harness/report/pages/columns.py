@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.pages.tracks import Track
 from lockstep.harness.report.pages.wait_graph import short
+from lockstep.harness.vocabulary import Outcome
 
 BEFORE, AFTER, ALIGNED = 4, 12, 400  # rows before and after the difference; steps that are aligned
-PEERS = 8  # with which a rank is compared
+PEERS = 4  # with which a rank is compared
 COUNTED = "(DistributedDataParallel)"  # as the recorder names what is issued by C++ alone
 _SHOWN = ("enter", "post", "decision", "raised", "error", "returned", "abort", "launch")
 
@@ -58,6 +59,8 @@ class Columns:
 
 def columns(verdict: Verdict, tracks: Sequence[Track]) -> Columns | None:
     """Of the blamed rank and a peer; None where there are no two to compare, or their beginnings are not there."""
+    if verdict.outcome is Outcome.SUCCESS:
+        return None
     by_rank = {track.rank: track for track in tracks if not track.left_out}
     blamed = [rank for rank in (verdict.blame.ranks if verdict.blame else ()) if rank in by_rank]
     left = next(iter(blamed), None if verdict.blame else next(iter(by_rank), None))

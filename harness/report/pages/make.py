@@ -26,7 +26,7 @@ def make_case_page(folder: Path, tell: Callable[[str], None] = _to_stderr) -> Pa
     try:
         from lockstep.harness.report.pages.case_page import case_page  # here, so that only who makes pages pays for it
 
-        files.replace(folder / PAGE, case_page(folder))
+        files.replace(folder / PAGE, case_page(folder), durable=False)
     except Exception as error:  # whatever lies in the folder: the verdict stands
         tell(f"lockstep: no page of {folder.name}: {type(error).__name__}: {error}")
         return None
@@ -38,7 +38,7 @@ def make_run_page(store: RunStore, tell: Callable[[str], None] = _to_stderr) -> 
     try:
         from lockstep.harness.report.pages.run_page import run_page
 
-        files.replace(store.path / PAGE, run_page(store.path, store.run, store.lines))
+        files.replace(store.path / PAGE, run_page(store.path, store.run, store.lines), durable=False)
     except Exception as error:
         tell(f"lockstep: no page of run {store.id}: {type(error).__name__}: {error}")
         return None
@@ -57,7 +57,7 @@ def make_history_page(root: Path, frame: pd.DataFrame, tell: Callable[[str], Non
     try:
         from lockstep.harness.report.pages.history_page import history_page
 
-        files.replace(root / HISTORY_PAGE, history_page(root, frame))
+        files.replace(root / HISTORY_PAGE, history_page(root, frame), durable=False)
     except Exception as error:
         tell(f"lockstep: no page of the history: {type(error).__name__}: {error}")
         return None
@@ -69,7 +69,7 @@ def make_bisection_page(folder: Path, report: Mapping[str, Any], tell: Callable[
     try:
         from lockstep.harness.report.pages.bisection_page import bisection_page
 
-        files.replace(folder / PAGE, bisection_page(report))
+        files.replace(folder / PAGE, bisection_page(report), durable=False)
     except Exception as error:
         tell(f"lockstep: no page of the bisection: {type(error).__name__}: {error}")
         return None
