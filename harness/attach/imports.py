@@ -132,17 +132,17 @@ def _note_signals(module: Any) -> None:
     def noting(original: Any, kind: str, concerns: Any) -> Any:
         @wraps(original)
         def call(*arguments: Any, **named: Any) -> Any:
-            if concerns(*arguments[:2]):
+            if concerns(*arguments[:2], **named):
                 _mark(kind)
             return original(*arguments, **named)
 
         return call
 
-    def is_handler(number: Any = None, handler: Any = None) -> bool:
-        return callable(handler) and number != module.SIGINT
+    def is_handler(signalnum: Any = None, handler: Any = None, **_: Any) -> bool:
+        return callable(handler) and signalnum != module.SIGINT
 
     for name in ALARMS:
-        setattr(module, name, noting(getattr(module, name), "alarm", lambda *_: True))
+        setattr(module, name, noting(getattr(module, name), "alarm", lambda *_, **__: True))
     module.signal = noting(module.signal, "handler", is_handler)
 
 

@@ -7,6 +7,7 @@ which stops nothing, and only once for each state of it.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from lockstep.harness.host.wakers import catches
 from lockstep.harness.judge.stack_text import Frame, named_frames
 
 MAIN = "MainThread"
+MOST_S = 2.0  # for the stacks of one look
 # In what a program stands that serves until it is interrupted. A loop without a frame of its own is one of a library.
 SERVES = ("Event.wait", "Condition.wait", "wait")
 LOOPS_IN = ("epoll_wait", "poll", "ppoll", "select")  # system calls; processes that were forked hold a loop's own socket too
@@ -27,6 +29,11 @@ class IdleMain:
     """Remembers what it has read of each process, by where its threads stood then."""
 
     _read: dict[int, tuple[object, bool]] = field(default_factory=dict)
+    _until_s: float = 0.0
+
+    def begin(self) -> None:
+        """One look at all processes begins. It takes a bounded time, since nothing else is done meanwhile."""
+        self._until_s = time.monotonic() + MOST_S
 
     def end(self, pid: int, waits: Sequence[ThreadWait]) -> End | None:
         """What else may end the wait of a process's main thread, all of whose threads sleep; None: nothing else."""
@@ -37,6 +44,8 @@ class IdleMain:
         stood = tuple((one.thread, one.steps) for one in waits)
         known = self._read.get(pid)
         if known is None or known[0] != stood:
+            if time.monotonic() > self._until_s:
+                return PARKED  # as far as is known yet; the next look goes on from here
             known = self._read[pid] = (stood, _serves(glance(pid)[0]))
         return PARKED if known[1] else INTERRUPTIBLE if locked else None
 

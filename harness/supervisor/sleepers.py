@@ -83,6 +83,7 @@ def around(
     held = holders({end for found in waits.values() for one in found for end in one.ends}, below, outside)
     told = {pid: _process(pid, found, held, mark, pid in forks) for pid, found in waits.items() if found}
     if idle is not None and not any(one["doubts"] for one in told.values()):
+        idle.begin()
         for pid, one in told.items():
             _note_interruption(one, idle.end(pid, waits[pid]))
     return [json.dumps(one) for one in told.values()]

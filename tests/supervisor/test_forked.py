@@ -85,6 +85,6 @@ def test_python_leaves_a_mark_when_it_sets_a_handler(tmp_path: Path, monkeypatch
     before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
     assert not mark.exists()
-    signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    signal.signal(signalnum=signal.SIGUSR1, handler=lambda number, frame: None)
     signal.signal(signal.SIGUSR1, before)
     assert mark.exists()

@@ -53,7 +53,10 @@ class Sleepers:
             record = self.beside.setdefault(node, ProcessRecord(state, host, told["pid"], (number, BESIDE)))
             record.sleepers = tuple(sleeper for one in told["threads"] if (sleeper := Sleeper.read(one, host)) is not None)
             record.sleepers_at, record.confirmed, record.doubts = 1, message.epoch, tuple(map(str, told["doubts"]))
-            record.turning.take(told.get("turning") or (), 1, () if told.get("waits") else ("it is at work",))
+            turning = told.get("turning")
+            record.turning.take(
+                turning if isinstance(turning, list) else (), 1, () if told.get("waits") else ("it is at work",)
+            )
         for node, record in self.beside.items():
             if record.process[0] == number and node not in seen:
                 record.sleepers = None  # it has ended
