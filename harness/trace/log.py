@@ -7,6 +7,7 @@ that a reader stops at a tail that was torn by a kill or a full disk.
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import zlib
@@ -147,6 +148,7 @@ def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]
             continue
         info = comms.get(record.comm)
         waits = record.kind in WAITS
+        works = waits or record.kind == Kind.LAUNCH
         enters = waits and record.kind != Kind.EXIT
         names_peer = enters and record.b != Need.HOLDERS
         yield {
@@ -156,9 +158,9 @@ def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]
             "thread": record.thread,
             "phase": phase,
             "shape": shape,
-            "comm": info.key if info and (waits or record.kind == Kind.COMM) else None,
-            "op": string(record.a) if waits else None,
-            "seq": record.seq if waits else None,
+            "comm": info.key if info and (works or record.kind == Kind.COMM) else None,
+            "op": _launched(record, string) if record.kind == Kind.LAUNCH else string(record.a) if waits else None,
+            "seq": record.seq if works else None,
             "need": NEEDS.get(record.b) if enters else None,
             "peer": info.members[record.c] if names_peer and info and 0 <= record.c < len(info.members) else None,
             "tag": record.tag if enters else None,
@@ -166,6 +168,17 @@ def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]
             "site": string(record.site) if enters and record.site else None,
             "text": _text(record, string, info),
         }
+
+
+def _launched(record: Record, string: Callable[[int], str]) -> str:
+    """What was handed to a device: a collective, or a graph's share of this communicator."""
+    if not record.c:
+        return string(record.a)
+    try:
+        graph = json.loads(string(record.a))["graph"]
+    except (ValueError, LookupError, TypeError):
+        graph = "?"
+    return f"graph {graph}, {record.c} collectives"
 
 
 def _bearing(records: bytes, count: int) -> list[int]:

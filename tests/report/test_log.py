@@ -177,3 +177,19 @@ def test_the_last_events_are_those_of_all(tmp_path: Path) -> None:
     whole = list(describe(tmp_path / "rank-0.events"))
     for last in range(len(whole) + 3):
         assert list(describe(tmp_path / "rank-0.events", last)) == whole[max(0, len(whole) - last) :]
+
+
+def test_what_is_handed_to_a_device(tmp_path: Path) -> None:
+    """A launch names its communicator, operation and number; a replayed graph its name and its share."""
+    ring = Ring(rank=0, world=2, capacity=64)
+    recorder = Recorder(ring.memory, ring.capacity, rank=0)
+    comm = recorder.comm("nccl", "tp", [0, 1], device="s0")
+    recorder.launch(comm, "all_reduce")
+    recorder.replay(recorder.manifest("g1", [(comm, "all_gather", 4), (comm, "all_reduce", 4)]))
+    delta = ring.read()
+    ring.close()
+    with EventLogWriter(tmp_path / "rank-0.events", rank=0, world=2) as log:
+        log.append(delta.records, delta.strings)
+    found = [one for one in describe(tmp_path / "rank-0.events") if one["kind"] == "launch"]
+    assert [(one["op"], one["seq"]) for one in found] == [("all_reduce", 1), ("graph g1, 2 collectives", 3)]
+    assert all(str(one["comm"]).startswith("nccl:tp#1") for one in found)

@@ -197,3 +197,17 @@ def test_groups_hold_every_rank_once(ranks: int) -> None:
     assert found[0] == (1,)
     assert sorted(rank for group in found for rank in group) == list(range(ranks))
     assert len(found) == 2
+
+
+def test_the_device_has_a_row_of_its_own() -> None:
+    """What was handed to the device is ticks; a stream that stands in a collective is a bar from when it was handed over."""
+    events = [event("launch", at, comm="nccl:tp#1@ab", op="all_reduce", seq=at) for at in (1, 2, 3)]
+    events.append(event("enter", 4, comm=None, op="synchronize", seq=1))
+    line = WaitLine(0, "nccl:tp#1@ab", "nccl", "tp", "all_reduce", 2, "p", "", (1,), stream=True)
+    (drawn,) = timelines(verdict([line]), [Track(0, (0,), events)], None)
+    (lane,) = drawn.lanes
+    assert lane.launches.count("M") == 3
+    (stream,) = lane.streams
+    assert stream.kind == "lib-nccl"
+    assert f"M{stream.x:.0f} " in lane.launches
+    assert stream.x + stream.width <= WIDTH

@@ -16,7 +16,7 @@ from lockstep.harness.report.pages.folder import CaseFolder, listed
 from lockstep.harness.report.pages.layout import drawing
 from lockstep.harness.report.pages.rendering import render
 from lockstep.harness.report.pages.stack_tree import StackTree, stack_tree
-from lockstep.harness.report.pages.timeline import legend, timelines
+from lockstep.harness.report.pages.timeline import has_device, legend, timelines
 from lockstep.harness.report.pages.tracks import chosen, groups, read_tracks
 from lockstep.harness.report.pages.wait_graph import wait_graph
 
@@ -51,6 +51,7 @@ def case_page(path: Path, up: str = "../../report.html") -> str:
         down=drawing(graph, False, NARROW) if graph.nodes else None,
         timelines=drawn,
         libraries=legend(drawn),
+        on_device=has_device(drawn),
         columns=compared,
         decisions=decisions(verdict),
         stacks=stacks,

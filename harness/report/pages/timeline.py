@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from lockstep.harness.judge.verdict import RankEnd, Verdict
+from lockstep.harness.judge.verdict import RankEnd, Verdict, WaitLine
 from lockstep.harness.judge.words import ranges
 from lockstep.harness.report.pages.columns import Columns, comm_name
 from lockstep.harness.report.pages.tracks import Track
 
 WIDTH, LABEL = 1200.0, 112.0  # of the drawing, and of the names of its lanes
-LANE, BAR, PHASE = 44.0, 15.0, 17.0
+LANE, BAR, PHASE, DEVICE = 44.0, 15.0, 17.0, 7.0
 TOP, BOTTOM = 42.0, 8.0
 THIN = 0.5  # pixels that are drawn at least, and closer bars are one
 CHARACTER = 6.3
@@ -53,6 +53,8 @@ class Lane:
     paths: dict[str, str] = field(default_factory=dict)
     open: list[Bar] = field(default_factory=list)  # operations that never ended
     marks: list[Mark] = field(default_factory=list)
+    launches: str = ""  # a path: what was handed to the device
+    streams: list[Bar] = field(default_factory=list)  # of the device, in collectives that never ended
 
 
 class Line(NamedTuple):
@@ -123,6 +125,8 @@ def _timeline(
         _lane(track, TOP + at * LANE, scale, phases, track.rank in blamed, ends.get(track.rank))
         for at, track in enumerate(tracks)
     )
+    for lane, track in zip(lanes, tracks, strict=True):
+        _put_device(lane, track, scale, [line for line in verdict.knot if line.stream and line.rank == track.rank])
     lines: list[Line] = []
     if parted[0] is not None and span[0] <= parted[0] <= span[1]:
         lines.append(_line(scale.x(parted[0]), parted[1], "parted", 25))
@@ -215,6 +219,22 @@ def _put_open(lane: Lane, enter: Mapping[str, Any], scale: _Scale) -> None:
     lane.open.append(Bar(x, lane.y + PHASE, width, words, f"lib-{library(enter['comm'])}", label))
 
 
+def _put_device(lane: Lane, track: Track, scale: _Scale, waits: Sequence[WaitLine]) -> None:
+    """Below the operations of the host: what it handed to the device, and in what its streams stand."""
+    launches = [event for event in track.events if event["kind"] == "launch"]
+    y = lane.y + PHASE + BAR + 1
+    shown = dict.fromkeys(
+        f"{scale.x(event['time_s']):.0f}" for event in launches if scale.inside(event["time_s"], event["time_s"])
+    )
+    lane.launches = "".join(f"M{x} {y:.0f}v{DEVICE:.0f}" for x in shown)
+    for line in waits:
+        begin = next((event["time_s"] for event in reversed(launches) if event["comm"] == line.comm), scale.end)
+        x = scale.x(begin)
+        graph = f" of graph {line.graph}" if line.graph else ""
+        words = f"a stream is in {line.name} {line.op} #{line.seq}{graph}, handed over by then, never ended"
+        lane.streams.append(Bar(x, y, max(scale.x(scale.end) - x, 3.0), words, f"lib-{library(line.comm)}"))
+
+
 def library(comm: object) -> str:
     """Of a communicator's key, as a class of the style sheet."""
     name = str(comm or "").partition(":")[0].lower()
@@ -243,6 +263,11 @@ def _apart(marks: list[Mark]) -> list[Mark]:
         if mark.kind == "ended" or all(abs(mark.x - other.x) >= 3 for other in found[-40:]):
             found.append(mark)
     return found[:400]
+
+
+def has_device(drawn: Sequence[Timeline]) -> bool:
+    """Whether something was handed to a device."""
+    return any(lane.launches or lane.streams for one in drawn for lane in one.lanes)
 
 
 def legend(drawn: Sequence[Timeline]) -> list[str]:
