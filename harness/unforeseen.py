@@ -32,7 +32,8 @@ def told(error: Exception, words: Sequence[str]) -> int:
         print(f"lockstep: {name}: {error.strerror}", file=sys.stderr)
         return EXIT_INPUT if error.errno in _INPUT and _is_input(name, words) else EXIT_FAULT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        print(f"lockstep: {error.strerror}; what was judged so far is kept, and --resume goes on with it", file=sys.stderr)
+        more = ", and --resume goes on with it" if words[:1] == ["run"] else ""
+        print(f"lockstep: {error.strerror}; what was judged so far is kept{more}", file=sys.stderr)
         return EXIT_FAULT
     what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     print(f"lockstep: {what}; this is a fault of Lockstep, {_kept(error)}", file=sys.stderr)

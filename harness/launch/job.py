@@ -18,6 +18,7 @@ from lockstep.harness.launch.rank_map import RankMap
 
 CANNOT_START = "lockstep supervisor: cannot start what it was to run on"  # so begins what one says that had to give up
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # N ranks share a host's cores
+LONGEST_FOLDER = 60  # bytes: a socket's path may have 107, and ours are some forty longer than TMPDIR
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}  # the ranks of one host need no other interface
 # Of a job on other hosts, whose supervisors cannot tidy up here: when this process ends without a word, the launcher follows
 # its supervisors, or is ended, and its folder goes. $1: its process group, $2: the folder.
@@ -27,6 +28,12 @@ for _ in $(seq 450); do kill -0 -- -$1 2>/dev/null || break; sleep 0.1; done
 kill -KILL -- -$1 2>/dev/null
 rm -rf "$2"
 """
+
+
+def short_folder() -> str:
+    """Where temporary files go: TMPDIR, or /tmp where that is so long that no socket below it could have a name."""
+    wanted = tempfile.gettempdir()
+    return "/tmp" if len(os.fsencode(wanted)) > LONGEST_FOLDER and os.access("/tmp", os.W_OK) else wanted
 
 
 class Job:
@@ -44,7 +51,7 @@ class Job:
     ) -> None:
         """`ours`: the ranks are of our engines, which get the interface and the threads that suit them."""
         # Launchers leave files in TMPDIR when they are killed. Short, since socket paths may have 108 bytes only.
-        self.folder = Path(tempfile.mkdtemp(prefix="lockstep-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="lockstep-", dir=short_folder()))
         self.log = log
         self.launcher = launcher
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.withheld)}
