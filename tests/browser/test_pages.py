@@ -7,12 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.report.pages.make import PAGE, make_case_page, make_pages, make_run_page
+from lockstep.harness.report.history import history_frame, update
+from lockstep.harness.report.pages.make import (
+    PAGE,
+    make_bisection_page,
+    make_case_page,
+    make_history_page,
+    make_pages,
+    make_run_page,
+)
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from tests.report.page_samples import case_folder, tampered
 from tests.report.samples import ENVIRONMENT, case, hang, success
 from tests.report.test_case_page import HOSTILE
+from tests.report.test_night_pages import REPORT, night
 
 from .chromium import Chromium
 
@@ -98,3 +107,19 @@ def test_a_case_that_was_not_judged(chromium: Chromium, tmp_path: Path) -> None:
     chromium.open(page, 400)
     assert chromium.said() == []
     assert chromium.value(OVERFLOW) == 0
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nights_and_bisections(chromium: Chromium, width: int, tmp_path: Path) -> None:
+    """Both pages fit, and complain of nothing."""
+    for name, hangs in (("n1", 0), ("n2", 2)):
+        night(tmp_path / "runs", name, hangs)
+    pages = (
+        make_history_page(tmp_path / "runs", history_frame(update(tmp_path / "runs"))),
+        make_bisection_page(tmp_path, REPORT),
+    )
+    for page in pages:
+        assert page is not None
+        chromium.open(page, width)
+        assert chromium.said() == []
+        assert chromium.value(OVERFLOW) == 0
