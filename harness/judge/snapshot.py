@@ -140,6 +140,7 @@ class CaseSnapshot:
     asleep: Mapping[int, RankState] = field(default_factory=dict)  # ranks, with what their other threads sleep in
     knot_beside: Sequence[Stuck] = ()  # of processes that are no ranks, where no rank is left in the knot
     beside: Mapping[int, RankState] = field(default_factory=dict)  # processes that are no ranks and sleep, by their numbers
+    restless: Mapping[int, str] = field(default_factory=dict)  # processes that are no ranks and may not sleep: why, by id
     holders: Holders = field(default_factory=dict)  # of things that threads sleep for: who holds the other ends
 
     @cached_property

@@ -27,6 +27,8 @@ def standing_text(case: CaseSnapshot) -> str:
         groups[_rank(case, rank)].append(rank)
     parts = [f"{words.ranks_text(ranks)} {_verb(what, len(ranks))}" for what, ranks in groups.items()]
     parts += [f"process {pid}, which is no rank, stands {place}" for pid, place in _others(case)]
+    if not case.states:  # processes that run no Python are all that is left to tell of
+        parts += [text for pid, text in sorted(case.restless.items()) if pid not in dict(_others(case))]
     lying = [text for rank in sorted(case.states) for text in _lying(case, rank)]
     return "; ".join([*parts, *lying[:LISTED]])
 
@@ -144,7 +146,7 @@ def _ended(case: CaseSnapshot, rank: int) -> str:
 
 
 def _others(case: CaseSnapshot) -> Iterable[tuple[int, str]]:
-    asleep = {node % PIDS for node in case.beside} if case.knot_beside else set()
+    asleep = {node % PIDS for node in case.beside} if case.knot_beside or not case.states else set()
     for pid in sorted({*case.collected.others, *asleep}):
         thread = main_thread(case.collected.others.get(pid, ""), case.collected.folder)
         if thread is not None:

@@ -14,10 +14,12 @@ from lockstep.harness.judge.history import History, Message
 from lockstep.harness.judge.program_rules import ProgramRules
 from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit, Process
 from lockstep.harness.judge.stack_text import main_thread, threads
+from lockstep.harness.judge.standing import standing_text
 from lockstep.harness.judge.unbuffered import unbuffered
 from lockstep.harness.judge.unreceived import unreceived
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import CommInfo, RankState, Status, Wait
+from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.vocabulary import Cause, Outcome
 
 WORLD = CommInfo("mpi:world", "mpi", "world", (0, 1))
@@ -207,3 +209,41 @@ def test_threads_that_serve_a_store_are_no_part_of_what_hangs() -> None:
         assert [line.rank for line in verdict.knot] == [0, 1]
         said.add(verdict.signature)
     assert len(said) == 1
+
+
+def asleep(*pids: int) -> CaseSnapshot:
+    """Processes that are no ranks, each of which sleeps for the next."""
+    waits = {PROCESS + pid: Wait("", 0, "read", Need.HOLDERS, -1, 0, 0, "", "", end=f"pipe {pid}") for pid in pids}
+    after = {PROCESS + pid: PROCESS + pids[(at + 1) % len(pids)] for at, pid in enumerate(pids)}
+    beside = {node: RankState(node, number=1, waiters={0: wait}) for node, wait in waits.items()}
+    knot = [Stuck(node, 0, wait, (after[node],)) for node, wait in waits.items()]
+    holders = {wait.end: {node, after[node]} for node, wait in waits.items()}
+    return replace(case({}, {}), beside=beside, holders=holders, knot_beside=knot)
+
+
+def test_processes_of_which_none_is_a_rank() -> None:
+    """A knot of them is a deadlock, proved unless it rests on something, and told as they stand; of one that has lost a
+    rank that is the cause.
+    """
+    told = decide(asleep(12, 13))
+    assert (told.outcome, told.cause, told.proved, told.knot) == (Outcome.HANG, Cause.DEADLOCK, True, ())
+    assert told.text == (
+        "The processes that are left wait for each other, and none has joined a communicator. "
+        "Process 12, which is no rank, stands in read for process 13; "
+        "process 13, which is no rank, stands in read for process 12."
+    )
+    assert decide(replace(asleep(12, 13), limit=Limit.ASLEEP)).proved is False
+    assert decide(asleep(12)).text.startswith("The one process that is left waits for itself, and none has joined")
+    dead = case({0: RankState(0, status=Status.DEAD)}, {0: History(0)}, codes={0: -9})
+    lost = decide(replace(asleep(12, 13), states=dead.states, histories=dead.histories, processes=dead.processes))
+    assert (lost.outcome, lost.cause) == (Outcome.HANG, Cause.ORPHANED)
+    assert lost.text.startswith("Rank 0 died: SIGKILL. The processes that are left wait for each other. Rank 0 died")
+
+
+def test_processes_that_may_be_awake_are_told_where_there_is_no_rank() -> None:
+    """Unless a stack tells of them."""
+    found = replace(case({}, {}), restless={77: "a thread of process 77 is at work"})
+    assert standing_text(found) == "a thread of process 77 is at work"
+    told = standing_text(replace(found, collected=Collected(others={77: STACK})))
+    assert "process 77, which is no rank, stands at /home/me/train.py:18 in save" in told
+    assert "at work" not in told

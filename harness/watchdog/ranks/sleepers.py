@@ -81,6 +81,10 @@ class Sleepers:
         at_rest = {node: one for node, one in self.beside.items() if one.at_rest}
         return told | {node: _asleep(record.state, record) for node, record in at_rest.items()}
 
+    def restless(self) -> dict[int, str]:
+        """The processes that are no ranks, by id, that may be awake: why."""
+        return {one.pid: one.doubts[0] for one in self.beside.values() if one.sleepers is not None and one.doubts}
+
     def holders(self, surely: bool = False) -> Holders:
         """Of each end that somebody sleeps for, those that could act on it, as far as all of them are known.
 
