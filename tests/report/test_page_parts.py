@@ -211,3 +211,19 @@ def test_the_device_has_a_row_of_its_own() -> None:
     assert stream.kind == "lib-nccl"
     assert f"M{stream.x:.0f} " in lane.launches
     assert stream.x + stream.width <= WIDTH
+
+
+def test_the_decision_that_is_blamed_is_the_one_that_is_marked() -> None:
+    """Ranks may differ in earlier decisions that did no harm: the row of the one that is blamed is marked."""
+
+    def choices(rank: int, *made: str) -> Track:
+        events = [event("decision", at, text=f"s k={at}: {choice} (free=1)") for at, choice in enumerate(made, 1)]
+        return Track(rank, (rank,), events)
+
+    blame = Blame((0,), "decision", "x", site="s", shape="k=2", choices={"wait": [0], "go": [1]})
+    compared = columns(replace(verdict([]), blame=blame), [choices(0, "wait", "wait", "go"), choices(1, "go", "go", "go")])
+    assert compared is not None and compared.decided
+    (marked,) = [row for row in compared.rows if row.mark == "first"]
+    assert marked.left and marked.right
+    assert (marked.left.what, marked.left.choice, marked.right.choice) == ("s k=2", "wait", "go")
+    assert compared.parted_s == marked.left.time_s

@@ -119,7 +119,7 @@ def _line(verdict: Verdict, stacks: StackTree) -> str:
     errors = [end.traceback for end in verdict.ranks if end.rank in who and end.traceback]
     if errors and (raised := _raised_at(errors[0])):
         return _near(raised)
-    own = next((leaf for leaf in stacks.leaves if leaf.ranks and set(leaf.ranks) <= set(who)), None)
+    own = next((leaf for leaf in stacks.leaves if set(leaf.ranks) & set(who)), None)
     if own is None:
         return verdict.blame.site
     return f"{_near(own.caller)}, in {_near(own.site)}" if own.caller else _near(own.site)

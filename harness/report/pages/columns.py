@@ -77,7 +77,8 @@ def columns(verdict: Verdict, tracks: Sequence[Track]) -> Columns | None:
     if at is None:
         return None
     rows = _aligned(a[max(0, at[0] - BEFORE) : at[0] + ALIGNED], b[max(0, at[1] - BEFORE) : at[1] + ALIGNED])
-    first = next((place for place, row in enumerate(rows) if row.mark != "same"), None)
+    wanted = a[at[0]] if decided else None  # what they did before it may differ too, and is not what the verdict blames
+    first = next((n for n, row in enumerate(rows) if row.mark != "same" and (wanted is None or row.left is wanted)), None)
     if first is None:
         return None
     rows[first] = rows[first]._replace(mark="first")
