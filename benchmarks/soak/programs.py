@@ -14,6 +14,7 @@ from tests.attach import launch as attached
 from tests.watchdog import launch as engine
 
 RANKS = 3
+PATIENCE = {"deadline_s": 300.0, "livelock_s": 200.0, "launch_s": 200.0}  # a machine may be as busy as it likes
 # What a killed part may make of any program: its rank ends, or what watches it does, or the launcher.
 OF_A_KILL = {
     (Outcome.INVALID, Cause.NODE_LOST), (Outcome.INVALID, Cause.LAUNCH), (Outcome.HANG, Cause.ORPHANED),
@@ -40,11 +41,11 @@ class Program:
 
 
 def _engine(name: str, folder: Path) -> CaseSession:
-    return engine.watchdog(name, RANKS, folder, deadline_s=60.0)
+    return engine.watchdog(name, RANKS, folder, **PATIENCE)
 
 
 def _mpi(name: str, folder: Path) -> CaseSession:
-    return attached.watchdog(attached.python("mpi_program.py", name), RANKS, folder, 60.0)
+    return attached.watchdog(attached.python("mpi_program.py", name), RANKS, folder, PATIENCE["deadline_s"])
 
 
 PROGRAMS = [

@@ -47,7 +47,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
     code, said = run(
         "watch", "--reports", "full", "--", "true", folder=tmp_path, mount="mkdir full; mount -t tmpfs -o size=16k t full"
     )
-    assert (code, said) == (3, "lockstep: No space left on device; what was judged so far is kept\n")
+    assert code == 3
+    assert "No space left on device" in said
+    assert "--resume" not in said
 
 
 @needs_mounts
