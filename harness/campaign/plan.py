@@ -39,7 +39,10 @@ def plan_run(
     """
     always = [case for case in controls if set(case.tags) & PLANTED_TAGS] if wanted.nightly else []
     if wanted.nightly and not any(_planted(case) for case in always):
-        raise ScenarioError("--nightly: no case that should hang is tagged `planted`, and a night without tells nothing")
+        raise ScenarioError(
+            "--nightly: no case that should hang is tagged `planted`, and a night without tells nothing; name planted-hangs "
+            "beside the others, or use --all"
+        )
     known = {case.id for case in always}
     rest = [case for case in cases if case.id not in known]
     seconds = costs([*always, *rest], recorded)
