@@ -81,8 +81,8 @@ def classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.HANG, Cause.MISMATCH
     if case.knot:
         return Outcome.HANG, Cause.ORPHANED if ended_in_knot(case) else Cause.DEADLOCK
-    if case.knot_beside:
-        return Outcome.HANG, Cause.ORPHANED if failed(case) else Cause.DEADLOCK
+    if case.knot_beside and not failed(case):  # else what came first is the cause of what the others wait for
+        return Outcome.HANG, Cause.DEADLOCK
     if case.limit is Limit.UNBUFFERED:
         return Outcome.HANG, Cause.DEADLOCK
     if case.limit is Limit.LIVELOCK:

@@ -174,7 +174,7 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
     if outcome in (Outcome.RAISE, Outcome.CRASH) and blame is not None:
         told = [*blame.ranks, *([first_raised(case)] if blame.by == "returned" else [])]
         after = [end.rank for end in ends if end.status in ("raised", "dead") and end.rank not in told]
-        left = "" if case.limit is None else _left(case)
+        left = "" if case.limit is None and not case.knot_beside else _left(case)
         return f"{why.rstrip()} {_then(after) if after else ''} {left}".strip().replace("  ", " ")
     if outcome is Outcome.SLOW:
         return "The deadline was reached while ranks still went on."

@@ -77,8 +77,10 @@ class Judgement(ABC):
 
     @property
     def by_limit(self) -> bool:
-        """Whether the verdict was given at a limit: who waits for ranks that have failed may still be there."""
-        return self._judged is not None and self._judged.limit is not None
+        """Whether the verdict was given at a limit, or over processes that are left when ranks have failed: who waits for
+        them may still be there.
+        """
+        return self._judged is not None and (self._judged.limit is not None or bool(self._judged.knot_beside))
 
     def retold(self, verdict: Verdict, collected: Collected) -> Verdict:
         """The same verdict, in the words of all that was collected beside the events."""
