@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from lockstep.harness.host.thread_waits import FORKED, INTERRUPTIBLE, OWN, PARKE
 from lockstep.harness.host.wakers import wakers
 from lockstep.harness.supervisor.idle_main import IdleMain
 
+LOOKS, BETWEEN_S = 5, 0.02  # more, where a thread is at work
 SERVER_THREAD = "pt_tcpstore"  # so begins the name of a thread that serves a TCPStore
 CLIENT, SERVER = "TCPStore client", "TCPStore server "  # in what such threads are
 # What the line calls of a program that serves until it is interrupted.
@@ -34,7 +36,8 @@ def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]], outside: Inherited
     `outside`: what the job shares with others.
     """
     entries = list(asleep)
-    known = {} if all(one["sure"] for one in entries) else {one.thread: one for one in thread_waits(pid)}
+    unsure = [] if all(one["sure"] for one in entries) else [pid]
+    known = {one.thread: one for found in _waits(unsure).values() for one in found}
     ends = {end for one in entries if not one["sure"] for end in _ends(known.get(one["thread"]))}
     held = holders(ends, process_tree.descendants(os.getpid()), outside) if ends else {}
     told: list[Told] = []
@@ -58,6 +61,21 @@ def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]], outside: Inherited
     return [json.dumps(one) for one in (*told, *_servers(pid))], doubts
 
 
+def _waits(pids: Sequence[int]) -> dict[int, list[ThreadWait]]:
+    """Of each process its threads. Who turns in a loop is at work now and then, and for long where processors are few: it
+    is looked at again.
+    """
+    found = {pid: thread_waits(pid) for pid in pids}
+    for _ in range(LOOKS):
+        at_work = [pid for pid, waits in found.items() if not all(one.call for one in waits)]
+        if not at_work:
+            break
+        time.sleep(BETWEEN_S)
+        again = {pid: thread_waits(pid) for pid in at_work}
+        found |= {pid: waits for pid, waits in again.items() if all(one.call for one in waits)}
+    return found
+
+
 def _interrupted(wait: ThreadWait, entry: Mapping[str, Any]) -> tuple[End, ...]:
     """What a thread waits for; of a main thread that waits for its own process Ctrl-C, which may end that, is one more."""
     serves = entry["op"] in SERVES
@@ -79,7 +97,7 @@ def around(
     `mark`: how the name of the file begins that one leaves, with its number, when it sets an alarm. `idle`: is asked where
     nobody is awake. `forks`: those whose handlers of signals are most likely of libraries.
     """
-    waits = {pid: thread_waits(pid) for pid in pids}
+    waits = _waits(pids)
     held = holders({end for found in waits.values() for one in found for end in one.ends}, below, outside)
     told = {pid: _process(pid, found, held, mark, pid in forks) for pid, found in waits.items() if found}
     if idle is not None and not any(one["doubts"] for one in told.values()):

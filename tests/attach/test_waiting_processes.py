@@ -99,7 +99,7 @@ def test_a_loop_that_never_advances_is_told_early(tmp_path: Path) -> None:
         files = {mode: stack.enter_context((tmp_path / mode).open("w")) for mode in words}
         heads = {mode: subprocess.Popen(words[mode], cwd=tmp_path, env=env, stderr=files[mode]) for mode in words}
         try:
-            assert wait_until(lambda: "turns in a loop" in (tmp_path / "polls").read_text(), 50)
+            assert wait_until(lambda: "turns in a loop" in (tmp_path / "polls").read_text(), 150)
             assert heads["polls"].poll() is None
             assert heads["slower"].wait(100) == 0
         finally:
