@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.harness.channel import messages, to_supervisor, to_watchdog
+from lockstep.harness.channel import codec, messages, to_supervisor, to_watchdog
 from lockstep.harness.channel.codec import (
     FRAME_BYTES,
     MESSAGE_BYTES,
@@ -198,3 +198,57 @@ def test_long_messages_go_in_frames() -> None:
         encode(to_watchdog.Dump("nccl-ras.json", bytes(MESSAGE_BYTES)))
     with pytest.raises(FormatError):
         decode_from_supervisor(bytes(MESSAGE_BYTES + 1))
+
+
+PACKED: list[Any] = [[None] * size for size in (0, 1, 15, 16, 65_535, 65_536)]
+PACKED += [dict.fromkeys(range(size)) for size in (0, 1, 15, 16, 65_535, 65_536)]
+
+
+@pytest.mark.parametrize("value", PACKED, ids=lambda value: f"{type(value).__name__}-{len(value)}")
+def test_containers_are_known_by_their_heads(value: list[None] | dict[int, None]) -> None:
+    """In each of their forms, with what follows; nothing else is taken for one."""
+    raw = msgpack.packb(value)
+    unpacker = msgpack.Unpacker(max_buffer_size=0)
+    unpacker.feed(raw)
+    assert codec._size_of_container(raw[0], unpacker) == len(value) * (2 if isinstance(value, dict) else 1)
+
+
+def test_what_is_no_container() -> None:
+    """Of the 256 heads all but those of lists and maps."""
+    lists = {*range(0x90, 0xA0), 0xDC, 0xDD}
+    maps = {*range(0x80, 0x90), 0xDE, 0xDF}
+    for head in {*range(256)} - lists - maps:
+        assert codec._size_of_container(head, msgpack.Unpacker()) is None
+
+
+def test_a_long_message_has_so_many_parts() -> None:
+    """As deep, as many lists and as many items as is said are read, and one more of each is not."""
+    deep: Any = []
+    for _ in range(codec.DEEPEST - 1):
+        deep = [deep]
+    lists: list[Any] = [[]] * (codec.MOST_CONTAINERS - 1)
+    items = [0] * codec.MOST_ITEMS
+    for value, more in ((deep, [deep]), (lists, [*lists, []]), (items, [*items, 0])):
+        codec._walk(msgpack.packb(value))
+        with pytest.raises(FormatError, match="too many parts"):
+            codec._walk(msgpack.packb(more))
+
+
+@pytest.mark.parametrize("leak", [("text", {"pids": (1, 2)}), ("text", {})])
+def test_a_leak_that_is_one(leak: tuple[str, dict[str, Any]]) -> None:
+    """A sentence and its facts are taken."""
+    assert codec._CHECKS["Leaks"]((leak,))
+    for wrong in ((leak[0],), [leak[0], leak[1]], (leak[1], leak[0]), (*leak, 1), leak[0]):
+        assert not codec._CHECKS["Leaks"]((wrong,))
+
+
+def test_words_and_versions() -> None:
+    """Maps of their kind, and nothing that is none of them."""
+    assert codec._CHECKS["Versions"]({"torch": "2"})
+    assert codec._CHECKS["Words"]({1: 2})
+    others: list[Any] = [{1: "2"}, {"torch": 2}, ("torch",), "torch"]
+    for wrong in others:
+        assert not codec._CHECKS["Versions"](wrong)
+    others = [{1: "2"}, {"1": 2}, (1,), {1: True}]
+    for wrong in others:
+        assert not codec._CHECKS["Words"](wrong)
