@@ -87,9 +87,10 @@ def overview() -> str:
 
 def unknown(name: str) -> str:
     """What is said of a command that there is not."""
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
-    return f"lockstep: {name}: no such command; {hint}"
+    kind, there = ("option", ("--help", "--version")) if name.startswith("-") else ("command", tuple(COMMANDS))
+    close = difflib.get_close_matches(name, there, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(there)}"
+    return f"lockstep: {name}: no such {kind}; {hint}"
 
 
 def _row(command: Command) -> list[str]:

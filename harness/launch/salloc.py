@@ -50,7 +50,7 @@ def own_allocation(wanted: Wanted) -> Iterator[None]:
         # Ctrl-C reaches this process only.
         salloc = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     except OSError as error:
-        raise LaunchError(f"cannot start salloc: {error}; load your cluster's Slurm module") from error
+        raise LaunchError(f"cannot start salloc ({error.strerror}); load your cluster's Slurm module") from error
     try:
         with _guarded(salloc.pid):
             told = _told(salloc)

@@ -63,6 +63,16 @@ def test_cases_against_nights(tmp_path: Path) -> None:
     assert places == [wrong, wrong, fine, fine, wrong, fine, fine, fine, fine]  # the newest night first
 
 
+def test_a_case_that_was_not_run_stands_as_it_last_did(tmp_path: Path) -> None:
+    """A night that had no time for a case says nothing of it."""
+    night(tmp_path, "n1", 1)
+    night(tmp_path, "n2", 0)
+    night(tmp_path, "n3", 1)
+    frame = history_frame(update(tmp_path))
+    frame.loc[(frame.run == "n3") & (frame.case == NAMES[0]), "standing"] = "not-run"
+    assert "0 of 3 cases were not as expected when they last ran." in Page(history_page(tmp_path, frame)).text
+
+
 def test_more_runs_than_are_shown(tmp_path: Path) -> None:
     """Only the last runs count, for places and for rates alike."""
     for at in range(4):

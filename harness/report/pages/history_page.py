@@ -57,8 +57,8 @@ class Row:
 
     @property
     def gravity(self) -> tuple[int, float, str]:
-        """The order of rows: what was wrong in the newest night that has it, then the rate."""
-        newest = next((cell.standing for cell in self.cells if cell.standing), "")
+        """The order of rows: what was wrong when it was last run, then the rate."""
+        newest = next((cell.standing for cell in self.cells if cell.standing not in ("", "not-run")), "")
         return (newest in (*GREEN, ""), -self.rate, self.case)
 
 
@@ -83,7 +83,8 @@ def history_page(root: Path, frame: pd.DataFrame, runs: int = RUNS) -> str:
 def _night(root: Path, run: str, frame: pd.DataFrame) -> Night:
     started = str(frame.started[frame.run == run].iloc[0])
     link = f"{run}/report.html" if (root / run / "report.html").is_file() else ""
-    return Night(run, started[5:10], link)
+    day, alike = started[5:10], frame.run[frame.started.astype(str).str[5:10] == started[5:10]].nunique()
+    return Night(run, f"{day} {started[11:16]}" if alike > 1 else day, link)
 
 
 def _row(root: Path, case: str, group: pd.DataFrame, names: Sequence[str]) -> Row:
