@@ -207,7 +207,9 @@ class ProgramSupervisor(SupervisorBase):
                     others, mark = [pid for pid in alive if pid not in asked], f"{self.reception.path}{ALARM_MARK}"
                     idle = None if asked else self.idle_main
                     forks = quiet_forks(others, asked, f"{self.reception.path}{HANDLER_MARK}")
-                    line.send(Around(message.epoch, tuple(around(others, alive, self.outside, mark, idle, forks))))
+                    found = around(others, alive, self.outside, mark, idle, forks)
+                    # What a command has left behind that ended in order may idle: without ranks it is no hang.
+                    line.send(Around(message.epoch, () if self.code is not None and not asked else tuple(found)))
                 for serial in message.procs:
                     if self.attached[serial].answers_itself:
                         self.asked[serial] = (message.epoch, time.monotonic())
