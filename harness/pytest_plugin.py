@@ -164,6 +164,8 @@ def _watched(
     command: list[str], ranks: int, deadline: float, launcher: str, config: pytest.Config, more: dict[str, str]
 ) -> tuple[dict[str, Any], str, Path | None]:
     """The verdict on a command, what was printed meanwhile, and where its run is kept: of a success nowhere."""
+    from lockstep.harness.report import names
+
     kept = Path(config.rootpath, config.getoption("--lockstep-reports"))
     with tempfile.TemporaryDirectory(prefix="lockstep-pytest-") as folder:
         words = [sys.executable, "-m", "lockstep.harness.cli", "watch", "--json", "-n", str(ranks), "--launcher", launcher]
@@ -175,12 +177,13 @@ def _watched(
             verdict: dict[str, Any] = json.loads(out.splitlines()[-1])
         except (ValueError, IndexError):  # it could not be launched
             return {"outcome": "invalid", "cause": "", "text": said.strip() or f"exit code {code}"}, "", None
-        output = "\n".join(said.splitlines()[-LAST_LINES:])
+        output = "\n".join(said.splitlines()[-LAST_LINES:]).replace(folder, str(kept))
         if verdict["outcome"] == "success":
             return verdict, output, None
         kept.mkdir(parents=True, exist_ok=True)
         place = kept / verdict["run"]
         shutil.move(Path(folder, verdict["run"]), place)
+        names.point(kept / "latest", place.name)  # where `lockstep view` looks
         return verdict, output, place
 
 
@@ -240,7 +243,8 @@ def _sentence(verdict: dict[str, Any], where: Path | None) -> str:
     cause = f" ({verdict['cause']}{proof})" if verdict.get("cause") else ""
     rows = [f"lockstep: {verdict['outcome']}{cause}: {verdict['text']}"]
     rows += [f"{finding['kind']}: {finding['text']}" for finding in verdict.get("findings", ())]
-    return "\n".join([*rows, *([f"report: {where}"] if where else [])])
+    page = where / "report.html" if where else None
+    return "\n".join([*rows, *([f"report: {page if page and page.is_file() else where}"] if where else [])])
 
 
 def _rank() -> int:

@@ -104,7 +104,10 @@ def test_raises_on_one_rank(tmp_path: Path) -> None:
     assert "rank 1, call:" in done.stdout
     assert re.search(r"lockstep: (raise|hang|crash) ", done.stdout)
     (place,) = re.findall(r"^report: (.+)$", done.stdout, re.MULTILINE)
-    assert next(Path(place).glob("cases/*/verdict.json")).is_file()
+    assert next(Path(place).parent.glob("cases/*/verdict.json")).is_file()
+    assert Path(place).is_file()
+    assert "lockstep-pytest-" not in done.stdout, "a folder that is gone"
+    assert (tmp_path / "reports" / "runs" / "latest" / "report.html").is_file()
 
 
 def test_skips_on_all(tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_beside_xdist(tmp_path: Path) -> None:
     assert "no such device" in done.stdout
     assert "ValueError: no room" in done.stdout
     (place,) = re.findall(r"^report: (.+)$", done.stdout, re.MULTILINE)
-    assert Path(place).parent == tmp_path / "reports" / "runs"
+    assert Path(place).parents[1] == tmp_path / "reports" / "runs"
     assert wait_until(lambda: _none_of(tmp_path / "test_it.py"), 60.0, step_s=0.2)
 
 
