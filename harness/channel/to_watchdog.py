@@ -242,6 +242,7 @@ class Processes(ToWatchdog):
 
     alive: Numbers  # process ids
     unseen: Texts  # sentences on those that may communicate without a recorder
+    heirs: Numbers = ()  # of those that live, who was left behind by a process that has ended, and has sockets open
 
 
 @message

@@ -112,6 +112,19 @@ def is_fork(pid: int, parents: set[int], variable: str) -> bool:
     return False
 
 
+def has_sockets(pid: int) -> bool:
+    """Whether a process has a socket open; True where that may not be seen. Raises OSError of one that is gone."""
+    try:
+        entries = list(Path(f"/proc/{pid}/fd").iterdir())
+    except PermissionError:
+        return True
+    for entry in entries:
+        with contextlib.suppress(OSError):  # it is closed by now
+            if str(entry.readlink()).startswith("socket:"):
+                return True
+    return False
+
+
 def is_python(pid: int) -> bool:
     """Whether a process runs a Python interpreter."""
     with contextlib.suppress(OSError):

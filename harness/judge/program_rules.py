@@ -13,7 +13,7 @@ from lockstep.harness.judge.early_leaver import early_leaver, first_raised
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.limits import limit_s
-from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
+from lockstep.harness.judge.snapshot import CaseSnapshot, Failure, Limit
 from lockstep.harness.judge.standing import left_text, standing_text
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine, cause_of_status
 from lockstep.harness.trace.state import Status
@@ -117,7 +117,7 @@ def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         if first_dead is None or _before_death(case, first, first_dead):
             every = all(rank in raised and _same_error(case, rank, first) for rank in states)
             return Outcome.RAISE, Cause.ALL_RANKS if every else Cause.SOME_RANKS
-    if first_dead is None and case.failures:
+    if first_dead is None and any(not content or not _outlived(case, failure) for failure in case.failures):
         return Outcome.RAISE, Cause.SOME_RANKS  # who started the ranks failed, and ended them
     if first_dead is None and dead and not any(case.roots):
         return Outcome.SUCCESS, Cause.NONE  # who started them ended them, and was content
@@ -128,6 +128,12 @@ def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.CRASH, Cause.OOM_KILL if process.oom_killed else cause_of_status(process.exit_code)
     bad = [code for code in case.roots if code]
     return (Outcome.CRASH, cause_of_status(bad[0])) if bad else (Outcome.SUCCESS, Cause.NONE)
+
+
+def _outlived(case: CaseSnapshot, failure: Failure) -> bool:
+    """Whether all ranks came to their end after a process that is no rank had failed: one started anew since, a helper."""
+    ends = [case.ended(rank) for rank, state in case.states.items() if state.status is Status.RETURNED]
+    return len(ends) == len(case.states) > 0 and max(end.ours_ns for end in ends) > failure.time.ours_ns
 
 
 def _before_death(case: CaseSnapshot, raised: int, dead: int) -> bool:

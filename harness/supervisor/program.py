@@ -77,7 +77,7 @@ class ProgramSupervisor(SupervisorBase):
         self.attached: dict[int, Attached] = {}
         self.output = OutputPump(len(STREAMS))
         self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
-        self.seen: tuple[list[int], list[str]] | None = None
+        self.seen: tuple[list[int], list[str], list[int]] | None = None
         self.idleness = Idleness()
         self.idle: tuple[int, ...] = ()
         self.idle_main = IdleMain()
@@ -188,12 +188,19 @@ class ProgramSupervisor(SupervisorBase):
             for pid in alive
             if pid not in known and not proc.is_fork(pid, known, ATTACH) and (library := mapped_library(pid))
         ]
-        if (alive, unseen) != self.seen:
-            self.seen = (alive, unseen)
-            line.send(Processes(tuple(alive), tuple(unseen)))
+        left = [pid for pid in alive if self._is_heir(pid)] if any(one.ended for one in self.attached.values()) else []
+        if (alive, unseen, left) != self.seen:
+            self.seen = (alive, unseen, left)
+            line.send(Processes(tuple(alive), tuple(unseen), tuple(left)))
         if (idle := self.idleness.look(alive, time.monotonic())) != self.idle:
             self.idle = idle
             line.send(Idle(idle))
+
+    def _is_heir(self, pid: int) -> bool:
+        """Whether who started it has ended (so that it is a child of ours) and it has sockets, which may be of that one."""
+        with contextlib.suppress(OSError):
+            return pid != self.child.pid and proc.Stat.of(pid).parent == os.getpid() and proc.has_sockets(pid)
+        return False
 
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""

@@ -116,7 +116,7 @@ class Inquiries:
             doubts = self._doubts()
             why = f" (ranks wait for each other, but {doubts})" if doubts else ""
             loops = loops_text(self._state.ranks)
-            turns = f"; {loops}, and nothing comes of it" if loops else ""
+            turns = f"; {loops}" if loops else ""
             self._listener.notice(f"nothing has moved for {still_s:.0f} s{why}: {situation_text(case) or NOBODY}{turns}")
         names, self._names = self._names, []
         for name in names:

@@ -165,7 +165,7 @@ class Intake:
             case Ended():
                 self._processes.ended(number, message, now)
             case Processes():
-                command.alive, command.unseen = message.alive, message.unseen
+                command.alive, command.unseen, command.heirs = message.alive, message.unseen, message.heirs
             case Idle():
                 command.idle = frozenset(message.pids)
             case LeftBehind():

@@ -20,6 +20,7 @@ GLOO = (
     "deadline_of_the_start",
     "operators",
     "closed_descriptors",
+    "left_to_a_child",
 )
 HANGING = (
     "default_tag", "any_source", "borders", "grid", "persistent", "waitany", "waitsome", "waitall", "probe", "mprobe",

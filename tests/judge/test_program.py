@@ -129,6 +129,15 @@ def test_who_started_the_ranks_failed() -> None:
     assert judged(("ValueError", 1, 1), ("dead", 2, -15), failures=FAILED).text.startswith("Rank 0 raised ValueError")
 
 
+def test_ranks_that_outlive_a_failure_make_a_success() -> None:
+    """A helper that raised, or the first round of torchrun, is nothing where all ranks came to their end after it and the
+    command was content; a launcher that raises in the end has failed.
+    """
+    assert judged(("", 2, 0), ("", 3, 0), failures=FAILED).outcome is Outcome.SUCCESS
+    assert judged(("", 2, 0), ("", 3, 0), roots=(1,), failures=FAILED).outcome is Outcome.RAISE
+    assert judged(("", 0.5, 0), ("", 0.7, 0), failures=FAILED).outcome is Outcome.RAISE
+
+
 def test_a_command_that_fails_without_ranks() -> None:
     """Without a rank there is only the command's exit status."""
     assert judged(roots=(0,)).outcome is Outcome.SUCCESS

@@ -45,6 +45,7 @@ class Command:
     unread: bool = False  # whether something that its supervisor sent could not be read
     scanned: int = -1  # epoch in which it looked last
     unseen: tuple[str, ...] = ()
+    heirs: tuple[int, ...] = ()  # process ids: what one that has ended left behind with sockets open, perhaps its own
     starved_s: float = 0.0  # for how long an engine has wanted a processor and got none
     shm_files: set[str] = field(default_factory=set)  # that its processes leave behind when they are killed
 

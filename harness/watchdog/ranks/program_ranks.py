@@ -165,6 +165,8 @@ class ProgramRanks(RankTable):
                     # Who aborts has its launcher end all others.
                     if now_s - one.ended_s < (SPAWNER_S if one.state.aborting else patience_s):
                         return True
+                    if self.processes.commands[one.process[0]].heirs:
+                        return True  # its sockets may be open in a child, and close with that
                     continue
                 leaving = self.comms.kinds[wait.wait.comm][0] == "mpi" and one.leaving_s
                 if not leaving or now_s - one.leaving_s < self.settle_s:

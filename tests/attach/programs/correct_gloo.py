@@ -107,6 +107,21 @@ def closed_descriptors() -> None:
     dist.barrier()
 
 
+def left_to_a_child() -> None:
+    """The second ends, but its sockets are open in a child that it has forked: when that ends the first gets its error."""
+    dist.init_process_group("gloo")
+    value = torch.ones(1)
+    dist.all_reduce(value)
+    if dist.get_rank() == 1:
+        if os.fork() == 0:
+            time.sleep(7)
+        os._exit(0)
+    try:
+        dist.all_reduce(value)
+    except RuntimeError:
+        os._exit(0)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()
     print("done")
