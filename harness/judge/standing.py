@@ -78,6 +78,9 @@ def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
         needed = {lack for part in wait.parts for lack in _lacks(case, rank, thread, part)}
         whom = f" for {words.ranks_text(needed)}" if needed else ""
         return f"{group_name(case, one.comm)} {one.op} #{one.seq}" + (f" at {wait.site}" if wait.site else "") + whom
+    if wait.parts and all(part.need is Need.HOLDERS and part.op == wait.op for part in wait.parts):
+        held = {lack for part in wait.parts for lack in _lacks(case, rank, thread, part)}  # one thing, by several ends
+        return wait.op + (f" at {wait.site}" if wait.site else "") + _for(case, rank, wait, sorted(held))
     if wait.parts:
         which = "any" if wait.need is Need.EITHER else "all"
         listed = [_wait(case, rank, thread, part._replace(site="", phase="")) for part in wait.parts]
@@ -98,7 +101,7 @@ def _whole(wait: Wait) -> Wait | None:
     """The collective that a wait for several is, where each part is its wait for another member; None: it is none."""
     first = wait.parts[0] if wait.parts else wait
     alike = all((part.comm, part.op, part.seq) == (first.comm, wait.op, first.seq) for part in wait.parts)
-    return first if wait.parts and alike else None
+    return first if wait.parts and first.need is not Need.HOLDERS and alike else None
 
 
 def _for(case: CaseSnapshot, rank: int, wait: Wait, lacks: Sequence[int]) -> str:

@@ -222,8 +222,8 @@ def asleep(*pids: int) -> CaseSnapshot:
 
 
 def test_processes_of_which_none_is_a_rank() -> None:
-    """A knot of them is a deadlock, proved unless it rests on something, and told as they stand; of one that has lost a
-    rank that is the cause.
+    """A knot of them is a deadlock, proved unless it rests on something, and told as they stand; where a rank has
+    died before, its death is the verdict.
     """
     told = decide(asleep(12, 13))
     assert (told.outcome, told.cause, told.proved, told.knot) == (Outcome.HANG, Cause.DEADLOCK, True, ())
@@ -236,8 +236,8 @@ def test_processes_of_which_none_is_a_rank() -> None:
     assert decide(asleep(12)).text.startswith("The one process that is left waits for itself, and none has joined")
     dead = case({0: RankState(0, status=Status.DEAD)}, {0: History(0)}, codes={0: -9})
     lost = decide(replace(asleep(12, 13), states=dead.states, histories=dead.histories, processes=dead.processes))
-    assert (lost.outcome, lost.cause) == (Outcome.HANG, Cause.ORPHANED)
-    assert lost.text.startswith("Rank 0 died: SIGKILL. The processes that are left wait for each other. Rank 0 died")
+    assert (lost.outcome, lost.cause) == (Outcome.CRASH, Cause.SIGNAL)
+    assert lost.text.startswith("Rank 0 died: SIGKILL. Process 12, which is no rank, still stands in read for process 13")
 
 
 def test_processes_that_may_be_awake_are_told_where_there_is_no_rank() -> None:
