@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lockstep.harness.host import proc
 
-MARK = "LOCKSTEP_TEST_MARK"  # in the environment of all that a launch starts
+MARK = "SOAK_LAUNCH"  # in the environment of all that a launch starts
 LATEST_S = 2.5  # after the launch
 LONGEST_STOP_S = 2.0
 

@@ -45,7 +45,7 @@ from lockstep.harness.supervisor.forked import HANDLER_MARK, quiet_forks
 from lockstep.harness.supervisor.giving_up import give_up
 from lockstep.harness.supervisor.idle_main import IdleMain
 from lockstep.harness.supervisor.idleness import Idleness
-from lockstep.harness.supervisor.left_behind import Leftover
+from lockstep.harness.supervisor.left_behind import Leftover, is_heir
 from lockstep.harness.supervisor.native_standing import standing
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
@@ -188,19 +188,14 @@ class ProgramSupervisor(SupervisorBase):
             for pid in alive
             if pid not in known and not proc.is_fork(pid, known, ATTACH) and (library := mapped_library(pid))
         ]
-        left = [pid for pid in alive if self._is_heir(pid)] if any(one.ended for one in self.attached.values()) else []
+        dead = any(one.ended for one in self.attached.values())
+        left = [pid for pid in alive if dead and pid != self.child.pid and is_heir(pid)]
         if (alive, unseen, left) != self.seen:
             self.seen = (alive, unseen, left)
             line.send(Processes(tuple(alive), tuple(unseen), tuple(left)))
         if (idle := self.idleness.look(alive, time.monotonic())) != self.idle:
             self.idle = idle
             line.send(Idle(idle))
-
-    def _is_heir(self, pid: int) -> bool:
-        """Whether who started it has ended (so that it is a child of ours) and it has sockets, which may be of that one."""
-        with contextlib.suppress(OSError):
-            return pid != self.child.pid and proc.Stat.of(pid).parent == os.getpid() and proc.has_sockets(pid)
-        return False
 
     def answer(self, line: Line, message: Question) -> None:
         """Do what the watchdog asks."""
