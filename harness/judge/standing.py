@@ -74,13 +74,12 @@ def _verb(what: str, ranks: int) -> str:
 
 
 def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
+    needed = {lack for part in wait.parts for lack in _lacks(case, rank, thread, part)}
     if one := _whole(wait):
-        needed = {lack for part in wait.parts for lack in _lacks(case, rank, thread, part)}
         whom = f" for {words.ranks_text(needed)}" if needed else ""
         return f"{group_name(case, one.comm)} {one.op} #{one.seq}" + (f" at {wait.site}" if wait.site else "") + whom
-    if wait.parts and all(part.need is Need.HOLDERS and part.op == wait.op for part in wait.parts):
-        held = {lack for part in wait.parts for lack in _lacks(case, rank, thread, part)}  # one thing, by several ends
-        return wait.op + (f" at {wait.site}" if wait.site else "") + _for(case, rank, wait, sorted(held))
+    if wait.parts and all(part.need is Need.HOLDERS and part.op == wait.op for part in wait.parts):  # of one thing
+        return wait.op + (f" at {wait.site}" if wait.site else "") + _for(case, rank, wait, sorted(needed))
     if wait.parts:
         which = "any" if wait.need is Need.EITHER else "all"
         listed = [_wait(case, rank, thread, part._replace(site="", phase="")) for part in wait.parts]
