@@ -10,7 +10,8 @@ from statistics import mean
 from typing import Any
 
 from lockstep.harness.report import baseline
-from lockstep.harness.report.store import ROOT, RunStore, find_run
+from lockstep.harness.report.find_case import open_run
+from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
 
 PARTS = {"shard": "--shard", "words": "-k", "tag": "--tag", "case": "--case"}  # options that leave cases out
@@ -88,10 +89,7 @@ def read_past(name: str, root: Path = ROOT) -> Past:
     """From a baseline file, the folder of a run, or a run id below `root`. Raises ScenarioError for anything else."""
     if Path(name).is_file():
         return _from_file(Path(name))
-    try:
-        store = RunStore.open(find_run(name, root))
-    except ValueError as error:
-        raise ScenarioError(str(error)) from error
+    store = open_run(name, root)
     rows = [baseline.entry(line) for line in store.lines]
     return Past(store.id, store.run["environment"], store.run["argv"], _found(rows), store.run.get("options", {}))
 
