@@ -38,6 +38,8 @@ TORCH = "pt_"
 # Who wants Python's lock waits with a limit, and so does gloo's worker inside its operation. So long the latter sleeps on
 # while the lock is free, which the former would get.
 REST_S = 0.05
+# NCCL names its own threads, which poll between hosts: they are never seen at rest, and run nothing of the program's.
+NCCL, OF_NCCL = "libnccl", ("NCCL Progress", "NCCL Service", "NCCL UDS", "NCCL RAS", "NCCL Sock", "NCCL Ib")
 PYTHONS_OWN, CALLED_BACK = "/lib-dynload/", "_ctypes"  # modules of its standard library; the one by which C calls Python
 DEEPEST = 1 << 18  # bytes of a stack that are looked at
 WORD = 8
@@ -75,7 +77,8 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
     if not any(one.runs and one.path != "[vsyscall]" for one in mappings):
         yield "the process is about to end"  # its memory has been given back already, its threads are still listed
         return
-    has_driver = any(one.runs and Path(one.path).name.startswith(gpu_driver.LIBRARY) for one in mappings)
+    loaded = {Path(one.path).name for one in mappings if one.runs}
+    has_driver, has_nccl = (any(name.startswith(library) for name in loaded) for library in (gpu_driver.LIBRARY, NCCL))
     is_known = functools.partial(_is_known, driver_calls=has_driver and gpu_driver.calls_python(pid))
     for path in sorted({one.path for one in mappings if one.runs and not is_known(one.path)}):
         if not mpi_is_seen and _links_mpi(path):
@@ -85,7 +88,7 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         if int(name) in python:
             continue
         born = (pid, name, _start_of(pid, name))
-        if born in _harmless:
+        if born in _harmless or (has_nccl and _name(pid, name).startswith(OF_NCCL)):
             continue
         libraries = _libraries(pid, name, mappings)
         if libraries is None:

@@ -1,4 +1,4 @@
-"""Unmodified programs on two GPUs over NCCL: a host that waits for ever is proved, one that waits long is not."""
+"""Unmodified programs of two ranks over NCCL, on two GPUs or both on one: only a host that waits for ever is proved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HANGS = {
     "left_out_a_replay": ((1,), "all_reduce"),
     "opposite_order": ((0, 1), "all_reduce"),
 }
-pytestmark = pytest.mark.skipif(len(gpus()) < 2, reason="fewer than two GPUs on this host")
+pytestmark = pytest.mark.skipif(not gpus(), reason="no GPU on this host")
 
 
 @pytest.mark.parametrize("name", HANGS)

@@ -1,4 +1,4 @@
-"""What two ranks do over NCCL, by name: `nccl.py NAME`. It knows nothing of being watched."""
+"""What two ranks do over NCCL, by name: `nccl.py NAME`, on a GPU each or both on one. It knows nothing of being watched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import torch.distributed.distributed_c10d as c10d
 from torch.nn.parallel import DistributedDataParallel
 
 ME = int(os.environ["LOCAL_RANK"])
-torch.cuda.set_device(ME)
+DEVICE = ME % torch.cuda.device_count()
+if DEVICE != ME:  # NCCL refuses two ranks of one host on one GPU: as if they were of two hosts, over sockets
+    os.environ["NCCL_HOSTID"] = f"second-{ME}"
+torch.cuda.set_device(DEVICE)
 dist.init_process_group("nccl")
 value = torch.ones(1 << 16, device="cuda")
 dist.all_reduce(value)
@@ -38,7 +41,7 @@ def left_out_on_a_stream() -> None:
 
 def left_out_of_a_step() -> None:
     """Rank 1 leaves out the backward pass of one step, and ends."""
-    model = DistributedDataParallel(torch.nn.Linear(64, 64).cuda(), device_ids=[ME])
+    model = DistributedDataParallel(torch.nn.Linear(64, 64).cuda(), device_ids=[DEVICE])
     for step in range(4):
         if not (ME == 1 and step == 2):
             model(torch.ones(8, 64, device="cuda")).sum().backward()
