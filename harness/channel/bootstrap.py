@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.environment import PLAN
+from lockstep.harness.ip_address import is_loopback, split_port
 
 PROTOCOL = 3  # of the plan and of the messages
 STATE_FOLDER = "state"  # its name in the case's folder
@@ -44,7 +45,7 @@ class Plan:
     @property
     def remote(self) -> bool:
         """Whether ranks may be on other hosts than the watchdog's."""
-        return not self.endpoint.startswith("tcp://127.")
+        return not is_loopback(split_port(self.endpoint)[0])
 
     def local_rank(self, rank: int) -> tuple[int, int]:
         """The number of a rank on its node, and how many ranks that node has. Raises IndexError."""

@@ -49,6 +49,7 @@ class Line:
         self._socket.maxmsgsize = FRAME_MOST  # whoever answers at that address may not fill this host's memory
         self._socket.handshake_ivl = HANDSHAKE_MS
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
+        self._socket.ipv6 = "[" in plan.endpoint
         self._socket.connect(plan.endpoint)
         self._endpoint = plan.endpoint
         self._refused = REFUSED if plan.remote else REFUSED_HERE

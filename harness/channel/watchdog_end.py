@@ -21,6 +21,7 @@ from lockstep.harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, rou
 from lockstep.harness.channel.supervisor_end import HANDSHAKE_MS
 from lockstep.harness.channel.to_supervisor import End, Leave, WatchdogBeat
 from lockstep.harness.channel.to_watchdog import Hello
+from lockstep.harness.ip_address import TCP, loopback, with_port
 
 LOGGED = 10  # of what is no message, from one peer
 SURPLUS = 100  # supervisors that have no place are told to end, so many of them more than have one
@@ -41,14 +42,14 @@ class _OneKey:
 
 
 class Head:
-    """Binds on `address` (a free port is chosen) with fresh keys; knows supervisors by rank once they said hello.
+    """Binds on `address`, or the loopback, at a free port, with fresh keys; knows supervisors by rank once they said hello.
 
     `peers`: how many are awaited. A connection that closes is noticed, since nothing but a supervisor's end closes it.
     `silence_s`: after which a peer is lost. `log`: of the theme `channel`.
     """
 
     def __init__(
-        self, peers: int, address: str = "127.0.0.1", silence_s: float = SILENCE_S, log: logging.Logger | None = None
+        self, peers: int, address: str = "", silence_s: float = SILENCE_S, log: logging.Logger | None = None
     ) -> None:
         self._log = log or logging.Logger("lockstep.channel", logging.CRITICAL)
         self._traces = self._log.isEnabledFor(logging.DEBUG)
@@ -70,8 +71,10 @@ class Head:
         self._socket.backlog = BACKLOG  # all come at once
         self._socket.handshake_ivl = HANDSHAKE_MS  # ... and wait for their turn
         self._connections = ClosedConnections(self._context, self._socket)
-        port = self._socket.bind_to_random_port(f"tcp://{address}")
-        self.endpoint = f"tcp://{address}:{port}"
+        address = address or loopback()
+        self._socket.ipv6 = ":" in address
+        port = self._socket.bind_to_random_port(TCP + with_port(address, 0).removesuffix(":0"))
+        self.endpoint = TCP + with_port(address, port)
         self._routes: dict[int, bytes] = {}
         self._ranks: dict[bytes, int] = {}
         self._peers = peers

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lockstep.harness.host.proc import Stat, listed
+from lockstep.harness.ip_address import with_port
 from lockstep.harness.judge.observation import KernelWait
 
 # System calls in which programs wait, by their numbers; those whose first argument is a descriptor are marked.
@@ -142,4 +143,4 @@ def _address(text: str) -> str:
     raw = b"".join(struct.pack("=I", int(host[at : at + 8], 16)) for at in range(0, len(host), 8))
     found = ipaddress.ip_address(raw)
     mapped = getattr(found, "ipv4_mapped", None)
-    return f"{mapped or found}:{int(port, 16)}"
+    return with_port(str(mapped or found), int(port, 16))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockstep.harness.launch import allocation, ssh
+from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.interface import Interface, interfaces
 from lockstep.harness.launch.launcher import ANYWHERE, Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
@@ -54,9 +56,19 @@ class Hydra(Launcher):
         hosts = folder / "hosts"
         hosts.write_text("".join(f"{node.host}:{node.ranks}\n" for node in rank_map.nodes))
         # Where its proxies find it; else by this host's name.
-        where = ["-iface", rank_map.head.name] if rank_map.head else []
+        where = ["-iface", _with_version_4(rank_map.head)] if rank_map.head else []
         over = ["-launcher", "ssh", "-launcher-exec", ssh.write(folder, ssh.HYDRA)]
         return [*where, *over, "-wdir", ANYWHERE, "-f", str(hosts), "-n", str(rank_map.ranks)]
 
     def end(self, name: str) -> None:
         """Its proxies follow it."""
+
+
+def _with_version_4(head: Interface) -> str:
+    """The interface by its name. Its own connections know no other version: raises LaunchError for one that has none."""
+    if not any(one.name == head.name and ":" not in one.address for one in interfaces()):
+        raise LaunchError(
+            f"MPICH's mpiexec speaks IPv4 only, and {head.name} ({head.address}) has no such address; "
+            "use Open MPI's mpiexec (--launcher prrte), or srun"
+        )
+    return head.name

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 import psutil
 
+from lockstep.harness.ip_address import family, is_loopback
 from lockstep.harness.scenario.errors import ScenarioError
 
 DISCARD = 9  # any port will do: nothing is sent
+FAMILIES = (socket.AF_INET, socket.AF_INET6)  # in this order, where a host has both
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network interface of this host, its IPv4 address, and the network (CIDR) that it is in.
+    """A network interface of this host, one of its addresses, and the network (CIDR) that it is in.
 
     `chosen`: the user named it, so that ranks are to use it for everything.
     """
@@ -30,12 +32,16 @@ class Interface:
 
 
 def interfaces() -> list[Interface]:
-    """All that have an IPv4 address, the loopback too."""
+    """All addresses of this host, of version 4 first, the loopback's too.
+
+    Those of a link are left out: another host must name its own interface with them, which no launcher can know.
+    """
     return [
-        Interface(name, one.address, str(ipaddress.ip_network(f"{one.address}/{one.netmask or 32}", strict=False)))
+        Interface(name, one.address, _network(one.address, one.netmask))
+        for wanted in FAMILIES
         for name, found in psutil.net_if_addrs().items()
         for one in found
-        if one.family == socket.AF_INET
+        if one.family == wanted and not ipaddress.ip_address(one.address.partition("%")[0]).is_link_local
     ]
 
 
@@ -59,28 +65,27 @@ def is_this_host(name: str) -> bool:
     node = os.uname().nodename
     if name in ("localhost", node, node.partition(".")[0]):
         return True
-    address = resolve(name)
-    return address is not None and (address.startswith("127.") or address in {one.address for one in interfaces()})
+    own = {one.address for one in interfaces()}
+    return any(address in own or is_loopback(address) for address in filter(None, (resolve(name, one) for one in FAMILIES)))
 
 
-def resolve(name: str) -> str | None:
-    """The IPv4 address of a host; None when its name has none here."""
-    with contextlib.suppress(OSError, UnicodeError):
-        return str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
+def resolve(name: str, wanted: socket.AddressFamily | None = None) -> str | None:
+    """The address of a host, of version 4 if it has one; None when its name has none here. `wanted`: of that version."""
+    for one in FAMILIES if wanted is None else (wanted,):
+        with contextlib.suppress(OSError, UnicodeError):
+            return str(socket.getaddrinfo(name, None, one, socket.SOCK_STREAM)[0][4][0])
     return None
 
 
 def _by_route(hosts: Sequence[str], every: Sequence[Interface]) -> Interface:
     own = {one.address: one for one in every}
     found: list[Interface] = []
-    for name in hosts:
-        address = resolve(name)
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            if address is not None:
-                probe.connect((address, DISCARD))
-                found += filter(None, [own.get(probe.getsockname()[0])])
+    for address in _addresses(hosts):
+        with contextlib.suppress(OSError), socket.socket(family(address), socket.SOCK_DGRAM) as probe:
+            probe.connect((address, DISCARD))
+            found += filter(None, [own.get(probe.getsockname()[0])])
     for one in found:
-        if not one.address.startswith("127."):
+        if not is_loopback(one.address):
             return one
     if found:
         return found[0]
@@ -88,9 +93,27 @@ def _by_route(hosts: Sequence[str], every: Sequence[Interface]) -> Interface:
     raise ScenarioError(f"no route to {names} is known here; say by --interface how they reach this host")
 
 
+def _addresses(hosts: Sequence[str]) -> list[str]:
+    """Of one version if all have it, since all must reach the same address; else whichever each has."""
+    for one in FAMILIES:
+        found = [resolve(name, one) for name in hosts]
+        if None not in found:
+            return list(filter(None, found))
+    return list(filter(None, map(resolve, hosts)))
+
+
+def _network(address: str, mask: str | None) -> str:
+    """Of a mask that is written as an address, in both versions."""
+    every = ipaddress.ip_address(address).max_prefixlen
+    bits = int(ipaddress.ip_address(mask)).bit_count() if mask else every
+    return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
+
+
 def _fits(one: Interface, wanted: str) -> bool:
     if wanted in (one.name, one.address):
         return True
+    with contextlib.suppress(ValueError):  # a name
+        return ipaddress.ip_address(one.address) == ipaddress.ip_address(wanted)
     if "/" not in wanted:
         return False
     try:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from itertools import accumulate
 
+from lockstep.harness.ip_address import family, is_loopback, loopback
 from lockstep.harness.launch.interface import Interface, resolve
 
 
@@ -42,15 +43,16 @@ class RankMap:
     @property
     def address(self) -> str:
         """The address of this host on which supervisors reach it."""
-        return "127.0.0.1" if self.local or self.head is None else self.head.address
+        return loopback() if self.local or self.head is None else self.head.address
 
     @property
     def first_address(self) -> str:
         """Where the others find the host of rank 0: its address, or its name where only its users know one."""
         if self.local:
-            return "127.0.0.1"
-        found = resolve(self.nodes[0].host) or self.nodes[0].host
-        return self.address if found.startswith("127.") else found
+            return loopback()
+        host = self.nodes[0].host
+        found = resolve(host, family(self.address)) or resolve(host) or host
+        return self.address if is_loopback(found) else found
 
     def node_of(self, rank: int) -> int:
         """The number of the node on which a rank runs, from 0. Raises IndexError for a rank that there is not."""

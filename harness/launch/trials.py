@@ -25,6 +25,7 @@ from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.host.gpus import gpus, torch_has_cuda
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.interpreter import python_module
+from lockstep.harness.ip_address import loopback
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
@@ -153,7 +154,7 @@ def _plan(head: Head) -> Plan:
 
 
 def _hello() -> Hello:
-    return Hello(0, pid=os.getpid(), supervisor=os.getpid(), address="127.0.0.1", **identity(), **clocks())
+    return Hello(0, pid=os.getpid(), supervisor=os.getpid(), address=loopback(), **identity(), **clocks())
 
 
 def recorder_loads(timeout_s: float = TRIAL_S) -> Check:

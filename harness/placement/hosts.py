@@ -17,6 +17,7 @@ UNLIMITED = 1 << 30
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
 WORD = re.compile(r"[^\s,]+")
 FORM = "give name, name:4 or name slots=4"
+VERSION_6 = "a host with IPv6 only needs a name, as /etc/hosts can give it: MPI launchers take no such address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _entry_problems(words: list[tuple[int, str]]) -> Iterator[tuple[int, str, st
     if "@" in name:
         yield column, f"{first}: a user is not given here", "name the user for this host in ~/.ssh/config"
     elif ":" in count:
-        yield column, f"{first}: neither a name nor an IPv4 address", FORM
+        yield column, f"{first}: neither a name nor an IPv4 address", f"{FORM}; {VERSION_6}"
     elif not NAME.fullmatch(name):
         yield column, f"{name!r} is no name of a host", FORM
     elif colon and not _count(count):

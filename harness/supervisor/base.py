@@ -105,7 +105,7 @@ class SupervisorBase(ABC):
             self.log = SupervisorLog(self.plan, self.number, self.environ)
             self.log.supervisor.info("started process %d as rank %d", self.child.pid, self.number)
         line = Line(self.plan, self.log.channel if self.log else None)
-        address = route_to(self.plan.endpoint) if self.plan.remote else "127.0.0.1"
+        address = route_to(self.plan.endpoint)
         if self.leftovers and self.first_here and self.plan.spec.get("device") != "cpu":
             self.leftovers.note_gpus()
         try:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from lockstep.harness.ip_address import split_port
+
 RAS_PROTOCOL = 2  # of NCCL 2.24 and later
 RAS_TIMEOUT_S = 5.0
 RAS_LONGEST_BYTES = 64 << 20  # whatever answers there may not be NCCL, and may never stop
@@ -87,10 +89,9 @@ def ras(address: str, timeout_s: float = RAS_TIMEOUT_S) -> bytes | None:
 
     Takes no more than twice `timeout_s` in all: NCCL itself may wait once for ranks that are silent.
     """
-    host, _, port = address.rpartition(":")
     deadline = time.monotonic() + 2 * timeout_s
     with contextlib.suppress(OSError, ValueError):
-        with socket.create_connection((host, int(port)), timeout_s) as connection:
+        with socket.create_connection(split_port(address), timeout_s) as connection:
             for request in (f"CLIENT PROTOCOL {RAS_PROTOCOL}", f"TIMEOUT {int(timeout_s)}", "SET FORMAT json"):
                 connection.sendall(request.encode() + b"\n")
                 answer = _receive(connection, deadline, b"\n")

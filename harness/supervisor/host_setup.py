@@ -17,11 +17,13 @@ from pathlib import Path
 from lockstep.harness.channel.bootstrap import RAS, STATE_FOLDER, Plan
 from lockstep.harness.channel.identity import machine
 from lockstep.harness.environment import ADDRESS, LAUNCH, STATE, TOKEN
-from lockstep.harness.host.ports import free_port
+from lockstep.harness.host.ports import local_port
 from lockstep.harness.host.shared_folder import NodeFolder, folder_name, remove_stale
+from lockstep.harness.ip_address import family, split_port
 
 STATE_BYTES = 8 << 20
-GET_ADDRESS = 0x8915  # SIOCGIFADDR
+GET_ADDRESS = 0x8915  # SIOCGIFADDR, which knows version 4 only
+VERSION_6 = Path("/proc/self/net/if_inet6")
 
 
 def node_environment(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
@@ -41,20 +43,32 @@ def node_environment(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
 
 def route_to(endpoint: str) -> str:
     """The address from which this host speaks to the watchdog. Nothing is sent."""
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, int(port)))
+    host, port = split_port(endpoint)
+    with socket.socket(family(host), socket.SOCK_DGRAM) as probe:
+        probe.connect((host, port))
         return str(probe.getsockname()[0])
 
 
 def interface_of(address: str) -> str:
-    """The interface that has an IPv4 address; empty when none has."""
+    """The interface that has an address; empty when none has."""
+    if ":" in address:
+        return _interface_of_version_6(address)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
             with contextlib.suppress(OSError):  # it has none
                 asked = struct.pack("256s", name.encode()[:15])
                 if socket.inet_ntoa(fcntl.ioctl(probe.fileno(), GET_ADDRESS, asked)[20:24]) == address:
                     return name
+    return ""
+
+
+def _interface_of_version_6(address: str) -> str:
+    """From a line for each address: its 32 digits without colons, four numbers, and the name."""
+    wanted = socket.inet_pton(socket.AF_INET6, address).hex()
+    with contextlib.suppress(OSError):
+        for line in VERSION_6.read_text().splitlines():
+            if line.startswith(wanted):
+                return line.split()[5]
     return ""
 
 
@@ -87,7 +101,7 @@ class HostSetup:
                 self.state.begin(environ[TOKEN])
             environ[STATE] = str(self.state.path / STATE_FOLDER)
         if environ.get(RAS) == plan.ras:  # the watchdog has chosen it, and knows its own host's ports only
-            environ[RAS] = self.folder.agreed("ras", lambda: f"localhost:{free_port()}")
+            environ[RAS] = self.folder.agreed("ras", local_port)
         self.environment = node_environment(plan, environ)
 
     def state_files(self) -> Iterator[tuple[str, bytes]]:

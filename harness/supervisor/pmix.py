@@ -50,7 +50,10 @@ class HeldConnections:
 
     def _inodes(self, pid: int) -> set[str]:
         """The sockets that are connected to the server, as links in a process's `fd` name them."""
-        rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+        rows: list[list[str]] = []
+        for table in ("tcp", "tcp6"):
+            with contextlib.suppress(FileNotFoundError):  # a kernel without version 6
+                rows += [line.split() for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]]
         ours = [row for row in rows if row[3] == _ESTABLISHED and int(row[2].rpartition(":")[2], 16) in self._ports]
         return {f"socket:[{row[9]}]" for row in ours}
 

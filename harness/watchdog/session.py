@@ -19,7 +19,7 @@ from lockstep.harness.channel.logs import WATCHDOG_LOG, ProcessLog, level
 from lockstep.harness.channel.to_supervisor import Release
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.environment import LOG, TOKEN
-from lockstep.harness.host.ports import free_port
+from lockstep.harness.host.ports import local_port
 from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.launch import allocation, open_files
@@ -102,7 +102,7 @@ class CaseSession:
         open_files_of_user = open_files.allow(self.case.ranks)
         self.state.files.most_open = open_files.left(self.case.ranks)
         # Each case its own, unless the user has set it.
-        ras = "" if RAS in os.environ else f"localhost:{free_port()}"
+        ras = "" if RAS in os.environ else local_port()
         plan = Plan(
             endpoint=end.endpoint,
             server_key=end.server_key,

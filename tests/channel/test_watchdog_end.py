@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,22 @@ def test_a_long_message_comes_in_several_frames() -> None:
         found = heard(head, lambda found: (0, Bye()) in found)
         assert [message for _, message in found][1:] == [dump, Bye()]
         assert head.unreadable == {0: 1}
+        line.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/if_inet6").is_file(), reason="this kernel has no IPv6")
+def test_it_listens_at_an_address_of_version_6() -> None:
+    """Both ends speak there as elsewhere, and know by it that they are on one host."""
+    with Head(1, "::1") as head:
+        assert head.endpoint.startswith("tcp://[::1]:")
+        told_here = plan(head.endpoint, head)
+        assert not told_here.remote
+        assert replace(told_here, endpoint="tcp://[fd00::1]:9").remote
+        line = Line(told_here)
+        line.send(hello(0))
+        heard(head, lambda found: bool(found))
+        head.send(0, Call(1))
+        assert told(head, line) == [Call(1)]
         line.close()
 
 

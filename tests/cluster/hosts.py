@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HEAD = "login"
 NODES = ("node1", "node2", "node3")
-NETWORKS = {"eth0": "10.77.0", "eth1": "10.78.0"}  # each host has an address in both; names mean the first
+NETWORKS = {"eth0": "10.77.0.", "eth1": "10.78.0."}  # each host has an address in both; names mean the first
+VERSION_6 = {"eth0": "fd00:77::", "eth1": "fd00:78::"}
 OWN = ("/tmp", "/dev/shm", "/run", "/var/tmp")  # places that a host shares with nobody
 HOME = "/run/root"
 PROGRAMS = {
@@ -137,14 +139,14 @@ class Command:
 class Cluster:
     """A head host and others, on two networks. A context manager: at its end all that ran in them is gone."""
 
-    def __init__(self, names: Sequence[str] = NODES) -> None:
+    def __init__(self, names: Sequence[str] = NODES, networks: Mapping[str, str] = NETWORKS) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"lockstep-cluster-{os.getpid()}-"))
         self.head = HEAD
         self.nodes = tuple(names)
         self._switch: subprocess.Popen[str] | None = None
         self._hosts: dict[str, Host] = {}
         for number, name in enumerate((HEAD, *names)):
-            addresses = {device: f"{net}.{10 + number}" for device, net in NETWORKS.items()}
+            addresses = {device: f"{net}{10 + number}" for device, net in networks.items()}
             self._hosts[name] = Host(name, addresses, clock_s=(number * 7919) % 100_000)
 
     @property
@@ -188,7 +190,7 @@ class Cluster:
         host.pid = Command(host.unshare).pid()
         _until(lambda: _namespace(host.pid, "net") not in (_namespace(None, "net"), None))
         for number, device in enumerate(NETWORKS):
-            end, last = f"{name}.{number}", int(host.addresses[device].rpartition(".")[2])
+            end, last = f"{name}.{number}", int(re.split("[.:]", host.addresses[device])[-1])
             card = ["address", f"02:00:00:00:{number:02x}:{last:02x}", "netns", str(host.pid)]  # the same after a new start
             self._in_switch("ip", "link", "add", end, "type", "veth", "peer", "name", device, *card)
             self._in_switch("ip", "link", "set", end, "master", f"br{number}", "up")

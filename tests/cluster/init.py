@@ -54,7 +54,9 @@ def network(settings: dict[str, Any]) -> None:
     """Addresses of the links that were moved here."""
     call("ip", "link", "set", "lo", "up")
     for device, address in settings["addresses"].items():
-        call("ip", "addr", "add", f"{address}/24", "dev", device)
+        # Of version 6 none is in use before it is known that nobody else has it, which takes seconds.
+        told = [f"{address}/64", "nodad"] if ":" in address else [f"{address}/24"]
+        call("ip", "addr", "add", *told, "dev", device)
         call("ip", "link", "set", device, "up")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from lockstep.engines.minimal.serving.kv_agent import KvAgent, TransferError, fe
 from tests.engine.decoding import APART, all_decoded, decode
 
 
-def test_an_agent_serves_what_is_registered() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_agent_serves_what_is_registered(host: str) -> None:
     """Descriptors within give their content, one beyond an error, and the agent goes on."""
+    if host == "::1" and not Path("/proc/self/net/if_inet6").is_file():
+        pytest.skip("this kernel has no IPv6")
     memory = ["a", "b", "c"]
-    agent = KvAgent(3, lambda descriptor: memory[descriptor])
+    agent = KvAgent(3, lambda descriptor: memory[descriptor], host)
     try:
         assert fetch(agent.region, [2, 0]) == ["c", "a"]
         with pytest.raises(TransferError, match="out of range"):

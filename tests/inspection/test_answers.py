@@ -187,7 +187,7 @@ def test_what_the_kernel_tells() -> None:
     [
         ("0100007F:733C", "127.0.0.1:29500"),
         ("0000000000000000FFFF00000100007F:733C", "127.0.0.1:29500"),
-        ("00000000000000000000000001000000:0050", "::1:80"),
+        ("00000000000000000000000001000000:0050", "[::1]:80"),
     ],
 )
 @pytest.mark.skipif(sys.byteorder != "little", reason="as a little-endian kernel writes them")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.placement.hosts import INLINE, Host, load_hosts, parse_file, parse_list
+from lockstep.harness.placement.hosts import FORM, INLINE, VERSION_6, Host, load_hosts, parse_file, parse_list
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,6}[a-z0-9](\.[a-z]{2})?|10\.0\.0\.[1-9]", fullmatch=True)
@@ -72,7 +72,10 @@ def refused(parse: Callable[[str], tuple[Host, ...]], text: str) -> list[Problem
         ("node1:2 slots=2", "hosts:2:9: slots are given twice; leave one out"),
         ("node1 max_slots=2", "hosts:2:7: unknown word 'max_slots=2'; give name, name:4 or name slots=4"),
         ("me@node1", "hosts:2:1: me@node1: a user is not given here; name the user for this host in ~/.ssh/config"),
-        ("fe80::1", "hosts:2:1: fe80::1: neither a name nor an IPv4 address; give name, name:4 or name slots=4"),
+        (
+            "fe80::1",
+            f"hosts:2:1: fe80::1: neither a name nor an IPv4 address; {FORM}; {VERSION_6}",
+        ),
         ("-node", "hosts:2:1: '-node' is no name of a host; give name, name:4 or name slots=4"),
     ],
 )

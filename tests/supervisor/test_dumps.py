@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lockstep.harness.ip_address import family, with_port
 from lockstep.harness.judge.opinions import flight_opinion, opinions, ras_opinion
 from lockstep.harness.judge.verdict import Blame
 from lockstep.harness.supervisor import dumps
@@ -22,9 +23,9 @@ from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 BLAME = Blame((1,), "decision", "x")
 
 
-def serve(answers: list[bytes]) -> tuple[str, list[bytes]]:
+def serve(answers: list[bytes], host: str = "127.0.0.1") -> tuple[str, list[bytes]]:
     """A stand-in for RAS that gives one answer a request and then closes; its address and what it was asked."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0), family=family(host))
     asked: list[bytes] = []
 
     def work() -> None:
@@ -39,13 +40,16 @@ def serve(answers: list[bytes]) -> tuple[str, list[bytes]]:
         listener.close()
 
     threading.Thread(target=work, daemon=True).start()
-    return f"127.0.0.1:{listener.getsockname()[1]}", asked
+    return with_port(host, listener.getsockname()[1]), asked
 
 
-def test_ras_is_asked_for_json() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_ras_is_asked_for_json(host: str) -> None:
     """Protocol, timeout, format, status: each after the answer to the one before."""
+    if host == "::1" and not Path("/proc/self/net/if_inet6").is_file():
+        pytest.skip("this kernel has no IPv6")
     status = json.dumps({"communicators": []}).encode()
-    address, asked = serve([b"SERVER PROTOCOL 2\n", b"OK\n", b"OK\n", status])
+    address, asked = serve([b"SERVER PROTOCOL 2\n", b"OK\n", b"OK\n", status], host)
     assert dumps.ras(address) == status
     assert asked == [b"CLIENT PROTOCOL 2\n", b"TIMEOUT 5\n", b"SET FORMAT json\n", b"VERBOSE STATUS\n"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
+
+from lockstep.harness.ip_address import family
 
 TIMEOUT_S = 30.0
 
@@ -33,7 +36,7 @@ class KvAgent:
         """Listen on a free port of this host."""
         self._read = read
         key = secrets.token_bytes(16)
-        self._listener = Listener((host, 0), authkey=key)
+        self._listener = Listener((host, 0), family(host).name, authkey=key)
         self.region = Region(host, int(self._listener.address[1]), key, blocks)
         threading.Thread(target=self._serve, name="kv agent", daemon=True).start()
 
@@ -55,10 +58,19 @@ class KvAgent:
             return TransferError(str(error))
 
 
+def _connected(region: Region) -> Connection:
+    """The library's own client knows addresses of version 4 only."""
+    with socket.create_connection((region.host, region.port)) as line:
+        connection = Connection(line.detach())
+    answer_challenge(connection, region.key)
+    deliver_challenge(connection, region.key)
+    return connection
+
+
 def fetch(region: Region, descriptors: list[int]) -> list[object]:
     """What the descriptors of another rank's memory hold. Raises TransferError."""
     found: list[object] = []
-    with Client((region.host, region.port), authkey=region.key) as agent:
+    with _connected(region) as agent:
         for descriptor in descriptors:
             agent.send(descriptor)
             if not agent.poll(TIMEOUT_S):
