@@ -28,6 +28,9 @@ READERS = (
     "history",
     "completion",
     "complete",
+    "--help",
+    "-h",
+    "--version",
 )  # who only shows may be cut short
 EXITS_OF_JUDGE_COMMIT = (0, 1, 125)
 
@@ -98,7 +101,8 @@ def _dispatched(words: Sequence[str]) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupted:
-        print("lockstep: interrupted; what was judged so far is kept", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            print("lockstep: interrupted; what was judged so far is kept", file=sys.stderr)
         return int(getattr(interrupted, "exit_code", EXIT_INTERRUPTED))  # 128 and the signal, where it is known
     except BrokenPipeError:  # `lockstep ... | head`
         if judges:
@@ -130,10 +134,11 @@ def _told(words: Sequence[str]) -> int | None:
 
 
 def _write_no_more() -> None:
-    """Let what is still in Python's buffers go nowhere, and so what it says of a broken pipe on its way out."""
+    """Of neither stream."""
+    from lockstep.harness.terminal import write_no_more
+
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        write_no_more(stream)
 
 
 if __name__ == "__main__":

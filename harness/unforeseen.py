@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -24,20 +25,24 @@ _INPUT = (
 
 def told(error: Exception, words: Sequence[str]) -> int:
     """Say on stderr what has happened to the command of these words; the exit code."""
+    sentence, code = _judged(error, words)
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        print(sentence, file=sys.stderr)
+    return code
+
+
+def _judged(error: Exception, words: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, LockstepError):
-        print(f"{error}", file=sys.stderr)
-        return error.exit_code
+        return f"{error}", error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
         name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
-        print(f"lockstep: {name}: {error.strerror}", file=sys.stderr)
-        return EXIT_INPUT if error.errno in _INPUT and _is_input(name, words) else EXIT_FAULT
+        code = EXIT_INPUT if error.errno in _INPUT and _is_input(name, words) else EXIT_FAULT
+        return f"lockstep: {name}: {error.strerror}", code
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         more = ", and --resume goes on with it" if words[:1] == ["run"] else ""
-        print(f"lockstep: {error.strerror}; what was judged so far is kept{more}", file=sys.stderr)
-        return EXIT_FAULT
+        return f"lockstep: {error.strerror}; what was judged so far is kept{more}", EXIT_FAULT
     what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    print(f"lockstep: {what}; this is a fault of Lockstep, {_kept(error)}", file=sys.stderr)
-    return EXIT_FAULT
+    return f"lockstep: {what}; this is a fault of Lockstep, {_kept(error)}", EXIT_FAULT
 
 
 def _is_input(name: str, words: Sequence[str]) -> bool:

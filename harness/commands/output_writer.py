@@ -29,6 +29,7 @@ class _Stream:
         self._read_at = 0
         self._memory_bytes = 0
         self.left_bytes = 0
+        self.failure: OSError | None = None  # why no more is written; a reader that has gone is none
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name=f"writes to {descriptor}", daemon=True).start()
 
@@ -90,8 +91,9 @@ class _Stream:
                     except BlockingIOError:  # somebody shares it who has made it non-blocking
                         select.select([], [self._descriptor], [])
                         continue
-                    except OSError:  # `lockstep watch ... | head`, or no terminal any more
+                    except OSError as error:  # `lockstep watch ... | head`, a full disk, or no terminal any more
                         gone = True
+                        self.failure = None if isinstance(error, BrokenPipeError) else error
                 rest = rest[done:]
                 with self._changed:
                     self.left_bytes -= done
@@ -115,3 +117,8 @@ class OutputWriter:
     def drain(self, patience_s: float | None) -> int:
         """Wait until all is written, with `patience_s` as long as somebody reads it. The number of bytes that are left."""
         return sum(stream.drain(patience_s) for stream in self._streams.values())
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why what the program printed could not be written to stdout, where it could not."""
+        return self._streams[1].failure

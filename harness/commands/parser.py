@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -33,6 +34,12 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Usage, what is wrong, and where more is told. Raises SystemExit with code 2."""
         self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n`{self.prog} --help` tells more\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """argparse would say nothing of a help that nobody could be given."""
+        stream = file or sys.stderr
+        stream.write(message)
+        stream.flush()
 
     def _meant(self, unknown: Sequence[str]) -> str:
         options = [name for name in self.options() if name.startswith("--")]

@@ -38,6 +38,7 @@ from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import MOST_RANKS, Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.stop_signals import Stopped, StopSignals
+from lockstep.harness.terminal import STDOUT
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.listener import Silent
 from lockstep.harness.watchdog.session import CaseSession
@@ -172,6 +173,8 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     _drain(writer, verdict)
     if verdict.cause is Cause.INTERRUPTED:
         return Stopped(stop_signals.signum).exit_code
+    if verdict.outcome is Outcome.SUCCESS and (failure := writer.failure):  # of a program alone its own code would say so
+        raise OSError(failure.errno, f"{failure.strerror}; what the program printed is in {store.path}", STDOUT)
     return EXIT_CODES.get(verdict.outcome, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ _TAG = "tag:yaml.org,2002:"
 _OPEN = (-1, -1)  # the size of a node that is being looked at
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _ACTS = re.compile("[\x00-\x1f\x7f-\x9f]")
+_RESOLVER = yaml.resolver.Resolver()
 _NUMBER, _MERGE = f"{_TAG}int", f"{_TAG}merge"
 
 
@@ -140,7 +142,7 @@ def _yaml_problem(file: str, error: yaml.YAMLError) -> Problem:
 
 
 def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoader) -> Any:
-    _check(node, loader)
+    _check(node)
     document.values[path] = _place(node)
     document.places.setdefault(path, _place(node))
     if isinstance(node, yaml.MappingNode):
@@ -148,7 +150,7 @@ def _build(document: Document, node: yaml.Node, path: Keys, loader: yaml.SafeLoa
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _refused(key_node, "a list or mapping cannot be a key")
-            _check(key_node, loader)
+            _check(key_node)
             if _ACTS.search(key_node.value):
                 raise _refused(key_node, f"a key with a control character: {key_node.value!a}")
             key = _scalar(key_node, loader)
@@ -173,25 +175,28 @@ def _scalar(node: yaml.Node, loader: yaml.SafeLoader) -> Any:
         raise _refused(node, str(error)) from error
 
 
-def _check(node: yaml.Node, loader: yaml.SafeLoader) -> None:
+def _check(node: yaml.Node) -> None:
     """Raise for a tag, which says how a value is made and not what it is, for many digits, and for what no text holds."""
     if isinstance(node, yaml.ScalarNode):
         if bad := _UNUSABLE.search(node.value):
             raise _refused(node, f"a text with {bad[0]!a} in it, which no file name or command can hold")
-        wanted = _resolve(loader, yaml.ScalarNode, node.value, (not node.style, bool(node.style)))
+        wanted = _resolve(yaml.ScalarNode, node.value, (not node.style, bool(node.style)))
         if node.tag == _NUMBER and len(node.value) > MOST_DIGITS:
             raise _refused(node, f"a number of more than {MOST_DIGITS} digits")
     else:
-        wanted = _resolve(loader, type(node), None, True)
+        kind: Any = type(node)
+        wanted = _resolve(kind, None, True)
     if node.tag not in (wanted, _MERGE):
         raise _refused(node, f"a tag ({node.tag.removeprefix(_TAG)}) is not taken here; write the value without it")
     if node.tag == _MERGE:
         raise _refused(node, "the merge key << is not taken here; write out what it merges")
 
 
-def _resolve(loader: Any, kind: type[yaml.Node], value: str | None, implicit: Any) -> Any:
-    """The tag of a node that names none."""
-    return loader.resolve(kind, value, implicit)
+@functools.lru_cache(maxsize=4096)
+def _resolve(kind: Any, value: str | None, implicit: Any) -> Any:
+    """The tag of a node that names none. The same words stand in many files, and each is tried with several patterns."""
+    resolver: Any = _RESOLVER
+    return resolver.resolve(kind, value, implicit)
 
 
 def _refused(node: yaml.Node, what: str) -> yaml.constructor.ConstructorError:
