@@ -31,6 +31,9 @@ WRAPPERS = {
     "cffi.api": ("visibility", "wrap_cffi"),
 }
 ALARMS = ("alarm", "setitimer")  # of the module signal
+IN_C = ("alarm", "ualarm", "setitimer", "timer_create")  # ... and of the C library, looked up through ctypes
+RECORDED = "lockstep-recorder"  # so is called a descriptor by which this process is known to tell of its alarms
+HIGH = 500  # its number, where it is in nobody's way
 BEFORE = {"mpi4py.MPI": ("mpi", "before")}  # what is to run before a module's own code
 _address: list[str] = []  # of the supervisor's socket
 _ours: dict[str, ModuleType] = {}
@@ -42,6 +45,7 @@ def install(address: str) -> None:
     `address`: of the supervisor's socket.
     """
     _address.append(address)
+    _show()
     sys.meta_path.insert(0, _Finder())
     atexit.register(_finish)  # the first that is registered runs last
     previous = sys.excepthook
@@ -119,6 +123,40 @@ def _wrap(name: str, module: Any) -> None:
         _note_signals(module)
     else:
         _call(WRAPPERS[name], module)
+    if name == "ctypes":
+        module.CDLL.__getitem__ = _noting(module.CDLL.__getitem__, "alarm", lambda _, symbol: symbol in IN_C)
+
+
+def _show() -> None:
+    """Be known as a process that tells of its alarms, and tell of one that it had before: `exec` has kept that.
+
+    The descriptor is inherited by those that are forked, and lost by those that become another program.
+    """
+    from _signal import ITIMER_REAL, getitimer  # type: ignore[import-not-found]
+    from contextlib import suppress
+
+    if any(getitimer(ITIMER_REAL)):
+        _mark("alarm")
+    with suppress(OSError, AttributeError):
+        low = os.memfd_create(RECORDED)
+        try:
+            os.fstat(HIGH)  # somebody has that number already
+        except OSError:
+            os.dup2(low, HIGH, inheritable=False)
+        os.close(low)
+
+
+def _noting(original: Any, kind: str, concerns: Any) -> Any:
+    """The same function, that leaves a mark when it is called in a way that concerns us."""
+    from functools import wraps
+
+    @wraps(original)
+    def call(*arguments: Any, **named: Any) -> Any:
+        if concerns(*arguments[:2], **named):
+            _mark(kind)
+        return original(*arguments, **named)
+
+    return call
 
 
 def _note_signals(module: Any) -> None:
@@ -127,23 +165,13 @@ def _note_signals(module: Any) -> None:
     So it does when it sets a handler of a signal: one that was forked is asked for nothing. The mark is a file beside the
     supervisor's socket that bears the process's number, as `exec` keeps both.
     """
-    from functools import wraps
-
-    def noting(original: Any, kind: str, concerns: Any) -> Any:
-        @wraps(original)
-        def call(*arguments: Any, **named: Any) -> Any:
-            if concerns(*arguments[:2], **named):
-                _mark(kind)
-            return original(*arguments, **named)
-
-        return call
 
     def is_handler(signalnum: Any = None, handler: Any = None, **_: Any) -> bool:
         return callable(handler) and signalnum != module.SIGINT
 
     for name in ALARMS:
-        setattr(module, name, noting(getattr(module, name), "alarm", lambda *_, **__: True))
-    module.signal = noting(module.signal, "handler", is_handler)
+        setattr(module, name, _noting(getattr(module, name), "alarm", lambda *_, **__: True))
+    module.signal = _noting(module.signal, "handler", is_handler)
 
 
 def _mark(kind: str) -> None:

@@ -67,7 +67,7 @@ def holders(ends: Collection[End], below: Iterable[int] = (), outside: Inherited
     for end in found:
         if end.kind == "child":
             found[end] = frozenset([int(end.name)])
-        elif end.kind in ("own", "interruptible", "parked", "forked"):
+        elif end.kind in ("own", "interruptible", "parked", "forked", "alarm"):
             found[end] = frozenset()
     wanted = {end for end in ends if end.kind in (*OF_DESCRIPTORS, *SEMAPHORES)}
     if not wanted:

@@ -11,6 +11,7 @@ from lockstep.harness.program_name import redacted
 
 # Their places behind the program's name.
 _FLAGS, _USER_TICKS, _KERNEL_TICKS, _THREADS, _STARTED, _WAIT_STATUS = 6, 11, 12, 17, 19, 49
+_LAYOUT = (25, 45, 47)  # where stack, arguments and environment begin, which another program has elsewhere
 _EXITING = 0x4  # among the flags: its files are being closed, and its children have not been told yet
 
 
@@ -43,6 +44,18 @@ class Stat(NamedTuple):
     def ending(self) -> bool:
         """Whether it has ended or is about to, and does nothing of its own any more."""
         return self.ended or (bool(self.flags & _EXITING) and self.threads <= 1)
+
+
+def layout(pid: int) -> tuple[str, ...]:
+    """Where the memory of a process begins: a fork keeps it, another program does not.
+
+    Raises OSError, ValueError or IndexError where that cannot be seen.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    found = tuple(fields[at] for at in _LAYOUT)
+    if "0" in found:
+        raise ValueError("it may not be known")
+    return found
 
 
 def waited_for_processor_ns(pid: int) -> int:

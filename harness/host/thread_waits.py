@@ -68,6 +68,7 @@ class ThreadWait(NamedTuple):
 OWN = End("own", "")  # another thread of the same process
 INTERRUPTIBLE = End("interruptible", "")  # ... or whoever sends it Ctrl-C
 FORKED = End("forked", "")  # ... or who sends a signal to one that was forked, and has handlers of its parent's libraries
+ALARM = End("alarm", "")  # ... or an alarm, of a process that tells of none
 PARKED = End("parked", "")  # ... which it may well wait for, as a server does
 OUTSIDE = "outside"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import stat
 from pathlib import Path
 
 from lockstep.harness.host.proc import listed
@@ -14,6 +15,7 @@ from lockstep.harness.host.proc import listed
 # Signals whose handlers change nothing: Ctrl-C, which nobody sends; errors of the process itself; the end of a child, which
 # is a process of the job; the C library's own.
 HARMLESS = (2, 4, 5, 6, 7, 8, 11, 17, 32, 33)
+OF_QUEUE = 80  # the size of the file that a queue of messages is seen as
 ASYNC = 0o20000  # of a descriptor: the kernel sends a signal when there is something to read
 
 
@@ -72,12 +74,29 @@ def _descriptors(pid: int) -> list[str]:
     for entry in listed(Path(f"/proc/{pid}/fd")):
         with contextlib.suppress(FileNotFoundError):
             told = Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text()
-            if "[io_uring]" in str(entry.readlink()) and not is_idle(told):
+            link = str(entry.readlink())
+            if "[io_uring]" in link and not is_idle(told):
                 return [f"process {pid} has work that the kernel does for it (io_uring)"]
             flags = re.search(r"^flags:\s+([0-7]+)", told, re.MULTILINE)
             if flags and int(flags[1], 8) & ASYNC:
-                return [f"process {pid} is sent a signal when something comes (O_ASYNC)"]
+                return [f"process {pid} is sent a signal when something comes (O_ASYNC), or somebody opens a file (a lease)"]
+            if link.startswith("/") and (what := _signals_of(entry, told)):
+                return [f"process {pid} may be sent a signal when {what}"]
     return []
+
+
+def _signals_of(entry: Path, told: str) -> str:
+    """What of an open file may send signals, of which the kernel does not tell whether it does; empty: nothing."""
+    status = entry.stat()
+    if stat.S_ISDIR(status.st_mode):
+        return "a folder changes that it has open (F_NOTIFY)"
+    mounted = re.search(r"^mnt_id:\s+(\d+)", told, re.MULTILINE)
+    if not stat.S_ISREG(status.st_mode) or status.st_size != OF_QUEUE or mounted is None:
+        return ""
+    # A queue lies in a file system that is mounted nowhere.
+    mounts = (entry.parent.parent / "mountinfo").read_text()
+    hidden = not re.search(rf"^{mounted[1]} ", mounts, re.MULTILINE) and not str(entry.readlink()).startswith("/memfd:")
+    return "a message comes to a queue (mq_notify)" if hidden else ""
 
 
 def is_idle(ring: str) -> bool:

@@ -108,7 +108,7 @@ def _for(case: CaseSnapshot, rank: int, wait: Wait, lacks: Sequence[int]) -> str
     if tuple(lacks) == (rank,):
         ends = [part.end for part in wait.parts] or [wait.end]
         state = case.beside.get(rank) or case.asleep.get(rank) or case.states[rank]
-        own = all(end.startswith(("own ", "interruptible ", "parked ", "forked ")) for end in ends)
+        own = all(end.startswith(("own ", "interruptible ", "parked ", "forked ", "alarm ")) for end in ends)
         own = own or len([None for _, one in state.waits() if not one.serves]) > 1
         return " for another of its threads" if own else ", the other end of which nobody else holds"
     return f" for any of {words.ranks_text(lacks)}" if len(lacks) > 1 else f" for {words.ranks_text(lacks)}" if lacks else ""

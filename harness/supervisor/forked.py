@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from lockstep.harness.host.proc import Stat
+from lockstep.harness.host.proc import Stat, layout
 from lockstep.harness.host.wakers import caught
 
 HANDLER_MARK = ".handler-"  # behind the socket's name, before a process's number; attach/imports has it too
-LAYOUT = (28, 48, 50)  # fields of /proc/PID/stat: where stack, arguments and environment begin, which exec changes
 
 
 def quiet_forks(pids: Collection[int], ranks: Collection[int], mark: str) -> set[int]:
@@ -28,14 +27,6 @@ def _is_quiet(pid: int, ranks: Collection[int], mark: str) -> bool:
         parent = Stat.of(pid).parent
         if parent not in ranks or any(Path(f"{mark}{one}").exists() for one in (pid, parent)):
             return False
-        return _layout(pid) == _layout(parent) and caught(pid) <= caught(parent)
+        return layout(pid) == layout(parent) and caught(pid) <= caught(parent)
     except (OSError, ValueError, IndexError):
         return False
-
-
-def _layout(pid: int) -> tuple[str, ...]:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    found = tuple(fields[number - 3] for number in LAYOUT)
-    if "0" in found:
-        raise ValueError("it may not be known")
-    return found

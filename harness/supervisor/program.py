@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -34,6 +35,7 @@ from lockstep.harness.channel.to_watchdog import (
 )
 from lockstep.harness.environment import ATTACH
 from lockstep.harness.host import proc, process_tree, spawning
+from lockstep.harness.host.alarms import unchanged_programs
 from lockstep.harness.host.holders import inherited
 from lockstep.harness.host.stacks import stacks
 from lockstep.harness.host.wakers import wakers
@@ -50,7 +52,7 @@ from lockstep.harness.supervisor.native_standing import standing
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import RingSocket
-from lockstep.harness.supervisor.sleepers import around
+from lockstep.harness.supervisor.sleepers import Known, around
 from lockstep.harness.supervisor.surplus import turn_away
 from lockstep.harness.trace.tables import threads_inside
 
@@ -95,9 +97,11 @@ class ProgramSupervisor(SupervisorBase):
             give_up(self.plan.argv[0], error)
 
     def _begin(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+        env = command_environment(self.plan, environ, self.number, str(self.reception.path))
+        self.program = shutil.which(self.plan.argv[0], path=env.get("PATH")) or ""
         return subprocess.Popen(
             self.plan.argv,
-            env=command_environment(self.plan, environ, self.number, str(self.reception.path)),
+            env=env,
             cwd=self.plan.spec.get("cwd"),
             stdin=None if self.plan.spec.get("stdin") else subprocess.DEVNULL,
             stdout=self.output.files[0],
@@ -206,10 +210,11 @@ class ProgramSupervisor(SupervisorBase):
                 if message.around:
                     asked = {self.attached[serial].pid for serial in message.procs}
                     alive = self.seen[0] if self.seen else []
-                    others, mark = [pid for pid in alive if pid not in asked], f"{self.reception.path}{ALARM_MARK}"
-                    idle = None if asked else self.idle_main
+                    others = [pid for pid in alive if pid not in asked]
                     forks = quiet_forks(others, asked, f"{self.reception.path}{HANDLER_MARK}")
-                    found = around(others, alive, self.outside, mark, idle, forks)
+                    unchanged = unchanged_programs(others, self.child.pid, self.program)
+                    known = Known(f"{self.reception.path}{ALARM_MARK}", forks, unchanged)
+                    found = around(others, alive, self.outside, known, None if asked else self.idle_main)
                     # What a command has left behind that ended in order may idle: without ranks it is no hang.
                     line.send(Around(message.epoch, () if self.code is not None and not asked else tuple(found)))
                 for serial in message.procs:

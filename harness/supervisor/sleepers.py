@@ -11,11 +11,12 @@ import os
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lockstep.harness.host import proc, process_tree
+from lockstep.harness.host.alarms import file_with_alarms, may_have_alarm
 from lockstep.harness.host.holders import Holders, Inherited, holders, listening, local_server
-from lockstep.harness.host.thread_waits import FORKED, INTERRUPTIBLE, OWN, PARKED, End, ThreadWait, thread_waits
+from lockstep.harness.host.thread_waits import ALARM, FORKED, INTERRUPTIBLE, OWN, PARKED, End, ThreadWait, thread_waits
 from lockstep.harness.host.wakers import wakers
 from lockstep.harness.supervisor.idle_main import IdleMain
 
@@ -28,6 +29,18 @@ SERVES = (
 )  # fmt: skip
 CALLS = {"wait4": "waitpid", "futex": "a lock"}  # by which names people know them
 Told = dict[str, Any]
+
+
+class Known(NamedTuple):
+    """What is known beside of processes that are seen from outside only.
+
+    `mark`: how the name of the file begins that one leaves, with its number, when it sets an alarm. `forks`: those whose
+    handlers of signals are most likely of libraries. `unchanged`: those that were never another program than they are.
+    """
+
+    mark: str
+    forks: Collection[int] = ()
+    unchanged: Collection[int] = ()
 
 
 def of_threads(pid: int, asleep: Iterable[Mapping[str, Any]], outside: Inherited) -> tuple[list[str], list[str]]:
@@ -88,18 +101,16 @@ def around(
     pids: Sequence[int],
     below: Sequence[int],
     outside: Inherited,
-    mark: str,
+    known: Known,
     idle: IdleMain | None = None,
-    forks: Collection[int] = (),
 ) -> list[str]:
     """Of processes that are seen from outside only: what all of their threads sleep in, or why nothing can be said.
 
-    `mark`: how the name of the file begins that one leaves, with its number, when it sets an alarm. `idle`: is asked where
-    nobody is awake. `forks`: those whose handlers of signals are most likely of libraries.
+    `idle`: is asked where nobody is awake.
     """
     waits = _waits(pids)
     held = holders({end for found in waits.values() for one in found for end in one.ends}, below, outside)
-    told = {pid: _process(pid, found, held, mark, pid in forks) for pid, found in waits.items() if found}
+    told = {pid: _process(pid, found, held, known) for pid, found in waits.items() if found}
     if idle is not None and not any(one["doubts"] for one in told.values()):
         idle.begin()
         for pid, one in told.items():
@@ -148,18 +159,34 @@ def _is_known(wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> bool
     return not outside or (bool(entry["standard"]) and all(held[end] is not None for end in outside))
 
 
-def _process(pid: int, waits: Sequence[ThreadWait], held: Holders, mark: str, forked: bool) -> Told:
+def _process(pid: int, waits: Sequence[ThreadWait], held: Holders, known: Known) -> Told:
     woken = wakers(pid)
-    theirs = wakers(pid, tells_handlers=True) if forked else woken  # without handlers of libraries
+    theirs = wakers(pid, tells_handlers=True) if pid in known.forks else woken  # without handlers of libraries
     doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps] + theirs
-    if Path(f"{mark}{pid}").exists():
-        doubts.append(f"process {pid} has set an alarm")
+    end, alarms = _alarm(pid, known)
+    doubts += alarms
     threads = [_told(one.thread, CALLS.get(one.call, one.call), "", one, held) for one in waits if one.sleeps]
     told = {"pid": pid, "name": proc.command_line(pid), "threads": threads, "doubts": sorted(set(doubts))}
     told["waits"] = all(one.call for one in waits)
     told["turning"] = [_turning(one.thread, CALLS.get(one.call, one.call), "", one, "", held) for one in waits if one.timed]
     _note_interruption(told, FORKED if theirs != woken else None)
+    _note_interruption(told, end)
     return told
+
+
+def _alarm(pid: int, known: Known) -> tuple[End | None, list[str]]:
+    """Whether an alarm may end a process: the end at which it may, and in a sentence where it most likely has one."""
+    if Path(f"{known.mark}{pid}").exists():
+        return None, [f"process {pid} has set an alarm"]
+    try:
+        if not may_have_alarm(pid):
+            return None, []
+        file = file_with_alarms(pid)
+    except OSError as error:
+        return None, [f"whether process {pid} has an alarm cannot be seen ({error.strerror})"]
+    if file:
+        return None, [f"process {pid} may have an alarm under way, as {file} sets some"]
+    return None if pid in known.unchanged else ALARM, []
 
 
 def _turning(thread: int, op: str, site: str, wait: ThreadWait, doubt: str, held: Holders) -> Told:
@@ -177,7 +204,7 @@ def _ends(wait: ThreadWait | None) -> tuple[End, ...]:
 
 
 def _held(end: End, held: Holders) -> frozenset[int] | None:
-    return frozenset() if end in (OWN, INTERRUPTIBLE, PARKED, FORKED) else held.get(end)
+    return frozenset() if end in (OWN, INTERRUPTIBLE, PARKED, FORKED, ALARM) else held.get(end)
 
 
 def _told(thread: int, op: str, site: str, wait: ThreadWait, held: Holders) -> Told:

@@ -18,7 +18,7 @@ import pytest
 from lockstep.harness.attach.sleepers import at_a_lock, entry
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.host.thread_waits import CALLS, thread_waits
-from lockstep.harness.supervisor.sleepers import around, of_threads
+from lockstep.harness.supervisor.sleepers import Known, around, of_threads
 
 HELD, RE_HELD = threading.Lock(), threading.RLock()
 
@@ -193,4 +193,4 @@ def test_which_threads_call_the_standard_library(function: Callable[[int], None]
 
 def test_a_process_that_is_gone() -> None:
     """Nothing is told of it."""
-    assert around([1 << 21], [], frozenset(), "") == []
+    assert around([1 << 21], [], frozenset(), Known("")) == []

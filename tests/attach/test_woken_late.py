@@ -19,7 +19,7 @@ from tests.attach.launch import BIN, python
 
 LATE_S = 9.0  # when the knot would have been proved long since
 BY_NOBODY = ("never", "full", "mute", "several")
-BY_ITSELF = ("alarm", "handed-on", "killer", "interrupter", "headless", "limit", "child")
+BY_ITSELF = ("alarm", "alarm-in-c", "handed-on", "killer", "interrupter", "headless", "limit", "child")
 BY_OTHERS = ("input", "terminal", "fifo", "semaphore", "given")
 SUCCESS = {
     False: "lockstep: success: The one rank ended in order.",
@@ -62,6 +62,17 @@ def test_those_that_nobody_can_wake(alone: bool, tmp_path: Path) -> None:
     texts = {mode: (tmp_path / mode).read_text() for mode in BY_NOBODY}
     assert {mode: text for mode, text in texts.items() if "hang (deadlock, proved)" not in text} == {}
     assert codes == [1] * len(codes)
+
+
+@pytest.mark.timeout(240)
+def test_who_may_have_an_alarm(tmp_path: Path) -> None:
+    """A process in which no recorder tells of alarms may end by one, so that the wait for its end proves nothing."""
+    with watched("unrecorded", tmp_path, True) as one:
+        code = one.wait(200)
+    text = (tmp_path / "unrecorded").read_text()
+    assert ("hang (deadlock, not proved)" in text, code) == (True, 1), text
+    told = (tmp_path / "reports").rglob("verdict.json")
+    assert any("a process in which there is no recorder may have an alarm" in file.read_text() for file in told)
 
 
 @pytest.mark.timeout(240)

@@ -13,7 +13,7 @@ from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.communicators import Communicators
 from lockstep.harness.watchdog.ranks.process_table import Process, ProcessRecord, ProcessTable
-from lockstep.harness.watchdog.ranks.sleepers import FORKED, INTERRUPTIBLE, NAMED, OWN, PARKED, STORE, Sleepers
+from lockstep.harness.watchdog.ranks.sleepers import ALARM, FORKED, INTERRUPTIBLE, NAMED, OWN, PARKED, STORE, Sleepers
 
 States = Mapping[int, RankState]
 
@@ -45,7 +45,8 @@ class Knots:
         closed = self.closed
         found = self._find(states, others, hopeless, surely=False)
         self.closed = closed
-        kinds = (NAMED, STORE, FORKED) if communicates(found) else (NAMED, STORE, FORKED, INTERRUPTIBLE)
+        always = (NAMED, STORE, FORKED, ALARM)
+        kinds = always if communicates(found) else (*always, INTERRUPTIBLE)
         return found if any(wait.wait.end.startswith(kinds) for wait in found) else []
 
     def hold(self, states: States, others: Collection[Process], hopeless: Hopeless) -> bool:

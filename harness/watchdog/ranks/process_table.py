@@ -24,7 +24,13 @@ from lockstep.harness.trace.wait import STORES
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
 from lockstep.harness.watchdog.ranks.turning import Turning
 
-OF_ITSELF = ("own", "interruptible", "parked", "forked")  # kinds of ends at which other threads of the same process act
+OF_ITSELF = (
+    "own",
+    "interruptible",
+    "parked",
+    "forked",
+    "alarm",
+)  # kinds of ends at which no other process acts
 ENGINE = -1  # the number of an engine among its supervisor's processes: there is no other
 UNREAD = "a message of its supervisor could not be read"
 Process = tuple[int, int]  # supervisor, number among its processes

@@ -22,6 +22,7 @@ PARKED = "parked "  # ... and which the process may well wait for
 SEMAPHORES = ("semaphore ", "named semaphore ")  # ... at which any process of the job can that has inherited it
 NAMED = "named semaphore "  # ... and anybody who was told its name
 FORKED = "forked "  # so begins an end at which a signal acts that somebody outside may send
+ALARM = "alarm "  # so begins an end at which an alarm acts that the process may have
 STORE = "store "  # so begins the end that a key of a store is waited for at; of a TCPStore the port of its server comes next
 FILE_STORE, HASH_STORE = f"{STORE}FileStore ", f"{STORE}HashStore "  # ... of a FileStore its path, or a process's number
 SERVER = "TCPStore server "  # so is called what a thread does that serves one; its port comes next
@@ -101,7 +102,7 @@ class Sleepers:
             for sleeper in record.sleepers or () if record.at_rest else ():
                 for name, pids in sleeper.ends:
                     known = found.setdefault(name, set())
-                    if pids is None or known is None or (surely and name.startswith((NAMED, FORKED))):
+                    if pids is None or known is None or (surely and name.startswith((NAMED, FORKED, ALARM))):
                         found[name] = None
                     else:
                         known |= {self._node(record.host, pid, numbers) for pid in pids}
@@ -121,6 +122,8 @@ class Sleepers:
             found.add("others could come to a store, a TCPStore or a file, and set a key")
         if any(end.startswith(FORKED) for end in ends):
             found.add("a process that a rank has forked has handlers of signals, most likely those of the rank's libraries")
+        if any(end.startswith(ALARM) for end in ends):
+            found.add("a process in which there is no recorder may have an alarm under way, which would end it")
         if not communicates and any(end.startswith(INTERRUPTIBLE) for end in ends):
             found.add("Ctrl-C could wake a main thread that waits for its own process")
         return sorted(found)

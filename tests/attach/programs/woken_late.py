@@ -1,11 +1,11 @@
 """A rank, and processes beside it, that all sleep until something rare wakes one: python woken_late.py MODE [NAME [alone]].
 
-All of them end in order, but `never`, `full`, `mute` and `several`, where nobody could act. Who does: `input` and `terminal`
-what this reads from; `fifo`, `semaphore`, `given` a process outside of the job that has a name, or was sent a descriptor;
-`limit` a limit of the socket; `alarm` and `handed-on` the default action of an alarm, which ends who holds a pipe; `killer`
-and `interrupter` a process that sleeps, and then sends a signal; `headless` a process without its first thread; `child` one
-that sleeps itself. With `alone` none of them is a rank. What they wait in is all of Python's own library, of which is known
-whom it waits for.
+All of them end in order, but `never`, `full`, `mute` and `several`, where nobody could act, and `unrecorded`. Who does:
+`input` and `terminal` what this reads from; `fifo`, `semaphore`, `given` a process outside of the job that has a name, or
+was sent a descriptor; `limit` a limit of the socket; `alarm`, `alarm-in-c` and `handed-on` the default action of an alarm,
+which ends who holds a pipe; `killer` and `interrupter` a process that sleeps, and then sends a signal; `headless` a process
+without its first thread; `child` one that sleeps itself. With `alone` none of them is a rank. What they wait in is all of
+Python's own library, of which is known whom it waits for.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ def never() -> Wait:
 
 def full() -> Wait:
     """A process prints more than a pipe holds, and nobody reads it."""
-    return subprocess.Popen([sys.executable, "-S", "-c", "print('-' * 300_000)"], stdout=subprocess.PIPE).wait
+    return subprocess.Popen([sys.executable, "-c", "print('-' * 300_000)"], stdout=subprocess.PIPE).wait
 
 
 def mute() -> Wait:
     """Each waits for a line of the other."""
     pipe = subprocess.PIPE
-    one = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=pipe, stdout=pipe, text=True)
+    one = subprocess.Popen([sys.executable, "-c", "input()"], stdin=pipe, stdout=pipe, text=True)
     output, command = one.stdout, one.stdin
 
     def wait() -> None:
@@ -114,6 +114,21 @@ def alarm() -> Wait:
         asleep()
 
     return held_by(helper)[1]
+
+
+def alarm_in_c() -> Wait:
+    """The same, set past Python's own functions."""
+
+    def helper() -> None:
+        ctypes.CDLL(None).alarm(LATE_S)
+        asleep()
+
+    return held_by(helper)[1]
+
+
+def unrecorded() -> Wait:
+    """A process that may have set an alarm for all that is known."""
+    return subprocess.Popen([sys.executable, "-S", "-c", "import os; os.read(os.pipe()[0], 1)"]).wait
 
 
 def handed_on() -> Wait:
@@ -193,6 +208,7 @@ def child() -> Wait:
 
 MODES: dict[str, Callable[[], Wait]] = {
     "never": never, "full": full, "mute": mute, "several": several,
+    "unrecorded": unrecorded, "alarm-in-c": alarm_in_c,
     "alarm": alarm, "handed-on": handed_on, "killer": killer, "interrupter": interrupter, "child": child,
     "headless": headless, "limit": limit, "semaphore": semaphore, "given": given,
     "input": lambda: read_of(os.dup(0)), "terminal": lambda: read_of(os.open(sys.argv[2], os.O_RDWR | os.O_NOCTTY)),
