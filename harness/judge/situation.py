@@ -10,12 +10,11 @@ from typing import Any
 
 from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.guarded import Guarded
-from lockstep.harness.judge.lacking import lacking
 from lockstep.harness.judge.snapshot import CaseSnapshot
 from lockstep.harness.judge.stack_text import main_thread
-from lockstep.harness.judge.standing import standing_text
+from lockstep.harness.judge.standing import needs, standing_text
 from lockstep.harness.trace.event import Need
-from lockstep.harness.trace.state import Wait
+from lockstep.harness.trace.state import STREAM_WAITER, Wait
 from lockstep.harness.vocabulary import Cause, FindingKind, Outcome
 
 NOBODY = "no process has joined a communicator"
@@ -54,7 +53,7 @@ def situation(case: CaseSnapshot) -> dict[str, Any]:
                 "phase": state.phase,
                 "shape": state.shape,
                 "events": state.number,
-                "waits": [_wait(case, rank, wait) for _, wait in state.waits() if wait.need is not Need.STREAM],
+                "waits": _waits(case, rank),
                 "line": thread.site if thread else "",
             }
         )
@@ -67,10 +66,16 @@ def situation(case: CaseSnapshot) -> dict[str, Any]:
     }
 
 
-def _wait(case: CaseSnapshot, rank: int, wait: Wait) -> dict[str, Any]:
+def _waits(case: CaseSnapshot, rank: int) -> list[dict[str, Any]]:
+    """Those of a rank, as the sentence tells them: in what its threads sleep too."""
+    state = case.asleep.get(rank, case.states[rank])
+    return [_wait(case, rank, thread, wait) for thread, wait in state.waits() if wait.need is not Need.STREAM]
+
+
+def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> dict[str, Any]:
     kind, name = case.comms.get(wait.comm, ("", wait.comm))
-    known = wait.comm in case.members
     return {
+        "comm": wait.comm,
         "kind": kind,
         "name": name,
         "op": wait.op,
@@ -78,5 +83,6 @@ def _wait(case: CaseSnapshot, rank: int, wait: Wait) -> dict[str, Any]:
         "tag": wait.tag,
         "site": wait.site,
         "phase": wait.phase,
-        "for": list(lacking(rank, wait, case.states, case.members)) if known else [],
+        "stream": thread >= STREAM_WAITER,
+        "for": list(needs(case, rank, thread, wait)),
     }

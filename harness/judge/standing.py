@@ -74,7 +74,7 @@ def _verb(what: str, ranks: int) -> str:
 
 
 def _wait(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> str:
-    needed = {lack for part in wait.parts for lack in _lacks(case, rank, thread, part)}
+    needed = set(needs(case, rank, thread, wait)) if wait.parts else set()
     if one := _whole(wait):
         whom = f" for {words.ranks_text(needed)}" if needed else ""
         return f"{group_name(case, one.comm)} {one.op} #{one.seq}" + (f" at {wait.site}" if wait.site else "") + whom
@@ -112,6 +112,11 @@ def _for(case: CaseSnapshot, rank: int, wait: Wait, lacks: Sequence[int]) -> str
         own = own or len([None for _, one in state.waits() if not one.serves]) > 1
         return " for another of its threads" if own else ", the other end of which nobody else holds"
     return f" for any of {words.ranks_text(lacks)}" if len(lacks) > 1 else f" for {words.ranks_text(lacks)}" if lacks else ""
+
+
+def needs(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> tuple[int, ...]:
+    """For whom a wait is, all its parts together; empty: that is not known."""
+    return tuple(sorted({lack for part in wait.parts or (wait,) for lack in _lacks(case, rank, thread, part)}))
 
 
 def _lacks(case: CaseSnapshot, rank: int, thread: int, wait: Wait) -> tuple[int, ...]:
