@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import secrets
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.harness.channel.identity import machine
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.report.questions import Question, in_flight
 from lockstep.harness.report.store import ROOT, find_run
 from lockstep.harness.scenario.errors import ScenarioError
-from lockstep.harness.watchdog.peek_folder import ANSWER, FOLDER, REQUEST, WATCHDOG, is_gone
+from lockstep.harness.watchdog.peek_folder import FOLDER, WATCHDOG
 
 TIMEOUT_S = 45.0  # a look, then stacks, on a loaded host
 POLL_S = 0.2
@@ -66,12 +62,12 @@ def _in_flight(name: str | None, root: Path) -> tuple[Path, list[Path]]:
     if name is not None:
         run = find_run(name, root)
         run = run.resolve() if run.is_symlink() else run
-        cases = _cases(run)
+        cases = in_flight(run)
         if not cases:
             raise ScenarioError(f"lockstep peek: run {run.name} has ended, or none of its cases has begun; {_see(run)}")
         return run, cases
     runs = {path.parents[3] for path in root.glob(f"*/cases/*/{FOLDER}/{WATCHDOG}") if not path.parents[3].is_symlink()}
-    found = {run: cases for run in sorted(runs, key=lambda run: run.stat().st_mtime) if (cases := _cases(run))}
+    found = {run: cases for run in sorted(runs, key=lambda run: run.stat().st_mtime) if (cases := in_flight(run))}
     if not found:
         latest = root / "latest"
         last = f"; the last run is {latest.resolve().name}: {_see(latest.resolve())}" if latest.exists() else ""
@@ -87,49 +83,6 @@ def _see(run: Path) -> str:
     return f"`lockstep report {run}` has its verdicts"
 
 
-def _cases(run: Path) -> list[Path]:
-    """The folders of cases whose watchdog answers; one that was killed on this host is left out."""
-    own = machine()
-    return [path.parents[1] for path in sorted(run.glob(f"cases/*/{FOLDER}/{WATCHDOG}")) if not is_gone(_read(path), own)]
-
-
-@dataclass(slots=True)
-class Question:
-    """One case that is asked. `over`: it was answered, or there is nobody any more who could."""
-
-    case: Path
-    name: str
-    about: str  # whom to look for when no answer comes
-    over: bool = False
-
-    @staticmethod
-    def put(case: Path) -> Question:
-        """Ask it."""
-        told = _read(case / FOLDER / WATCHDOG)
-        name = f"{time.strftime('%H%M%S')}-{secrets.token_hex(3)}"
-        with contextlib.suppress(OSError):  # it has just ended, as `answer` will tell
-            (case / FOLDER / f"{name}{REQUEST}").write_text(f"{os.uname().nodename}\n")
-        return Question(case, name, f"its watchdog is process {told.get('pid', '?')} on {told.get('host', '?')}")
-
-    def answer(self) -> dict[str, Any] | None:
-        """What has come; or, of a case that has ended meanwhile, its verdict."""
-        answer = _read(self.case / FOLDER / self.name / ANSWER)
-        if answer:
-            self.over = True
-            return {**answer, "folder": str(self.case / FOLDER / self.name)}
-        verdict = _read(self.case / "verdict.json")
-        if verdict or not (self.case / FOLDER / WATCHDOG).exists():
-            self.over = True
-            self.withdraw()
-            return {"case": self.case.name, "ended": verdict.get("outcome", ""), "text": verdict.get("text", "")}
-        return None
-
-    def withdraw(self) -> None:
-        """Nobody waits for the answer any more."""
-        with contextlib.suppress(OSError):
-            (self.case / FOLDER / f"{self.name}{REQUEST}").unlink(missing_ok=True)
-
-
 def _print(question: Question, answer: Mapping[str, Any], as_json: bool) -> bool:
     """Whether it is an answer of a case that goes on."""
     if as_json:
@@ -140,11 +93,3 @@ def _print(question: Question, answer: Mapping[str, Any], as_json: bool) -> bool
         since = f"{answer['since_start_s']:.0f} s after its start, {answer['still_s']:.0f} s since anything moved"
         print(f"{answer['case']}, {since}: {answer['text']}\n  kept in {answer['folder']}", flush=True)
     return True
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What a file says; nothing where there is none, or none yet."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_text())
-        return found if isinstance(found, dict) else {}
-    return {}

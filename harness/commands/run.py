@@ -26,6 +26,7 @@ from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.pool import jobs_of
 from lockstep.harness.report import files, names, table
 from lockstep.harness.report.exit_code import EXIT_NOTHING_JUDGED
+from lockstep.harness.report.live.serving import serving
 from lockstep.harness.report.pages.make import make_run_page
 from lockstep.harness.report.store import LOCK, ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
@@ -53,6 +54,9 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--resume", metavar="RUN", help="continue this run: what was judged is kept")
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     parser.add_argument("--run-id", metavar="ID", help="name of the run (default: made from the time)")
+    parser.add_argument(
+        "--serve", action="store_true", help="a page of the run while it goes on, on this machine's loopback"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON line a case on stdout")
     detail = parser.add_mutually_exclusive_group()
     detail.add_argument(
@@ -79,6 +83,7 @@ class RunOptions:
     reports: Path
     run_id: str | None
     json: bool
+    serve: bool
     detail: Detail
     exit_first: bool
 
@@ -107,6 +112,7 @@ class RunOptions:
             arguments.reports,
             arguments.run_id,
             arguments.json,
+            arguments.serve,
             arguments.detail,
             arguments.exitfirst,
         )
@@ -187,8 +193,12 @@ def _run(
     kept = sum(map(going.kept, made.plan))
     if options.resume:
         print(f"run {store.id}: {kept} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
     try:
-        with bar:
+        with serving(store.path, options.serve, say), bar:
             bar.skip(kept)
             code = going.all(made.plan)
     finally:

@@ -31,6 +31,7 @@ from lockstep.harness.placement.hosts import Hosts
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
 from lockstep.harness.program_name import program_name, redacted
+from lockstep.harness.report.live.serving import serving
 from lockstep.harness.report.pages.make import make_pages
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
@@ -56,7 +57,7 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "watch",
         usage="lockstep watch [-n N] [--hosts H] [--interface I] [--launcher L]\n"
-        "                      [--deadline S] [--reports DIR] [--run-id ID] [--json]\n"
+        "                      [--deadline S] [--reports DIR] [--run-id ID] [--serve] [--json]\n"
         "                      -- COMMAND...",
     )
     parser.add_argument(
@@ -69,6 +70,7 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     parser.add_argument("--run-id", metavar="ID", help="name of the run (default: made from the time)")
+    parser.add_argument("--serve", action="store_true", help="a page of it while it goes on, on this machine's loopback")
     parser.add_argument("--json", action="store_true", help="print the verdict on stdout; the program's goes to stderr")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND...")
     parser.set_defaults(run=watch)
@@ -84,6 +86,7 @@ class WatchOptions:
     deadline_s: float | None
     reports: Path
     run_id: str | None
+    serve: bool
     json: bool
 
     @staticmethod
@@ -104,7 +107,7 @@ class WatchOptions:
         if run_id and (arguments.reports / run_id).exists():
             raise ScenarioError(f"lockstep watch: run {run_id} is there already; choose another --run-id")
         where = HostOptions.of(arguments)
-        return WatchOptions(argv, processes, where, deadline_s, arguments.reports, run_id, arguments.json)
+        return WatchOptions(argv, processes, where, deadline_s, arguments.reports, run_id, arguments.serve, arguments.json)
 
     def case(self, hosts: Hosts | None = None) -> Case:
         """The program as a case; on these hosts, as soon as they are known."""
@@ -159,7 +162,8 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     writer = OutputWriter()
     listener = _Listener(options.json, keep, stop_signals, writer)
     session = CaseSession(target, launcher, store.case_dir(case), rank_map, listener)
-    verdict = session.watch()
+    with serving(store.path, options.serve, writer.say):
+        verdict = session.watch()
     if verdict.cause is not Cause.INTERRUPTED:
         not_by_slurm(verdict)
     store.record(record(verdict))

@@ -28,7 +28,7 @@ class PeekFolder:
     def open(self, host: str, machine: str) -> None:
         """From now on requests are looked for."""
         shutil.rmtree(self.path, ignore_errors=True)  # of a run that was killed
-        self.path.mkdir()
+        self.path.mkdir(exist_ok=True)  # where somebody asked while it was removed
         _write(self.path / WATCHDOG, {"host": host, "machine": machine, **_self()})
 
     def requests(self) -> list[str]:

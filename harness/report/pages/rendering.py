@@ -35,10 +35,24 @@ def _style() -> str:
     return (TEMPLATES / "style.css").read_text("utf-8")
 
 
-def render(template: str, rules: str = "", **values: Any) -> str:
-    """A whole page. `rules`: more of its style sheet, which must hold nothing that was read from anywhere."""
+@cache
+def _script() -> str:
+    return (TEMPLATES / "live.js").read_text("utf-8")
+
+
+def render(template: str, rules: str = "", live: bool = False, **values: Any) -> str:
+    """A whole page. `rules`: more of its style sheet, which must hold nothing that was read from anywhere.
+
+    `live`: it is served by us, and renews itself by a script of ours.
+    """
     style = _style() + rules
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    # Not escaped: the style sheet is ours, and has to stand as it was hashed.
+    policy = f"default-src 'none'; style-src 'sha256-{_digest(style)}'; base-uri 'none'; form-action 'none'"
+    if live:
+        policy += f"; script-src 'sha256-{_digest(_script())}'; connect-src 'self'"
+        values["script"] = Markup(_script())
+    # Not escaped: style sheet and script are ours, and have to stand as they were hashed.
     return _environment().get_template(template).render(style=Markup(style), policy=policy, **values)
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -6,7 +6,7 @@ Pure. Where there are more nodes than can be read, what is alike but for numbers
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,8 +65,17 @@ class _Wait(NamedTuple):
 
 def wait_graph(verdict: Verdict) -> WaitGraph:
     """Of a hang; without nodes where nothing is known to wait."""
+    blamed = verdict.blame.ranks if verdict.blame else ()
+    parted = _parted(verdict) if verdict.cause is Cause.MISMATCH and verdict.blame and len(verdict.blame.choices) > 1 else ()
+    return graph_of(verdict.knot, verdict.ranks, blamed, parted)
+
+
+def graph_of(
+    lines: Sequence[WaitLine], ends: Sequence[RankEnd], blamed: Collection[int] = (), parted: Sequence[_Wait] = ()
+) -> WaitGraph:
+    """Of these waits, and of the ranks in them as they stand. `parted`: what is drawn in place of the waits."""
     for name in (_exact, _alike):
-        made = _graph(verdict, _waits(verdict, name), merged=name is _alike)
+        made = _graph(ends, blamed, parted or _waits(lines, name), merged=name is _alike)
         if len(made.nodes) <= MOST:
             return made
     kept = range(MOST)
@@ -87,13 +96,11 @@ def _names_peer(line: WaitLine) -> bool:
     return any(word in line.op for word in ("recv", "send", "probe"))
 
 
-def _waits(verdict: Verdict, name: Callable[[WaitLine], Hashable]) -> list[_Wait]:
-    if verdict.cause is Cause.MISMATCH and verdict.blame and len(verdict.blame.choices) > 1:
-        return _parted(verdict)
+def _waits(lines: Sequence[WaitLine], name: Callable[[WaitLine], Hashable]) -> list[_Wait]:
     exact = name is _exact
     # A host's wait for its own stream goes without saying: the stream's wait tells.
-    lines = [line for line in verdict.knot if line.lacks != (line.rank,)]
-    return [_Wait(line.rank, name(line), _title(line, exact), _place(line), line.kind, line.lacks) for line in lines]
+    shown = [line for line in lines if line.lacks != (line.rank,)]
+    return [_Wait(line.rank, name(line), _title(line, exact), _place(line), line.kind, line.lacks) for line in shown]
 
 
 def _parted(verdict: Verdict) -> list[_Wait]:
@@ -133,9 +140,8 @@ def _place(line: WaitLine) -> str:
     return f"graph {line.graph}, {place}" if line.graph else place
 
 
-def _graph(verdict: Verdict, waits: Sequence[_Wait], merged: bool) -> WaitGraph:
-    ends = {end.rank: end for end in verdict.ranks}
-    blamed = set(verdict.blame.ranks if verdict.blame else ())
+def _graph(ranks_ends: Sequence[RankEnd], blamed: Collection[int], waits: Sequence[_Wait], merged: bool) -> WaitGraph:
+    ends = {end.rank: end for end in ranks_ends}
     operations: dict[Hashable, _Wait] = {}
     inside: dict[int, set[Hashable]] = defaultdict(set)
     needed: dict[int, set[Hashable]] = defaultdict(set)
