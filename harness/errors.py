@@ -9,6 +9,7 @@ LockstepError              2
 ├── BisectionError         2  bisect/errors.py: what was asked for makes no sense in this repository
 │   └── NotJudged          3  an end of the range could not be judged
 └── LaunchError            3  launch/errors.py: nothing can be launched here, or not what was asked for
+    └── NoSuchLauncher   2  the launcher that was named is not here, or cannot do what it is to do
 
 Whatever else comes out of a command is a fault of Lockstep itself.
 """

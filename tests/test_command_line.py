@@ -13,6 +13,7 @@ import pytest
 from lockstep.harness import cli
 from lockstep.harness.commands import completion
 from lockstep.harness.commands.table import COMMANDS, overview
+from lockstep.harness.launch import discovery
 
 ROOT = Path(__file__).parents[1]
 LOCKSTEP = Path(sys.executable).with_name("lockstep")
@@ -76,14 +77,41 @@ def test_a_mistyped_name(words: list[str], said: str, capsys: pytest.CaptureFixt
     ],
 )
 def test_a_mistake_in_options(words: list[str], usage: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command's own usage is shown, and what was probably meant."""
+    """The mistake comes first, with what was probably meant, then the command's own usage in a few lines."""
     with pytest.raises(SystemExit) as ended:
         cli.main(words)
     assert ended.value.code == 2
     told = capsys.readouterr().err
-    assert told.startswith(usage)
-    assert said in told
+    assert told.startswith(f"lockstep {words[0]}: {said}")
+    assert told.splitlines()[1].startswith(usage)
+    assert len(told.splitlines()) <= 5
     assert told.endswith(f"`lockstep {words[0]} --help` tells more\n")
+
+
+@pytest.mark.parametrize(("called", "name"), [("slurm", "srun"), ("MPICH", "hydra"), ("ompi", "prrte"), ("srn", "srun")])
+def test_a_launcher_that_is_called_otherwise(called: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Our name for it is told."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", "slow-rank", "--launcher", called])
+    assert ended.value.code == 2
+    assert f"or srun:KIND; did you mean {name}?\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["run", "slow-rank"], ["watch", "-n", "2", "--", "true"]])
+@pytest.mark.parametrize("name", ["hydra", "prrte", "srun", "srun:pmix"])
+def test_a_launcher_that_is_not_here(
+    words: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To name it is a mistake in the input: the option is told, and what to do; nothing is launched."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(discovery, "candidates", list)
+    reports = ["--reports", str(tmp_path / "runs")]
+    assert cli.main([words[0], "--launcher", name, *reports, *words[1:]]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"--launcher {name.partition(':')[0]}: ")
+    assert "load your cluster's" in said
+    assert said.endswith("or leave --launcher out\n")
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

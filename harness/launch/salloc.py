@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lockstep.harness.launch import slurm_job
-from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.errors import LaunchError, NoSuchLauncher
 
 # It tells what salloc has put into its environment, and waits for a word. When we end without one, supervisors are
 # given a moment to leave before Slurm kills them.
@@ -50,7 +50,8 @@ def own_allocation(wanted: Wanted) -> Iterator[None]:
         # Ctrl-C reaches this process only.
         salloc = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     except OSError as error:
-        raise LaunchError(f"cannot start salloc ({error.strerror}); load your cluster's Slurm module") from error
+        what = f"--launcher srun: cannot start salloc ({error.strerror})"
+        raise NoSuchLauncher(f"{what}; load your cluster's Slurm module, or leave --launcher out") from error
     try:
         with _guarded(salloc.pid):
             told = _told(salloc)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lockstep.harness.environment import TMPDIR
 from lockstep.harness.launch import mpi, slurm_job
-from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.errors import LaunchError, NoSuchLauncher
 from lockstep.harness.launch.launcher import ANYWHERE, Launcher
 from lockstep.harness.launch.rank_map import RankMap
 
@@ -83,7 +83,9 @@ class Srun(Launcher):
 def version() -> str:
     """Of Slurm. Raises LaunchError where there is no srun."""
     if shutil.which(NAME) is None:
-        raise LaunchError("no srun on PATH: load your cluster's Slurm module, or leave --launcher out")
+        raise NoSuchLauncher(
+            "--launcher srun: there is no srun on PATH; load your cluster's Slurm module, or leave --launcher out"
+        )
     words = slurm_job.ask(NAME, "--version").split()
     return f"Slurm {words[-1]}" if words else "Slurm"
 
@@ -97,9 +99,13 @@ def kind_of_mpi(wanted: str) -> str:
     name = mpi.title(mpi.library()) or "the MPI library"
     if wanted:
         if known and wanted.partition("_")[0] not in known and wanted not in known:
-            raise LaunchError(f"--launcher {NAME}:{wanted}: this Slurm has no such kind of MPI; it has {', '.join(known)}")
+            raise NoSuchLauncher(
+                f"--launcher {NAME}:{wanted}: this Slurm has no such kind of MPI; it has {', '.join(known)}"
+            )
         if can and wanted != "none" and wanted.partition("_")[0] not in can:
-            raise LaunchError(f"--launcher {NAME}:{wanted}: {name} starts by {' or '.join(can)} only; give {NAME}:{can[0]}")
+            raise NoSuchLauncher(
+                f"--launcher {NAME}:{wanted}: {name} starts by {' or '.join(can)} only; give {NAME}:{can[0]}"
+            )
         return wanted
     if not can:
         return ""  # a library that is not known here, or none: the site's default
