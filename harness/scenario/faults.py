@@ -8,6 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from lockstep.harness.scenario.causes import meant
 from lockstep.harness.scenario.document import Keys
 from lockstep.harness.scenario.section import Section
 
@@ -94,4 +95,5 @@ def no_rank(rank: int, ranks: int) -> str:
 
 def no_phase(phase: str, phases: Sequence[str]) -> str:
     """Said of a phase that the engine does not have."""
-    return f"unknown phase {phase!r}; there are {', '.join(phases)}"
+    there = f"there are {', '.join(phases)}"
+    return f"unknown phase {phase!r}; {meant(phase, phases, there)}"

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from lockstep.harness.scenario import skew
 from lockstep.harness.scenario.case import Case, Expectation, Limits
+from lockstep.harness.scenario.causes import NO_ENTRY, NOTHING, causes, meant
 from lockstep.harness.scenario.document import Document, Keys
 from lockstep.harness.scenario.engine import find_engine, refused, sections_of_others
 from lockstep.harness.scenario.engine_base import EngineBase, Resources
@@ -49,10 +50,10 @@ class Loader:
         if frame is None or self.engine is None or matrix != frame.matrix:
             for point in every:
                 self._check_sections(self._at(matrix, point), point)
-            raise FileErrors(self.problems)
+            raise FileErrors(causes(self.problems))
         cases = [case for point in every if (case := self._case(frame, self.engine, point)) is not None]
         if self.problems:
-            raise FileErrors(self.problems)
+            raise FileErrors(causes(self.problems))
         return cases
 
     def _engine(self) -> EngineBase[Any] | None:
@@ -75,7 +76,8 @@ class Loader:
                 continue  # the frame says so
             top = key.split(".")[0]
             if top in FIXED or not self._known(top):
-                self.problems.append(self.document.problem(("matrix", key), f"names nothing that can vary: {top}"))
+                advice = meant(top, self._sections(), "")
+                self.problems.append(self.document.problem(("matrix", key), f"{NOTHING}: {top}", advice))
             elif wrong := [name for name in self.names.get(key, ()) if not NAME.fullmatch(name)]:
                 text = f"{wrong[0]!r} is no name of a value"
                 self.problems.append(
@@ -89,9 +91,12 @@ class Loader:
 
     def _known(self, key: str) -> bool:
         """Whether some scenario can have this key; of which engine it is, is said elsewhere."""
-        if self.engine is None or key in Frame.model_fields or key in self.engine.sections.model_fields:
-            return True
-        return key in sections_of_others(self.engine)
+        return self.engine is None or key in self._sections() or key in sections_of_others(self.engine)
+
+    def _sections(self) -> list[str]:
+        """The keys that can vary in this engine's scenarios."""
+        own = self.engine.sections.model_fields if self.engine is not None else ()
+        return [key for key in (*Frame.model_fields, *own) if key not in FIXED]
 
     def _at(self, matrix: Mapping[str, list[Any]], point: Mapping[str, int]) -> dict[str, Any]:
         return substitute(self.data, {key: matrix[key][number] for key, number in point.items()})
@@ -110,7 +115,8 @@ class Loader:
         own = {key: value for key, value in data.items() if key in engine.sections.model_fields}
         sections, problems = ask(engine, "sections", lambda: validate(engine.sections, own, self.document, (), place))
         self.problems += problems
-        self._check_names(engine, data, place)
+        if self._check_names(engine, data, place):
+            return frame, None  # what a key that nobody knows would have said is missing everywhere
         return frame, sections
 
     def _check_faults(self, engine: EngineBase[Any], frame: Frame, data: dict[str, Any], place: Place) -> None:
@@ -123,9 +129,9 @@ class Loader:
             with contextlib.suppress(ScenarioError):  # told already
                 self._note(wrong_places(data["faults"], ranks_of(engine, sections), frame.launches, engine.phases), place)
 
-    def _check_names(self, engine: EngineBase[Any], data: Mapping[Any, Any], place: Place) -> None:
-        """Keys that this engine's scenarios cannot have."""
-        known = [*(set(Frame.model_fields) - refused(engine)), *engine.sections.model_fields]
+    def _check_names(self, engine: EngineBase[Any], data: Mapping[Any, Any], place: Place) -> bool:
+        """Note the keys that this engine's scenarios cannot have; whether there are any."""
+        known = _keys(engine)
         unknown = [key for key in data if key not in known]
         others = sections_of_others(engine) | refused(engine) if unknown else set()
         for key in unknown:
@@ -134,18 +140,21 @@ class Loader:
             else:
                 what, advice = unknown_key(key, known)
             self.problems.append(self.document.problem(place((key,)), what, advice))
+        return bool(unknown)
 
     def _check_expectations(self, frame: Frame) -> None:
         for number, expect in enumerate(frame.expect):
             for key, value in expect.when.items():
                 path: Keys = ("expect", number, "when", key)
                 if key not in frame.matrix:
-                    known = ", ".join(frame.matrix) or "no key"
-                    self.problems.append(self.document.problem(path, "is not a key of the matrix", f"it has {known}"))
+                    advice = meant(key, list(frame.matrix), f"it has {', '.join(frame.matrix) or 'no key'}")
+                    self.problems.append(self.document.problem(path, "is not a key of the matrix", advice))
                 elif value not in frame.matrix[key]:
                     text = f"{value!r} is not a value of matrix key {key}"
-                    there = ", ".join(self.names[key]) if key in self.names else frame.matrix[key]
-                    self.problems.append(self.document.problem(path, text, f"it has {there}", at_value=True))
+                    names = self.names.get(key)
+                    there = f"it has {', '.join(names) if names else frame.matrix[key]}"
+                    advice = meant(value, names or list(map(str, frame.matrix[key])), there)
+                    self.problems.append(self.document.problem(path, text, advice, at_value=True))
 
     def _case(self, frame: Frame, engine: EngineBase[Any], point: dict[str, int]) -> Case | None:
         """One case; None when it has problems, which are noted."""
@@ -157,7 +166,7 @@ class Loader:
         before = len(self.problems)
         here, sections = self._check_sections(data, point)
         expect = self._expectation(frame, values, ident)
-        if here is not None and sections is None:
+        if here is not None and sections is None and not set(data) - set(_keys(engine)):
             self._check_faults(engine, here, data, place)
         if here is None or sections is None:
             return None
@@ -222,9 +231,7 @@ class Loader:
         if len(fitting) == 1:
             return frame.expect[fitting[0]]
         if not fitting:
-            self.problems.append(
-                self.document.problem(("expect",), f"no entry fits {ident}", "add one, or one without when")
-            )
+            self.problems.append(self.document.problem(("expect",), f"{NO_ENTRY} {ident}", "add one, or one without when"))
         else:
             text = f"fits {ident} as well as entry {fitting[0]} does"
             path = ("expect", fitting[1])
@@ -243,6 +250,11 @@ def _placing(point: Mapping[str, int], names: Names) -> Place:
         return path
 
     return place
+
+
+def _keys(engine: EngineBase[Any]) -> list[str]:
+    """All that its scenarios can have."""
+    return [*(set(Frame.model_fields) - refused(engine)), *engine.sections.model_fields]
 
 
 def halves(text: str) -> tuple[str, str]:

@@ -120,7 +120,7 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "matrix key that names nothing": (
         [(FAULTS, "matrix:\n  guard.general: [none]\nexpect:\n")],
-        ["a.yaml:10:3: matrix.guard.general: names nothing that can vary: guard"],
+        ["a.yaml:10:3: matrix.guard.general: names nothing that can vary: guard; did you mean guards?"],
     ),
     "matrix key that names nothing in its section": (
         [(FAULTS, "matrix:\n  guards.generall: [none, assert]\nexpect:\n")],
