@@ -10,6 +10,7 @@ from typing import Any
 
 Names = Mapping[str, Sequence[str]]  # matrix key -> the names of its values
 FAULTS = "faults"  # the key of `FaultSections`
+NO_FAULT = "no-fault"  # a list without any
 LONGEST = 40  # of a value in a case id; longer ones are named by their number
 MOST_CASES = 10_000  # of a file; ten times as many as a night can run
 MOST_VALUES = 10_000_000  # of all its cases together: a document is built anew for each
@@ -120,6 +121,8 @@ def _faults(values: Sequence[Any], number: int) -> str:
 def _fault_list(faults: Any, full: bool) -> str:
     if not isinstance(faults, list) or not all(isinstance(one, dict) for one in faults):
         return ""
+    if not faults:
+        return NO_FAULT
     keys = ("kind", "rank", "phase", *(("shape", "seconds", "launch") if full else ()))
     words = ["-".join(str(one[key]) for key in keys if one.get(key) is not None) for one in faults]
     whole = "+".join(words)

@@ -70,12 +70,12 @@ def test_a_killed_run_is_continued(tmp_path: Path) -> None:
 
 def test_a_night_that_misses_a_planted_hang(tmp_path: Path) -> None:
     """Ranks that have no time to start are tried again, no more often than allowed; the night is red with its own code."""
-    values = ("--set", "limits.launch_s=0.001", "--retries", "2", "-k", "faults=[]", "--reports", str(tmp_path))
+    values = ("--set", "limits.launch_s=0.001", "--retries", "2", "-k", "no-fault", "--reports", str(tmp_path))
     path = tmp_path / "planted.yaml"
     text = Path(PLANTED).read_text().partition("    - [{kind: kill")[0]
     path.write_text(f"{text}expect:\n  - {{outcome: hang, cause: deadlock, proved: true, blame: [1]}}\n")
     done = lockstep("run", str(path), "--nightly", "--json", *values, check=4)
-    assert "PLANTED DEADLOCK NOT DETECTED: planted-hangs[faults=[]] (invalid (launch))" in done.stderr
+    assert "PLANTED DEADLOCK NOT DETECTED: planted-hangs[faults=no-fault] (invalid (launch))" in done.stderr
     (line,) = map(json.loads, done.stdout.splitlines())
     assert (line["outcome"], line["cause"], line["attempts"], line["planted"]) == ("invalid", "launch", 3, True)
     (verdict,) = (json.loads(path.read_text()) for path in tmp_path.glob("2*/cases/*/verdict.json"))

@@ -92,6 +92,12 @@ def test_ids_as_people_see_them(values: list[Any], wanted: list[str]) -> None:
     assert [case_id("name", {"k": values}, point) for point in points({"k": values})] == wanted
 
 
+def test_no_fault_has_a_name(tmp_path: Path) -> None:
+    """A list of faults that is empty names itself too, and -k finds it by that."""
+    cases = load(write(tmp_path, changed(("expect:\n", "matrix:\n  faults: [[]]\nexpect:\n"))))
+    assert [case.id for case in cases] == ["sample[faults=no-fault]"]
+
+
 def test_last_key_turns_fastest(tmp_path: Path) -> None:
     """Cases come in the order in which the file is read."""
     text = "matrix:\n  guards.general: [none, agree]\n  kv_capacity.blocks: [8, 16]\nexpect:\n"
