@@ -75,8 +75,9 @@ class Loader:
             if not isinstance(key, str) or not isinstance(values, list):
                 continue  # the frame says so
             top = key.split(".")[0]
-            if top in FIXED or not self._known(top):
-                advice = meant(top, self._sections(), "")
+            engine = self.engine  # of which engine a section is that some scenario can have, is said elsewhere
+            if top in FIXED or (engine is not None and top not in _varying(engine) | sections_of_others(engine)):
+                advice = meant(top, _varying(engine), "")
                 self.problems.append(self.document.problem(("matrix", key), f"{NOTHING}: {top}", advice))
             elif wrong := [name for name in self.names.get(key, ()) if not NAME.fullmatch(name)]:
                 text = f"{wrong[0]!r} is no name of a value"
@@ -88,15 +89,6 @@ class Loader:
             else:
                 found[key] = values
         return found
-
-    def _known(self, key: str) -> bool:
-        """Whether some scenario can have this key; of which engine it is, is said elsewhere."""
-        return self.engine is None or key in self._sections() or key in sections_of_others(self.engine)
-
-    def _sections(self) -> list[str]:
-        """The keys that can vary in this engine's scenarios."""
-        own = self.engine.sections.model_fields if self.engine is not None else ()
-        return [key for key in (*Frame.model_fields, *own) if key not in FIXED]
 
     def _at(self, matrix: Mapping[str, list[Any]], point: Mapping[str, int]) -> dict[str, Any]:
         return substitute(self.data, {key: matrix[key][number] for key, number in point.items()})
@@ -255,6 +247,11 @@ def _placing(point: Mapping[str, int], names: Names) -> Place:
 def _keys(engine: EngineBase[Any]) -> list[str]:
     """All that its scenarios can have."""
     return [*(set(Frame.model_fields) - refused(engine)), *engine.sections.model_fields]
+
+
+def _varying(engine: EngineBase[Any] | None) -> set[str]:
+    """What a matrix of its scenarios can vary; of an engine that is not known, what is so of all."""
+    return {*Frame.model_fields, *(engine.sections.model_fields if engine is not None else ())} - set(FIXED)
 
 
 def halves(text: str) -> tuple[str, str]:
