@@ -189,6 +189,7 @@ def test_ended_early(tmp_path: Path) -> None:
     """A page whose process has ended before the run did is told of."""
     said: list[str] = []
     with serving(tmp_path, True, said.append):
+        assert wait_until(lambda: bool(servers(tmp_path)), PATIENCE_S)  # until it has become that program
         (process,) = servers(tmp_path)
         process.kill()
         assert wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, PATIENCE_S)
