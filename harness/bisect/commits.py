@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from lockstep.harness.bisect.state import BisectionRequest
 from lockstep.harness.bisect.worktrees import Worktrees
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
+from lockstep.harness.shell import command_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class CommitCheckouts:
         judge += ["--tree", asked.tree] if asked.tree != "." else []
         judge += ["--build", asked.build] if asked.build else []
         judge += ["--signature", wanted] if wanted else []
-        add = f"git -C {shlex.quote(asked.repository)} worktree add --detach $tree {ident}"
-        return f"tree=$(mktemp -d) && {add} && cd $tree && {shlex.join(judge)}"
+        add = f"{command_line(['git', '-C', asked.repository, 'worktree', 'add', '--detach'])} $tree {ident}"
+        return f"tree=$(mktemp -d) && {add} && cd $tree && {command_line(judge)}"
 
     def details(self, ident: str) -> tuple[str, ...]:
         """As git prints the commit that it has found."""
-        see = f"git -C {shlex.quote(self.asked.repository)} show {ident}"
+        see = command_line(["git", "-C", self.asked.repository, "show", ident])
         return (*self.repository.described(ident), "", see)

@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from lockstep.harness.report.names import slug
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.engine_base import Runtime
+from lockstep.harness.shell import command_line
 
 MARK = "lockstep.json"
 WAIT_S = 0.2
@@ -99,7 +99,7 @@ class Environments:
         """Run the case as it stands, with the environment in it."""
         words = ["lockstep", "run", case.path, "--case", case.id]
         words += [word for value in self.asked.values for word in ("--set", value)]
-        return shlex.join([*words, "--set", f"config={json.dumps(case.spec['config'])}"])
+        return command_line([*words, "--set", f"config={json.dumps(case.spec['config'])}"])
 
     def details(self, ident: str) -> tuple[str, ...]:
         """In what the environment differs from that of the release before it, where both are installed."""
@@ -119,8 +119,8 @@ class Environments:
     def _install(self, ident: str, path: Path, log: Path, stopped: Callable[[], bool]) -> Built:
         install = self.install
         wanted = [self._requirement(ident), *install.beside]
-        make = shlex.join([install.python, "-m", "venv", "--without-pip", str(path)])
-        fill = shlex.join([*PIP, "--python", str(path / "bin" / "python"), "install", *install.options, *wanted])
+        make = command_line([install.python, "-m", "venv", "--without-pip", str(path)])
+        fill = command_line([*PIP, "--python", str(path / "bin" / "python"), "install", *install.options, *wanted])
         built = run_build(f"{make} && {fill}", Path(install.folder), ident, log, stopped)
         text = log.read_text(errors="replace")
         if built.ok and "is a yanked version" in text and _name(wanted[0]) in _yanked(text):

@@ -6,7 +6,6 @@ What the recorder needs of the host is shared with the container: this code, tem
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import threading
@@ -23,6 +22,7 @@ from lockstep.harness.bisect.state import BisectionRequest, Kept
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.engine_base import Runtime
+from lockstep.harness.shell import command_line
 
 TOOLS = ("podman", "docker")
 HANDED_ON = ("PYTHONPATH", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -92,7 +92,7 @@ class Images:
 
     def prepare(self, ident: str, checkout: Checkout, log: Path, stopped: Callable[[], bool]) -> Built:
         """Pull it."""
-        built = run_build(shlex.join([self.container.tool, "pull", ident]), checkout.path, ident, log, stopped)
+        built = run_build(command_line([self.container.tool, "pull", ident]), checkout.path, ident, log, stopped)
         if built.ok:
             self._pulled.add(ident)
             return built
@@ -106,11 +106,11 @@ class Images:
 
     def rerun(self, case: Case, ident: str, wanted: str) -> str:
         """The container's own command line, under watch."""
-        return shlex.join(["lockstep", "watch", "--", *case.spec["config"]["argv"]])
+        return command_line(["lockstep", "watch", "--", *case.spec["config"]["argv"]])
 
     def details(self, ident: str) -> tuple[str, ...]:
         """How to look at it."""
-        return (f"image {ident}", "", shlex.join([self.container.tool, "image", "inspect", ident]))
+        return (f"image {ident}", "", command_line([self.container.tool, "image", "inspect", ident]))
 
     def _name(self, checkout: Checkout) -> str:
         """Another one for each launch that goes on at once: each is a thread of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 import traceback
@@ -29,6 +28,7 @@ from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.expectation import differences
+from lockstep.harness.shell import command_line
 from lockstep.harness.stop_signals import StopSignals
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.listener import Listener, Silent
@@ -184,4 +184,4 @@ def rerun_command(case: Case, launcher: Launcher, overrides: Sequence[str], rank
     words += [word for text in overrides for word in ("--set", text)]
     if case.spec.get("skew") and not any(text.partition("=")[0] in ("skew", SEED) for text in (*overrides, *case.point)):
         words += ["--set", f"{SEED}={case.spec['skew']['seed']}"]
-    return " ".join(shlex.quote(word) for word in words)
+    return command_line(words)

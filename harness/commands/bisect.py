@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import signal
 import sys
 from dataclasses import replace
@@ -36,6 +35,7 @@ from lockstep.harness.launch.probe import environment
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.engine_base import EngineBase
+from lockstep.harness.shell import command_line
 from lockstep.harness.stop_signals import Stopped
 
 FOUND, SEVERAL = 0, 1
@@ -82,7 +82,8 @@ def bisect(arguments: argparse.Namespace) -> int:
             said = account_of(launches, search, found or search.unfinished())
             page.write(state.path, said)
             if found is None or found.kind == "unfinished":
-                print(f"to go on: lockstep bisect --resume --state {shlex.quote(str(state.path))}", file=sys.stderr)
+                again = command_line(["lockstep", "bisect", "--resume", "--state", state.path])
+                print(f"to go on: {again}", file=sys.stderr)
     page.show(said)
     print(f"report: {state.path / page.MARKDOWN}", file=sys.stderr)
     if options.json:

@@ -23,6 +23,7 @@ from lockstep.harness.scenario.frame import DEFAULT_ENGINE
 from lockstep.harness.scenario.imported import ForeignConfig, Imported
 from lockstep.harness.scenario.load import cases_of
 from lockstep.harness.scenario.matrix import substitute
+from lockstep.harness.shell import command_line
 
 
 def add(commands: Subparsers) -> None:
@@ -91,7 +92,9 @@ def import_config(arguments: argparse.Namespace) -> int:
         options.output.write_text(text, "utf-8")
     except OSError as error:
         raise ScenarioError(f"--output {options.output}: cannot be written: {error.strerror}") from error
-    print(f"{options.output}: `lockstep show {options.output}` says what its ranks get", file=sys.stderr)
+    print(
+        f"{options.output}: `{command_line(['lockstep', 'show', options.output])}` says what its ranks get", file=sys.stderr
+    )
     return 0
 
 

@@ -14,6 +14,7 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.report.questions import Question, in_flight
 from lockstep.harness.report.store import ROOT, find_run
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.shell import command_line
 from lockstep.harness.watchdog.peek_folder import FOLDER, WATCHDOG
 
 TIMEOUT_S = 45.0  # a look, then stacks, on a loaded host
@@ -80,7 +81,7 @@ def _in_flight(name: str | None, root: Path) -> tuple[Path, list[Path]]:
 
 
 def _see(run: Path) -> str:
-    return f"`lockstep report {run}` has its verdicts"
+    return f"`{command_line(['lockstep', 'report', run])}` has its verdicts"
 
 
 def _print(question: Question, answer: Mapping[str, Any], as_json: bool) -> bool:

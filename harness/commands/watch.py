@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import shlex
 import shutil
 import subprocess
 import sys
@@ -38,6 +37,7 @@ from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import MOST_RANKS, Case, Expectation, Limits
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.shell import command_line
 from lockstep.harness.stop_signals import Stopped, StopSignals
 from lockstep.harness.terminal import STDOUT
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -117,7 +117,7 @@ class WatchOptions:
             scenario="watch",
             path="",
             source="",
-            summary=shlex.join(redacted(argv)),
+            summary=command_line(redacted(argv)),
             tags=(),
             engine="command",
             ranks=processes,
@@ -149,7 +149,7 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
     facts = environment("auto" if launcher.name == "none" else launcher.name)
     store = RunStore.create(options.reports, options.run_id, redacted(sys.argv), facts, with_commits([PlannedCase(case)]))
     started = time.monotonic()
-    rerun = shlex.join(["lockstep", "watch", *options.words(case.ranks), "--", *redacted(options.argv)])
+    rerun = command_line(["lockstep", "watch", *options.words(case.ranks), "--", *redacted(options.argv)])
 
     def record(judged: Verdict) -> CaseRecord:
         return CaseRecord(case, judged, *_expected(judged), rerun, time.monotonic() - started, places=rank_map.nodes)

@@ -14,6 +14,7 @@ from lockstep.harness.report.pages.folder import CaseFolder
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.scenario.load import load
+from lockstep.harness.shell import command_line
 from lockstep.harness.vocabulary import MECHANISMS, Cause, Mechanism, Outcome
 
 _REPORT = re.compile(r"[\w.-]+/[\w.-]+#\d+")
@@ -108,7 +109,12 @@ def _reports(case: Mapping[str, Any]) -> list[Advice]:
     found: list[Advice] = []
     kind = str(case.get("mechanism_class") or "")
     if kind in {one.value for one in Mechanism}:
-        found.append(Advice(f"A known kind, {kind}: {MECHANISMS[Mechanism(kind)]}", f"lockstep show {case.get('scenario')}"))
+        found.append(
+            Advice(
+                f"A known kind, {kind}: {MECHANISMS[Mechanism(kind)]}",
+                command_line(["lockstep", "show", case.get("scenario")]),
+            )
+        )
     names = [str(name) for name in case.get("reports") or ()]
     found += [
         Advice("Reported upstream:", "", f"https://github.com/{name.replace('#', '/issues/')}")

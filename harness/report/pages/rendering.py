@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lockstep.harness.shell import command_line
 from lockstep.harness.terminal import clean
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,6 +27,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: clean(value) if type(value) is str else value,  # nothing turns the direction of a line
     )
+    environment.filters["command_line"] = command_line
     environment.filters["px"] = lambda number: f"{number:.1f}".removesuffix(".0")
     return environment
 

@@ -14,6 +14,7 @@ from lockstep.harness.report.line import Line
 from lockstep.harness.report.markdown import counts
 from lockstep.harness.report.pages.rendering import render
 from lockstep.harness.report.result import GREEN, STANDINGS, Result, results, undetected_text
+from lockstep.harness.shell import command_line
 
 SIGNS = {"expected": "✓", "unexpected": "✗", "flaky": "±", "invalid": "?", "not-run": "○", "waived": "≈"}
 WORDS = {
@@ -151,7 +152,7 @@ def _facts(run: Mapping[str, Any], lines: Sequence[Line]) -> list[tuple[str, str
     commits = dict.fromkeys(line.engine_commit[:12] for line in lines if line.engine_commit)
     devices = dict.fromkeys(line.device for line in lines if line.device)
     rows = [
-        ("command", " ".join([Path(str(run["argv"][0])).name, *map(str, run["argv"][1:])]) if run.get("argv") else ""),
+        ("command", command_line([Path(str(run["argv"][0])).name, *run["argv"][1:]]) if run.get("argv") else ""),
         ("started", str(run.get("started", ""))[:19].replace("T", " ")),
         ("duration", _duration(str(run.get("started", "")), lines)),
         ("device", ", ".join(devices)),
