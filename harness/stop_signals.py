@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,6 +32,8 @@ class StopSignals:
     def __init__(self) -> None:
         self.signum = 0
         self.count = 0
+        # Where it is told that one was heard: called at any moment, so that it may wait for nothing.
+        self.tell: Callable[[str], None] = _to_stderr
         self._watched: list[object] = []  # a list, since its methods are atomic: cases run in threads
 
     @property
@@ -82,21 +84,25 @@ class StopSignals:
         self.count += 1
         self.signum = self.signum or signum
         if self._watched:
-            _say(self.count, self.name)
+            self._told()
         elif self.count == 1:
             raise Stopped(signum)
         # Else it has ended all cases, or was on its way out before: what is left is short, and worth its time.
 
+    def _told(self) -> None:
+        text = {
+            1: f"lockstep: {self.name}: gathering who waits where, then everything is ended; once more to gather less",
+            HURRY: "lockstep: ending everything now; the verdict is kept",
+        }.get(self.count)
+        if text:
+            self.tell(text)
 
-def _say(count: int, name: str) -> None:
-    text = {
-        1: f"\nlockstep: {name}: gathering who waits where, then everything is ended; once more to gather less\n",
-        HURRY: "\nlockstep: ending everything now; the verdict is kept\n",
-    }.get(count, "")
+
+def _to_stderr(text: str) -> None:
     # Nobody may read it, and a signal's handler that waits keeps the verdict from being given.
     with contextlib.suppress(OSError):
         if select.select([], [2], [], 0)[1]:
-            os.write(2, text.encode())
+            os.write(2, f"\n{text}\n".encode())
 
 
 def _let_terminal_go() -> None:

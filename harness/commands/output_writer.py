@@ -10,20 +10,22 @@ import select
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO
 
 MEMORY_BYTES = 8 << 20  # that are kept of one stream; what comes then goes to a file
 MOST_BYTES = 1 << 30  # that are kept at all: a disk must not be filled, so that whoever writes more waits, as without us
 PIECE_BYTES = 1 << 16  # of one write
+Write = Callable[[int, memoryview], int]
 TOGETHER_S = 0.05  # so long a writer waits for a reader that takes all at once: the streams keep their order then
 
 
 class _Stream:
     """One descriptor. Whoever reads it may have gone: then all that is left for it is left out."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, write: Write) -> None:
         self._descriptor = descriptor
+        self._write = write
         self._kept: deque[bytes | int] = deque()  # an integer: so many bytes, which the file has
         self._file: IO[bytes] | None = None
         self._read_at = 0
@@ -87,7 +89,7 @@ class _Stream:
                 done = len(rest)
                 if not gone:
                     try:
-                        done = os.write(self._descriptor, rest[:PIECE_BYTES])
+                        done = self._write(self._descriptor, rest[:PIECE_BYTES])
                     except BlockingIOError:  # somebody shares it who has made it non-blocking
                         select.select([], [self._descriptor], [])
                         continue
@@ -101,10 +103,10 @@ class _Stream:
 
 
 class OutputWriter:
-    """stdout and stderr of this command."""
+    """stdout and stderr of this command. `write`: as `os.write`."""
 
-    def __init__(self) -> None:
-        self._streams: Mapping[int, _Stream] = {descriptor: _Stream(descriptor) for descriptor in (1, 2)}
+    def __init__(self, write: Write = os.write) -> None:
+        self._streams: Mapping[int, _Stream] = {descriptor: _Stream(descriptor, write) for descriptor in (1, 2)}
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Have it written as it is."""

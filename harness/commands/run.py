@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockstep.harness.campaign.display import Bar, Detail
+from lockstep.harness.campaign.display import Detail, Display
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for, budget_s
@@ -28,6 +28,7 @@ from lockstep.harness.report import files, names, table
 from lockstep.harness.report.exit_code import EXIT_NOTHING_JUDGED
 from lockstep.harness.report.live.serving import serving
 from lockstep.harness.report.pages.make import make_run_page
+from lockstep.harness.report.result import RED
 from lockstep.harness.report.store import LOCK, ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.stop_signals import StopSignals
@@ -177,11 +178,11 @@ def _run(
 ) -> int:
     """What of a plan has no verdict yet."""
     print("\n".join(made.said), file=sys.stderr)
-    bar = Bar(len(made.plan), detail=options.detail)
+    display = Display(len(made.plan), stop_signals, detail=options.detail)
     going = Run(
         store,
         launcher,
-        bar,
+        display,
         wanted.selection.values,
         site.pool,
         retries=options.retries,
@@ -190,19 +191,20 @@ def _run(
         exit_first=options.exit_first,
     )
     signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
-    kept = sum(map(going.kept, made.plan))
+    kept = [store.line(one.case, one.repetition) for one in made.plan if going.kept(one)]
     if options.resume:
-        print(f"run {store.id}: {kept} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
+        print(f"run {store.id}: {len(kept)} of {len(made.plan)} cases are judged and kept", file=sys.stderr)
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     try:
-        with serving(store.path, options.serve, say), bar:
-            bar.skip(kept)
+        with serving(store.path, options.serve, say), display:
+            display.skip(len(kept), sum(line.standing in RED for line in kept))
             code = going.all(made.plan)
     finally:
         table.show(store.lines, details=options.detail is not Detail.LESS)
+        display.recall(store.lines)
         print(f"reports: {store.path}", file=sys.stderr)
         if page := make_run_page(store):
             print(f"page: {page}", file=sys.stderr)

@@ -4,6 +4,7 @@ program, 2 for a mistake in the command line, 3 when nothing could be judged."""
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import shutil
@@ -21,6 +22,7 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
 from lockstep.harness.commands.output_writer import OutputWriter
+from lockstep.harness.commands.program_foot import ProgramFoot, has_foot
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
 from lockstep.harness.launch.probe import environment
@@ -42,6 +44,7 @@ from lockstep.harness.stop_signals import Stopped, StopSignals
 from lockstep.harness.terminal import STDOUT
 from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.listener import Silent
+from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.session import CaseSession
 from lockstep.harness.watchdog.targets import ProgramTarget
 
@@ -159,10 +162,11 @@ def _watch(options: WatchOptions, stop_signals: StopSignals) -> int:
             store.write_verdict(record(judged))
 
     target = ProgramTarget(case, options.argv, subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else 0)
-    writer = OutputWriter()
-    listener = _Listener(options.json, keep, stop_signals, writer)
+    foot = ProgramFoot(stop_signals) if has_foot() else None
+    writer = OutputWriter(foot.write) if foot else OutputWriter()
+    listener = _Listener(options.json, keep, stop_signals, writer, foot)
     session = CaseSession(target, launcher, store.case_dir(case), rank_map, listener)
-    with serving(store.path, options.serve, writer.say):
+    with serving(store.path, options.serve, writer.say), foot or contextlib.nullcontext():
         verdict = session.watch()
     if verdict.cause is not Cause.INTERRUPTED:
         not_by_slurm(verdict)
@@ -211,12 +215,23 @@ class _Listener(Silent):
     """What the program prints goes where it would have gone, as it comes; its verdict is kept as soon as there is one."""
 
     def __init__(
-        self, to_stderr: bool, keep: Callable[[Verdict], None], stop_signals: StopSignals, writer: OutputWriter
+        self,
+        to_stderr: bool,
+        keep: Callable[[Verdict], None],
+        stop_signals: StopSignals,
+        writer: OutputWriter,
+        foot: ProgramFoot | None,
     ) -> None:
         self.stop_signals = stop_signals
         self._writer = writer
         self._descriptors = {"stdout": 2 if to_stderr else 1, "stderr": 2}
         self._keep = keep
+        self._foot = foot
+
+    def tick(self, ranks: RankTable) -> None:
+        """Where its ranks are, for who sits at a terminal."""
+        if self._foot is not None:
+            self._foot.look(ranks)
 
     def judged(self, verdict: Verdict) -> None:
         """Before its evidence is gathered."""
