@@ -224,6 +224,7 @@ class Came(ToWatchdog):
     proc: Count
     pid: Count
     argv: Texts
+    above: Numbers = ()  # the processes of the command that stand above it, its parent first
 
 
 @message
@@ -243,6 +244,7 @@ class Processes(ToWatchdog):
     alive: Numbers  # process ids
     unseen: Texts  # sentences on those that may communicate without a recorder
     heirs: Numbers = ()  # of those that live, who was left behind by a process that has ended, and has sockets open
+    overseers: Numbers = ()  # ... who has started processes with recorders, and may act by itself
 
 
 @message

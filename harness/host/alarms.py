@@ -21,13 +21,13 @@ ALARM = 14
 ASKED = (b"\0alarm\0", b"\0ualarm\0", b"\0setitimer\0")  # as a file names what it asks for
 C_LIBRARY = ("libc.so", "libc-", "ld-linux", "ld-musl", "libpthread", "librt")  # those that have these functions
 # Launchers of MPI set none; shells only while they wait for their user, with a handler; so begin the names of their files.
-HAVE_NONE = ("mpiexec", "mpiexec.hydra", "mpirun", "hydra_pmi_proxy", "prte", "prterun", "prted", "srun", "slurmstepd")
+LAUNCHERS = ("mpiexec", "mpiexec.hydra", "mpirun", "hydra_pmi_proxy", "prte", "prterun", "prted", "srun", "slurmstepd")
 NOT_BY_DEFAULT = ("sh", "bash", "dash", "zsh", "ksh", "python", "libpython")  # ... nor Python, unless a program asks it to
 
 
 def may_have_alarm(pid: int) -> bool:
     """Whether an alarm that nobody has told of would end a process. Raises OSError where it cannot be looked at."""
-    return not (name_of(pid) in HAVE_NONE or _is_recorded(pid) or _is_spared(pid))
+    return not (name_of(pid) in LAUNCHERS or _is_recorded(pid) or _is_spared(pid))
 
 
 def file_with_alarms(pid: int) -> str:

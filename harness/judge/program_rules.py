@@ -102,12 +102,12 @@ def _contested(case: CaseSnapshot, outcome: Outcome) -> str:
 
 def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
     """Outcome and cause of a program that has come to its end."""
-    states = case.states
+    content = bool(case.roots) and all(code == 0 for code in case.roots)
+    states = {rank: state for rank, state in case.states.items() if not (content and helper_of(case, rank) is not None)}
     aborted = any(state.status is Status.ABORTED for state in states.values())
     raised = [rank for rank, state in states.items() if state.status is Status.RAISED]
     dead = [rank for rank, state in states.items() if state.status is Status.DEAD]
     # Who watches processes ends the others with SIGTERM when one has failed, and may expect their exit statuses.
-    content = bool(case.roots) and all(code == 0 for code in case.roots)
     by_themselves = [rank for rank in dead if not _by_others(case.processes[rank].exit_code, content)]
     first_dead = _first_ended(case, by_themselves)
     if aborted:
@@ -128,6 +128,17 @@ def _classify(case: CaseSnapshot) -> tuple[Outcome, Cause]:
         return Outcome.CRASH, Cause.OOM_KILL if process.oom_killed else cause_of_status(process.exit_code)
     bad = [code for code in case.roots if code]
     return (Outcome.CRASH, cause_of_status(bad[0])) if bad else (Outcome.SUCCESS, Cause.NONE)
+
+
+def helper_of(case: CaseSnapshot, rank: int) -> int | None:
+    """The rank below which one was started that failed, and that came to its end in order after it."""
+    if case.states[rank].status not in (Status.RAISED, Status.DEAD):
+        return None
+    here = case.processes[rank]
+    above = [one for one, process in case.processes.items() if process.host == here.host and process.pid in here.above]
+    failed = case.failed_or_ended(rank).ours_ns
+    ended = (one for one in above if case.states[one].status is Status.RETURNED and case.ended(one).ours_ns > failed)
+    return next(ended, None)
 
 
 def _outlived(case: CaseSnapshot, failure: Failure) -> bool:
@@ -168,6 +179,11 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
     if outcome is Outcome.SUCCESS:
         if not ends:
             return "The command ended in order. No process of it joined a communicator, so there was nothing to watch."
+        if helpers := [(end.rank, one) for end in ends if (one := helper_of(case, end.rank)) is not None]:
+            went_on = "; ".join(
+                f"rank {rank}, which rank {one} had started, failed, and it went on" for rank, one in helpers
+            )
+            return f"The command ended in order; {went_on}."
         if ended:
             return f"The command ended in order; {_accepted(ends)}."
         return f"All {len(ends)} ranks ended in order." if len(ends) > 1 else "The one rank ended in order."

@@ -43,6 +43,7 @@ class Process:
     ended_ns: int = 0  # when it was seen to be gone, by its host's clock
     oom_killed: bool = False
     left: Wait | None = None  # the wait in which it was when it ended
+    above: Sequence[int] = ()  # the processes of its command that stand above it, by id
 
 
 @dataclass(frozen=True, slots=True)

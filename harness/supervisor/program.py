@@ -50,6 +50,7 @@ from lockstep.harness.supervisor.idleness import Idleness
 from lockstep.harness.supervisor.left_behind import Leftover, is_heir
 from lockstep.harness.supervisor.native_standing import standing
 from lockstep.harness.supervisor.output_pump import OutputPump
+from lockstep.harness.supervisor.overseers import overseers
 from lockstep.harness.supervisor.process import Attached
 from lockstep.harness.supervisor.ring_socket import RingSocket
 from lockstep.harness.supervisor.sleepers import Known, around
@@ -79,7 +80,7 @@ class ProgramSupervisor(SupervisorBase):
         self.attached: dict[int, Attached] = {}
         self.output = OutputPump(len(STREAMS))
         self.asked: dict[int, tuple[int, float]] = {}  # serial -> epoch of a question without an answer, and when
-        self.seen: tuple[list[int], list[str], list[int]] | None = None
+        self.seen: Processes | None = None
         self.idleness = Idleness()
         self.idle: tuple[int, ...] = ()
         self.idle_main = IdleMain()
@@ -119,7 +120,9 @@ class ProgramSupervisor(SupervisorBase):
                     self._end_one(line, earlier, 0, time.monotonic_ns())  # it has become another program (exec)
             one = Attached(len(self.attached), arrival, self.outside)
             self.attached[one.serial] = one
-            line.send(Came(one.serial, one.pid, one.argv))
+            above = process_tree.ancestors(one.pid)
+            mine = above.index(os.getpid()) if os.getpid() in above else 0
+            line.send(Came(one.serial, one.pid, one.argv, tuple(above[:mine])))
         for one in self.attached.values():
             if not one.ended:
                 self._forward_one(line, one)
@@ -194,9 +197,10 @@ class ProgramSupervisor(SupervisorBase):
         ]
         dead = any(one.ended for one in self.attached.values())
         left = [pid for pid in alive if dead and pid != self.child.pid and is_heir(pid)]
-        if (alive, unseen, left) != self.seen:
-            self.seen = (alive, unseen, left)
-            line.send(Processes(tuple(alive), tuple(unseen), tuple(left)))
+        above = overseers([one.pid for one in self.attached.values() if not one.ended], alive)
+        if (seen := Processes(tuple(alive), tuple(unseen), tuple(left), above)) != self.seen:
+            self.seen = seen
+            line.send(seen)
         if (idle := self.idleness.look(alive, time.monotonic())) != self.idle:
             self.idle = idle
             line.send(Idle(idle))
@@ -209,7 +213,7 @@ class ProgramSupervisor(SupervisorBase):
                 line.send(Scanned(message.epoch))
                 if message.around:
                     asked = {self.attached[serial].pid for serial in message.procs}
-                    alive = self.seen[0] if self.seen else []
+                    alive = self.seen.alive if self.seen else ()
                     others = [pid for pid in alive if pid not in asked]
                     forks = quiet_forks(others, asked, f"{self.reception.path}{HANDLER_MARK}")
                     unchanged = unchanged_programs(others, self.child.pid, self.program)

@@ -42,7 +42,7 @@ from lockstep.harness.watchdog.evidence import Evidence
 from lockstep.harness.watchdog.listener import Listener
 from lockstep.harness.watchdog.presence.abort_gate import AbortGate
 from lockstep.harness.watchdog.presence.registry import Registry
-from lockstep.harness.watchdog.ranks.process_table import ENGINE
+from lockstep.harness.watchdog.ranks.process_table import ENGINE, Origin
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.stack_round import StackRound
@@ -152,7 +152,7 @@ class Intake:
                 pass
             case Came():
                 if isinstance(self._ranks, ProgramRanks):
-                    self._ranks.came((number, message.proc), message.pid)
+                    self._ranks.came((number, message.proc), message.pid, Origin(message.argv, message.above))
             case Delta():
                 record = self._ranks.take((number, message.proc), message, now)
                 self._evidence.grew(record, message)
@@ -165,7 +165,8 @@ class Intake:
             case Ended():
                 self._processes.ended(number, message, now)
             case Processes():
-                command.alive, command.unseen, command.heirs = message.alive, message.unseen, message.heirs
+                command.alive, command.unseen = message.alive, message.unseen
+                command.heirs, command.overseers = message.heirs, message.overseers
             case Idle():
                 command.idle = frozenset(message.pids)
             case LeftBehind():

@@ -178,7 +178,8 @@ class ProgramJudgement(Judgement):
     def limit(self, now: float, behind: bool) -> VerdictBasis | None:
         """By the deadline, or when all have come, to different operations: without milestones nothing else is known."""
         self._progress.update_by_events(self._ranks.states(), self._membership.registry.listened_s)
-        if not behind and (limit := self._mismatch.found(now)) is not None:
+        behind_or_overseen = behind or self._program.overseen()
+        if not behind_or_overseen and (limit := self._mismatch.found(now)) is not None:
             return VerdictBasis(self._mismatch.knot if limit is Limit.TIMED else (), limit)
         if not behind and self._sleep.knot and not self.proof.pending():
             return VerdictBasis(self._sleep.knot, Limit.ASLEEP)

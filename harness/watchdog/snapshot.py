@@ -49,4 +49,5 @@ def snapshot(
 
 
 def _process(record: ProcessRecord) -> Process:
-    return Process(record.host, record.pid, record.exit_code, record.ended_ns, record.oom_killed, record.left)
+    above = record.origin.above
+    return Process(record.host, record.pid, record.exit_code, record.ended_ns, record.oom_killed, record.left, above)

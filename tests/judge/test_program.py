@@ -20,6 +20,7 @@ S = 1_000_000_000
 
 def judged(
     *ranks: tuple[str, float, int | None],
+    above: tuple[tuple[int, ...], ...] = (),
     roots: tuple[int, ...] = (0,),
     failures: tuple[Failure, ...] = (),
     limit: Limit | None = None,
@@ -42,7 +43,7 @@ def judged(
             history.failed_ns = history.ended_ns = int(at_s * S)
         history.comms = {"gloo:world": CommInfo("gloo:world", "gloo", "world", tuple(range(len(ranks))))}
         states[rank], histories[rank] = state, history
-        processes[rank] = Process("host", 1, code, round(at_s * 1e9))
+        processes[rank] = Process("host", 10 + rank, code, round(at_s * 1e9), above=above[rank] if above else ())
     return decide(
         CaseSnapshot(
             states,
@@ -127,6 +128,22 @@ def test_who_started_the_ranks_failed() -> None:
     assert verdict.outcome is Outcome.RAISE
     assert "Process 77, which is no rank, raised RuntimeError: a worker did not answer. It ended ranks 0-1." in verdict.text
     assert judged(("ValueError", 1, 1), ("dead", 2, -15), failures=FAILED).text.startswith("Rank 0 raised ValueError")
+
+
+@pytest.mark.parametrize(
+    ("above", "ended_s", "code", "outcome"),
+    [
+        ((12, 10), 2, 0, Outcome.SUCCESS),
+        ((12, 10), 2, 1, Outcome.RAISE),
+        ((12, 10), 0.5, 0, Outcome.RAISE),
+        ((12,), 2, 0, Outcome.RAISE),
+    ],
+)
+def test_a_helper_with_a_world_of_its_own(above: tuple[int, ...], ended_s: float, code: int, outcome: Outcome) -> None:
+    """One that a rank has started, and that fails, is nothing where that rank goes on and the command is content."""
+    verdict = judged(("", ended_s, 0), ("", 3, 0), ("ValueError", 1, 1), roots=(code,), above=((), (), above))
+    assert verdict.outcome is outcome, verdict.text
+    assert ("rank 2, which rank 0 had started, failed, and it went on" in verdict.text) is (outcome is Outcome.SUCCESS)
 
 
 def test_ranks_that_outlive_a_failure_make_a_success() -> None:

@@ -11,7 +11,7 @@ from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Need, Recorder
 from lockstep.harness.trace.ring import Ring
 from lockstep.harness.trace.state import Status
-from lockstep.harness.watchdog.ranks.process_table import Command
+from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Command, Origin
 from lockstep.harness.watchdog.ranks.program_ranks import SPAWNER_S, ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 
@@ -19,12 +19,12 @@ from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 class Program:
     """One process: a recorder on a real ring, and what a supervisor would send of it."""
 
-    def __init__(self, ranks: ProgramRanks, serial: int, supervisor: int = 0) -> None:
+    def __init__(self, ranks: ProgramRanks, serial: int, supervisor: int = 0, origin: Origin = NOWHERE) -> None:
         self.ranks, self.process = ranks, (supervisor, serial)
         ring = Ring(-1, 0)
         self.feed = RingReader(ring)
         self.recorder = Recorder.on(ring.fd)
-        ranks.came(self.process, 100 + serial)
+        ranks.came(self.process, 100 + serial, origin)
 
     def tell(self, now_s: float = 0.0) -> None:
         """Send what is new."""
@@ -96,6 +96,25 @@ def test_who_has_not_come_may_come_while_somebody_can_start_it() -> None:
     assert [(wait.rank, wait.lacks) for wait in here.knot()] == [(0, (1,))]
     assert here.everybody()[1].state.status is Status.DEAD
     assert [rank for rank, _ in here] == [0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "code", "numbers"),
+    [
+        (Origin(("python", "train.py"), (5, 1)), 1, (None, None, 0, 1)),
+        (Origin(("python", "train.py"), (5, 1)), 0, (0, 1, 2, 3)),  # a second job after the first
+        (Origin(("python", "other.py"), (5, 1)), 1, (0, 1, 2, 3)),
+        (Origin(("python", "train.py"), (6, 1)), 1, (0, 1, 2, 3)),
+    ],
+)
+def test_a_round_that_failed_is_begun_anew(origin: Origin, code: int, numbers: tuple[int | None, ...]) -> None:
+    """Who starts the same command again after a failure, with another port, goes on with the same ranks."""
+    here = program(0, 1, 2, 3)
+    first = [Program(here, rank, origin=Origin(("python", "train.py"), (5, 1))).joins("torch 1 0", rank) for rank in (0, 1)]
+    for one, ends in zip(first, (code, code and -9), strict=True):
+        here.end(here.processes.records[one.process], ends, 0.0)
+    second = [Program(here, 2 + rank, origin=origin).joins("torch 2 0", rank) for rank in (0, 1)]
+    assert tuple(one.rank for one in (*first, *second)) == numbers
 
 
 def test_a_restarted_rank_takes_the_place_of_the_dead_one() -> None:

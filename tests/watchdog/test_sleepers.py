@@ -150,6 +150,28 @@ def test_a_rank_that_has_returned_may_still_write() -> None:
     assert not ranks.knot()
 
 
+@pytest.mark.parametrize(
+    ("steps", "surely", "by_rule"),
+    [((), True, False), ((5, 5), False, False), ((5, 9), False, True), ((5, 9, 9), False, False)],
+)
+def test_who_has_started_ranks_may_end_those_that_wait(steps: tuple[int, ...], surely: bool, by_rule: bool) -> None:
+    """While it is in a wait that ends by itself nothing is proved; and nothing is ended either unless it turns in a loop."""
+    ranks = table({**LOST_REPLY, "threads": [[[("own", 0)]], [[("own", 0)]], [[("own", 0)]]]})
+    ranks.comms.members = {"gloo:world": (0, 1)}
+    ranks[0].state.entered, ranks[1].state.entered = {"gloo:world": 2}, {"gloo:world": 1}
+    ranks[0].state.waiters = {0: Wait("gloo:world", 2, "barrier", Need.ALL, -1, 0, 0, "", "")}
+    ranks[1].state.status = Status.RETURNED
+    ranks.processes.commands[0].overseers = (102,) if steps else ()
+    for epoch, switches in enumerate(steps):
+        turn = {"turns": True, "thread": 102, "op": "sleep", "site": "", "steps": [switches, 0], "text": ""}
+        told = {"pid": 102, "threads": [], "doubts": ["it is in sleep"], "waits": True, "turning": [turn]}
+        ranks.sleepers.take(0, Around(epoch, (json.dumps(told),)))
+    assert bool(ranks.knot()) is surely
+    assert bool(ranks.assumed_knot()) is by_rule
+    assert ranks.overseen() is (not surely and not by_rule)
+    assert bool(ranks.sleepers.assumed([])) is bool(steps)
+
+
 def asking(barrier: bool, served: bool) -> ProgramRanks:
     """Rank 0 waits for a key, and rank 1 too, or in a barrier for rank 0; a process beside them sleeps."""
     ranks = table({**LOST_REPLY, "threads": [[[("own", 0)]], [[("own", 0)]], [[("own", 0)]]]})

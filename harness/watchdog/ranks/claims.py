@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lockstep.harness.judge.words import BOTH
+from lockstep.harness.trace.state import Status
 from lockstep.harness.trace.wait import NOBODY_YET, Join
 from lockstep.harness.watchdog.ranks.process_table import ProcessRecord
+
+FAILED = (Status.RAISED, Status.DEAD, Status.ABORTED)
 
 
 @dataclass(slots=True)
@@ -53,19 +56,25 @@ class Claims:
             return False
         else:
             return False  # a helper that was started with a rank's environment
-        return self._number(record, key, self._left_by(join) if record.rank is None else None)
+        return self._number(record, key, self._left_by(record, join) if record.rank is None else None)
 
-    def _left_by(self, join: Join) -> int | None:
-        """The number of a rank in whose place torchrun has started this one: of an earlier round, in which it has ended."""
-        rounds = _round(join.scope)
+    def _left_by(self, record: ProcessRecord, join: Join) -> int | None:
+        """The number of a rank in whose place this one was started: of an earlier round, in which it has ended."""
         for (scope, rank), (holder, firm) in self._holders.items():
-            before = rank == join.rank and _round(scope) < rounds and scope.partition(" ")[0] == join.scope.partition(" ")[0]
-            if before and holder.rank is not None and not holder.alive:
+            before = rank == join.rank and scope.partition(" ")[0] == join.scope.partition(" ")[0]
+            if not before or holder.rank is None or holder.alive:
+                continue
+            if _round(scope) < _round(join.scope) or (record.origin.repeats(holder.origin) and self._failed(scope)):
                 self.restarts += firm
                 number, holder.rank = holder.rank, None
                 self.ranks.pop(number, None)
                 return number
         return None
+
+    def _failed(self, world: str) -> bool:
+        """Whether all processes of a world have ended, and one of them has failed."""
+        found = [holder for (scope, _), (holder, _) in self._holders.items() if scope == world]
+        return not any(one.alive for one in found) and any(one.state.status in FAILED for one in found)
 
     def _number(self, record: ProcessRecord, key: tuple[str, int], left: int | None) -> bool:
         number = self.rank_of(*key)

@@ -45,9 +45,16 @@ class Knots:
         closed = self.closed
         found = self._find(states, others, hopeless, surely=False)
         self.closed = closed
+        overseen = communicates(found) and bool(self.sleepers.overseers())
+        if overseen and self.overseen():
+            return []
         always = (NAMED, STORE, FORKED, ALARM)
         kinds = always if communicates(found) else (*always, INTERRUPTIBLE)
-        return found if any(wait.wait.end.startswith(kinds) for wait in found) else []
+        return found if overseen or any(wait.wait.end.startswith(kinds) for wait in found) else []
+
+    def overseen(self) -> bool:
+        """Whether somebody who has started ranks may yet do something about them, and was not seen to turn in a loop."""
+        return not all(one is not None and one.turning.all_turn for one in self.sleepers.overseers().values())
 
     def hold(self, states: States, others: Collection[Process], hopeless: Hopeless) -> bool:
         """Whether what the last knot took for granted is still so: who could come, and who could wake those that sleep."""
@@ -62,6 +69,11 @@ class Knots:
         return {wait.rank for wait in found}
 
     def _find(self, states: States, others: Collection[Process], hopeless: Hopeless, surely: bool) -> list[Stuck]:
+        """Who has started ranks, and looks after them now and then, may end those that wait for long."""
+        found = self._stuck(states, others, hopeless, surely)
+        return [] if surely and communicates(found) and self.sleepers.overseers() else found
+
+    def _stuck(self, states: States, others: Collection[Process], hopeless: Hopeless, surely: bool) -> list[Stuck]:
         """Who sleeps for others is stuck only with everybody else: whoever is awake could end one of them, which is an act
         too, or open what it holds."""
         told, holders = self.sleepers.states(states), self.sleepers.holders(surely)

@@ -52,6 +52,7 @@ class Command:
     scanned: int = -1  # epoch in which it looked last
     unseen: tuple[str, ...] = ()
     heirs: tuple[int, ...] = ()  # process ids: what one that has ended left behind with sockets open, perhaps its own
+    overseers: tuple[int, ...] = ()  # process ids: who has started processes with recorders, and may act by itself
     starved_s: float = 0.0  # for how long an engine has wanted a processor and got none
     shm_files: set[str] = field(default_factory=set)  # that its processes leave behind when they are killed
 
@@ -89,6 +90,20 @@ class Sleeper(NamedTuple):
         return parts[0] if len(parts) == 1 else parts[0]._replace(need=Need.EITHER, end="", parts=parts)
 
 
+class Origin(NamedTuple):
+    """How a process was started: its command line, as far as it is told, and who stands above it, its parent first."""
+
+    argv: tuple[str, ...] = ()
+    above: tuple[int, ...] = ()
+
+    def repeats(self, other: Origin) -> bool:
+        """Whether it is the same command, started by the same process."""
+        return bool(self.above) and self.above == other.above and self.argv == other.argv
+
+
+NOWHERE = Origin()  # it is not known how it was started
+
+
 @dataclass(slots=True)
 class ProcessRecord:
     """One process with a ring; a rank when `rank` is not None."""
@@ -117,6 +132,7 @@ class ProcessRecord:
     sleepers: tuple[Sleeper, ...] | None = None  # its threads that are in no recorded operation, as it last answered
     sleepers_at: int = -1  # the number of its last event then
     turning: Turning = field(default_factory=Turning)  # its threads in waits with a limit, as it last answered
+    origin: Origin = NOWHERE
     wakers: tuple[str, ...] = ()  # what may wake it beside, or end it
     steady: frozenset[tuple[int, tuple[int, ...]]] = frozenset()  # threads and steps that its last two answers share
 

@@ -17,7 +17,7 @@ from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.claims import Claims
 from lockstep.harness.watchdog.ranks.knots import Knots, communicates
-from lockstep.harness.watchdog.ranks.process_table import Command, Process, ProcessRecord
+from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Command, Origin, Process, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.ranks.sleepers import Sleepers
 
@@ -48,9 +48,10 @@ class ProgramRanks(RankTable):
         """A command was started. It may or may not become a rank."""
         self.processes.commands[number] = Command(host, pid)
 
-    def came(self, process: Process, pid: int) -> None:
+    def came(self, process: Process, pid: int, origin: Origin = NOWHERE) -> None:
         """A process has handed over its ring."""
-        self.processes.add(process, pid, RankState(-1, rank_of=self.claims.rank_of))
+        record = self.processes.add(process, pid, RankState(-1, rank_of=self.claims.rank_of))
+        record.origin = origin
 
     def take(self, process: Process, delta: Delta, now_s: float) -> ProcessRecord:
         """New events, by which it may have joined worlds."""
@@ -103,6 +104,10 @@ class ProgramRanks(RankTable):
     def others(self) -> set[Process]:
         """They may start more."""
         return self.processes.living() - {(record.process[0], record.pid) for record in self._ranks.values()}
+
+    def overseen(self) -> bool:
+        """Whether somebody who has started ranks may yet do something about them."""
+        return self._knots.overseen()
 
     def watchers(self) -> set[Process]:
         """All but those that sleep for nobody who could ever wake them."""

@@ -86,6 +86,16 @@ class Sleepers:
         """The processes that are no ranks, by id, that may be awake: why."""
         return {one.pid: one.doubts[0] for one in self.beside.values() if one.sleepers is not None and one.doubts}
 
+    def overseers(self) -> dict[int, ProcessRecord | None]:
+        """The processes, by id, that have started ranks and may end them by themselves; with what is known of each."""
+        ranks = {(record.host, record.pid) for record in self.ranks.values()}
+        found = [(number, pid) for number, one in self.processes.commands.items() for pid in one.overseers]
+        return {
+            pid: self.beside.get(self.of_supervisor(number, pid))
+            for number, pid in found
+            if (self.processes.commands[number].host, pid) not in ranks
+        }
+
     def holders(self, surely: bool = False) -> Holders:
         """Of each end that somebody sleeps for, those that could act on it, as far as all of them are known.
 
@@ -126,6 +136,9 @@ class Sleepers:
             found.add("a process in which there is no recorder may have an alarm under way, which would end it")
         if not communicates and any(end.startswith(INTERRUPTIBLE) for end in ends):
             found.add("Ctrl-C could wake a main thread that waits for its own process")
+        if communicates:
+            text = "which has started ranks, turns in a loop, and could end those that have waited for long"
+            found |= {f"process {pid}, {text}" for pid in self.overseers()}
         return sorted(found)
 
     def _quiet_stores(self) -> set[str]:

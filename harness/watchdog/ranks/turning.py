@@ -43,6 +43,11 @@ class Turning:
     number: int = -1
     _last: Mapping[int, Loop] = field(default_factory=dict)
 
+    @property
+    def all_turn(self) -> bool:
+        """Whether all of it that is awake turns in loops."""
+        return self.only and bool(self.loops) and len(self.loops) == len(self._last)
+
     def take(self, told: Iterable[Any], number: int, doubts: Sequence[str]) -> None:
         """What was told of its threads in such waits, and all that was doubted of it."""
         found = [loop for one in told if (loop := Loop.read(one)) is not None]
