@@ -55,10 +55,12 @@ class Comparison:
 
 
 KINDS = (
-    "new-hang", "gone-hang", "changed-outcome", "changed-signature", "changed-blame", "flaky", "not-judged", "judged-again",
+    "new-hang", "gone-hang", "changed-outcome", "changed-signature", "changed-blame", "changed-expectation",
+    "flaky", "not-judged", "judged-again",
     "slower", "later-verdict", "more-memory", "only-old", "only-new",
 )  # fmt: skip
 HANG = Outcome.HANG.value
+NOTHING = "nothing"
 
 
 def compare(old: Past, new: Past, tolerance: Tolerance) -> Comparison:
@@ -151,8 +153,20 @@ def _verdicts(ident: str, old: Found, new: Found) -> list[Change]:
         unproved = True in old.proved and False in new.proved and False not in old.proved
         found.append(Change("changed-outcome", ident, became, worse=(lost and not known) or unproved))
     else:
-        found += _otherwise(ident, old, new)
+        found += _otherwise(ident, old, new) or _expectations(ident, old, new, worse=lost and not known)
     return found
+
+
+def _expectations(ident: str, old: Found, new: Found, worse: bool) -> list[Change]:
+    """The same outcome, which was as expected in one run and is not in the other: a change of the scenario, or of what it
+    names beside the outcome. Where some repetitions are and some are not, that is told as flaky."""
+    (then, *mixed), (now, *also) = sorted(set(old.expected)), sorted(set(new.expected))
+    if mixed or also or then is now:
+        return []
+    differs = _listed(filter(None, (old if now else new).differences))
+    word = "as expected now, and not then" if now else "not as expected now, and it was then"
+    said = f"{_listed(_words(new))} in both, {word}"
+    return [Change("changed-expectation", ident, said if differs == NOTHING else f"{said}: {differs}", worse)]
 
 
 def _otherwise(ident: str, old: Found, new: Found) -> list[Change]:
@@ -231,4 +245,4 @@ def _listed(words: Iterable[str]) -> str:
     """Each different one once, with how often if there are several."""
     count = Counter(words)
     total = sum(count.values())
-    return ", ".join(f"{number} x {text}" if total > 1 else text for text, number in count.most_common()) or "nothing"
+    return ", ".join(f"{number} x {text}" if total > 1 else text for text, number in count.most_common()) or NOTHING

@@ -27,6 +27,7 @@ class Found:
     proved: list[bool | None] = field(default_factory=list)
     expected: list[bool] = field(default_factory=list)
     waived: list[bool] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)  # from what was expected; earlier baselines do not tell
     signatures: list[str] = field(default_factory=list)
     blames: list[tuple[str, str]] = field(default_factory=list)  # ranks, and why in few words
     seconds: list[float] = field(default_factory=list)  # the whole case
@@ -46,6 +47,7 @@ class Found:
         self.proved.append(row["proved"])
         self.expected.append(bool(row["as_expected"]))
         self.waived.append(bool(row.get("waived")))
+        self.differences.append(str(row.get("differences") or ""))
         self.signatures.append(row["signature"])
         self.blames.append((row["blame"], row["by"]))
         for values, key in (

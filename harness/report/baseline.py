@@ -50,6 +50,7 @@ def entry(line: Line) -> dict[str, Any]:
         "findings": sorted(set(filter(None, line.findings.split(",")))),
         "signature": line.signature,
         "as_expected": line.ok,
+        "differences": line.differences,
         "last_block_to_verdict_s": line.last_block_to_verdict_s,
         "seconds": line.seconds,
         "repetition": line.repetition,

@@ -71,6 +71,11 @@ def changes(old: list[dict[str, Any]], new: list[dict[str, Any]], tolerance: Tol
         ([HANG, HANG | {"signature": "cc"}], [HANG | {"signature": "cc"}], "", False),
         ([HANG], [HANG | {"blame": "0"}], "changed-blame", True),
         ([HANG], [HANG | {"by": "decode step=9: wait (free_blocks=4)"}], "", False),
+        ([HANG], [HANG | WRONG], "changed-expectation", True),
+        ([HANG | WRONG], [HANG], "changed-expectation", False),
+        ([HANG], [HANG | WRONG | {"waived": True}], "changed-expectation", False),
+        ([HANG, HANG | WRONG], [HANG, HANG], "", False),
+        ([HANG], [HANG | WRONG | {"blame": "0"}], "changed-blame", True),
         ([SUCCESS], [INVALID], "not-judged", True),
         ([SUCCESS], [LEFT], "not-judged", False),
         ([SUCCESS, SUCCESS], [SUCCESS, LEFT], "not-judged", False),
@@ -94,6 +99,17 @@ def test_change(old: list[dict[str, Any]], new: list[dict[str, Any]], kind: str,
     found = changes(old, new)
     assert sorted(change.kind for change in found) == sorted(kind.split())
     assert any(change.worse for change in found) == worse
+
+
+def test_another_expectation_is_told_with_what_differs() -> None:
+    """Where only the scenario is another, the night says in what its outcome now differs, or differed then."""
+    wrong = HANG | WRONG | {"differences": "outcome: expected success, got hang"}
+    (worse,), (better,) = changes([HANG], [wrong]), changes([wrong], [HANG])
+    said = "outcome: expected success, got hang"
+    assert worse.text == f"hang (deadlock, proved) in both, not as expected now, and it was then: {said}"
+    assert better.text == f"hang (deadlock, proved) in both, as expected now, and not then: {said}"
+    (earlier,) = changes([HANG], [HANG | WRONG])  # a baseline that does not tell in what
+    assert earlier.text == "hang (deadlock, proved) in both, not as expected now, and it was then"
 
 
 ROWS = st.lists(
