@@ -1,4 +1,4 @@
-"""`lockstep history`: how often each scenario failed, by engine commit and library versions, over all runs."""
+"""`lockstep history`: how often each scenario or watched program failed over all runs, by engine commit and versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
 
 HEADS = ("scenario", "since", "until", "last failed", "failed", "95 % interval", "hangs")
-MORE = {"engine_commit": "commit", "libraries": "libraries", "device": "device"}
+MORE = {"program": "program", "engine_commit": "commit", "libraries": "libraries", "device": "device"}
 WIDTH = 120  # where the output is no terminal
 
 
@@ -58,11 +58,11 @@ def _show(found: pd.DataFrame) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH, color_system=None)
-    several = [name for name in ("engine_commit", "libraries", "device") if found[name].nunique() > 1]
+    several = [name for name in MORE if found[name].nunique() > 1]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in (*HEADS, *(MORE[name] for name in several)):
         table.add_column(head, overflow="fold")
-    for row in found.sort_values(["scenario", "first"], kind="stable").itertuples(index=False):
+    for row in found.sort_values(["scenario", "program", "first"], kind="stable").itertuples(index=False):
         launches = f"{row.failed}/{row.launches}" + (f", {row.not_judged} not judged" if row.not_judged else "")
         interval = f"{percent(row.low)} to {percent(row.high)}" if row.launches else "-"
         more = (str(getattr(row, name) or "-")[: 12 if name == "engine_commit" else None] for name in several)
@@ -71,5 +71,5 @@ def _show(found: pd.DataFrame) -> None:
     out = io.StringIO()
     Console(file=out, width=console.width, color_system=None, _environ={}).print(table)
     print("".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines()), end="")
-    for name in (name for name in MORE if name not in several and len(found)):
+    for name in (name for name in MORE if name not in several and len(found) and (name != "program" or found[name].iloc[0])):
         print(f"{MORE[name]}: {found[name].iloc[0] or 'not known'}")

@@ -6,6 +6,7 @@ index with its folder; so an update that was killed is simply made again, and on
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,7 +19,7 @@ from lockstep.harness.report.line import Line
 from lockstep.harness.report.rates import interval
 from lockstep.harness.report.store import RunStore
 
-VERSION = 3  # of the tables; an index of another one is made anew
+VERSION = 4  # of the tables; an index of another one is made anew
 FILE = "history.sqlite"
 TABLES = """
 CREATE TABLE runs (
@@ -27,8 +28,8 @@ CREATE TABLE runs (
 );
 CREATE TABLE cases (
   run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE, slug TEXT NOT NULL, "case" TEXT NOT NULL,
-  scenario TEXT NOT NULL, repetition INTEGER NOT NULL, engine_commit TEXT NOT NULL, device TEXT NOT NULL,
-  nodes TEXT NOT NULL, standing TEXT NOT NULL, outcome TEXT NOT NULL,
+  scenario TEXT NOT NULL, program TEXT NOT NULL, repetition INTEGER NOT NULL, engine_commit TEXT NOT NULL,
+  device TEXT NOT NULL, nodes TEXT NOT NULL, standing TEXT NOT NULL, outcome TEXT NOT NULL,
   cause TEXT NOT NULL, proved INTEGER, signature TEXT NOT NULL, blame TEXT NOT NULL, attempts INTEGER NOT NULL,
   seconds REAL, memory_bytes INTEGER, host_memory_bytes INTEGER, recorded TEXT NOT NULL,
   verdict_after_s REAL, PRIMARY KEY (run, slug)
@@ -69,13 +70,14 @@ def history_frame(path: Path) -> pd.DataFrame:
 
 
 def rates(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rate of failure of each scenario by engine commit, library versions and device, the oldest first.
+    """The rate of failure of each scenario, or watched program, by engine commit, library versions and device, the oldest
+    first.
 
-    Columns: scenario, engine_commit, libraries, device, runs, launches, not_judged, failed, rate, low, high (of the 95 %
-    interval of the rate), hangs, signatures (how many different ones of what failed), first, last, last_failed (days, UTC;
-    empty where none failed).
+    Columns: scenario, program (the command line that `lockstep watch` was given; else empty), engine_commit, libraries,
+    device, runs, launches, not_judged, failed, rate, low, high (of the 95 % interval of the rate), hangs, signatures (how
+    many different ones of what failed), first, last, last_failed (days, UTC; empty where none failed).
     """
-    keys = ["scenario", "engine_commit", "libraries", "device"]
+    keys = ["scenario", "program", "engine_commit", "libraries", "device"]
     rows = [{**dict(zip(keys, values, strict=True)), **_figures(group)} for values, group in frame.groupby(keys, sort=False)]
     figures = ["runs", "launches", "not_judged", "failed", "rate", "low", "high", "hangs", "signatures"]
     columns = [*keys, *figures, "first", "last", "last_failed"]
@@ -148,11 +150,15 @@ def _index(index: sqlite3.Connection, folder: Path, stamp: str) -> None:
     # What a merged run has from one that is here as well is counted there.
     origins = {entry["slug"]: str(entry.get("origin") or "") for entry in store.run["plan"]}
     there = {name for name in set(origins.values()) - {""} if (folder.parent / Path(name).name / "run.json").exists()}
-    rows = [(folder.name, *_row(line, commit)) for line in store.lines if origins.get(line.slug) not in there]
+    rows = [
+        (folder.name, *_row(line, commit, _program(folder, line)))
+        for line in store.lines
+        if origins.get(line.slug) not in there
+    ]
     with index:  # all of a run or nothing
         index.execute("DELETE FROM runs WHERE run = ?", (folder.name,))
         index.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (folder.name, stamp, *_run_row(store.run)))
-        index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 20)})", rows)
+        index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 21)})", rows)
 
 
 def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
@@ -169,11 +175,21 @@ def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _row(line: Line, commit: str) -> tuple[Any, ...]:
+def _program(folder: Path, line: Line) -> str:
+    """The command line of a watched program, without secrets: names are cut short, and many programs are called the same."""
+    if line.path:
+        return ""
+    try:
+        return str(json.loads((folder / "cases" / line.slug / "case.json").read_text("utf-8"))["summary"])
+    except (OSError, ValueError, KeyError, TypeError):  # it was not launched, or its folder is not whole
+        return line.case
+
+
+def _row(line: Line, commit: str, program: str) -> tuple[Any, ...]:
     """`commit`: of Lockstep, which earlier versions took for that of every engine."""
     engine = commit if line.engine_commit is None else line.engine_commit
     return (
-        line.slug, line.case, line.scenario, line.repetition, engine, line.device, line.nodes, line.standing, line.outcome,
-        line.cause, line.proved, line.signature, line.blame_ranks, line.attempts, line.seconds, line.memory_bytes,
-        line.host_memory_bytes, line.recorded, line.start_to_verdict_s,
+        line.slug, line.case, line.scenario, program, line.repetition, engine, line.device, line.nodes, line.standing,
+        line.outcome, line.cause, line.proved, line.signature, line.blame_ranks, line.attempts, line.seconds,
+        line.memory_bytes, line.host_memory_bytes, line.recorded, line.start_to_verdict_s,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import pytest
 
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.history import FILE, history_frame, rates, update
+from lockstep.harness.report.names import slug
+from lockstep.harness.report.pages.history_page import history_page
 from lockstep.harness.report.plan import PlannedCase
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
@@ -91,6 +94,28 @@ def test_rows_of_earlier_versions_and_of_many_hosts(tmp_path: Path) -> None:
         ["r1", "of the harness", "a,b", "torch-2/3 mpich-5.0.2"],
         ["r2", "c1", "h", "torch-2.13.0 mpich-5.0.2"],
     ]
+
+
+def test_watched_programs_are_kept_apart(tmp_path: Path) -> None:
+    """Each program has rates of its own, by its whole command line: also those whose names are cut to the same."""
+    long = "train.py --data a/folder/with/a/long/name --out another/folder/w..."
+    for name, summary in (("r1", "python train.py 1"), ("r2", "python train.py 2"), ("r3", "python train.py 1")):
+        watched = replace(case(long, path=""), scenario="watch", summary=summary)
+        run = RunStore.create(tmp_path, name, [], {"commit": "c", "host": "h", "libraries": {}}, [PlannedCase(watched)])
+        run.case_dir(watched)
+        verdict = hang() if name == "r2" else success()
+        run.record(CaseRecord(watched, verdict, name != "r2", [], "again", 1.0))
+    add(tmp_path, "r4", "c1", [success()])
+    frame = history_frame(update(tmp_path))
+    assert sorted(rates(frame)[["scenario", "program", "launches", "failed"]].values.tolist()) == [
+        ["a", "", 1, 0],
+        ["watch", "python train.py 1", 2, 0],
+        ["watch", "python train.py 2", 1, 1],
+    ]
+    page = history_page(tmp_path, frame)
+    assert all(f"python train.py {number}" in page for number in (1, 2))
+    (tmp_path / "r1" / "cases" / slug(long) / "case.json").unlink()
+    assert long in set(history_frame(update(tmp_path, rebuild=True)).program)
 
 
 def test_update_is_idempotent_and_equals_a_rebuild(tmp_path: Path) -> None:

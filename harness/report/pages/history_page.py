@@ -67,7 +67,8 @@ def history_page(root: Path, frame: pd.DataFrame, runs: int = RUNS) -> str:
     names = list(dict.fromkeys(frame.run))[-runs:][::-1]  # the newest first: a narrow screen shows it
     nights = [_night(root, name, frame) for name in names]
     kept = frame[frame.run.isin(names)]
-    rows = sorted((_row(root, str(case), group, names) for case, group in kept.groupby("case", sort=False)),
+    called = kept.case.where(kept.program == "", kept.program)
+    rows = sorted((_row(root, str(case), group, names) for case, group in kept.groupby(called, sort=False)),
                   key=lambda row: row.gravity)  # fmt: skip
     shown = {cell.standing for row in rows for cell in row.cells}
     return render(
