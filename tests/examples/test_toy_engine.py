@@ -88,8 +88,8 @@ def test_the_smallest_scenario(site: Path, tmp_path: Path) -> None:
         (
             {"phase: load": "phase: lood", "phase: warmup, site": "phase: wramup, site"},
             [
-                "matrix.faults[1][0].phase: unknown phase 'lood'; there are load, warmup",
-                "expect[0].decision.phase: unknown phase 'wramup'; there are load, warmup",
+                "matrix.faults[1][0].phase: unknown phase 'lood'; did you mean load?",
+                "expect[0].decision.phase: unknown phase 'wramup'; did you mean warmup?",
             ],
         ),
         (
