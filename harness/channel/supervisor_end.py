@@ -23,7 +23,7 @@ REFUSED = 50  # attempts, ten a second where a host refuses: the watchdog listen
 REFUSED_HERE = 4  # of the loopback, where nothing between refuses in its place: its process is gone
 HANDSHAKE_MS = 60_000  # one that is given up begins again at the end of the queue, and thousands may be in it
 ROOM_MS = 50  # how long a full queue is waited for before the watchdog is looked at again
-_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
+_EVENTS = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 _EVENT = struct.Struct("=Hi")  # libzmq's monitor frame: event, value
 
 
@@ -120,7 +120,8 @@ class Line:
             # zmq.utils.monitor would do, but it imports asyncio: 16 ms in each of N supervisors.
             event = _EVENT.unpack_from(self._monitor.recv_multipart()[0])[0]
             self._connected |= event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            self._attempts += event == zmq.EVENT_CONNECT_RETRIED
+            # Somebody listens, who may have sent this one away among many strangers.
+            self._attempts = 0 if event == zmq.EVENT_CONNECTED else self._attempts + (event == zmq.EVENT_CONNECT_RETRIED)
             self._disconnected |= event == zmq.EVENT_DISCONNECTED and self._connected
 
     def _check(self) -> None:

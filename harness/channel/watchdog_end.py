@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,8 +14,8 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from lockstep.harness.channel.bootstrap import SILENCE_S
-from lockstep.harness.channel.closed_connections import ClosedConnections
 from lockstep.harness.channel.codec import FRAME_MOST, MESSAGE_BYTES, FormatError, decode_from_supervisor, encode
+from lockstep.harness.channel.connections import Connections
 from lockstep.harness.channel.message_base import ToSupervisor
 from lockstep.harness.channel.messages import FromSupervisor
 from lockstep.harness.channel.pacing import MOST_ROUND_S, Listening, beat_s, round_s
@@ -31,14 +32,15 @@ _AT_ONCE, _WITH_MORE, _MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE), int(zmq.RCVMOR
 
 
 class _OneKey:
-    """CURVE credentials: the one client key of this run."""
+    """CURVE credentials: the one client key of this run. `door`: held by whoever ends connections without it."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, door: threading.Lock) -> None:
+        self._key, self._door = key, door
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether a client with this public key may talk to us."""
-        return key == self._key
+        with self._door:
+            return key == self._key
 
 
 class Head:
@@ -59,10 +61,11 @@ class Head:
         self.client_public = client_public.decode()
         self.client_secret = client_secret.decode()
         self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._connections = Connections(self._context, self._socket, peers)
         self._auth = ThreadAuthenticator(self._context)
         self._auth.start()
-        self._auth.configure_curve_callback(domain="*", credentials_provider=_OneKey(client_public))
-        self._socket = self._context.socket(zmq.ROUTER)
+        self._auth.configure_curve_callback(domain="*", credentials_provider=_OneKey(client_public, self._connections.door))
         self._socket.curve_server = True
         self._socket.curve_secretkey = server_secret
         self._socket.curve_publickey = server_public
@@ -70,7 +73,6 @@ class Head:
         self._socket.maxmsgsize = FRAME_MOST  # else whoever connects, with a key or without, may fill this host's memory
         self._socket.backlog = BACKLOG  # all come at once
         self._socket.handshake_ivl = HANDSHAKE_MS  # ... and wait for their turn
-        self._connections = ClosedConnections(self._context, self._socket)
         address = address or loopback()
         self._socket.ipv6 = ":" in address
         port = self._socket.bind_to_random_port(TCP + with_port(address, 0).removesuffix(":0"))

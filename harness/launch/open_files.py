@@ -10,8 +10,9 @@ from pathlib import Path
 from lockstep.harness.environment import OPEN_FILES
 from lockstep.harness.launch.errors import LaunchError
 
-RESERVE = 128  # libraries, sockets, reports
+RESERVE = 256  # libraries, sockets, reports, and connections of who has no key
 FEWEST_FILES = 16  # files of ranks that are held open together; others are opened again when they grow
+FLOOD = 20_000  # connections of who has no key, before the first are sent away: room for them where the hard limit has it
 LAUNCHER_EACH = 4  # pipes that a launcher holds open for a rank of this host
 UNLIMITED = 1 << 20
 
@@ -30,7 +31,7 @@ def allow(ranks: int) -> dict[str, str]:
             f"limit is {hard}: raise it (`ulimit -Hn {need}` as root, LimitNOFILE= of a service, "
             "/etc/security/limits.conf for logins)"
         )
-    wish = min(hard, need + LAUNCHER_EACH * ranks)
+    wish = min(hard, need + FLOOD + LAUNCHER_EACH * ranks)
     if soft >= wish:
         return {}
     resource.setrlimit(resource.RLIMIT_NOFILE, (wish, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))

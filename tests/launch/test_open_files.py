@@ -11,7 +11,7 @@ PROGRAM = """
 import os, resource, sys
 from lockstep.harness.launch import open_files
 from lockstep.harness.launch.errors import LaunchError
-resource.setrlimit(resource.RLIMIT_NOFILE, (200, int(sys.argv[1])))
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[3]), int(sys.argv[1])))
 try:
     environ = open_files.allow(int(sys.argv[2]))
 except LaunchError as error:
@@ -23,10 +23,10 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 
-def run(hard: int, ranks: int) -> list[str]:
-    """The lines of a process with a soft limit of 200 files that is to watch so many ranks."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(hard), str(ranks)], capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
+def run(hard: int, ranks: int, soft: int = 200) -> list[str]:
+    """The lines of a process with such limits of files that is to watch so many ranks."""
+    words = [sys.executable, "-c", PROGRAM, str(hard), str(ranks), str(soft)]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def test_the_soft_limit_is_raised_and_given_back() -> None:
@@ -36,11 +36,19 @@ def test_the_soft_limit_is_raised_and_given_back() -> None:
     assert after == "200"
 
 
-def test_nothing_is_raised_for_few() -> None:
-    """Two ranks need no more than there is."""
-    unraised, after = run(4000, 2)
-    assert unraised.startswith("{} 200 ")
-    assert after == "200"
+def test_nothing_is_raised_where_there_is_room() -> None:
+    """Two ranks need no more than there is, with what strangers may take before they are sent away."""
+    unraised, after = run(400, 2, 400)
+    assert unraised.startswith("{} 400 ")
+    assert after == "400"
+
+
+def test_room_for_a_flood_is_taken_where_there_is_some() -> None:
+    """The hard limit bounds it, and one that has no more than the ranks need is no error."""
+    for hard, wanted in ((1000, 1000), (19_000, 19_000)):
+        raised, after = run(hard, 2)
+        assert int(raised.split()[-2]) >= wanted
+        assert after == "200"
 
 
 def test_a_hard_limit_that_is_too_low_is_an_error() -> None:
