@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Collection
 
@@ -50,13 +49,6 @@ class Leftover:
         if fresh:
             what = ", ".join(map(_name, fresh))
             self.news = f"lockstep: the command has ended; what it left behind is waited for: {what}\n"
-
-
-def is_heir(pid: int) -> bool:
-    """Whether who started a process has ended (so that it is a child of ours) and it has sockets: maybe that one's."""
-    with contextlib.suppress(OSError):
-        return proc.Stat.of(pid).parent == os.getpid() and proc.has_sockets(pid)
-    return False
 
 
 def _name(pid: int) -> str:

@@ -45,9 +45,10 @@ from lockstep.harness.supervisor.dumps import dumps
 from lockstep.harness.supervisor.entry_point import serve
 from lockstep.harness.supervisor.forked import HANDLER_MARK, quiet_forks
 from lockstep.harness.supervisor.giving_up import give_up
+from lockstep.harness.supervisor.heirs import Heirs
 from lockstep.harness.supervisor.idle_main import IdleMain
 from lockstep.harness.supervisor.idleness import Idleness
-from lockstep.harness.supervisor.left_behind import Leftover, is_heir
+from lockstep.harness.supervisor.left_behind import Leftover
 from lockstep.harness.supervisor.native_standing import standing
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.overseers import overseers
@@ -83,7 +84,7 @@ class ProgramSupervisor(SupervisorBase):
         self.seen: Processes | None = None
         self.idleness = Idleness()
         self.idle: tuple[int, ...] = ()
-        self.idle_main = IdleMain()
+        self.idle_main, self.heirs = IdleMain(), Heirs()
         self.leftover: Leftover | None = None  # once the command has ended in order
         self.next_leftover_s = self.heard_s = 0.0
         self.code: int | None = None
@@ -195,10 +196,10 @@ class ProgramSupervisor(SupervisorBase):
             for pid in alive
             if pid not in known and not proc.is_fork(pid, known, ATTACH) and (library := mapped_library(pid))
         ]
-        dead = any(one.ended for one in self.attached.values())
-        left = [pid for pid in alive if dead and pid != self.child.pid and is_heir(pid)]
-        above = overseers([one.pid for one in self.attached.values() if not one.ended], alive)
-        if (seen := Processes(tuple(alive), tuple(unseen), tuple(left), above)) != self.seen:
+        recorded = [one.pid for one in self.attached.values() if not one.ended]
+        self.heirs.look(recorded, time.monotonic())
+        left = self.heirs.found({one.pid for one in self.attached.values() if one.ended}, alive, recorded, self.child.pid)
+        if (seen := Processes(tuple(alive), tuple(unseen), left, overseers(recorded, alive))) != self.seen:
             self.seen = seen
             line.send(seen)
         if (idle := self.idleness.look(alive, time.monotonic())) != self.idle:
