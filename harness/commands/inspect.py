@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from dataclasses import asdict
@@ -109,13 +110,19 @@ def _say(found: Inspection) -> None:
 def _keep(folder: Path, seen: Look, found: Inspection) -> None:
     """The findings, and the stacks of all as they were last seen. Raises ScenarioError where nothing can be written."""
     try:
-        (folder / "stacks").mkdir(parents=True)
-        (folder / "inspection.json").write_text(json.dumps(_json(found), indent=1) + "\n")
+        folder.mkdir(parents=True, mode=0o700)  # stacks and command lines are their user's alone, as those of a run
+        (folder / "stacks").mkdir(mode=0o700)
+        _write(folder / "inspection.json", json.dumps(_json(found), indent=1) + "\n")
         for one in seen.seen:
             name = f"rank-{one.rank}" if one.rank is not None else f"process-{one.host}-{one.pid}"
-            (folder / "stacks" / f"{name}.txt").write_text(one.stack or f"no stack: {one.error}\n")
+            _write(folder / "stacks" / f"{name}.txt", one.stack or f"no stack: {one.error}\n")
             if one.flight:
-                (folder / f"flight-recorder-{name}.json").write_text(json.dumps(one.flight) + "\n")
+                _write(folder / f"flight-recorder-{name}.json", json.dumps(one.flight) + "\n")
     except OSError as error:
         raise ScenarioError(f"lockstep inspect: --keep {folder}: {error.strerror}") from error
     print(f"kept in {folder}", file=sys.stderr)
+
+
+def _write(file: Path, text: str) -> None:
+    with open(file, "w", encoding="utf-8", errors="replace", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
+        out.write(text)

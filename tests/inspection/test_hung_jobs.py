@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -130,6 +131,9 @@ def test_a_flight_recorder_that_answers(tmp_path: Path) -> None:
         done = lockstep("inspect", program, "--seconds", "1", "--json", "--keep", "kept", folder=tmp_path)
         found = json.loads(done.stdout)
         assert not any("Flight Recorder" in limit for limit in found["limits"]), done.stderr
+        made = [tmp_path / "kept", *(tmp_path / "kept").rglob("*")]
+        modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in made}
+        assert modes == {(True, 0o700), (False, 0o600)}  # nobody else reads stacks and command lines
         dump = json.loads((tmp_path / "kept" / "flight-recorder-rank-0.json").read_text())
         assert [entry["profiling_name"] for entry in dump["entries"]] == ["gloo:all_reduce"]
         said = lockstep("diagnose", "kept/flight-recorder-rank-0.json", folder=tmp_path)
