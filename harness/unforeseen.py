@@ -41,6 +41,9 @@ def _judged(error: Exception, words: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         more = ", and --resume goes on with it" if words[:1] == ["run"] else ""
         return f"lockstep: {error.strerror}; what was judged so far is kept{more}", EXIT_FAULT
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("lockstep"):
+        text = "`make env` installs what Lockstep needs, or pip there; `lockstep doctor` looks at all of it"
+        return f"lockstep: no module {error.name} in {sys.executable}; {text}", EXIT_FAULT
     what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     return f"lockstep: {what}; this is a fault of Lockstep, {_kept(error)}", EXIT_FAULT
 

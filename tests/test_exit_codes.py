@@ -77,6 +77,14 @@ def test_errors_of_the_machine(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no fault of Lockstep: the module, the interpreter and what to do are told."""
+    assert ends_with(ModuleNotFoundError("No module named 'rich'", name="rich"), ["run"], monkeypatch) == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f"lockstep: no module rich in {sys.executable}; `make env` installs")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["run", "watch", "compare", "report", "bisect", "diagnose", "doctor"])
 def test_broken_pipe_turns_nothing_green(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command whose exit code says something does not end with 0 when nobody reads it any more."""

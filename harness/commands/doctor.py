@@ -18,8 +18,9 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
 from lockstep.harness.commands.site import alone
 from lockstep.harness.launch.answer import Answer
+from lockstep.harness.launch.check import Check
 from lockstep.harness.launch.discovery import find
-from lockstep.harness.launch.probe import Check, checks
+from lockstep.harness.launch.probe import checks
 from lockstep.harness.launch.survey import Told, try_hosts
 from lockstep.harness.launch.trials import trials
 from lockstep.harness.placement.hosts import Host

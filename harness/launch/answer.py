@@ -15,7 +15,8 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lockstep.harness.launch.probe import Check, checks, facts
+from lockstep.harness.launch.check import Check
+from lockstep.harness.launch.probe import checks, facts
 from lockstep.harness.launch.trials import trials
 
 LINE = re.compile(rb"LOCKSTEP-HOST:([A-Za-z0-9+/=]+):([0-9a-f]{8})\n")

@@ -8,7 +8,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ import zmq
 
 from lockstep import harness
 from lockstep.harness.host.gpus import gpus, torch_has_cuda, visible
+from lockstep.harness.launch.check import Check
 from lockstep.harness.launch.commit import commit_of
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.errors import LaunchError
+from lockstep.harness.launch.packages import whole
 from lockstep.harness.native.build import build
 
 STACK_S = 30.0
@@ -69,20 +70,11 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of `doctor`: whether it is well, what was found, and what to do if not."""
-
-    name: str
-    ok: bool
-    found: str
-    advice: str = ""
-
-
 def checks() -> list[Check]:
     """What can be seen without starting ranks. Each looks at the real thing; trials.py has the rest of `doctor`."""
     return [
         Check("python", sys.version_info >= (3, 10), platform.python_version(), "use Python 3.10 or later"),
+        *whole(),
         _distribution("torch", "make env, or SYSTEM=1 with a Python that has torch"),
         _distribution("mpi4py", "pip install mpi4py"),
         _launcher(),

@@ -26,11 +26,11 @@ from lockstep.harness.host.gpus import gpus, torch_has_cuda
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.ip_address import loopback
+from lockstep.harness.launch.check import Check
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.mpi import PROGRAM, title
-from lockstep.harness.launch.probe import Check
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.launch.trial_gpu import MARKED
 from lockstep.harness.launch.trial_rank import MET

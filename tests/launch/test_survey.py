@@ -18,9 +18,10 @@ from lockstep.harness.host import proc
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.launch import survey as room
 from lockstep.harness.launch.answer import Answer, find, line
+from lockstep.harness.launch.check import Check
 from lockstep.harness.launch.discovery import find as find_launcher
 from lockstep.harness.launch.none import NoMpi
-from lockstep.harness.launch.probe import Check, facts
+from lockstep.harness.launch.probe import facts
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.launch.survey import survey_hosts
 from tests.campaign.test_command_line import SCENARIO, lockstep

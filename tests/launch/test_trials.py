@@ -13,11 +13,11 @@ import pytest
 from lockstep.harness.host import proc
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.launch import trials
+from lockstep.harness.launch.check import Check
 from lockstep.harness.launch.errors import LaunchError
 from lockstep.harness.launch.hydra import Hydra
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.none import NoMpi
-from lockstep.harness.launch.probe import Check
 from lockstep.harness.native.build import Built
 from tests.campaign.test_command_line import lockstep
 
