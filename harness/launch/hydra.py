@@ -66,7 +66,7 @@ class Hydra(Launcher):
 
 def _with_version_4(head: Interface) -> str:
     """The interface by its name. Its own connections know no other version: raises LaunchError for one that has none."""
-    if not any(one.name == head.name and ":" not in one.address for one in interfaces()):
+    if ":" in head.address and not any(one.name == head.name and ":" not in one.address for one in interfaces()):
         raise LaunchError(
             f"MPICH's mpiexec speaks IPv4 only, and {head.name} ({head.address}) has no such address; "
             "use Open MPI's mpiexec (--launcher prrte), or srun"
