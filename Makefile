@@ -8,8 +8,9 @@
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers, watchdog and native recorder under Open MPI, in .venv-openmpi
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
-# make test-browser   the pages in Chromium: needs Debian's chromium and chromium-driver
+# make test-browser   the pages in Chromium: needs Debian's chromium, chromium-driver and fonts-dejavu-core
 # make pictures   those of docs/pages.md, anew: needs the same
+# make kept-pictures   the small ones that make test-browser compares pages with, anew: needs the font DejaVu Sans besides
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-peers     the test suites of mpi4py and PyTorch, plain and watched: the same results
@@ -33,7 +34,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz soak clean
+.PHONY: pictures kept-pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz soak clean
 
 env: $(VENV)/.ready
 
@@ -81,6 +82,10 @@ test-deploy: env
 
 test-browser: env
 	LOCKSTEP_BROWSER=1 $(BIN)/python -m pytest -m browser tests/browser
+
+# The small pictures that pages are compared with: look at them before they are committed.
+kept-pictures: env
+	$(BIN)/python -m tests.browser.kept
 
 # Those of docs/pages.md, from real runs.
 pictures: env

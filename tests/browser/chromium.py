@@ -58,19 +58,18 @@ class Chromium:
             self._driver.wait(START_S)
             self._driver.stdout.close()
 
-    def open(self, page: Path, width: int = 1280, height: int = 900) -> float:
-        """Open a file as a screen of this width shows it; how many seconds that took."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
-        self._ask("POST", f"{self._session}/goog/cdp/execute", command)
+    def open(self, page: Path, width: int = 1280, height: int = 900, past_policy: bool = False) -> float:
+        """Open a file as a screen of this width shows it; how many seconds that took. `past_policy`: what the page forbids
+        may be done to it."""
+        self._do("Page.setBypassCSP", enabled=past_policy)
+        self._do("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         started = time.monotonic()
         self._ask("POST", f"{self._session}/url", {"url": page.resolve().as_uri()})
         return time.monotonic() - started
 
     def value(self, expression: str) -> Any:
         """Of an expression of JavaScript, which runs in the page as a developer's console would run it."""
-        command = {"cmd": "Runtime.evaluate", "params": {"expression": expression, "returnByValue": True}}
-        return self._ask("POST", f"{self._session}/goog/cdp/execute", command)["result"].get("value")
+        return self._do("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
     def said(self) -> list[str]:
         """What went to the console since it was last asked for: errors, and what the policy has forbidden."""
@@ -85,8 +84,17 @@ class Chromium:
 
     def picture(self, path: Path, whole: bool = True) -> None:
         """The page as a PNG, or what of it is on the screen."""
-        command = {"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": whole}}
-        path.write_bytes(base64.b64decode(self._ask("POST", f"{self._session}/goog/cdp/execute", command)["data"]))
+        path.write_bytes(base64.b64decode(self._do("Page.captureScreenshot", captureBeyondViewport=whole)["data"]))
+
+    def small_picture(self, scale: float) -> bytes:
+        """The whole page as a PNG, smaller."""
+        width, height = self.value("[innerWidth, document.documentElement.scrollHeight]")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": scale}
+        return base64.b64decode(self._do("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"])
+
+    def _do(self, command: str, **parameters: Any) -> Any:
+        """A command of the protocol that its developers' tools speak."""
+        return self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A browser is no part of a developer's machine."""
     for item in items:
-        if HERE in item.path.parents and "LOCKSTEP_BROWSER" not in os.environ:
+        if HERE in item.path.parents and item.get_closest_marker("browser") and "LOCKSTEP_BROWSER" not in os.environ:
             item.add_marker(pytest.mark.skip(reason="needs Debian's chromium and chromium-driver: `make test-browser`"))
 
 

@@ -26,6 +26,7 @@ from tests.report.test_night_pages import REPORT, night
 from .chromium import Chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+TRIES = 5
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -39,7 +40,7 @@ def test_a_case(chromium: Chromium, width: int, tmp_path: Path) -> None:
     assert chromium.said() == []
     assert set(chromium.fetched()) == {(folder / PAGE).resolve().as_uri()}
     assert chromium.value(OVERFLOW) == 0
-    widths = "[...document.querySelectorAll('#graph svg')].map(svg => svg.getBoundingClientRect().width)"
+    widths = "[...document.querySelectorAll('#graph figure svg')].map(svg => svg.getBoundingClientRect().width)"
     (graph,) = filter(None, chromium.value(widths))
     assert graph <= width
     back = chromium.value("getComputedStyle(document.body).backgroundColor")
@@ -81,7 +82,7 @@ def test_filters_work_without_a_script(chromium: Chromium, tmp_path: Path) -> No
         store.record(CaseRecord(case(name), verdict, True, [], "", 1.0))
     page = make_run_page(store)
     assert page is not None
-    assert chromium.open(page) < 10  # under 2 s on a machine that does nothing else
+    opens_within(chromium, page, 2.0)
     shown = "[...document.querySelectorAll('li.case')].filter(one => one.offsetParent !== null).length"
     assert chromium.value(shown) == 500
     button = "[...document.querySelectorAll('label')].find(one => one.innerText.startsWith('hang')).querySelector('input')"
@@ -90,12 +91,19 @@ def test_filters_work_without_a_script(chromium: Chromium, tmp_path: Path) -> No
     assert chromium.said() == []
 
 
+def opens_within(chromium: Chromium, page: Path, seconds: float) -> None:
+    """The best of some tries, printed: what else the machine does is no part of how fast a page is."""
+    tries = [chromium.open(page) for _ in range(TRIES)]
+    print(f"{page.stat().st_size >> 10} KiB opened in {', '.join(f'{one:.2f}' for one in tries)} s")
+    assert min(tries) < seconds
+
+
 def test_many_ranks(chromium: Chromium, tmp_path: Path) -> None:
     """A case of 4,096 ranks opens at once."""
     _, folder = case_folder(tmp_path, 4096)
     page = make_case_page(folder)
     assert page is not None
-    assert chromium.open(page) < 10  # under 3 s on a machine that does nothing else
+    opens_within(chromium, page, 3.0)
     assert chromium.value(OVERFLOW) == 0
 
 
