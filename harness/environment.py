@@ -33,6 +33,10 @@ ADDRESS: Final = "LOCKSTEP_ADDRESS"  # IP address by which ranks on other hosts 
 STATE: Final = "LOCKSTEP_STATE"  # path: a folder that stays between the launches of a case; supervisors make it
 LAUNCH: Final = "LOCKSTEP_LAUNCH"  # whole number: which launch of the case this is, from 1
 
+# --- that nobody reads: where ps and teardown look for the environment of a process that was forked ----------------------
+
+ROOM: Final = "LOCKSTEP_ROOM"  # any text, host/process_title.py: a fork writes its own variables over it
+
 # --- that processes of a watched program get ----------------------------------------------------------------------------
 
 ATTACH: Final = "LOCKSTEP_ATTACH"  # path: the socket where the recorder hands over its ring; attach/site has it too

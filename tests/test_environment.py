@@ -45,7 +45,7 @@ def test_names_tell_themselves() -> None:
     lines = OWNER.read_text().splitlines()
     for name, value in OWNED.items():
         (line,) = (line for line in lines if line.startswith(f'{name}: Final = "{value}"  # '))
-        assert re.search(r"# (JSON|path|(one |two )?whole numbers?|hexadecimal|IP address|debug)", line), line
+        assert re.search(r"# (JSON|any text|path|(one |two )?whole numbers?|hexadecimal|IP address|debug)", line), line
 
 
 def test_every_variable_is_used() -> None:

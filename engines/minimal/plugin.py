@@ -18,6 +18,12 @@ from lockstep.harness.engine_api import EngineBase, ForeignConfig, Imported, Pat
 
 RANK_BYTES = 150 << 20  # that no other process shares: what torch and MPI take of themselves
 MODEST_BYTES = 4 << 30  # of a GPU: a few such ranks fit beside each other on any that serves models
+LIBRARIES = ("numpy.random", "torch", "torch.distributed", "torch.utils._python_dispatch")
+# Of the engine what knows nothing of MPI.
+OWN = (
+    *("variants", "comm.data_plane", "comm.gloo_late", "data_parallel.engine_core", "device.cpu", "device.estimation"),
+    *("forward.model_engine", "serving.executor", "serving.generation", "warmup.autotuner_pipeline", "warmup.warm_up"),
+)
 S = TypeVar("S", bound=ServingSections)
 
 
@@ -64,6 +70,10 @@ class ServingEngine(EngineBase[S]):
     def host_bytes(self, spec: Mapping[str, Any]) -> int:
         """Of each rank a process with torch and MPI, and its pool of KV blocks."""
         return pool_bytes(spec) + RANK_BYTES * len(spec["kv_capacity"]["per_rank"])
+
+    def preload(self, spec: Mapping[str, Any]) -> Sequence[str]:
+        """What takes a second, and the engine itself where it is no checkout, whose commit may be another the next time."""
+        return (*LIBRARIES, *(() if spec.get("tree") else (f"lockstep.engines.minimal.{name}" for name in OWN)))
 
     def resources(self, spec: Mapping[str, Any]) -> Resources:
         """A GPU for each rank, or by symmetric memory one for all."""

@@ -19,6 +19,7 @@ from lockstep.harness.bisect.state import Launched, State
 from lockstep.harness.bisect.suspects import Suspects
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
@@ -43,6 +44,7 @@ class Launches:
     pool: Pool
     tell: Callable[[Launched, int, Judgement, Verdict], None]
     tell_skip: Callable[[int, str], None]
+    fork_servers: ForkServers | None = None  # from which ranks are forked
     evidence: Evidence = field(default_factory=Evidence)
     wanted: str = ""
     also_good: list[str] = field(default_factory=list)
@@ -117,7 +119,8 @@ class Launches:
         folder = self.state.path / launched.folder
         store = RunStore.create(folder.parent, folder.name, (), {"commit": sha}, [PlannedCase(case, engine_commit=sha)])
         rerun = self.checkouts.rerun(case, sha, self.wanted)
-        Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun).one(case, rank_map=rank_map)
+        run = Run(store, self.launcher, Silent(), stop=self.stop, rerun=lambda _: rerun, fork_servers=self.fork_servers)
+        run.one(case, rank_map=rank_map)
         make_run_page(store)
         verdict = self.state.verdict(launched)
         if verdict is None:

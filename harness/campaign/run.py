@@ -8,13 +8,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from lockstep.harness.campaign.attempts import judged_attempt, may_retry
 from lockstep.harness.campaign.interruption import not_by_slurm, slurms
 from lockstep.harness.campaign.launches import of_launch, run_launches
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import choose
+from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
@@ -27,6 +28,7 @@ from lockstep.harness.report.result import RED
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
+from lockstep.harness.scenario.engine_base import EngineBase
 from lockstep.harness.scenario.expectation import differences
 from lockstep.harness.shell import command_line
 from lockstep.harness.stop_signals import StopSignals
@@ -34,7 +36,7 @@ from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.listener import Listener, Silent
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.session import CaseSession
-from lockstep.harness.watchdog.targets import EngineTarget, ProgramTarget, Target
+from lockstep.harness.watchdog.targets import EngineTarget, Forks, ProgramTarget, Target
 
 SEED = "skew.seed"
 
@@ -72,6 +74,7 @@ class Run:
     stop_signals: StopSignals = field(default_factory=StopSignals)  # come: end cases with what is known
     exit_first: bool = False  # begin no case after the first that is not as expected
     failed: threading.Event = field(default_factory=threading.Event)  # there was one
+    fork_servers: ForkServers | None = None  # from which ranks of engines that allow it are forked; None: no rank is
     started_s: float = field(default_factory=time.monotonic)
 
     def all(self, plan: Sequence[PlannedCase]) -> int:
@@ -141,11 +144,17 @@ class Run:
         argv = engine.command(case.spec)
         launcher = choose(engine.launcher(case.spec), rank_map, self.launcher) if engine.attached else self.launcher
         try:
-            target: Target = ProgramTarget(case, argv) if engine.attached else EngineTarget(case, argv, number)
+            target: Target = (
+                ProgramTarget(case, argv) if engine.attached else self._engine_target(case, engine, argv, number)
+            )
             return not_by_slurm(CaseSession(target, launcher, folder, rank_map, listener).watch())
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
+
+    def _engine_target(self, case: Case, engine: EngineBase[Any], argv: Sequence[str], number: int) -> EngineTarget:
+        modules = tuple(engine.preload(case.spec)) if self.fork_servers else ()
+        return EngineTarget(case, argv, number, Forks(self.fork_servers, modules) if self.fork_servers else None)
 
 
 class CaseListener(Silent):

@@ -31,6 +31,7 @@ from lockstep.harness.commands.bisect_options import BisectOptions, ReleaseOptio
 from lockstep.harness.commands.hosts import HostOptions
 from lockstep.harness.commands.site import site_of
 from lockstep.harness.launch.discovery import find
+from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.scenario.case import Case
 from lockstep.harness.scenario.engine import find_engine
@@ -69,8 +70,10 @@ def bisect(arguments: argparse.Namespace) -> int:
     at_once = pool.at_once(request)
     progress = Progress(commits, suspects)
     print(f"{counted(commits.noun, suspects.count)}; case {asked.case['id']}; state: {state.path}", file=sys.stderr)
-    with checkouts(asked, state.path / "trees", max(KEPT, at_once)) as launched:
-        launches = Launches(state, commits, suspects, launched, launcher, pool, progress.launched, progress.skipped)
+    with checkouts(asked, state.path / "trees", max(KEPT, at_once)) as launched, ForkServers() as servers:
+        # What a build installs must not have been imported before.
+        forks = None if options.fresh or asked.build else servers
+        launches = Launches(state, commits, suspects, launched, launcher, pool, progress.launched, progress.skipped, forks)
         how = replace(options.search, jobs=at_once)
         search = Search(suspects, launches.evidence, how, launches.run, launches.build_cost, progress.left)
         if launches.evidence.launches:

@@ -18,7 +18,7 @@ from lockstep.harness.bisect.package_index import versions
 from lockstep.harness.bisect.releases import Span, wanted
 from lockstep.harness.bisect.search import Options
 from lockstep.harness.bisect.state import ROOT
-from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
+from lockstep.harness.commands.hosts import HostOptions, add_fresh, add_hosts, add_launcher
 from lockstep.harness.commands.selection import Selection, add_selection
 from lockstep.harness.placement.pool import jobs_of
 
@@ -54,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", default="1", metavar="N", help="launches at once, or auto: as many as there are cores for")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     add_launcher(parser)
+    add_fresh(parser)
     add_hosts(parser)
     parser.add_argument("--state", type=Path, metavar="DIR", help=f"where this bisection is kept (default: in {ROOT})")
     parser.add_argument("--resume", action="store_true", help="go on with the bisection in --state, or the latest one")
@@ -111,6 +112,7 @@ class BisectOptions:
     resume: bool
     json: bool
     releases: ReleaseOptions | None
+    fresh: bool
 
     @staticmethod
     def of(arguments: argparse.Namespace) -> BisectOptions:
@@ -141,6 +143,7 @@ class BisectOptions:
             arguments.resume,
             arguments.json,
             _releases(arguments) if arguments.versions else None,
+            arguments.fresh,
         )
 
 

@@ -36,6 +36,15 @@ def add_launcher(parser: argparse.ArgumentParser, more: Sequence[str] = (), text
     parser.add_argument("--launcher", type=name, default="auto", metavar="NAME", help=told)
 
 
+def add_fresh(parser: argparse.ArgumentParser) -> None:
+    """Declare `--fresh`."""
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start each rank by itself (else ranks here are forked from a process with torch)",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class HostOptions:
     """What `add_hosts` and `add_launcher` declare, as it was given."""

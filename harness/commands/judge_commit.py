@@ -25,10 +25,11 @@ from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.devices import assign
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
-from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
+from lockstep.harness.commands.hosts import HostOptions, add_fresh, add_hosts, add_launcher
 from lockstep.harness.commands.selection import Selection, add_selection
 from lockstep.harness.commands.site import site_of
 from lockstep.harness.launch.discovery import find
+from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.launch.rank_map import RankMap
@@ -60,6 +61,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--tree", default=".", metavar="DIR", help="where in the checkout the engine is")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     add_launcher(parser)
+    add_fresh(parser)
     add_hosts(parser)
     parser.add_argument("--reports", type=Path, metavar="DIR", help="where runs are kept (default: in git's folder)")
     parser.set_defaults(run=judge_commit)
@@ -77,6 +79,7 @@ class JudgeOptions:
     tree: str
     device: str
     reports: Path | None
+    fresh: bool
 
     @staticmethod
     def of(arguments: argparse.Namespace) -> JudgeOptions:
@@ -88,7 +91,15 @@ class JudgeOptions:
             raise BisectionError(f"--signature {signature}: give the 12 hex digits of a verdict's signature")
         chosen, where = Selection.of(arguments), HostOptions.of(arguments)
         return JudgeOptions(
-            chosen, where, signature, repeat, arguments.build, arguments.tree, arguments.device, arguments.reports
+            chosen,
+            where,
+            signature,
+            repeat,
+            arguments.build,
+            arguments.tree,
+            arguments.device,
+            arguments.reports,
+            arguments.fresh,
         )
 
 
@@ -114,8 +125,16 @@ def judge_commit(arguments: argparse.Namespace) -> int:
         return CANNOT_SAY
     reports.mkdir(parents=True, exist_ok=True)
     os.chdir(reports)  # supervisors start here, where no module of the checkout can be taken for one of ours
+    with ForkServers() as servers:
+        return _judge(options, case, launcher, rank_map, reports, None if options.fresh else servers)
+
+
+def _judge(
+    options: JudgeOptions, case: Case, launcher: Launcher, rank_map: RankMap, reports: Path, servers: ForkServers | None
+) -> int:
+    """Launch as often as is wanted; the exit code."""
     for _ in range(options.repeat):
-        verdict = _verdict(case, launcher, rank_map, reports)
+        verdict = _verdict(case, launcher, rank_map, reports, servers)
         found = _judgement(verdict, options.signature)
         _say(f"{found.value}: {words(verdict)}{f': {verdict.text}' if found is Judgement.INVALID else ''}")
         if found is Judgement.BAD:
@@ -139,11 +158,11 @@ def _placed(options: JudgeOptions) -> tuple[Case, Launcher, RankMap]:
     return case, launcher, rank_map
 
 
-def _verdict(case: Case, launcher: Launcher, rank_map: RankMap, reports: Path) -> VerdictFile:
+def _verdict(case: Case, launcher: Launcher, rank_map: RankMap, reports: Path, servers: ForkServers | None) -> VerdictFile:
     """Launch once; the verdict as it is on disk."""
     store = RunStore.create(reports, None, sys.argv, environment(launcher.name), with_commits([PlannedCase(case)]))
     _say(f"reports: {store.path}")
-    Run(store, launcher, Silent(), stop=threading.Event()).one(case, rank_map=rank_map)
+    Run(store, launcher, Silent(), stop=threading.Event(), fork_servers=servers).one(case, rank_map=rank_map)
     make_run_page(store)
     verdict = read_verdict((store.path / "cases" / slug(case.id) / "verdict.json").read_bytes())
     if (verdict.case, verdict.run) != (case.id, store.id):

@@ -14,13 +14,14 @@ from lockstep.harness.campaign.display import Detail, Display
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.allocation import allocated_for, budget_s
-from lockstep.harness.commands.hosts import HostOptions, add_hosts, add_launcher
+from lockstep.harness.commands.hosts import HostOptions, add_fresh, add_hosts, add_launcher
 from lockstep.harness.commands.plan_options import PlanOptions, add_planning
 from lockstep.harness.commands.planning import RunPlan, again, make
 from lockstep.harness.commands.selection import add_selection
 from lockstep.harness.commands.site import Site, site_of
 from lockstep.harness.launch import allocation
 from lockstep.harness.launch.discovery import find
+from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.probe import environment
 from lockstep.harness.placement.pool import jobs_of
@@ -42,6 +43,7 @@ def add(commands: Subparsers) -> None:
     add_hosts(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one")
     add_launcher(parser)
+    add_fresh(parser)
     parser.add_argument("--jobs", default="1", metavar="N", help="cases at once, or auto: as many as fit on the hosts")
     parser.add_argument("--gpu-share", type=int, default=4, metavar="N", help="small cases that may share a GPU (4)")
     parser.add_argument(
@@ -87,6 +89,7 @@ class RunOptions:
     serve: bool
     detail: Detail
     exit_first: bool
+    fresh: bool
 
     @staticmethod
     def of(arguments: argparse.Namespace) -> RunOptions:
@@ -116,6 +119,7 @@ class RunOptions:
             arguments.serve,
             arguments.detail,
             arguments.exitfirst,
+            arguments.fresh,
         )
 
 
@@ -179,6 +183,7 @@ def _run(
     """What of a plan has no verdict yet."""
     print("\n".join(made.said), file=sys.stderr)
     display = Display(len(made.plan), stop_signals, detail=options.detail)
+    fork_servers = ForkServers()
     going = Run(
         store,
         launcher,
@@ -189,6 +194,7 @@ def _run(
         budget_s=budget_s(options.budget),
         stop_signals=stop_signals,
         exit_first=options.exit_first,
+        fork_servers=None if options.fresh else fork_servers,
     )
     signal.signal(signal.SIGUSR1, lambda signum, frame: going.no_more.set())
     kept = [store.line(one.case, one.repetition) for one in made.plan if going.kept(one)]
@@ -199,7 +205,7 @@ def _run(
         print(text, file=sys.stderr, flush=True)
 
     try:
-        with serving(store.path, options.serve, say), display:
+        with serving(store.path, options.serve, say), fork_servers, display:
             display.skip(len(kept), sum(line.standing in RED for line in kept))
             code = going.all(made.plan)
     finally:

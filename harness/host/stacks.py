@@ -34,6 +34,9 @@ IN_A_CALL = "/harness/attach/recorded.py:"  # the frame of an operation that is 
 LOADER = "/harness/attach/imports.py:"  # a frame of the loader that writes down what a module does while it is loaded
 COMPILED = ("_call_with_frames_removed (<frozen", "ExtensionFileLoader.exec_module (<frozen")  # what runs compiled code
 ANSWERS = "/harness/attach/line.py:"  # a frame of the thread that answers the supervisor
+FORKED = re.compile(
+    r"    .* \(/.*/harness/supervisor/forked_rank\.py:\d+\)\n?"
+)  # a frame below those of a rank that was forked
 READS = "readinto ("  # it reads a question, or wants Python's lock to do something about one
 
 
@@ -131,7 +134,7 @@ def glance(pid: int) -> tuple[str, str, str]:
     words = command(pid, gently=True)
     text, error = _asked(words and [*words, "--locals"])
     below = text.rpartition(VERSION)[2].splitlines(keepends=True)[1:]  # a command line may have many lines
-    shown = "".join(line for line in below if not line.startswith(DEEPER))
+    shown = as_started("".join(line for line in below if not line.startswith(DEEPER)))
     still = re.sub(r"^(Thread \S+) \([^)]*\)", r"\1", text, flags=re.MULTILINE)  # whether it is on a processor just now
     return shown, error, hashlib.sha256(still.encode()).hexdigest()
 
@@ -156,7 +159,18 @@ def command(pid: int, gently: bool = False) -> list[str] | None:
 
 def told(code: int, out: str, err: str) -> tuple[str, str]:
     """What it printed, and what went wrong, from its exit status and its output."""
-    return with_code(HEAD.sub(r"\1", out, count=1)), "" if code == 0 else (err.strip() or f"py-spy ended with {code}")
+    return with_code(as_started(HEAD.sub(r"\1", out, count=1))), "" if code == 0 else (
+        err.strip() or f"py-spy ended with {code}"
+    )
+
+
+def as_started(text: str) -> str:
+    """A dump in which the stack of a rank that was forked begins where that of one which was started does."""
+    kept, ours = list[str](), False
+    for line in text.splitlines(keepends=True):
+        ours = line.startswith("    ") and (ours or FORKED.fullmatch(line) is not None)
+        kept += [] if ours else [line]
+    return "".join(kept)
 
 
 def with_code(text: str) -> str:

@@ -36,6 +36,13 @@ def short_folder() -> str:
     return "/tmp" if len(os.fsencode(wanted)) > LONGEST_FOLDER and os.access("/tmp", os.W_OK) else wanted
 
 
+def environment_of(launcher: Launcher, local: bool, ours: bool) -> dict[str, str]:
+    """What all processes of a launcher get, whatever the case."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.withheld)}
+    suited = {**ONE_THREAD, **(LOOPBACK if local else {})} if ours else {}
+    return {**inherited, **suited, **launcher.environment}
+
+
 class Job:
     """N processes started by an MPI launcher. `end()` is safe to call at any time and leaves nothing behind."""
 
@@ -54,9 +61,7 @@ class Job:
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-", dir=short_folder()))
         self.log = log
         self.launcher = launcher
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(launcher.withheld)}
-        suited = {**ONE_THREAD, **(LOOPBACK if rank_map.local else {})} if ours else {}
-        env = {**inherited, **suited, **launcher.environment, **environment}
+        env = {**environment_of(launcher, rank_map.local, ours), **environment}
         env |= {launcher.folder_variable: str(self.folder), "HYDRA_TMPDIR": str(self.folder)}
         try:
             with log.open("wb") as output:

@@ -105,6 +105,12 @@ class EngineBase(Generic[S]):
         """The command line of one rank's process. For a module of an installed package, see `python_module`."""
         raise NotImplementedError
 
+    def preload(self, spec: Mapping[str, Any]) -> Sequence[str]:
+        """Modules that may be imported once for the ranks of many cases, which are then forked from a process that has;
+        none: each rank is a process of its own start. No module that knows MPI, makes threads or touches a GPU when it is
+        imported, or may change from one case to the next. `command` must be this Python with a file or `-m MODULE`."""
+        return ()
+
     def tree(self, spec: Mapping[str, Any]) -> str:
         """The folder with the code that the ranks run, whose commit reports name; empty: not known."""
         return ""

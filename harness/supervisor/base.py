@@ -54,7 +54,8 @@ class SupervisorBase(ABC):
     needs_cwd = False  # whether it cannot do without the working directory of the command line
     child: subprocess.Popen[bytes]
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], launched: int | None = None) -> None:
+        """`launched`: the launcher's child for which this process stands, where it is none itself."""
         give_back(environ)
         self.plan = read_plan(environ)
         self.number = rank_of(environ)
@@ -89,7 +90,7 @@ class SupervisorBase(ABC):
         self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
         self.next_forward = self.next_scan = 0.0
         self._oom_kills = proc.oom_kills()
-        self._daemon = daemon_above()
+        self._daemon = daemon_above(launched or os.getpid())
         spawning.adopt_orphans()
 
     def run(self) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import NoReturn
 
 from lockstep.harness.environment import TMPDIR
 from lockstep.harness.supervisor.base import SupervisorBase
 
 
-def serve(kind: Callable[[dict[str, str]], SupervisorBase]) -> None:
-    """Make one, run it, and end what it started whatever happens to this process. Does not return.
+def serve(kind: Callable[[dict[str, str]], SupervisorBase], leave: Callable[[int], NoReturn] = os._exit) -> NoReturn:
+    """Make one, run it, and end what it started whatever happens to this process. `leave`: ends this process.
 
     The launcher sees success whatever the engine did: a verdict is read from its file, never from an exit status.
     """
@@ -29,7 +30,7 @@ def serve(kind: Callable[[dict[str, str]], SupervisorBase]) -> None:
         if log := supervisors[0].log:
             log.supervisor.warning("signal %d; ending what it started", signum)
         supervisors[0].abandon()
-        os._exit(128 + signum)
+        leave(128 + signum)
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, stop)
@@ -42,4 +43,4 @@ def serve(kind: Callable[[dict[str, str]], SupervisorBase]) -> None:
         supervisors[0].run()
     finally:
         supervisors[0].end()
-    os._exit(0)
+    leave(0)

@@ -4,7 +4,6 @@ an exit status of its own: that is no fault of the program. Standard library onl
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 from lockstep.harness.host import proc
@@ -13,21 +12,25 @@ DAEMONS = ("prted", "hydra_pmi_proxy")  # of launchers; cut off from theirs they
 
 
 class Daemon(NamedTuple):
-    """The launcher's process that has started this one."""
+    """The launcher's process. `started`: what it has started, this process or the one for which this one stands."""
 
     pid: int
     name: str
+    started: int
 
     def lives(self) -> bool:
         """Whether it is there. While it ends, its connections close before its children get another parent."""
         try:
-            return os.getppid() == self.pid and not proc.Stat.of(self.pid).ending
+            return proc.Stat.of(self.started).parent == self.pid and not proc.Stat.of(self.pid).ending
         except OSError:
             return False
 
 
-def daemon_above() -> Daemon | None:
-    """The daemon of a launcher that is the parent of this process; None where something else is."""
-    parent = os.getppid()
+def daemon_above(started: int) -> Daemon | None:
+    """The daemon of a launcher that is the parent of a process; None where something else is."""
+    try:
+        parent = proc.Stat.of(started).parent
+    except OSError:
+        return None
     name = proc.name_of(parent)
-    return Daemon(parent, name) if name in DAEMONS else None
+    return Daemon(parent, name, started) if name in DAEMONS else None

@@ -8,9 +8,10 @@ nor MPI, and starts the engine before it imports anything slow.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from lockstep.harness.environment import PLAN, RANK, RING_FD, SPEC, STATE, WORLD
 from lockstep.harness.host import proc, spawning
@@ -27,14 +28,17 @@ if TYPE_CHECKING:
 
 TELL_STARVED_NS = 500_000_000  # by how much the time for which it got no processor has grown before that is told
 
+Start = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], spawning.ReapedProcess]
+
 
 class RankSupervisor(SupervisorBase):
     """One rank's supervisor."""
 
     child: spawning.ReapedProcess
 
-    def __init__(self, environ: dict[str, str]) -> None:
-        super().__init__(environ)
+    def __init__(self, environ: dict[str, str], start: Start = spawning.start_engine, launched: int | None = None) -> None:
+        """`start`: the engine; the rest as in `SupervisorBase`."""
+        super().__init__(environ, launched)
         self.ring = Ring(self.number, self.plan.world, self.plan.capacity)
         self.output = OutputPump(1)
         self.feed = RingReader(self.ring)
@@ -44,7 +48,7 @@ class RankSupervisor(SupervisorBase):
             with suppress(OSError):  # a rank that needs the folder will say so itself
                 Path(environ[STATE]).mkdir(parents=True, exist_ok=True)
         try:
-            self.child = spawning.start_engine(self.plan.argv, self._engine_environment(environ), self.output.files[0])
+            self.child = start(self.plan.argv, self._engine_environment(environ), self.output.files[0])
         except OSError as error:
             give_up(self.plan.argv[0], error)
 

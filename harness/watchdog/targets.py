@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from lockstep import harness
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
 from lockstep.harness.environment import LAUNCH, STATE, WORLD_ID
 from lockstep.harness.host.ports import free_port
 from lockstep.harness.host.shared_folder import state_name
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
@@ -30,6 +34,7 @@ from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 ENGINE_SUPERVISOR = python_module("lockstep.harness.supervisor.rank")
+FORK_CLIENT = [sys.executable, "-I", "-S", str(Path(harness.__file__).parent / "supervisor" / "fork_client.py")]
 PROGRAM_SUPERVISOR = python_module("lockstep.harness.supervisor.program")
 _SECRET = secrets.token_hex(16)  # of this watchdog: names in folders that all users of a host share cannot be guessed
 
@@ -75,16 +80,26 @@ class Target(Protocol):
         """The name on other hosts of what stays there between launches; empty: nothing does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Forks:
+    """From where ranks are forked: a server that has imported these modules."""
+
+    servers: ForkServers
+    modules: tuple[str, ...]
+
+
 class EngineTarget:
     """Ranks that import the recorder. `launch`: which of the case's launches this is, from 1."""
 
     parks = True
 
-    def __init__(self, case: Case, argv: Sequence[str], launch: int = 1) -> None:
+    def __init__(self, case: Case, argv: Sequence[str], launch: int = 1, forks: Forks | None = None) -> None:
+        """`forks`: from where ranks are forked; None: each is a process of its own start."""
         self.case = case
         self.argv = tuple(argv)
         self.ranks = EngineRanks(case.ranks)
         self._launch = launch
+        self._forks = forks
 
     def judgement(self, proof: Proof, membership: Membership) -> Judgement:
         """By milestones, decisions and proofs."""
@@ -104,7 +119,10 @@ class EngineTarget:
 
     def job(self, launcher: Launcher, rank_map: RankMap, environment: dict[str, str], log: Path) -> Job:
         """With the interface and the threads that suit our engines."""
-        return Job(launcher, rank_map, ENGINE_SUPERVISOR, environment, log)
+        address = self._forks.servers.address(self._forks.modules, launcher, rank_map) if self._forks else ""
+        if not address:
+            return Job(launcher, rank_map, ENGINE_SUPERVISOR, environment, log)
+        return Job(launcher, rank_map, [*FORK_CLIENT, address, *ENGINE_SUPERVISOR], environment, log)
 
     def keeps(self, verdict: Verdict) -> bool:
         """After a clean success that is not the last."""
