@@ -72,7 +72,7 @@ class ForkServerProcess:
             ends = (listener.fileno(), lifeline)
             self._process = subprocess.Popen(
                 [*python_module(MODULE, *map(str, ends), FILL), *modules],
-                env={**environment, **room()},
+                env={**environment, "TMPDIR": str(self._folder), **room()},
                 pass_fds=ends,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
