@@ -93,11 +93,9 @@ def _dispatched(words: Sequence[str]) -> int:
         if (answered := _told(words)) is not None:
             return answered
         arguments = parser(words[0]).parse_args(words)
-        from lockstep.harness.channel.logs import level
-        from lockstep.harness.watchdog.stillness import notice_s
+        from lockstep.harness.commands.variables import check_variables
 
-        level(os.environ)  # before any case is started
-        notice_s(os.environ)
+        check_variables(os.environ)  # before any case is started
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupted:

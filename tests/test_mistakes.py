@@ -88,3 +88,49 @@ def test_nothing_failed_last(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         run.record(CaseRecord(case(name), hang(), True, [], "again", 1.0))
     said = told(["run", "--last-failed", "--reports", str(tmp_path)], capsys)
     assert said == f"--last-failed latest: everything in {run.id} was as expected"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LOCKSTEP_LOG", "loud", "LOCKSTEP_LOG=loud: no such level; use one of "),
+        ("LOCKSTEP_NOTICE", "soon", "LOCKSTEP_NOTICE=soon: give a whole number of seconds"),
+        ("LOCKSTEP_NATIVE", "yes", "LOCKSTEP_NATIVE=yes: give 1 to record MPI in C, or unset it"),
+        ("LOCKSTEP_SCENARIOS", "nosuch", "LOCKSTEP_SCENARIOS=nosuch: no such folder; "),
+    ],
+)
+def test_variables(
+    name: str, value: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value of ours that means nothing is told with the variable's name."""
+    monkeypatch.setenv(name, value)
+    assert told(["list"], capsys).startswith(said)
+
+
+def test_a_misspelt_variable(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody reads is told if it is nearly one of ours; other people's may be called as they like."""
+    monkeypatch.setenv("LOCKSTEP_LOGS", "debug")
+    monkeypatch.setenv("LOCKSTEP_DEVICE", "cpu")
+    assert cli.main(["list", "slow-rank"]) == 0
+    assert capsys.readouterr().err == "lockstep: LOCKSTEP_LOGS is set, which nobody reads; did you mean LOCKSTEP_LOG?\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list", "slow-rank", "--set", "kv_capacity.blocks="], "kv_capacity: give exactly one of blocks, bytes, "),
+        (["run", "slow-rank", "--run-id", ""], "--run-id '': give a plain name; it becomes a folder of "),
+        (["compare", str(SCENARIO), "latest"], f"{SCENARIO}: not a baseline: this is no JSON; give a run, or what "),
+        (
+            ["bisect", "--resume", "--state", "/nowhere"],
+            "/nowhere/bisection.json: there is no bisection to go on with (No such ",
+        ),
+    ],
+)
+def test_what_a_newcomer_meets(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files and options that are not what they should be: which, why, and what to do, in words."""
+    text = told(words, capsys)
+    assert said in text
+    assert "Errno" not in text
+    assert "Error:" not in text
+    assert ("(with --set kv_capacity.blocks)" in text) == ("--set" in words)

@@ -102,7 +102,9 @@ class State:
         try:
             raw = json.loads((folder / ASKED).read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise BisectionError(f"{folder}: there is no bisection to go on with: {error}") from error
+            why = error.strerror if isinstance(error, OSError) else "no JSON"
+            what = f"{folder / ASKED}: there is no bisection to go on with ({why})"
+            raise BisectionError(f"{what}; give --state with the folder of one") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise BisectionError(f"{folder / ASKED}: schema is not {SCHEMA!r}, which this lockstep reads")
         known = {name: raw[name] for name in BisectionRequest.__dataclass_fields__ if name in raw}

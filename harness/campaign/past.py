@@ -102,8 +102,13 @@ def _from_file(path: Path) -> Past:
         if not isinstance(raw, dict) or raw.get("schema") != baseline.SCHEMA:
             raise ScenarioError(f"{path}: not a baseline: its schema is not {baseline.SCHEMA!r}")
         return Past(str(path), raw["environment"], raw["argv"], _found(raw["cases"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ScenarioError(f"{path}: not a baseline that can be read: {type(error).__name__}: {error}") from error
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        text = "give a run, or what `lockstep report --format baseline` has printed"
+        raise ScenarioError(f"{path}: not a baseline: this is no JSON; {text}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ScenarioError(f"{path}: not a whole baseline: {type(error).__name__}: {error}; make it anew") from error
 
 
 def _found(rows: Sequence[Mapping[str, Any]]) -> dict[str, Found]:

@@ -37,10 +37,10 @@ def find_run(name: str, root: Path = ROOT) -> Path:
 
 def new_folder(root: Path, run_id: str | None, advice: str) -> Path:
     """The folder of a new run, with that of its cases. Raises ScenarioError, with `advice`, when there is such a run."""
-    if not run_id:
+    if run_id is None:
         path = names.new_folder(root)
-    elif Path(run_id).name != run_id or run_id in ("..", "latest"):
-        raise ScenarioError(f"--run-id {run_id}: give a plain name; it becomes a folder of {root}")
+    elif not run_id.strip() or Path(run_id).name != run_id or run_id in ("..", "latest"):
+        raise ScenarioError(f"--run-id {run_id or repr('')}: give a plain name; it becomes a folder of {root}")
     else:
         path = root / run_id
         try:

@@ -99,4 +99,6 @@ def _of_option(problem: Problem, overrides: Mapping[str, Any]) -> Problem:
     for key in overrides:
         if problem.path == key or problem.path.startswith((f"{key}.", f"{key}[")):
             return replace(problem, file=f"--set {key}", line=0, column=0, path=problem.path.removeprefix(key).lstrip("."))
+        if key.startswith(f"{problem.path}.") and problem.path:  # of the section: the file's own values may be right
+            return replace(problem, what=f"{problem.what} (with --set {key})")
     return problem
