@@ -51,10 +51,21 @@ def test_every_guard_has_a_class() -> None:
 
 @pytest.mark.parametrize("point", variants.POINTS, ids=lambda point: point.key)
 def test_every_variant_says_what_it_is(point: Point[object]) -> None:
-    """A class of its own for each word, with a docstring."""
+    """A class of its own for each word, whose docstring calls it sound or cites the report of the mistake or of its mend."""
     classes = [value if isinstance(value, type) else type(value) for value in point.variants.values()]
     assert len(set(classes)) == len(classes)
-    assert all(cls.__doc__ for cls in classes)
+    assert [cls.__name__ for cls in classes if not told(cls)] == []
+
+
+def test_every_guard_says_what_it_is() -> None:
+    """Those of the phases, too."""
+    assert [cls.__name__ for cls in GUARDS.values() if not told(cls)] == []
+
+
+def told(cls: type) -> bool:
+    """Whether a class says by its own docstring whose behaviour it is, or that it is sound."""
+    text = vars(cls).get("__doc__") or ""
+    return bool(re.search(r"\b[\w.-]+/[\w.-]+#\d+|\b[Ss]ound\b", text))
 
 
 def test_control_flow_knows_no_words() -> None:

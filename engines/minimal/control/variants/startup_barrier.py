@@ -36,7 +36,7 @@ class NoBarrier:
 
 
 class Plain:
-    """A collective, which every member counts once."""
+    """Sound too: a collective, which every member counts once."""
 
     late = True
 

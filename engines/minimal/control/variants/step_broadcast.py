@@ -29,6 +29,10 @@ class NoBroadcast:
         return value
 
 
+class Checked(StepBroadcast):
+    """That one was given up is looked at after it too, so all ranks end (the mend of turboderp-org/exllamav3#302)."""
+
+
 class CheckedLate(StepBroadcast):
     """That a broadcast was given up is looked at only when the next one begins, and the pass goes on without it
     (turboderp-org/exllamav3#302)."""
@@ -41,5 +45,5 @@ STEP_BROADCAST = Point[Callable[[Recorder, Sequence[int], int, Path, float], Bro
     "step_broadcast",
     "whether the first rank of a group that has the same requests tells the others each step, by a broadcast of its own "
     "with a deadline; `checked-late`: that it was given up is looked at only when the next begins (exllamav3#302)",
-    {"none": NoBroadcast, "checked": StepBroadcast, "checked-late": CheckedLate},
+    {"none": NoBroadcast, "checked": Checked, "checked-late": CheckedLate},
 )

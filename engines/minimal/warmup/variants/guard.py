@@ -98,7 +98,7 @@ class Assert(Asking):
 
 
 class SyncSkip(Asking):
-    """All skip when any must."""
+    """Sound: all skip when any must."""
 
     @property
     def group(self) -> Communicator:
