@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lockstep.harness.bisect.search import Options
+from lockstep.harness.bisect.statistics.search import Options
 from tests.bisect.simulated import Simulation, git_bisect_run, line
 from tests.bisect.toy import CLEAN, Toy, linear
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lockstep.harness.bisect.conclusion import Conclusion
-from lockstep.harness.bisect.judgement import words
 from lockstep.harness.bisect.launches import Launches
-from lockstep.harness.bisect.rates import rate_interval
-from lockstep.harness.bisect.search import MISS, Search
-from lockstep.harness.report.rates import launches_to_see, rate_seen
+from lockstep.harness.bisect.statistics.conclusion import Conclusion
+from lockstep.harness.bisect.statistics.judgement import words
+from lockstep.harness.bisect.statistics.rates import rate_interval
+from lockstep.harness.bisect.statistics.search import MISS, Search
+from lockstep.harness.rates import launches_to_see, rate_seen
 
 SCHEMA = "lockstep.bisection-report/1"
 SHOWN = 0.001  # suspects below this probability that were never launched are not listed

@@ -10,13 +10,13 @@ from statistics import mean
 
 from lockstep.harness.bisect.build import Built
 from lockstep.harness.bisect.checkouts import Checkout, Checkouts
-from lockstep.harness.bisect.choice import Step
-from lockstep.harness.bisect.evidence import Evidence
-from lockstep.harness.bisect.judgement import Judgement, classify, words
 from lockstep.harness.bisect.repository import Range
 from lockstep.harness.bisect.silent import Silent
 from lockstep.harness.bisect.state import Launched, State
-from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.statistics.choice import Step
+from lockstep.harness.bisect.statistics.evidence import Evidence
+from lockstep.harness.bisect.statistics.judgement import Judgement, classify, words
+from lockstep.harness.bisect.statistics.suspects import Suspects
 from lockstep.harness.campaign.run import Run
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.fork_servers import ForkServers

@@ -7,11 +7,11 @@ import threading
 
 import numpy as np
 
-from lockstep.harness.bisect.judgement import Judgement, words
-from lockstep.harness.bisect.posterior import Posterior
 from lockstep.harness.bisect.repository import Range
 from lockstep.harness.bisect.state import Launched
-from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.statistics.judgement import Judgement, words
+from lockstep.harness.bisect.statistics.posterior import Posterior
+from lockstep.harness.bisect.statistics.suspects import Suspects
 from lockstep.harness.judge.verdict import Verdict
 
 

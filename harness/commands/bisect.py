@@ -21,9 +21,9 @@ from lockstep.harness.bisect.history import checkouts, history
 from lockstep.harness.bisect.launches import Launches
 from lockstep.harness.bisect.progress import Progress
 from lockstep.harness.bisect.repository import Repository, counted
-from lockstep.harness.bisect.search import Search
 from lockstep.harness.bisect.state import BisectionRequest, State
-from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.statistics.search import Search
+from lockstep.harness.bisect.statistics.suspects import Suspects
 from lockstep.harness.bisect.worktrees import KEPT
 from lockstep.harness.campaign.devices import Machine, assign
 from lockstep.harness.commands import Subparsers

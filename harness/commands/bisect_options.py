@@ -13,11 +13,11 @@ from pathlib import Path
 from lockstep.harness.bisect.environments import Install, check_python
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.images import Container, container_tool
-from lockstep.harness.bisect.judgement import SIGNATURE
 from lockstep.harness.bisect.package_index import versions
 from lockstep.harness.bisect.releases import Span, wanted
-from lockstep.harness.bisect.search import Options
 from lockstep.harness.bisect.state import ROOT
+from lockstep.harness.bisect.statistics.judgement import SIGNATURE
+from lockstep.harness.bisect.statistics.search import Options
 from lockstep.harness.commands.hosts import HostOptions, add_fresh, add_hosts, add_launcher
 from lockstep.harness.commands.selection import Selection, add_selection
 from lockstep.harness.placement.pool import jobs_of

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.rates import percent
 from lockstep.harness.report.history import history_frame, rates, update
 from lockstep.harness.report.pages.make import make_history_page
-from lockstep.harness.report.rates import percent
 from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from lockstep import harness
 from lockstep.harness.bisect.build import run_build
 from lockstep.harness.bisect.errors import BisectionError
-from lockstep.harness.bisect.judgement import SIGNATURE, Judgement, classify, words
 from lockstep.harness.bisect.silent import Silent
+from lockstep.harness.bisect.statistics.judgement import SIGNATURE, Judgement, classify, words
 from lockstep.harness.campaign.commits import with_commits
 from lockstep.harness.campaign.devices import assign
 from lockstep.harness.campaign.run import Run
@@ -35,10 +35,10 @@ from lockstep.harness.launch.probe import environment
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
+from lockstep.harness.rates import rate_seen
 from lockstep.harness.report.names import slug
 from lockstep.harness.report.pages.make import make_run_page
 from lockstep.harness.report.plan import PlannedCase
-from lockstep.harness.report.rates import rate_seen
 from lockstep.harness.report.schema import VerdictFile, read_verdict
 from lockstep.harness.report.store import ROOT, RunStore
 from lockstep.harness.scenario.case import Case

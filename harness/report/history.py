@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+from lockstep.harness.rates import interval
 from lockstep.harness.report.line import Line
-from lockstep.harness.report.rates import interval
 from lockstep.harness.report.store import RunStore
 
 VERSION = 4  # of the tables; an index of another one is made anew

@@ -16,8 +16,8 @@ from typing import Any
 from junitparser import Attr, Error, Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 from junitparser.xunit2 import FlakyFailure
 
+from lockstep.harness.rates import interval
 from lockstep.harness.report.line import Line
-from lockstep.harness.report.rates import interval
 from lockstep.harness.report.result import UNDETECTED, Result, results
 
 LIMIT_BYTES = 16 << 20  # GitLab takes files below 30 MB, and texts below 10 MB

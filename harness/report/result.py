@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lockstep.harness.rates import missed_text, percent, rate_text
 from lockstep.harness.report.line import Line
-from lockstep.harness.report.rates import missed_text, percent, rate_text
 
 GREEN = ("expected", "waived")
 RED = ("unexpected", "flaky", "invalid")

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lockstep.harness.bisect.choice import Step
-from lockstep.harness.bisect.conclusion import Conclusion
 from lockstep.harness.bisect.errors import BisectionError
-from lockstep.harness.bisect.evidence import Evidence
-from lockstep.harness.bisect.judgement import Judgement
-from lockstep.harness.bisect.search import Options, Search
-from lockstep.harness.bisect.suspects import Find, Suspects
+from lockstep.harness.bisect.statistics.choice import Step
+from lockstep.harness.bisect.statistics.conclusion import Conclusion
+from lockstep.harness.bisect.statistics.evidence import Evidence
+from lockstep.harness.bisect.statistics.judgement import Judgement
+from lockstep.harness.bisect.statistics.search import Options, Search
+from lockstep.harness.bisect.statistics.suspects import Find, Suspects
 from tests.bisect.toy import Toy
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.bisect.search import CERTAIN, FLAKY, MISS, Options
+from lockstep.harness.bisect.statistics.search import CERTAIN, FLAKY, MISS, Options
 from lockstep.harness.bisect.worktrees import KEPT
-from lockstep.harness.report.rates import launches_to_see
+from lockstep.harness.rates import launches_to_see
 from tests.bisect.toy import CLEAN, SHORT, linear
 from tests.bisect.wheels import index
 

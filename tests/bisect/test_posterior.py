@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.harness.bisect.choice import MOST_LAUNCHES, choose, gain
-from lockstep.harness.bisect.conclusion import alike, conclude, smallest
-from lockstep.harness.bisect.posterior import Posterior, Prior, Tally, posterior
-from lockstep.harness.bisect.rates import rate_interval
-from lockstep.harness.bisect.suspects import Find, Suspects
-from lockstep.harness.report.rates import launches_to_see, rate_seen
+from lockstep.harness.bisect.statistics.choice import MOST_LAUNCHES, choose, gain
+from lockstep.harness.bisect.statistics.conclusion import alike, conclude, smallest
+from lockstep.harness.bisect.statistics.posterior import Posterior, Prior, Tally, posterior
+from lockstep.harness.bisect.statistics.rates import rate_interval
+from lockstep.harness.bisect.statistics.suspects import Find, Suspects
+from lockstep.harness.rates import launches_to_see, rate_seen
 from tests.bisect.simulated import contains, line
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(32)  # exact for the polynomials here

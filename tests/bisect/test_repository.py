@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.bisect.build import run_build
-from lockstep.harness.bisect.choice import choose
 from lockstep.harness.bisect.errors import BisectionError
-from lockstep.harness.bisect.posterior import Prior, Tally, posterior
 from lockstep.harness.bisect.repository import Repository
-from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.statistics.choice import choose
+from lockstep.harness.bisect.statistics.posterior import Prior, Tally, posterior
+from lockstep.harness.bisect.statistics.suspects import Suspects
 from lockstep.harness.bisect.worktrees import Worktrees
 from lockstep.harness.host import proc
 from lockstep.harness.host.polling import wait_until

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.bisect.errors import BisectionError, NotJudged
-from lockstep.harness.bisect.evidence import Evidence
-from lockstep.harness.bisect.judgement import Judgement
-from lockstep.harness.bisect.search import CERTAIN, FLAKY, Options
-from lockstep.harness.bisect.suspects import Find
+from lockstep.harness.bisect.statistics.evidence import Evidence
+from lockstep.harness.bisect.statistics.judgement import Judgement
+from lockstep.harness.bisect.statistics.search import CERTAIN, FLAKY, Options
+from lockstep.harness.bisect.statistics.suspects import Find
 from tests.bisect.simulated import Simulation, contains, git_bisect_run, line
 from tests.bisect.test_posterior import histories
 from tests.bisect.toy import CLEAN, linear

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.report.rates import interval, launches_to_see, missed_text, percent, rate_seen, rate_text
+from lockstep.harness.rates import interval, launches_to_see, missed_text, percent, rate_seen, rate_text
 
 
 @given(st.integers(0, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))

@@ -18,8 +18,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from lockstep.harness.bisect.posterior import Floats, Posterior
-from lockstep.harness.bisect.suspects import Numbers, Suspects
+from lockstep.harness.bisect.statistics.posterior import Floats, Posterior
+from lockstep.harness.bisect.statistics.suspects import Numbers, Suspects
 
 MOST_LAUNCHES = 8  # of one commit before looking again
 TINY = 1e-300  # for logarithms of 0, which are multiplied by 0

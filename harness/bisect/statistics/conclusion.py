@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from lockstep.harness.bisect.posterior import Floats, Posterior
-from lockstep.harness.bisect.suspects import Numbers, Suspects
+from lockstep.harness.bisect.statistics.posterior import Floats, Posterior
+from lockstep.harness.bisect.statistics.suspects import Numbers, Suspects
 
 Kind: TypeAlias = Literal["commit", "range", "outside", "unfinished"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockstep.harness.bisect.judgement import Judgement
-from lockstep.harness.bisect.posterior import Tally
+from lockstep.harness.bisect.statistics.judgement import Judgement
+from lockstep.harness.bisect.statistics.posterior import Tally
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lockstep.harness.bisect.suspects import Suspects
+from lockstep.harness.bisect.statistics.suspects import Suspects
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lockstep.harness.bisect.posterior import Posterior
+from lockstep.harness.bisect.statistics.posterior import Posterior
 
 CELLS = 10_000
 

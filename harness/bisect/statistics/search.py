@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lockstep.harness.bisect.choice import Step, choose
-from lockstep.harness.bisect.conclusion import Conclusion, conclude, smallest
 from lockstep.harness.bisect.errors import BisectionError, NotJudged
-from lockstep.harness.bisect.evidence import Evidence
-from lockstep.harness.bisect.posterior import Posterior, Prior, posterior
-from lockstep.harness.bisect.suspects import Suspects
-from lockstep.harness.report.rates import launches_to_see
+from lockstep.harness.bisect.statistics.choice import Step, choose
+from lockstep.harness.bisect.statistics.conclusion import Conclusion, conclude, smallest
+from lockstep.harness.bisect.statistics.evidence import Evidence
+from lockstep.harness.bisect.statistics.posterior import Posterior, Prior, posterior
+from lockstep.harness.bisect.statistics.suspects import Suspects
+from lockstep.harness.rates import launches_to_see
 
 CERTAIN = Prior(certain=0.995)  # asked for no repetition: a hang is taken to show always, until a launch says otherwise
 FLAKY = Prior(certain=0.5)

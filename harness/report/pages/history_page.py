@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from lockstep.harness.rates import interval, percent
 from lockstep.harness.report.pages.rendering import render
 from lockstep.harness.report.pages.run_page import SIGNS, WORDS
-from lockstep.harness.report.rates import interval, percent
 from lockstep.harness.report.result import GREEN, STANDINGS
 
 RUNS = 14  # the last ones
