@@ -1,4 +1,4 @@
-"""What can be read in one go: files and classes of the product, and the reasons of those that are larger."""
+"""What can be read in one go: files and classes of product and tests, and the reasons of those that are larger."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LINES, METHODS = 300, 15  # the most of a file, and of a class
+TOPS = ("harness", "engines", "examples", "benchmarks", "tests")
 REASON = "Over the size we keep: "
-FILES = sorted(path for top in ("harness", "engines") for path in (ROOT / top).rglob("*.py"))
+FILES = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
 
 
 def has_reason(docstring: str | None) -> bool:
@@ -57,6 +58,6 @@ def test_what_is_over(source: str, found: list[str]) -> None:
 
 
 def test_every_file_and_class_has_its_size_or_a_reason() -> None:
-    """Nothing of the harness and the engines is too large to be read in one go without saying why."""
+    """Nothing is too large to be read in one go without saying why."""
     assert FILES
     assert {str(path.relative_to(ROOT)): found for path in FILES if (found := list(over(path.read_text())))} == {}

@@ -1,5 +1,6 @@
 """Hosts on one machine: each has its own name, addresses, clock, processes, /tmp, /dev/shm and sshd, in its own namespaces.
 
+Over the size we keep: what makes a host and what ends it must be seen together, as one of them undoes the other.
 All of it hangs on processes: nothing has a name outside, and what a killed test leaves the kernel removes.
 """
 
@@ -137,7 +138,10 @@ class Command:
 
 
 class Cluster:
-    """A head host and others, on two networks. A context manager: at its end all that ran in them is gone."""
+    """A head host and others, on two networks. A context manager: at its end all that ran in them is gone.
+
+    Over the size we keep: it is all that a test can do to hosts, a method an act, each of a few lines.
+    """
 
     def __init__(self, names: Sequence[str] = NODES, networks: Mapping[str, str] = NETWORKS) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"lockstep-cluster-{os.getpid()}-"))

@@ -47,7 +47,10 @@ def missing() -> str:
 
 
 class Slurm:
-    """A Slurm on all hosts of a test cluster. A context manager."""
+    """A Slurm on all hosts of a test cluster. A context manager.
+
+    Over the size we keep: it is all that a test can do to Slurm, a method an act, each of a few lines.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster

@@ -1,4 +1,7 @@
-"""Hosts that fail, and hosts that are other than they should be: the verdict, its time, and what is left where."""
+"""Hosts that fail, and hosts that are other than they should be: the verdict, its time, and what is left where.
+
+Over the size we keep: each way in which a host can fail is one test of the same shape, and they are compared side by side.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Engines inside the test's process: ranks as threads over in-process communicators, and a device without tensors."""
+"""Engines inside the test's process: ranks as threads over in-process communicators, and a device without tensors.
+
+Over the size we keep: the stand-ins are the parts of one engine, and a test that runs it needs them all.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Written without a look at the judge. A message that was sent arrives later, in the order of its sender; it goes to the first
 receive posted that takes it, else it lies there until one is posted or a probe takes it out.
+
+Over the size we keep: the rules of matching are one text, and half of them would be wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Divergence, blame, findings and the verdict table, on histories built from real events."""
+"""Divergence, blame, findings and the verdict table, on histories built from real events.
+
+Over the size we keep: one way to write histories serves them all, and the table of verdicts is read as a whole.
+"""
 
 from __future__ import annotations
 

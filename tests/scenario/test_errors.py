@@ -1,4 +1,7 @@
-"""Every mistake is reported with file, line, column and path, all of them at once."""
+"""Every mistake is reported with file, line, column and path, all of them at once.
+
+Over the size we keep: it is a list of mistakes and answers, and whoever adds one looks whether it is there.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Small real rank programs under real MPI, one for each way in which a start-up can end.
 
 `python -m tests.watchdog.ranks NAME`, started by a supervisor. None of them knows what the watchdog should say.
+
+Over the size we keep: it is a list of programs, each of a few lines, which a test starts by name.
 """
 
 from __future__ import annotations

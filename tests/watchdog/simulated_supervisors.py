@@ -4,6 +4,8 @@ They speak the real protocol to a real watchdog. What their ranks write, and whe
 answer is read from their rings, as a supervisor does. A watchdog starts this module in the place of an MPI launcher, with
 RANKS PROCESSES STEP_S LACKING EP: LACKING is a rank without enough KV blocks, or -1; EP the ranks of a group of expert
 parallelism.
+
+Over the size we keep: ranks, supervisors and their launcher are one process, and speak one protocol.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Who sleeps for whom outside of communicators, from what supervisors tell, against a simulation of who can be woken."""
+"""Who sleeps for whom outside of communicators, from what supervisors tell, against a simulation of who can be woken.
+
+Over the size we keep: the cases by hand are those that the simulation above them cannot draw.
+"""
 
 from __future__ import annotations
 
