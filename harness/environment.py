@@ -1,6 +1,7 @@
 """Every LOCKSTEP_ variable of the environment: its name, what its value is, who sets it and who reads it.
 
 On the ground floor and without imports: commands, supervisors, engines and processes of the user's program read it.
+What only the job files below deploy/ read stands in their heads, and what only a target of the Makefile reads there.
 """
 
 from __future__ import annotations

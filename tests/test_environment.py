@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 OWNER = ROOT / "harness" / "environment.py"
 CANNOT_IMPORT = ROOT / "harness" / "attach" / "site" / "sitecustomize.py"  # nothing of Lockstep is on its path yet
 NAME = re.compile(r"LOCKSTEP_[A-Z_]+")
+NATIVE = ROOT / "harness" / "native"  # C, which cannot import it either
+TOY = ROOT / "examples"  # written as by somebody else
 OWNED = {name: value for name, value in vars(environment).items() if name.isupper()}
 
 
@@ -37,6 +39,15 @@ def test_no_other_file_names_a_variable() -> None:
     found = {str(path.relative_to(ROOT)): names for path in sources() if (names := set(literals(path)))}
     here, there = (str(path.relative_to(ROOT)) for path in (OWNER, CANNOT_IMPORT))
     assert found == {here: set(OWNED.values()), there: {environment.ATTACH}}
+
+
+def test_who_cannot_import_it_names_what_is_there() -> None:
+    """C and an engine from outside read variables by name: each is one of these."""
+    texts = {path: path.read_text() for path in sorted(NATIVE.iterdir()) if path.suffix in (".c", ".h", ".inc")}
+    in_c = {name for text in texts.values() for name in re.findall(r'"(LOCKSTEP_[A-Z_]+)"', text)}
+    assert {environment.ATTACH, environment.WORLD_ID} <= in_c <= set(OWNED.values())
+    toy = {name for path in sorted(TOY.rglob("*.py")) for name in literals(path)}
+    assert {environment.RANK, environment.SPEC} <= toy <= set(OWNED.values())
 
 
 def test_names_tell_themselves() -> None:
