@@ -13,6 +13,7 @@ import yaml
 from lockstep.harness import __version__
 
 ROOT = Path(__file__).parents[1]
+HOOKS = ROOT / ".pre-commit-config.yaml"
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "README.md", "ARCHITECTURE.md")
 
 
@@ -32,14 +33,35 @@ def test_links_of_a_page_lead_somewhere(page: str) -> None:
 
 
 def test_templates_and_workflows_parse() -> None:
-    """Forms, workflows and hooks are YAML; the forms ask for verdict.json and run.json."""
-    files = [*(ROOT / ".github").rglob("*.yml"), ROOT / ".pre-commit-config.yaml"]
+    """Forms, workflows and hooks are YAML; every form, and that of pull requests, asks for verdict.json and run.json."""
+    files = [*(ROOT / ".github").rglob("*.yml"), HOOKS]
     assert len(files) >= 5
     for path in files:
         assert yaml.safe_load(path.read_text()), path
-    for form in ("wrong-verdict", "bug"):
-        text = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{form}.yml").read_text()
-        assert "verdict.json" in text and "run.json" in text
+    asked = [*(ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"), ROOT / ".github" / "pull_request_template.md"]
+    assert len(asked) >= 4
+    for path in asked:
+        text = path.read_text()
+        assert "verdict.json" in text and "run.json" in text, path
+
+
+@pytest.mark.parametrize(
+    ("message", "passes"),
+    [
+        ("Keep a ring\n\nA ring that goes takes its events along.\n", True),
+        (f"{'a' * 71}\n\nWhy.\n", True),
+        (f"{'a' * 72}\n\nWhy.\n", False),
+        ("Keep a ring\n", False),
+        ("Keep a ring\n\n# Please enter the commit message for your changes.\n", False),
+        ("Keep a ring\nand two\n\nWhy.\n", False),
+        ("fixup! Keep a ring\n", True),
+    ],
+)
+def test_commit_messages_are_checked(message: str, passes: bool) -> None:
+    """The hook that `pre-commit install` sets up takes a short subject with a body, and nothing less."""
+    (hook,) = (one for one in yaml.safe_load(HOOKS.read_text())["repos"][0]["hooks"] if one["id"] == "message")
+    assert (hook["language"], hook["args"], hook["stages"]) == ("pygrep", ["--multiline", "--negate"], ["commit-msg"])
+    assert bool(re.search(hook["entry"], message, re.MULTILINE | re.DOTALL)) == passes  # as pygrep does
 
 
 def test_own_workflow_is_the_ci_script() -> None:
