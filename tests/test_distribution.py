@@ -53,19 +53,16 @@ def wheel(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The `bin` of a new environment that holds the wheel; libraries come from this one, without its own lockstep."""
+    """The `bin` of a new environment into which pip has installed the wheel; other libraries are those of this one."""
     place = tmp_path_factory.mktemp("environment")
     venv.create(place, with_pip=False, symlinks=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(place), "platbase": str(place)}))
-    with zipfile.ZipFile(wheel(built)) as archive:
-        archive.extractall(site)
+    pip = [sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "--disable-pip-version-check", "install"]
+    subprocess.run([*pip, "--quiet", "--no-deps", "--no-index", str(wheel(built))], check=True, timeout=200)
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")  # names in it: its .pth files are not read
     for library in Path(sys.prefix, "lib").iterdir():  # MPI's wheel puts its libraries beside the interpreter's
         if not (place / "lib" / library.name).exists():
             (place / "lib" / library.name).symlink_to(library)
-    script = place / "bin" / "lockstep"
-    script.write_text(f"#!{place}/bin/python\nimport sys\nfrom lockstep.harness.cli import main\nsys.exit(main())\n")
-    script.chmod(0o755)
     yield place / "bin"
 
 
