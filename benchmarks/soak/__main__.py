@@ -1,11 +1,14 @@
 """`python -m benchmarks.soak LAUNCHES [SEED]`: launches in a row, with mixed outcomes, a load that changes, and parts that
-are stopped or killed at random moments. Every verdict must be right, and nothing may be left: no process, descriptor, shared
-memory or temporary file, and no memory of the watchdog, which is this process. The exit code is 1 where that fails. Nothing
-else may run MPI meanwhile: its shared memory would be counted.
+are stopped or killed at random moments. Every verdict must be right, and nothing may be left: no process, descriptor, port,
+shared memory or temporary file, and no memory of the watchdog, which is this process. The exit code is 1 where that fails.
+
+`--shard I/N` does the I-th of N equal shares, `--seconds S` begins no launch after S seconds. What was done is kept below
+`--folder`; begun again, it goes on. `--table` prints what the files of all shards there say, and launches nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import re
@@ -13,112 +16,130 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
 from pathlib import Path
 
 from benchmarks.repeat_scenarios import load
+from benchmarks.soak import isolation
 from benchmarks.soak.disturbance import MARK, Disturbance, Disturber
-from benchmarks.soak.programs import PROGRAMS, RANKS, Program
-from lockstep.harness.host import proc, shared_memory
+from benchmarks.soak.leftovers import Leftovers
+from benchmarks.soak.programs import PROGRAMS, Program
+from benchmarks.soak.record import Launch, Record, failed, read, table
 from lockstep.harness.host.polling import wait_until
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.vocabulary import Outcome
 
 LAUNCHES = 2000
 A_LOAD = 20  # launches between changes of the load
-SETTLED = 20  # launches after which memory and descriptors are counted
-FLAT_BYTES = 64 << 20
+LINGER_S = 10.0  # longer than a supervisor that was left alone
+FOLDER = Path(__file__).parents[2] / "build" / "soak"
 
 
 class Soak:
-    """What has come of the launches so far."""
+    """Launches of one process. What one does follows from the seed and its number alone, not from those before it."""
 
     def __init__(self, seed: str, folder: Path) -> None:
-        self.counts: Counter[tuple[str, Disturbance]] = Counter()
-        self.wrong: list[str] = []
-        self.left: list[str] = []
-        self.after_s: list[float] = []  # from the last rank's block to the verdict, of deadlocks that were left alone
-        self.snapshots = 0
-        self.figures: dict[str, list[int]] = defaultdict(list)
-        self._draw, self._folder = random.Random(seed), folder
+        self._seed, self._folder = seed, folder
+        self._process, self._turn = f"{os.getpid()}-{int(time.time())}", 0
 
-    def launch(self, number: int) -> None:
+    def launch(self, number: int) -> Launch:
         """One launch, and what it has left."""
-        program, kind = self._draw.choice(PROGRAMS), self._draw.choices([*Disturbance], (5, 3, 2))[0]
+        draw = random.Random(f"{self._seed} {number}")
+        program, kind = draw.choice(PROGRAMS), draw.choices([*Disturbance], (5, 3, 2))[0]
         os.environ[MARK] = mark = f"{os.getpid()}-{number}"
-        before = shared_memory.made_by_mpi()
+        leftovers = Leftovers(mark)
         case_folder = self._folder / "case"
         case_folder.mkdir()
-        with Disturber(kind, mark, self._draw) as disturber:
+        with Disturber(kind, mark, draw) as disturber:
             verdict = program.session(program.name, case_folder).watch()
-        self._judge(number, program, kind, disturber.hit, verdict)
-        self._look(number, program, mark, before)
+        wait_until(lambda: not leftovers.found(), LINGER_S, step_s=0.1)
+        left = tuple(leftovers.found())
         subprocess.run(["rm", "-rf", str(case_folder)], check=True)
-        if number >= SETTLED:
-            status = Path("/proc/self/status").read_text()
-            self.figures["memory"].append(int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) << 10)
-            self.figures["descriptors"].append(len(list(Path("/proc/self/fd").iterdir())))
-            self.figures["threads"].append(int(re.findall(r"Threads:\s+(\d+)", status)[0]))
+        self._turn += 1
+        return Launch(
+            number=number,
+            program=program.title,
+            kind=kind.value,
+            wrong=wrong(number, program, kind, disturber.hit, verdict),
+            left=left,
+            snapshots=verdict.snapshots_judged,
+            after_s=after_s(kind, verdict),
+            process=self._process,
+            turn=self._turn,
+            **figures(),
+        )
 
-    def _judge(self, number: int, program: Program, kind: Disturbance, hit: str, verdict: Verdict) -> None:
-        name = f"{program.name}, {'engine' if program.session.__name__ == '_engine' else 'MPI program'}"
-        self.counts[name, kind] += 1
-        self.snapshots += verdict.snapshots_judged
-        if not program.judged(verdict, kind):
-            words = f"{verdict.outcome.value} ({verdict.cause.value}, proved {verdict.proved})"
-            self.wrong.append(f"launch {number}: {name}, {kind.value} [{hit}]: {words}: {verdict.text}")
-        elif kind is Disturbance.NONE and verdict.proved and verdict.last_block_to_verdict_s is not None:
-            self.after_s.append(verdict.last_block_to_verdict_s)
 
-    def _look(self, number: int, program: Program, mark: str, before: set[str]) -> None:
-        """What is there that was not, after as long as a supervisor lingers."""
-        wait_until(lambda: not self._remains(mark, before), 10.0, step_s=0.1)
-        self.left += [f"launch {number}: {program.name}: {what}" for what in self._remains(mark, before)]
+def wrong(number: int, program: Program, kind: Disturbance, hit: str, verdict: Verdict) -> str:
+    """What is wrong with a verdict, in words; empty for a right one."""
+    if program.judged(verdict, kind):
+        return ""
+    words = f"{verdict.outcome.value} ({verdict.cause.value}, proved {verdict.proved})"
+    return f"launch {number}: {program.title}, {kind.value} [{hit}]: {words}: {verdict.text}"
 
-    def _remains(self, mark: str, before: set[str]) -> list[str]:
-        processes = set(proc.with_variable(MARK, mark)) - {os.getpid()}
-        files = sorted(shared_memory.unheld(shared_memory.made_by_mpi() - before))
-        temporary = [str(path) for path in Path(tempfile.gettempdir()).glob("lockstep-*")]
-        return [f"process {pid}" for pid in processes] + files + temporary
 
-    def table(self) -> list[str]:
-        """What was done, and what was wrong."""
-        rows = ["| program | left alone | stopped | killed |", "|---|---|---|---|"]
-        rows += [
-            f"| {name} | " + " | ".join(str(self.counts[name, kind]) for kind in Disturbance) + " |"
-            for name in sorted({name for name, _ in self.counts})
-        ]
-        rows += ["", f"{sum(self.counts.values()):,} launches of {RANKS} ranks, {self.snapshots:,} snapshots judged"]
-        rows += [f"wrong: {len(self.wrong)}", *self.wrong, f"left behind: {len(self.left)}", *self.left]
-        if self.after_s:
-            ordered = sorted(self.after_s)
-            rows.append(
-                f"proved after: median {ordered[len(ordered) // 2]:.2f} s, at most {ordered[-1]:.2f} s ({len(ordered)})"
-            )
-        for name, values in self.figures.items():
-            unit, parts = (" MiB", 1 << 20) if name == "memory" else ("", 1)
-            rows.append(f"{name} of the watchdog: {values[0] // parts}{unit} at first, {values[-1] // parts}{unit} at last")
-        return rows
+def after_s(kind: Disturbance, verdict: Verdict) -> float | None:
+    """How long after the last rank's block a deadlock was proved that was left alone."""
+    alone = kind is Disturbance.NONE and verdict.outcome is Outcome.HANG and verdict.proved
+    return verdict.last_block_to_verdict_s if alone else None
 
-    @property
-    def failed(self) -> bool:
-        """Whether a verdict was wrong, or something stays or grows."""
-        grew = any(values[-1] - values[0] > (FLAT_BYTES if name == "memory" else 0) for name, values in self.figures.items())
-        return bool(self.wrong or self.left or grew)
+
+def figures() -> dict[str, int]:
+    """What this process has: memory, descriptors, threads."""
+    status = Path("/proc/self/status").read_text()
+    return {
+        "memory": int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) << 10,
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": int(re.findall(r"Threads:\s+(\d+)", status)[0]),
+    }
+
+
+def soak(arguments: argparse.Namespace, record: Record) -> None:
+    """All launches of this share that are not done yet, while there is time."""
+    share, shares = arguments.shard
+    numbers = [number for number in range(share - 1, arguments.launches, shares) if number not in record.done()]
+    until = time.monotonic() + arguments.seconds
+    with tempfile.TemporaryDirectory(prefix="soak-", dir="/tmp") as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder  # what others leave in the shared one is not ours
+        launches, done = Soak(arguments.seed, Path(folder)), 0
+        while done < len(numbers) and time.monotonic() < until:
+            with load(random.Random(f"load {arguments.seed} {numbers[done]}").randint(0, 2)):
+                for number in numbers[done : done + A_LOAD]:
+                    if time.monotonic() < until:
+                        record.add(launches.launch(number))
+                        done += 1
+            print(f"{done} of {len(numbers)}, {until - time.monotonic():.0f} s left", file=sys.stderr)
+        if done < len(numbers):
+            print(f"not done for want of time: {len(numbers) - done}")
+
+
+def share(text: str) -> tuple[int, int]:
+    """`2/4`."""
+    found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; give 1/4 to 4/4, say")
+    return int(found[1]), int(found[2])
 
 
 def main(words: list[str]) -> int:
     """Soak, and print the table."""
-    launches, seed = int(words[0]) if words else LAUNCHES, words[1] if len(words) > 1 else "1"
-    with tempfile.TemporaryDirectory(prefix="soak-", dir="/tmp") as folder:
-        os.environ["TMPDIR"] = tempfile.tempdir = folder  # what others leave in the shared one is not ours
-        soak, draw, began = Soak(seed, Path(folder)), random.Random(f"load {seed}"), time.monotonic()
-        for first in range(0, launches, A_LOAD):
-            with load(draw.randint(0, 2)):
-                for number in range(first, min(first + A_LOAD, launches)):
-                    soak.launch(number)
-            print(f"{min(first + A_LOAD, launches)} of {launches}, {time.monotonic() - began:.0f} s", file=sys.stderr)
-        print(f"seed {seed}", *soak.table(), sep="\n")
-    return int(soak.failed)
+    parser = argparse.ArgumentParser(prog="benchmarks.soak")
+    parser.add_argument("launches", nargs="?", type=int, default=LAUNCHES)
+    parser.add_argument("seed", nargs="?", default="1")
+    parser.add_argument("--shard", type=share, default=(1, 1), metavar="I/N")
+    parser.add_argument("--seconds", type=float, default=10 * 86_400.0)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--table", action="store_true", help="print the table of all shards, and launch nothing")
+    arguments = parser.parse_args(words)
+    folder = arguments.folder / f"seed-{arguments.seed}"
+    if arguments.table:
+        launches = [launch for path in sorted(folder.glob("*.jsonl")) for launch in read(path)]
+    else:
+        isolation.enter("benchmarks.soak", words, folder.absolute())
+        record = Record(folder / f"shard-{arguments.shard[0]}-of-{arguments.shard[1]}.jsonl")
+        soak(arguments, record)
+        launches = record.launches
+    print(f"seed {arguments.seed}", *table(launches), sep="\n")
+    return int(failed(launches))
 
 
 if __name__ == "__main__":

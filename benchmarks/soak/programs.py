@@ -32,6 +32,11 @@ class Program:
     cause: Cause
     session: Callable[[str, Path], CaseSession]
 
+    @property
+    def title(self) -> str:
+        """In the table."""
+        return f"{self.name}, {'engine' if self.session is _engine else 'MPI program'}"
+
     def judged(self, verdict: Verdict, disturbance: Disturbance) -> bool:
         """Whether the verdict is right. A part that was stopped and goes on changes nothing; after a kill the job may
         end in several ways, but nobody may be called deadlocked who was not."""
