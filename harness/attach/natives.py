@@ -13,7 +13,7 @@ import mmap
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -78,9 +78,9 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         yield "the process is about to end"  # its memory has been given back already, its threads are still listed
         return
     loaded = {Path(one.path).name for one in mappings if one.runs}
-    has_driver, has_nccl = (any(name.startswith(library) for name in loaded) for library in (gpu_driver.LIBRARY, NCCL))
-    is_known = functools.partial(_is_known, driver_calls=has_driver and gpu_driver.calls_python(pid))
-    for path in sorted({one.path for one in mappings if one.runs and not is_known(one.path)}):
+    has_nccl = any(name.startswith(NCCL) for name in loaded)
+    driver_calls = functools.cache(lambda: gpu_driver.calls_python(pid))  # once in a look, and only if a thread needs it
+    for path in sorted({one.path for one in mappings if one.runs and not _is_known(one.path)}):
         if not mpi_is_seen and _links_mpi(path):
             yield f"{Path(path).name} is linked with MPI: what it communicates is not seen"
     beginning, rests = 0, dict[str, tuple[str, ...]]()
@@ -94,7 +94,8 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         if libraries is None:
             yield "a thread that Python did not start is at work"
             continue
-        unknown = sorted(Path(path).name or "code made at run time" for path in libraries if not is_known(path))
+        strange = (path for path in libraries if not _is_known(path, driver_calls))
+        unknown = sorted(Path(path).name or "code made at run time" for path in strange)
         if unknown:
             yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
         of_python = any(_is_python(path) for path in libraries)
@@ -200,9 +201,9 @@ def _libraries(pid: int, thread: str, mappings: list[_Mapping]) -> set[str] | No
     return {one.path for one in hits if one is not None and one.runs}
 
 
-def _is_known(path: str, driver_calls: bool = False) -> bool:
+def _is_known(path: str, driver_calls: Callable[[], bool] = lambda: True) -> bool:
     name = path.rpartition("/")[2]
-    if name.startswith(gpu_driver.LIBRARY) and driver_calls:
+    if name.startswith(gpu_driver.LIBRARY) and driver_calls():
         return False
     if PYTHONS_OWN in path:  # they start no thread; what is left of their addresses on a stack says nothing
         return not name.startswith(CALLED_BACK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import recording
+from lockstep.harness.attach import gpu_driver, recording
 from lockstep.harness.attach.recorded import recorded
 
 UNSEEN = ("MPI_", "PMPI_", "nccl")
@@ -13,7 +13,8 @@ HARMLESS = ("MPI_Get_", "MPI_Abi_", "MPI_Wtime", "MPI_Comm_rank", "MPI_Comm_size
 
 
 def wrap_ctypes(module: ModuleType) -> None:
-    """A function of MPI or NCCL that is looked up through ctypes may communicate unseen."""
+    """A function of MPI or NCCL that is looked up through ctypes may communicate unseen; one that it makes may be called."""
+    gpu_driver.watch_freezes()
 
     def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         name = arguments[1]

@@ -14,6 +14,7 @@ SHM = "/dev/shm/"
 SECOND_LOOK_S = 0.2
 _HOSTS_PIDS = "pid:[4026531836]"  # the kernel's fixed number of its first PID namespace
 MPI_SHARED_MEMORY = ("mpich_shm_", "ucx_shm_posix_", "sm_segment.", "vader_segment.", "osc_sm")  # MPICH, its UCX; Open MPI
+OTHERS = ("nccl-", "torch_", "psm_", "sem.mp-")  # NCCL, torch's tensors between processes, Python's shared memory and locks
 
 
 def mapped_by(pid: int) -> set[str]:
@@ -70,13 +71,25 @@ def abandoned(paths: set[str]) -> set[str]:
 
 
 def remove_files(paths: Iterable[str]) -> list[str]:
-    """Unlink files that killed ranks left behind; the ones that were there."""
+    """Unlink files that killed ranks left behind; the ones that were there.
+
+    Only what bears a name that libraries make: a file that a program maps may be its weights, or its results. MPI's name
+    the job; of other libraries' those that no process holds. Whoever has told of one may be wrong.
+    """
+    named = [path for path in paths if _name(path).startswith(MPI_SHARED_MEMORY + OTHERS)]
+    others = {path for path in named if _name(path).startswith(OTHERS)}
     removed: list[str] = []
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
+    for path in [*(path for path in named if path not in others), *unheld(others)]:
+        with contextlib.suppress(OSError):
             Path(path).unlink()
             removed.append(path)
     return removed
+
+
+def _name(path: str) -> str:
+    """Of a file directly in /dev/shm; empty for any other."""
+    name = path.removeprefix(SHM)
+    return "" if name == path or "/" in name else name
 
 
 def _is_mine(path: Path) -> bool:

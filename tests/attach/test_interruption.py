@@ -21,9 +21,8 @@ from lockstep.harness.host.polling import wait_until
 from lockstep.harness.judge.verdict import Verdict
 from tests.attach.launch import BIN
 from tests.attach.test_command_line import PATH
-from tests.watchdog.test_teardown import leftovers
+from tests.watchdog.own import MARK, Own
 
-MARK = "LOCKSTEP_TEST_MARK"
 # Rank 0 waits for a message that rank 1, which is busy with something else, may still send: nothing is ever proved of it.
 UNPROVED = """\
 import time, torch, torch.distributed as dist
@@ -47,7 +46,9 @@ def watched(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`lockstep watch` on two ranks that have both said that they are up."""
     (tmp_path / "unproved.py").write_text(UNPROVED)
     words = [str(BIN / "lockstep"), "watch", "-n", "2", "--", "python", "unproved.py"]
-    env = {**os.environ, **PATH, MARK: str(tmp_path)}
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    env = {**os.environ, **PATH, MARK: str(tmp_path), "TMPDIR": str(temporary)}
     with subprocess.Popen(
         words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hear
     ) as head:
@@ -62,11 +63,6 @@ def kept(folder: Path) -> tuple[Verdict, set[str]]:
     (case,) = (folder / "reports/runs/latest/cases").iterdir()
     files = {path.relative_to(case).as_posix() for path in case.rglob("*") if path.is_file()}
     return Verdict.from_json(json.loads((case / "verdict.json").read_text())), files
-
-
-def nothing_left(folder: Path, before: set[str]) -> bool:
-    """Whether soon neither a process nor a file of it is there."""
-    return wait_until(lambda: not proc.with_variable(MARK, str(folder)) and not leftovers() - before, 30.0)
 
 
 @pytest.mark.timeout(240)
@@ -95,17 +91,17 @@ def test_evidence_of_an_interrupted_program(
 @pytest.mark.timeout(240)
 def test_asked_many_times(tmp_path: Path, watched: subprocess.Popen[bytes]) -> None:
     """Who presses Ctrl-C again and again gets the end sooner, never loses the verdict, and no folder stays."""
-    before = leftovers()
-    for _ in range(12):
-        with contextlib.suppress(ProcessLookupError):
-            watched.send_signal(signal.SIGINT)
-        time.sleep(0.05)
-    watched.communicate(timeout=150)
+    with Own(str(tmp_path), tmp_path / "t") as own:
+        for _ in range(12):
+            with contextlib.suppress(ProcessLookupError):
+                watched.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        watched.communicate(timeout=150)
+        assert own.nothing_left(), own.left()
     assert watched.returncode == 128 + signal.SIGINT
     verdict, files = kept(tmp_path)
     assert verdict.cause.value == "interrupted"
     assert "rank-0.events" in files
-    assert nothing_left(tmp_path, before)
 
 
 @pytest.mark.timeout(240)

@@ -17,7 +17,8 @@ from lockstep.harness.host import proc
 from lockstep.harness.host.polling import wait_until
 from tests.attach.launch import BIN, HERE
 from tests.attach.test_command_line import PAGE, PATH, lockstep
-from tests.attach.test_interruption import MARK, UNPROVED, hear
+from tests.attach.test_interruption import UNPROVED, hear
+from tests.watchdog.own import MARK
 
 QUEUES = (HERE / "engine_queue.py").read_text()
 RANKS_LINE, FRONT_LINE = (

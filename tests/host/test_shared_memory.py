@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,3 +65,43 @@ def test_what_another_user_made_is_none_of_ours(made: Path) -> None:
     os.chown(made, 65534, 65534)
     leftovers.remove_files()
     assert made.exists()
+
+
+def test_what_a_program_keeps_there_stays() -> None:
+    """Weights, results, a cache: only names that libraries make are removed, and those only directly in /dev/shm."""
+    token = secrets.token_hex(4)
+    folder = Path(f"/dev/shm/kept-{token}")
+    folder.mkdir()
+    kept = [Path(f"/dev/shm/weights-{token}"), folder / f"psm_{token}", Path(f"/dev/shm/nothing-{token}")]
+    theirs = [Path(f"/dev/shm/{name}{token}") for name in ("mpich_shm_", "psm_", "nccl-")]
+    for path in [*kept[:2], *theirs]:
+        path.write_bytes(b"x")
+    try:
+        removed = shared_memory.remove_files(str(path) for path in (*kept, *theirs))
+        assert sorted(removed) == sorted(map(str, theirs))
+        assert [path.exists() for path in (*kept, *theirs)] == [True, True, False, False, False, False]
+    finally:
+        shutil.rmtree(folder)
+        for path in (kept[0], *theirs):
+            path.unlink(missing_ok=True)
+
+
+def test_what_a_path_of_another_kind_names_stays(tmp_path: Path) -> None:
+    """A rank on another host may tell of any file."""
+    path = tmp_path / "psm_thesis"
+    path.write_bytes(b"x")
+    assert shared_memory.remove_files([str(path), f"/dev/shm/../..{path}", f"/dev/shm/psm_x/../../..{path}"]) == []
+    assert path.exists()
+
+
+def test_what_python_shares_with_another_job_stays() -> None:
+    """A name that a library makes is removed when no process holds it, not before."""
+    path = Path(f"/dev/shm/psm_{secrets.token_hex(4)}")
+    path.write_bytes(bytes(4096))
+    words = [sys.executable, "-c", HOLDS.format(""), str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        assert shared_memory.remove_files([str(path)]) == []
+        process.communicate()
+    assert shared_memory.remove_files([str(path)]) == [str(path)]

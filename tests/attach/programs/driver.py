@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 import types
 from pathlib import Path
 
+from lockstep.harness.attach import gpu_driver
 from lockstep.harness.attach.natives import doubts_about
 
 NAME = "cuda-EvtHandlr\n"
@@ -20,8 +22,12 @@ while not any((one / "comm").read_text() == NAME and (one / "syscall").read_text
     os.sched_yield()  # it is on its way to its sleep
 doubts_about(os.getpid(), {os.getpid()})  # what was harmless once need not stay so
 kept: list[object] = []
-if what == "callback":
+if "watched" in what:
+    gpu_driver.watch_freezes()
+if "callback" in what:
     kept.append(ctypes.CFUNCTYPE(None)(lambda: None))
+if "frozen" in what:
+    gc.freeze()
 if what == "package":
     sys.modules["cupy"] = types.ModuleType("cupy")
 print(*doubts_about(os.getpid(), {os.getpid()}), sep="\n")
