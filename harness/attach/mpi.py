@@ -16,7 +16,7 @@ from lockstep.harness.attach import ending, mpi_finalize, mpi_ops, mpi_requests,
 from lockstep.harness.attach.calls import Waiting
 from lockstep.harness.attach.class_methods import Function, replace
 from lockstep.harness.attach.mpi_collectives import collective, group_maker, maker, releasing
-from lockstep.harness.attach.mpi_comms import comms, scope
+from lockstep.harness.attach.mpi_comms import comms, is_spawned, scope
 from lockstep.harness.attach.mpi_messages import both, probe, receive, send
 from lockstep.harness.attach.recorded import recorded
 from lockstep.harness.attach.recording import RANK_VARIABLES
@@ -46,6 +46,7 @@ def _enter_init() -> Waiting | None:
     if place is None or _world is not None:
         return None
     rank, size = place
+    _note_spawned()
     recording.join(scope(), rank, size)
     found = recording.current()
     _world = found.recorder.comm("mpi", "world", range(size), scope=scope())
@@ -59,6 +60,8 @@ def wrap(module: Any) -> None:
         if below.answers(module.Is_initialized):
             recording.current().listen()
             ending.last_calls.append(below.finalizing)
+            for kind in (module.Comm, module.Win):
+                replace(kind, "Create_keyval", _calling_back)
             return
         recording.opaque("MPI is not recorded at its profiling interface: its calls do not come by there")
     recording.after_fork.append(comms.clear)
@@ -104,11 +107,17 @@ def _wrap_init(module: Any, name: str) -> None:
     setattr(module, name, recorded(getattr(module, name), lambda arguments, named: Initializing()))
 
 
+def _note_spawned() -> None:
+    if is_spawned():
+        recording.opaque("it was spawned by ranks: whose world it is in is not known")
+
+
 def _know_world(module: Any) -> None:
     global _world
     world = module.COMM_WORLD
     if _world is None:
         rank, size = world.Get_rank(), world.Get_size()
+        _note_spawned()
         recording.join(scope(), rank, size)
         _world = recording.current().recorder.comm("mpi", "world", range(size), scope=scope())
     comms.add(world, _world)
@@ -136,6 +145,16 @@ def _leaving(what: str) -> Callable[[Function], Function]:
         return recorded(original, prepare)
 
     return wrapper
+
+
+def _calling_back(original: Function) -> Function:
+    """Functions of attributes run inside of MPI, where a thread that is recorded in C is believed in the library alone."""
+
+    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if any(callable(one) for one in (*arguments, *named.values()) if not isinstance(one, type)):
+            recording.opaque("its attributes have functions, which run inside of MPI, and may communicate there")
+
+    return recorded(original, prepare)
 
 
 def _handle(original: Any) -> Any:

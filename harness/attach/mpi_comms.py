@@ -8,16 +8,65 @@ from typing import Any
 
 from lockstep.harness.attach import recording
 from lockstep.harness.attach.sites import call_site
-from lockstep.harness.environment import WORLD_ID
+from lockstep.harness.environment import SUPERVISOR, WORLD_ID
 from lockstep.harness.trace.event import Kind
 from lockstep.harness.trace.handles import Comm
 
 MOST = 64  # communicators that are told of
 
 
+SPAWNED = "PMI_SPAWNED"  # MPICH's launcher sets it
+# What a launcher's processes are called, from the one that starts ranks to the one that the user has started.
+LAUNCHERS = (
+    "hydra_pmi_proxy",
+    "mpiexec.hydra",
+    "mpiexec.gforker",
+    "mpiexec",
+    "mpirun",
+    "prterun",
+    "prted",
+    "prte",
+    "slurmstepd",
+    "srun",
+)
+
+
 def scope() -> str:
-    """The world of this launch: another mpiexec of the same program has another."""
-    return "mpi " + (os.environ.get(WORLD_ID) or os.environ.get("PMIX_NAMESPACE") or str(os.getppid()))
+    """The world of this launch: another mpiexec of the same program has another, also one that the command has called."""
+    if os.getpid() not in _scopes:  # who started it may end
+        _scopes[os.getpid()] = _scope()
+    return _scopes[os.getpid()]
+
+
+_scopes: dict[int, str] = {}  # by process
+
+
+def _scope() -> str:
+    space, own = os.environ.get("PMIX_NAMESPACE"), _launcher()
+    here = (space or f"below {own}") if own else (os.environ.get(WORLD_ID) or space or str(os.getppid()))
+    return f"mpi {here}{f' spawned {os.getpid()}' if is_spawned() else ''}"
+
+
+def is_spawned() -> bool:
+    """Whether ranks have started this process (MPI_Comm_spawn), of which nobody else knows who is in one world with it."""
+    return SPAWNED in os.environ
+
+
+def _launcher() -> int:
+    """The launcher that the command itself has called and below which this process stands; 0: there is none."""
+    top, pid, found = os.environ.get(SUPERVISOR), os.getppid(), 0
+    while pid > 1 and str(pid) != top:
+        try:
+            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+                name, _, rest = file.read().partition("(")[2].rpartition(")")
+        except OSError:
+            return found
+        if name[:15] in [one[:15] for one in LAUNCHERS]:
+            found = pid
+        elif found:
+            return found
+        pid = int(rest.split()[1])
+    return found if top else 0
 
 
 class Comms:

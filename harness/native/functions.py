@@ -222,7 +222,8 @@ def _communicators() -> list[Function]:
     found = [
         Function(
             name, arguments,
-            f"call_collective(&call, WAITS, a{old}, \"{what}\", 'm', -1, 1); call.name = \"{what}\";",
+            f"call_collective(&call, WAITS, a{old}, \"{what}\", 'm', -1, {'!call_calls_back()' if what == 'dup' else 1});"
+            f" call.name = \"{what}\";",
             f"call_made(&call, code, a{new}, 0, 0);",
         )
         for name, (arguments, old, new, what) in MAKERS.items()
@@ -245,6 +246,9 @@ SPECIAL = [
     Function("Abort", 2, "call_abort(a1);", ""),
     Function("Op_create", 3, "", "call_operation(code, a2);"),
     Function("Op_create_c", 3, "", "call_operation(code, a2);"),
+    Function("Comm_create_keyval", 4, "call_keyval(a0, a1);", ""),
+    Function("Win_create_keyval", 4, "call_keyval(a0, a1);", ""),
+    Function("Keyval_create", 4, "call_keyval(a0, a1);", ""),
     Function("Initialized", 1, "call_seen();", ""),
     Function("Comm_set_errhandler", 2, "a1 = errors_ours(a1, OF_COMM);", ""),
     Function("Comm_get_errhandler", 2, "", "errors_theirs(code, a1, OF_COMM);"),

@@ -26,6 +26,10 @@ static int begins(const char *text, const char *with) { return !strncmp(text, wi
 static const char *doubt_of(const char *name) {
   if (begins(name, "PMPI_") || begins(name, "pmpi_")) return "calls %s, which goes past the recorder";
   if (begins(name, "mpi_") && strstr(name, "_f08")) return "calls %s, of Fortran's module mpi_f08, which goes past the recorder";
+  static const char *const called[] = {"MPIX_Async_start", "MPIX_Grequest_start", "MPIX_Grequest_class_create", "MPIX_Continue",
+                                       "MPIX_Continueall", "MPI_T_event_register_callback"};
+  for (size_t at = 0; at < sizeof called / sizeof *called; at++)
+    if (!strcmp(name, called[at])) return "calls %s, by which functions of its own run inside of MPI's waits";
   return NULL;
 }
 

@@ -112,6 +112,13 @@ int library_is_mpi(const void *address) {
   return 0;
 }
 
+/* Whether a function that MPI is to call is one of the program: none, and mpi4py's own for what it keeps there, are not. */
+int library_calls_back(const void *address) {
+  Dl_info info;
+  if ((uintptr_t)address < 4096 || library_is_mpi(address)) return 0;
+  return !dladdr(address, &info) || !info.dli_fname || !strstr(info.dli_fname, "/mpi4py/");
+}
+
 /* Whether two of the library's own objects lie in one file: itself, or the program that holds copies of them. */
 int library_beside(word one, word other) {
   Dl_info mine, yours, own;

@@ -85,6 +85,7 @@ int library_owns(const void *address);
 int library_beside(word one, word other);
 word library_global(const char *name);
 void library_check(void);
+int library_calls_back(const void *address);
 int library_is_mpi(const void *address); /* or one of its libraries, or the recorder itself */
 word library_handle(const void *place);
 void library_put(void *place, word handle);
@@ -187,5 +188,7 @@ int call_is_told(word comm, char rule, word root);
 int call_some(word count, word datatype);
 int call_all_some(word counts, int wide, word datatype, word comm);
 int call_is_own(word operation);
+void call_keyval(word copies, word deletes);
+int call_calls_back(void);
 
 #endif

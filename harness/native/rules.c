@@ -3,6 +3,7 @@
  * Who waits for whom is written as harness/attach does for mpi4py, in the same words, so that the judge needs to know nothing
  * of where an event comes from. What has no rule has no event: its thread counts as running. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -410,8 +411,8 @@ void call_started(struct call *call, int code, word place) {
 /* --- collectives ----------------------------------------------------------------------------------------------------------- */
 
 static unsigned need_of(char rule, const struct comm *comm, int root, int some) {
-  if (comm->inter) return rule == 'm' ? NEED_ALL : NEED_NOBODY; /* it needs the other group, which no event can say */
   if (!some) return NEED_NOBODY; /* a member without a share may be left out */
+  if (comm->inter) return rule == 'm' ? NEED_ALL : NEED_NOBODY; /* it needs the other group, which no event can say */
   switch (rule) {
     case 'a': case 'm': return NEED_ALL;
     case 'b': return comm->rank ? NEED_BELOW : NEED_NOBODY;
@@ -512,6 +513,16 @@ int call_is_own(word operation) {
     if (own_operations[at] == handle) return 1;
   return own_count > OWN_OPERATIONS;
 }
+
+/* Attributes may have functions of the program, which run when a communicator is copied or an object is freed, and when MPI is
+ * finalized: inside of these calls it may do anything. */
+static _Atomic int calls_back;
+
+void call_keyval(word copies, word deletes) {
+  if (library_calls_back((const void *)copies) || library_calls_back((const void *)deletes)) calls_back = 1;
+}
+
+int call_calls_back(void) { return calls_back; }
 
 void call_operation(int code, word place) {
   if (code || !lockstep_on || !ring_lock()) return;

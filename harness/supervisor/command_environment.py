@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lockstep.harness.channel.bootstrap import Plan
-from lockstep.harness.environment import ATTACH, INDEX, NATIVE, PLAN
+from lockstep.harness.environment import ATTACH, INDEX, NATIVE, PLAN, SUPERVISOR
 from lockstep.harness.supervisor.dumps import OLD_NAME, dump_environment
 
 SITE = Path(__file__).parents[1] / "attach" / "site"
@@ -24,7 +24,7 @@ def command_environment(plan: Plan, environ: dict[str, str], index: int, address
             env[name] = value
     env |= plan.spec.get("env", {})
     env |= plan.visible(index)
-    env[ATTACH] = address
+    env[ATTACH], env[SUPERVISOR] = address, str(os.getpid())
     if env.get(NATIVE) == "1":
         from lockstep.harness.native.build import build  # not on the way to the start of who does not want it
 

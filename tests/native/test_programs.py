@@ -74,6 +74,26 @@ def test_what_ends_is_no_hang(way: str, tmp_path: Path) -> None:
     assert verdict.outcome is Outcome.SUCCESS, verdict.text
 
 
+@pytest.mark.parametrize("way", ["copy", "end"])
+def test_functions_of_attributes_may_do_anything(way: str, tmp_path: Path) -> None:
+    """Who copies a communicator, or ends MPI, runs them there, and is in no wait."""
+    verdict = watch([compiled("callbacks.c", tmp_path), way], 2, tmp_path)
+    assert verdict.outcome is Outcome.SUCCESS, verdict.text
+    assert [end.status for end in verdict.ranks] == ["returned", "returned"]
+
+
+def test_functions_of_attributes_of_python(tmp_path: Path) -> None:
+    """They make the rank opaque: it runs Python code where a thread is believed in the library alone."""
+    (tmp_path / "mine.py").write_text(
+        "import time\nfrom mpi4py import MPI\nworld = MPI.COMM_WORLD\n"
+        "def late(*_):\n    time.sleep(7)\n    world.send(1, 0)\n"
+        "if world.rank:\n    MPI.COMM_SELF.Set_attr(MPI.Comm.Create_keyval(delete_fn=late), 1)\n"
+        "else:\n    world.recv(source=1)\nMPI.Finalize()\n"
+    )
+    verdict = watch([sys.executable, str(tmp_path / "mine.py")], 2, tmp_path)
+    assert verdict.outcome is Outcome.SUCCESS, verdict.text
+
+
 def test_python_and_c_are_one_graph(tmp_path: Path) -> None:
     """A rank of Python and one of C on one communicator wait for each other: one proof, with lines of both."""
     program = compiled("ways.c", tmp_path)
