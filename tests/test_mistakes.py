@@ -134,3 +134,34 @@ def test_what_a_newcomer_meets(words: list[str], said: str, capsys: pytest.Captu
     assert "Errno" not in text
     assert "Error:" not in text
     assert ("(with --set kv_capacity.blocks)" in text) == ("--set" in words)
+
+
+def test_every_name_that_means_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them at once, each with what was meant."""
+    assert told(["list", "slow-rnk", "general-asymetric", "slow-rank"], capsys).splitlines() == [
+        "slow-rnk: no such file, folder or scenario; did you mean slow-rank?",
+        "general-asymetric: no such file, folder or scenario; did you mean general-asymmetric?",
+    ]
+
+
+def test_nothing_of_what_failed_is_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--last-failed` with other scenarios names itself, and what failed."""
+    run = store(tmp_path, NAMES[:1])
+    run.record(CaseRecord(case(NAMES[0]), hang(), False, ["x"], "again", 1.0))
+    said = told(["run", "slow-rank", "--last-failed", "--reports", str(tmp_path)], capsys)
+    assert said.startswith(f"no case is selected by --last-failed ({NAMES[0]}); there are 3: slow-rank[")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ("[]", "config.argv: has 0 entries; give 1 or more"),
+        ("python -c x", "config.argv: input should be a valid list, got 'python -c x'; as a list: [python, -c, x]"),
+    ],
+)
+def test_a_command_that_is_none(argv: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What to write is told."""
+    path = tmp_path / "a.yaml"
+    head = "name: a\nsource: x\nsummary: x\nengine: command\nexpect: [{outcome: success}]\n"
+    path.write_text(f"{head}config: {{argv: {argv}}}\n")
+    assert told(["list", str(path)], capsys).endswith(said)

@@ -51,12 +51,8 @@ def last_failed(selection: Selection, name: str, reports: Path) -> Selection:
     red = [line for line in red if line.path]  # of `watch` there is no scenario
     if not red:
         raise ScenarioError(f"--last-failed {name}: everything in {folder.resolve().name} was as expected")
-    ids = tuple(line.case for line in red)
-    return replace(
-        selection,
-        scenarios=selection.scenarios or tuple(dict.fromkeys(line.path for line in red)),
-        ids=tuple(one for one in selection.ids if one in ids) or ids,
-    )
+    scenarios = selection.scenarios or tuple(dict.fromkeys(line.path for line in red))
+    return replace(selection, scenarios=scenarios, failed=tuple(dict.fromkeys(line.case for line in red)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +120,7 @@ class PlanOptions:
             "all": self.all,
             "words": list(chosen.words),
             "tag": list(chosen.tags),
-            "case": list(chosen.ids),
+            "case": list(chosen.ids or chosen.failed),
             "values": list(chosen.values),
             "device": self.device,
             "launcher": where.launcher,

@@ -71,7 +71,7 @@ def show_cases(arguments: argparse.Namespace) -> int:
 def _summary(case: Case, said: Mapping[str, Any], imported: Sequence[Note]) -> str:
     own = {key: value for key, value in said.items() if key not in TOLD_APART}
     expected = {key: value for key, value in asdict(case.expect).items() if value is not None}
-    rows = [f"{case.id}: {case.ranks} ranks", *textwrap.wrap(case.summary, 76)]
+    rows = [f"{case.id}: {case.ranks} rank{'s' * (case.ranks > 1)}", *textwrap.wrap(case.summary, 76)]
     rows += [f"source: {case.source}", f"file: {case.path}"]
     rows += [f"{key}: {_flow(value)}" for key, value in own.items()]
     rows += [f"fault: {_fault(fault)}" for fault in case.spec.get("faults", ())]

@@ -55,6 +55,7 @@ class Selection:
     tags: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()  # those that failed last, of which some may be of scenarios that are not meant
 
     @staticmethod
     def of(arguments: argparse.Namespace) -> Selection:
@@ -76,6 +77,7 @@ class Selection:
             if all(test(case.id) for test in tests)
             and (not self.tags or set(self.tags) & set(case.tags))
             and (not self.ids or case.id in self.ids)
+            and (not self.failed or case.id in self.failed)
         ]
         if not found:
             raise ScenarioError(f"no case is selected{self._filters()}; there are {len(cases)}: {_some(cases)}")
@@ -96,6 +98,7 @@ class Selection:
     def _filters(self) -> str:
         """What has left nothing, as it was given."""
         given = [f"-k {word!r}" for word in self.words] + [f"--tag {tag}" for tag in self.tags]
+        given += [f"--last-failed ({', '.join(self.failed)})"] if self.failed else []
         return f" by {' '.join(given)}" if given else ""
 
     def cases(self) -> list[Case]:

@@ -13,7 +13,7 @@ from lockstep.harness.launch.check import Check
 from lockstep.harness.shell import command_line
 
 DISTRIBUTION = "lockstep"
-ENGINES = ("minimal", "command", "source")
+OURS = "lockstep.engines."
 BUILDS = ("setuptools",)  # installs Lockstep, and is not needed afterwards
 PIP = (sys.executable, "-m", "pip", "install")
 TRIED = ("torch", "mpi4py")  # are loaded for real, and may be the machine's own
@@ -60,10 +60,9 @@ def _wrong(wanted: Mapping[str, str], pinned: Path | None) -> Iterator[Check]:
 
 
 def _engines(installed: str) -> Check:
-    there = {point.name for point in importlib.metadata.entry_points(group="lockstep.engines")}
-    missing = [name for name in ENGINES if name not in there]
-    what = f"not installed: {', '.join(missing)}" if missing else ", ".join(sorted(there))
-    return Check("engines", not missing, what, installed)
+    there = {point.name: point.value for point in importlib.metadata.entry_points(group="lockstep.engines")}
+    ours = any(value.startswith(OURS) for value in there.values())
+    return Check("engines", ours, ", ".join(sorted(there)) if ours else "Lockstep's own are not installed", installed)
 
 
 def _plugin(installed: str) -> Check:

@@ -18,8 +18,19 @@ from lockstep.harness.scenario.places import WAIVES, below_root, named
 
 
 def discover(names: Iterable[str | Path]) -> list[Path]:
-    """The files that are meant: a file, a folder with all below it, or the name of a scenario. Raises ScenarioError."""
-    found = [file for name in names for file in _meant(name)]
+    """The files that are meant: a file, a folder with all below it, or the name of a scenario.
+
+    Raises ScenarioError with every name that means nothing.
+    """
+    found: list[Path] = []
+    wrong: list[str] = []
+    for name in names:
+        try:
+            found += _meant(name)
+        except ScenarioError as error:  # noqa: PERF203  (a name a turn)
+            wrong.append(str(error))
+    if wrong:
+        raise ScenarioError("\n".join(dict.fromkeys(wrong)))
     return list(dict.fromkeys(found))
 
 

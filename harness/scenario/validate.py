@@ -69,6 +69,11 @@ def _problem(
         what, advice = "a name has lower case letters, digits, . _ and -, and begins with a letter or digit", ""
     if kind.endswith(("_type", "_parsing")):
         advice = advice or _as_number(detail["input"])
+    if kind == "list_type" and isinstance(detail["input"], (str, int, float)):
+        advice = f"as a list: [{', '.join(str(detail['input']).split())}]"
+    if kind in ("too_short", "too_long"):
+        limit = detail["ctx"]["min_length" if kind == "too_short" else "max_length"]
+        what, advice = f"has {detail['ctx']['actual_length']} entries", f"give {limit} {KINDS_OF_LIMIT[kind]}"
     got = f", got {detail['input']!r}" if isinstance(detail["input"], (str, int, float, bool, type(None))) else ""
     if kind == "literal_error" and not advice:
         close = difflib.get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]), n=1)
@@ -76,6 +81,7 @@ def _problem(
     return document.problem(place((*base, *path)), what[0].lower() + what[1:] + got, advice, at_value=True)
 
 
+KINDS_OF_LIMIT = {"too_short": "or more", "too_long": "at most"}
 MOST_LISTED = 16  # of keys; more are no advice
 
 

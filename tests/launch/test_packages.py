@@ -63,13 +63,15 @@ def test_what_is_installed_by_entry_points(there: bool, monkeypatch: pytest.Monk
     value = "lockstep.harness.pytest_plugin"
     point = importlib.metadata.EntryPoint
     given = {
-        "lockstep.engines": [point(name, "x:Y", "lockstep.engines") for name in ("minimal", "command", "source", "mine")],
+        "lockstep.engines": [
+            point(name, value, "lockstep.engines") for name, value in (("ours", "lockstep.engines.x:Y"), ("mine", "x:Y"))
+        ],
         "pytest11": [point("lockstep", value, "pytest11")],
     }
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: given[group] if there else [])
     engines, plugin = whole()[-2:]
     assert engines.ok == there
-    assert engines.found == ("command, mine, minimal, source" if there else "not installed: minimal, command, source")
+    assert engines.found == ("mine, ours" if there else "Lockstep's own are not installed")
     assert plugin.ok
     assert plugin.found == "installed" if there else plugin.found.startswith("not installed; to have it: ")
 

@@ -139,7 +139,7 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "matrix value that is no list": (
         [(FAULTS, "matrix:\n  guards.general: none\nexpect:\n")],
-        ["a.yaml:10:19: matrix.guards.general: input should be a valid list, got 'none'"],
+        ["a.yaml:10:19: matrix.guards.general: input should be a valid list, got 'none'; as a list: [none]"],
     ),
     "when with a key that is not in the matrix": (
         [
