@@ -51,15 +51,7 @@ from lockstep.harness.watchdog.teardown.host_leaks import HostLeaks
 JUDGED = (Hello, Delta, Ended, Came, Gone, Processes)  # messages that may change what is judged
 MOVES = (Delta, Ended, Gone, Processes)  # those after which another knot may be there
 OF_A_PROCESS = (Delta, Gone, Stands, LockHeld, FlightRecord)  # about one that has come
-OF_A_PROGRAM = (
-    Around,
-    Came,
-    Idle,
-    LeftBehind,
-    Processes,
-    Scanned,
-    StacksDone,
-)  # that the supervisor of an engine never sends
+OF_A_PROGRAM = (Around, Came, Idle, LeftBehind, Processes, Scanned)  # that the supervisor of an engine never sends
 
 
 class Intake:

@@ -28,6 +28,7 @@ from mpi4py import MPI  # noqa: E402
 from lockstep.harness.trace import Recorder  # noqa: E402
 from tests.watchdog.simulated_device import SimulatedDevice  # noqa: E402
 
+MARK = "LOCKSTEP_TEST_MARK"
 WATCHED_S = 2.0
 HUNGER_BYTES = 256 << 20
 
@@ -75,6 +76,14 @@ def deadlock(rank: Rank) -> None:
             rank.barrier()
         else:
             rank.second_barrier()
+
+
+def deadlock_when_told(rank: Rank) -> None:
+    """The same as soon as a file is there; until then no rank says anything."""
+    rank.barrier()
+    while not Path(os.environ[MARK]).exists():
+        time.sleep(0.05)
+    deadlock(rank)
 
 
 def hungry(rank: Rank) -> None:
@@ -376,8 +385,8 @@ def raise_after_launch(rank: Rank) -> None:
 PROGRAMS: dict[str, Callable[[Rank], None]] = {
     program.__name__: program
     for program in (
-        clean, deadlock, hungry, raise_one, raise_all, raise_some, raise_in_turn, exit_one, exit_before_init,
-        exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
+        clean, deadlock, deadlock_when_told, hungry, raise_one, raise_all, raise_some, raise_in_turn, exit_one,
+        exit_before_init, exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
         abort, abort_after_error, watched, return_early,
         spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
         children, stay, remember, replay, skip_replay, raise_after_launch,
