@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import cuda_graphs, device_work, recording
+from lockstep.harness.attach import cuda_events, cuda_graphs, device_work, recording
 from lockstep.harness.attach.calls import Again, Issued
 from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
@@ -26,6 +26,7 @@ def wrap(module: Any) -> None:
         kind = getattr(module, name, None)
         if kind is not None:
             kind.synchronize = recorded(kind.synchronize, prepare)
+    cuda_events.wrap(module)
 
 
 def wrap_graphs(module: ModuleType) -> None:
@@ -100,8 +101,7 @@ def _for_stream(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | Non
 
 
 def _for_event(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
-    """Where in its stream an event was recorded is not known."""
-    return _waiting([])
+    return _waiting(device_work.of_event(arguments[0]))
 
 
 def _waiting(waited: Sequence[Issued]) -> Call | None:

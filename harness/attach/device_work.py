@@ -8,7 +8,9 @@ to do; and a host that waits for all that its GPU was given waits for that.
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Iterable
+from typing import Any
 
 from lockstep.harness.attach import recording
 from lockstep.harness.attach.calls import Issued
@@ -16,6 +18,9 @@ from lockstep.harness.attach.calls import Issued
 Stream = tuple[int, int]  # GPU, the id of one of its streams
 _of_gpu: dict[int, dict[int, Issued]] = {}  # GPU -> communicator's id -> the last collective that surely needs all
 _of_stream: dict[Stream, dict[int, Issued]] = {}  # likewise: what the stream itself goes on after
+# Event -> what the stream in which it was recorded went on after then. One that somebody else may record has no entry.
+_of_event: weakref.WeakKeyDictionary[Any, dict[int, Issued]] = weakref.WeakKeyDictionary()
+_shared: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def hand_over(gpu: int, issued: Issued) -> None:
@@ -26,6 +31,30 @@ def hand_over(gpu: int, issued: Issued) -> None:
 def order(stream: Stream, issued: Issued) -> None:
     """What is given to this stream from now on runs after the collective."""
     _of_stream.setdefault(stream, {})[issued.comm.id] = issued
+
+
+def record(event: Any, stream: Stream) -> None:
+    """An event is now that of this place in the stream."""
+    if event in _shared:
+        return
+    if stream in _of_stream:
+        _of_event[event] = dict(_of_stream[stream])
+    else:
+        _of_event.pop(event, None)
+
+
+def share(event: Any) -> None:
+    """Others may record this event from now on: a graph, another process, a library that has its handle."""
+    _shared.add(event)
+    _of_event.pop(event, None)
+
+
+def order_after(stream: Stream, event: Any) -> None:
+    """What is given to this stream from now on runs after what the event stands for."""
+    found = _of_event.get(event)
+    if found:
+        mine = _of_stream.setdefault(stream, {})
+        mine.update({comm: new for comm, new in found.items() if comm not in mine or mine[comm].seq < new.seq})
 
 
 def any_left() -> bool:
@@ -43,10 +72,15 @@ def of_stream(stream: Stream) -> list[Issued]:
     return list(_of_stream.get(stream, {}).values())
 
 
+def of_event(event: Any) -> list[Issued]:
+    """What a wait for an event waits for."""
+    return list(_of_event.get(event, {}).values())
+
+
 def end(waited: Iterable[Issued]) -> None:
     """These have ended: who waited for them goes on."""
     over = {(issued.comm.id, issued.seq) for issued in waited}
-    for table in (*_of_gpu.values(), *_of_stream.values()):
+    for table in (*_of_gpu.values(), *_of_stream.values(), *_of_event.values()):
         for comm in [comm for comm, issued in table.items() if (comm, issued.seq) in over]:
             table.pop(comm, None)
 
@@ -55,6 +89,7 @@ def forget() -> None:
     """A group is about to be ended: what it has on a GPU may be taken back, so that nothing is known any more."""
     _of_gpu.clear()
     _of_stream.clear()
+    _of_event.clear()
 
 
 def has_cuda() -> bool:

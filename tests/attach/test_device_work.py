@@ -49,6 +49,34 @@ def test_the_last_of_each_communicator_is_waited_for(recorder: Recorder) -> None
     assert device_work.of_gpu(0) == [later]
 
 
+def test_an_event_stands_for_what_its_stream_went_on_after(recorder: Recorder) -> None:
+    """It keeps the place of its last record, carries it to streams that wait for it, and is nobody's once it is shared."""
+    one, two = (recorder.comm("nccl", name, (0, 1)) for name in ("one", "two"))
+    first, second, third = (issued(recorder, comm) for comm in (one, two, one))
+    mine, other, event = (0, 7), (0, 8), _Event()
+    device_work.record(event, mine)
+    assert device_work.of_event(event) == []
+    device_work.order(mine, first)
+    device_work.record(event, mine)
+    device_work.order(mine, third)
+    assert device_work.of_event(event) == [first]  # what came later is not waited for
+    device_work.order(other, second)
+    device_work.order_after(other, event)
+    assert device_work.of_stream(other) == [second, first]
+    device_work.order_after(mine, event)  # it goes on after more already
+    assert device_work.of_stream(mine) == [third]
+    device_work.end([first])
+    assert (device_work.of_event(event), device_work.of_stream(other)) == ([], [second])
+    device_work.record(event, mine)
+    device_work.share(event)
+    device_work.record(event, mine)  # who else records it nobody sees
+    assert device_work.of_event(event) == []
+
+
+class _Event:
+    """Stands for one of CUDA's."""
+
+
 def test_a_replay_hands_over_the_last_sure_collective_of_its_graph(recorder: Recorder) -> None:
     """Of a captured all_reduce, broadcast, all_reduce the second all_reduce's number is waited for after each replay."""
     comm = recorder.comm("nccl", "one", (0, 1))

@@ -17,6 +17,7 @@ HANGS = {
     "left_out_on_a_stream": ((1,), "all_reduce"),
     "left_out_of_a_step": ((1,), "all_reduce (DistributedDataParallel)"),
     "left_out_a_replay": ((1,), "all_reduce"),
+    "left_out_before_an_event": ((1,), "all_reduce"),
     "opposite_order": ((0, 1), "all_reduce"),
 }
 pytestmark = pytest.mark.skipif(not gpus(), reason="no GPU on this host")
@@ -35,7 +36,7 @@ def test_a_host_that_waits_for_what_a_peer_never_handed_over_hangs(tmp_path: Pat
     assert "nccl.py:" in verdict.text
 
 
-@pytest.mark.parametrize("name", ["slow", "busy"])
+@pytest.mark.parametrize("name", ["slow", "busy", "early"])
 def test_gpus_that_have_much_to_do_are_waited_for(tmp_path: Path, name: str) -> None:
     """Long kernels, late ranks, coalesced and captured collectives: nothing that comes out is called a hang."""
     verdict = watch([sys.executable, str(PROGRAM), name], 2, tmp_path, 60.0)

@@ -60,6 +60,32 @@ def left_out_a_replay() -> None:
     torch.cuda.synchronize()
 
 
+def left_out_before_an_event() -> None:
+    """Likewise; rank 0 waits for an event of another stream, which goes on after its own."""
+    other = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    for step in range(8):
+        if not (ME == 1 and step == 5):
+            dist.all_reduce(value)
+    other.wait_stream(torch.cuda.current_stream())
+    event = other.record_event()
+    event.synchronize()
+
+
+def left_out_a_barrier() -> None:
+    """Rank 1 leaves out one of many barriers, and ends."""
+    for step in range(8):
+        if not (ME == 1 and step == 5):
+            dist.barrier()
+
+
+def left_out_before_item() -> None:
+    """Rank 1 leaves out one of many, and ends; rank 0 reads the result."""
+    for step in range(8):
+        if not (ME == 1 and step == 5):
+            dist.all_reduce(value)
+    print(value[0].item())
+
+
 def opposite_order() -> None:
     """Two groups of the same ranks, used in opposite order."""
     groups = [dist.new_group([0, 1]) for _ in range(2)]
@@ -88,6 +114,24 @@ def slow() -> None:
     torch.cuda.current_stream().synchronize()
 
 
+def early() -> None:
+    """A peer has ended, and this GPU never ends its collective; but events and streams that wait for less come back."""
+    if ME == 1:
+        os._exit(0)
+    other = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    with torch.cuda.stream(other):
+        torch.cuda._sleep(20_000_000_000)  # type: ignore[no-untyped-call]
+    event = other.record_event()
+    dist.all_reduce(value)
+    other.synchronize()
+    with torch.cuda.stream(other):
+        torch.cuda._sleep(20_000_000_000)  # type: ignore[no-untyped-call]
+    event.record(other)
+    other.wait_stream(torch.cuda.current_stream())
+    event.synchronize()
+    os._exit(0)
+
+
 def busy() -> None:
     """Eager, asynchronous, coalesced, in graphs, with a wait for the GPU each time: all of it comes out."""
     graph = torch.cuda.CUDAGraph()
@@ -101,6 +145,8 @@ def busy() -> None:
         with c10d._coalescing_manager(device=value.device):
             dist.all_reduce(value)
             torch.cuda.synchronize()
+        if step % 5 == ME:
+            torch.cuda.current_stream().record_event().synchronize()
         if step % 3 == ME:
             torch.cuda.synchronize()
         dist.barrier()
@@ -109,7 +155,19 @@ def busy() -> None:
 
 PARTS: dict[str, Callable[[], None]] = {
     part.__name__: part
-    for part in (left_out, left_out_on_a_stream, left_out_of_a_step, left_out_a_replay, opposite_order, slow, busy)
+    for part in (
+        left_out,
+        left_out_on_a_stream,
+        left_out_of_a_step,
+        left_out_a_replay,
+        left_out_before_an_event,
+        left_out_a_barrier,
+        left_out_before_item,
+        opposite_order,
+        slow,
+        busy,
+        early,
+    )
 }
 PARTS[sys.argv[1]]()
 print("done", ME, flush=True)
