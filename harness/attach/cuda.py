@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lockstep.harness.attach import cuda_events, cuda_graphs, device_work, recording
-from lockstep.harness.attach.calls import Again, Issued
+from lockstep.harness.attach import cuda_events, cuda_graphs, device_waits, device_work, tensor_reads
 from lockstep.harness.attach.recorded import Call, recorded
-from lockstep.harness.attach.recording import Recording
-from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import look_for_unseen
-from lockstep.harness.trace.event import Need
 
 
 def wrap(module: Any) -> None:
@@ -27,6 +23,7 @@ def wrap(module: Any) -> None:
         if kind is not None:
             kind.synchronize = recorded(kind.synchronize, prepare)
     cuda_events.wrap(module)
+    device_work.at_first.append(tensor_reads.install)
 
 
 def wrap_graphs(module: ModuleType) -> None:
@@ -55,62 +52,22 @@ def wrap_graphs(module: ModuleType) -> None:
     around("reset", after=cuda_graphs.forget)
 
 
-class Synchronizing:
-    """A wait of the host for collectives that it has handed to a GPU."""
-
-    def __init__(self, again: Again, waited: Sequence[Issued]) -> None:
-        self.again, self.waited = again, waited
-
-    def ended(self, result: Any) -> None:
-        """They have ended."""
-        self.again.ended(result)
-        device_work.end(self.waited)
-
-    def failed(self, error: BaseException) -> None:
-        """Who knows."""
-        self.again.failed(error)
-
-
-class Streams:
-    """A wait of the host for its streams, of which it is not known what keeps them."""
-
-    def __init__(self, found: Recording) -> None:
-        self.wait = found.recorder.synchronize()
-
-    def ended(self, result: Any) -> None:
-        """It has ended."""
-        self.wait.__exit__(None, None, None)
-
-    def failed(self, error: BaseException) -> None:
-        """It has ended, with an error."""
-        self.wait.__exit__(None, None, None)
-
-
 def _for_gpu(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
     """All that this process has handed to one GPU."""
     look_for_unseen()
     if not device_work.any_left():  # the GPU may not even have been used yet
-        return _waiting([])
+        return device_waits.waiting("synchronize", [])
     device = arguments[0] if arguments else named.get("device")
-    return _waiting(device_work.of_gpu(_index(module, device)))
+    return device_waits.waiting("synchronize", device_work.of_gpu(_index(module, device)))
 
 
 def _for_stream(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
     stream = arguments[0]
-    return _waiting(device_work.of_stream((int(stream.device_index), int(stream.stream_id))))
+    return device_waits.waiting("synchronize", device_work.of_stream((int(stream.device_index), int(stream.stream_id))))
 
 
 def _for_event(arguments: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
-    return _waiting(device_work.of_event(arguments[0]))
-
-
-def _waiting(waited: Sequence[Issued]) -> Call | None:
-    found = recording.existing()
-    if found is None or not found.listening:  # no rank
-        return None
-    if not waited:
-        return Streams(found)
-    return Synchronizing(found.several("synchronize", Need.EVERY, waited, call_site(found.recorder)), waited)
+    return device_waits.waiting("synchronize", device_work.of_event(arguments[0]))
 
 
 def _index(module: Any, device: Any) -> int:

@@ -20,15 +20,32 @@ def wrap(module: Any) -> None:
     event, stream = getattr(module, "Event", None), getattr(module, "Stream", None)
     if event is None or not all(
         inspect.isfunction(getattr(kind, name, None))
-        for kind, name in ((stream, "record_event"), (stream, "wait_event"), (event, "record"), (event, "wait"))
+        for kind, name in (
+            (stream, "record_event"),
+            (stream, "wait_event"),
+            (event, "record"),
+            (event, "wait"),
+            (event, "__new__"),
+        )
     ):
         return
+    event.__new__ = staticmethod(_making(event.__new__))
     event.record = _recording(event.record, module)
     event.wait = _waiting(event.wait, module)
     # Who has the handle may record it unseen: another process, or a library in C.
     event.ipc_handle = _sharing(event.ipc_handle)
     event.cuda_event = property(_sharing(event.cuda_event.__get__))
     event.from_ipc_handle = classmethod(_shared_from(event.from_ipc_handle.__func__))
+
+
+def _making(original: Method) -> Method:
+    @functools.wraps(original)
+    def new(cls: Any, *arguments: Any, **named: Any) -> Any:
+        event = original(cls, *arguments, **named)
+        device_work.fresh(event)
+        return event
+
+    return new
 
 
 def _recording(original: Method, module: Any) -> Method:

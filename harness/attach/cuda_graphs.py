@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lockstep.harness.attach import device_work, recording
 from lockstep.harness.attach.calls import Issued
 from lockstep.harness.attach.torch_groups import look_for_unseen
+from lockstep.harness.attach.torch_works import current_stream
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.handles import Comm, Manifest
 
@@ -94,6 +95,7 @@ def replayed(graph: Any) -> None:
         comm = captured.comm
         issued = Issued(comm, comm.number - behind, recorder.string(captured.op), Need.ALL, gpu=captured.gpu)
         device_work.hand_over(captured.gpu, issued)
+        device_work.order(current_stream(captured.gpu), issued)  # where a graph is launched
 
 
 def forget(graph: Any) -> None:

@@ -8,8 +8,7 @@ to do; and a host that waits for all that its GPU was given waits for that.
 from __future__ import annotations
 
 import sys
-import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lockstep.harness.attach import recording
@@ -18,13 +17,19 @@ from lockstep.harness.attach.calls import Issued
 Stream = tuple[int, int]  # GPU, the id of one of its streams
 _of_gpu: dict[int, dict[int, Issued]] = {}  # GPU -> communicator's id -> the last collective that surely needs all
 _of_stream: dict[Stream, dict[int, Issued]] = {}  # likewise: what the stream itself goes on after
-# Event -> what the stream in which it was recorded went on after then. One that somebody else may record has no entry.
-_of_event: weakref.WeakKeyDictionary[Any, dict[int, Issued]] = weakref.WeakKeyDictionary()
-_shared: weakref.WeakSet[Any] = weakref.WeakSet()
+# By an event's id, which a new one clears: weak references to CUDA's events end the process in torch 2.11, whose own code
+# leaves them behind.
+_of_event: dict[int, dict[int, Issued]] = {}  # what the stream in which it was recorded went on after then
+_shared: set[int] = set()  # those that somebody else may record
+MOST_EVENTS = 10_000  # of those that are gone as well, nobody knows how many
+at_first: list[Callable[[], None]] = []  # what is done as soon as there is something to wait for
 
 
 def hand_over(gpu: int, issued: Issued) -> None:
     """A collective that needs all its members was given to a GPU."""
+    if not _of_gpu:
+        for hook in at_first:
+            hook()
     _of_gpu.setdefault(gpu, {})[issued.comm.id] = issued
 
 
@@ -33,25 +38,31 @@ def order(stream: Stream, issued: Issued) -> None:
     _of_stream.setdefault(stream, {})[issued.comm.id] = issued
 
 
+def fresh(event: Any) -> None:
+    """This is a new event, whatever had its id before."""
+    _of_event.pop(id(event), None)
+    _shared.discard(id(event))
+
+
 def record(event: Any, stream: Stream) -> None:
     """An event is now that of this place in the stream."""
-    if event in _shared:
+    if id(event) in _shared:
         return
-    if stream in _of_stream:
-        _of_event[event] = dict(_of_stream[stream])
+    if stream in _of_stream and len(_of_event) < MOST_EVENTS:
+        _of_event[id(event)] = dict(_of_stream[stream])
     else:
-        _of_event.pop(event, None)
+        _of_event.pop(id(event), None)
 
 
 def share(event: Any) -> None:
     """Others may record this event from now on: a graph, another process, a library that has its handle."""
-    _shared.add(event)
-    _of_event.pop(event, None)
+    _shared.add(id(event))
+    _of_event.pop(id(event), None)
 
 
 def order_after(stream: Stream, event: Any) -> None:
     """What is given to this stream from now on runs after what the event stands for."""
-    found = _of_event.get(event)
+    found = _of_event.get(id(event))
     if found:
         mine = _of_stream.setdefault(stream, {})
         mine.update({comm: new for comm, new in found.items() if comm not in mine or mine[comm].seq < new.seq})
@@ -74,7 +85,7 @@ def of_stream(stream: Stream) -> list[Issued]:
 
 def of_event(event: Any) -> list[Issued]:
     """What a wait for an event waits for."""
-    return list(_of_event.get(event, {}).values())
+    return list(_of_event.get(id(event), {}).values())
 
 
 def end(waited: Iterable[Issued]) -> None:

@@ -79,6 +79,17 @@ class Blocking(OfGroup, Waiting):
     __slots__ = ()
 
 
+class Meeting(Blocking):
+    """A barrier, which a library of GPUs waits for in the call. Where it returns a Work, the program waits at once."""
+
+    __slots__ = ()
+
+    def ended(self, result: Any) -> None:
+        """It has ended, or was issued."""
+        super().ended(result)
+        torch_works.note(result, self.issued)
+
+
 class HandingOver(Posting):
     """A collective goes to the GPU: nothing tells when it enters it, only that it cannot have done so before."""
 
@@ -155,6 +166,7 @@ def _of_group(
 def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     op = OPERATIONS[name].name
     blocks = name == "monitored_barrier"
+    meets = name == "barrier" and device_work.has_cuda()
 
     def prepare(found: Recording, group: Group, given: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         need, root, size = describe(name, given, named, group.rank)
@@ -167,6 +179,8 @@ def _operation(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         what = (group.comm, op, size, need, root, call_site(found.recorder))
         if blocks:
             return Blocking(found, found.collective(*what, limit), group)
+        if meets and _is_waited_for(given, named):
+            return Meeting(found, found.collective(*what, limit), group)
         issued = found.start(*what)
         return Posting(found, issued._replace(limit_s=limit) if limit else issued, group)
 
@@ -181,6 +195,11 @@ def _deadline_s(given: tuple[Any, ...], named: dict[str, Any]) -> int:
             if isinstance(timeout, timedelta) and (limit := limit_s(timeout)):
                 return limit
     return 0
+
+
+def _is_waited_for(given: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Whether the call was told that whoever makes it goes on only afterwards."""
+    return any(has(one, "asyncOp") and not one.asyncOp for one in (*given, *named.values()))
 
 
 def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.matching import Mispair
 from lockstep.harness.judge.mismatch import is_message
 from lockstep.harness.judge.names import group_name
+from lockstep.harness.judge.omitted import omitted
 from lockstep.harness.judge.pairing import token
 from lockstep.harness.judge.program_order import Course, Order, Step, first_shift
 from lockstep.harness.judge.snapshot import CaseSnapshot
@@ -160,14 +161,14 @@ def _on(found: Sequence[Stuck], comm: str) -> str:
 
 
 def stall_blame(case: CaseSnapshot) -> Blame | None:
-    """What nothing proves: by a mismatch that somebody still waits in, by messages that nobody receives, or by what the
-    program's Flight Recorders say of operations that no event tells of."""
+    """What nothing proves: by a mismatch that somebody still waits in, by messages that nobody receives, by what
+    Flight Recorders say of operations that no event tells of, or by who has called fewer collectives than the others."""
     failed = (Status.RAISED, Status.ABORTED, Status.DEAD)
     if any(state.status in failed for state in case.states.values()):
         return None
     if any(_waited_in(case, mispair) for mispair in case.mispairs):
         return hang_blame(case, mismatch=True)
-    return unreceived_blame(case) or _flight_blame(case)
+    return unreceived_blame(case) or _flight_blame(case) or omitted(case)
 
 
 def unreceived_blame(case: CaseSnapshot) -> Blame | None:

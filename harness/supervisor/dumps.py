@@ -26,7 +26,8 @@ PIPE, DUMP = "flight-pipe-", "flight-dump-"
 
 
 def dump_environment(environ: Mapping[str, str], rank: int) -> dict[str, str]:
-    """What makes a rank's PyTorch keep a Flight Recorder and dump it on request. What the user has set stays."""
+    """What makes a rank's PyTorch keep a Flight Recorder and dump it on request, and NCCL name its threads, by which we know
+    them. What the user has set stays."""
     folder = environ.get("TMPDIR", "")
     if not folder:
         return {}
@@ -35,6 +36,7 @@ def dump_environment(environ: Mapping[str, str], rank: int) -> dict[str, str]:
         "TORCH_NCCL_DEBUG_INFO_PIPE_FILE": f"{folder}/{PIPE}{rank}-",
         "TORCH_NCCL_DEBUG_INFO_TEMP_FILE": f"{folder}/{DUMP}{rank}-",
         "TORCH_FR_DUMP_TEMP_FILE": f"{folder}/{DUMP}{rank}-",
+        "NCCL_SET_THREAD_NAME": "1",
     }
     if not knows_present_name(sys.path):
         wanted[OLD_NAME] = FLIGHT_EVENTS

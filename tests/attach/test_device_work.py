@@ -22,6 +22,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """The recorder of this process, on memory of its own."""
     found = Recorder(mmap.mmap(-1, layout.ring_bytes(256)), 256)
     monkeypatch.setattr(recording, "_current", SimpleNamespace(recorder=found, listening=True))
+    monkeypatch.setattr(cuda_graphs, "current_stream", lambda gpu: (gpu, 7))
     device_work.forget()
     return found
 
@@ -71,6 +72,9 @@ def test_an_event_stands_for_what_its_stream_went_on_after(recorder: Recorder) -
     device_work.share(event)
     device_work.record(event, mine)  # who else records it nobody sees
     assert device_work.of_event(event) == []
+    device_work.fresh(event)  # another, with the same id
+    device_work.record(event, mine)
+    assert device_work.of_event(event) == [third]
 
 
 class _Event:
@@ -90,6 +94,7 @@ def test_a_replay_hands_over_the_last_sure_collective_of_its_graph(recorder: Rec
         cuda_graphs.replay(graph)
         cuda_graphs.replayed(graph)
         (waited,) = device_work.of_gpu(0)
+        assert device_work.of_stream((0, 7)) == [waited]
         assert (comm.number, waited.seq, recorder.text(waited.op)) == (3 * replays, 3 * replays - 1, "all_reduce")
     cuda_graphs.forget(graph)
     cuda_graphs.replay(graph)

@@ -86,6 +86,19 @@ def left_out_before_item() -> None:
     print(value[0].item())
 
 
+def left_out_before_if() -> None:
+    """Rank 1 replays a graph once less, and ends; rank 0 branches on the result."""
+    assert value.sum() > 0  # the first use of a kernel would wait for the GPU as well, in the driver
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        dist.all_reduce(value)
+    for step in range(8):
+        if not (ME == 1 and step == 5):
+            graph.replay()
+    if value.sum() > 0:
+        print("more")
+
+
 def opposite_order() -> None:
     """Two groups of the same ranks, used in opposite order."""
     groups = [dist.new_group([0, 1]) for _ in range(2)]
@@ -117,6 +130,7 @@ def slow() -> None:
 def early() -> None:
     """A peer has ended, and this GPU never ends its collective; but events and streams that wait for less come back."""
     if ME == 1:
+        time.sleep(2)  # between hosts its threads have to send the rest
         os._exit(0)
     other = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     with torch.cuda.stream(other):
@@ -147,6 +161,8 @@ def busy() -> None:
             torch.cuda.synchronize()
         if step % 5 == ME:
             torch.cuda.current_stream().record_event().synchronize()
+        if step % 7 == ME:
+            assert value[0].item() == value[:1].tolist()[0] == float(value[0]) == value.cpu()[0]
         if step % 3 == ME:
             torch.cuda.synchronize()
         dist.barrier()
@@ -163,6 +179,7 @@ PARTS: dict[str, Callable[[], None]] = {
         left_out_before_an_event,
         left_out_a_barrier,
         left_out_before_item,
+        left_out_before_if,
         opposite_order,
         slow,
         busy,
