@@ -280,6 +280,7 @@ class Stands(ToWatchdog):
     issued: Count = 0  # operations of all groups so far, by their library's own count
     held: Texts = ()  # its threads that sleep until somebody acts who holds the other end of a thing (JSON)
     wakers: Texts = ()  # what may wake it beside
+    nccl_hears: bool = False  # its NCCL is told when a peer ends, and may have it ended
 
 
 @message

@@ -13,6 +13,7 @@ from typing import Any
 
 from lockstep.harness.channel.to_watchdog import FlightRecord, Stands
 from lockstep.harness.host.holders import Inherited
+from lockstep.harness.host.nccl_threads import hears_of_ends
 from lockstep.harness.host.proc import Stat
 from lockstep.harness.host.wakers import wakers
 from lockstep.harness.supervisor.native_reader import NativeReader
@@ -85,7 +86,17 @@ class Attached:
                 texts, operations = tuple(map(str, others)), tuple(map(json.dumps, hidden))
                 held, awake = self._asleep(answer.get("asleep", []))
                 woken = tuple(wakers(self.pid, tells_handlers=True))
-                yield Stands(self.serial, epoch, number, (*texts, *awake), operations, max(issued, 0), held, woken)
+                yield Stands(
+                    self.serial,
+                    epoch,
+                    number,
+                    (*texts, *awake),
+                    operations,
+                    max(issued, 0),
+                    held,
+                    woken,
+                    hears_of_ends(self.pid),
+                )
 
     def _asleep(self, threads: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Of the threads that may sleep, as it says itself: those that do by the kernel, and doubts about the others."""

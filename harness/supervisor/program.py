@@ -37,6 +37,7 @@ from lockstep.harness.environment import ATTACH
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.alarms import unchanged_programs
 from lockstep.harness.host.holders import inherited
+from lockstep.harness.host.nccl_threads import hears_of_ends
 from lockstep.harness.host.stacks import stacks
 from lockstep.harness.host.wakers import wakers
 from lockstep.harness.supervisor.base import SupervisorBase
@@ -247,7 +248,8 @@ class ProgramSupervisor(SupervisorBase):
         """Answer for a process without Python."""
         number, others = standing(one.feed.ring, one.pid)
         self._send_delta(line, one)
-        line.send(Stands(one.serial, epoch, number, others, (), wakers=tuple(wakers(one.pid, tells_handlers=True))))
+        woken, hears = tuple(wakers(one.pid, tells_handlers=True)), hears_of_ends(one.pid)
+        line.send(Stands(one.serial, epoch, number, others, (), wakers=woken, nccl_hears=hears))
 
     def _stacks(self, line: Line) -> None:
         for name, data in dumps(self.environ, self.number):

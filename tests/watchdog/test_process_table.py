@@ -43,9 +43,11 @@ class Program:
         self.tell()
         return self
 
-    def waits(self, scope: str, op: str = "barrier", need: Need = Need.ALL, name: str = "world") -> Program:
+    def waits(
+        self, scope: str, op: str = "barrier", need: Need = Need.ALL, name: str = "world", kind: str = "gloo"
+    ) -> Program:
         """It waits in the first collective of a communicator of two."""
-        comm = self.recorder.comm("gloo", name, (0, 1), scope=scope)
+        comm = self.recorder.comm(kind, name, (0, 1), scope=scope)
         self.recorder.collective(comm, op, need=need)
         self.tell()
         return self
@@ -165,6 +167,17 @@ def test_an_established_communicator_waits_for_its_dead() -> None:
     assert not here.may_wake(knot, 100.0 + SPAWNER_S + 1)
     here.processes.commands[0].alive = (100,)
     assert not here.may_wake(knot, 100.0 + SETTLE_S + 0.1)
+
+
+@pytest.mark.parametrize(("kind", "hears", "woken"), [("nccl", True, True), ("nccl", False, False), ("gloo", True, False)])
+def test_nccl_that_hears_of_an_end_may_end_who_waits(kind: str, hears: bool, woken: bool) -> None:
+    """Between hosts PyTorch's watchdog ends a rank, however late, when NCCL says that a peer is gone: no hang is proved."""
+    here = program(0, 5)
+    one, two = Program(here, 0).joins("torch", 0).waits("torch", kind=kind), Program(here, 1).joins("torch", 1)
+    record = here.processes.records[one.process]
+    record.confirm(Stands(0, 1, record.state.number, (), (), nccl_hears=hears))
+    here.end(here.processes.records[two.process], 0, 100.0)
+    assert here.may_wake(here.knot(), 1000.0) is woken
 
 
 def test_who_aborts_has_its_launcher_end_the_others() -> None:

@@ -134,6 +134,7 @@ class ProcessRecord:
     turning: Turning = field(default_factory=Turning)  # its threads in waits with a limit, as it last answered
     origin: Origin = NOWHERE
     wakers: tuple[str, ...] = ()  # what may wake it beside, or end it
+    nccl_hears: bool = False  # of a peer's end, over which it may be ended, as it last answered
     steady: frozenset[tuple[int, tuple[int, ...]]] = frozenset()  # threads and steps that its last two answers share
 
     @property
@@ -208,7 +209,7 @@ class ProcessRecord:
             read = [Sleeper.read(one, self.host) for one in told if one not in turning]
             if None in read:
                 self.doubts = (*self.doubts, "what its supervisor tells of its threads makes no sense")
-            self.wakers = answer.wakers
+            self.wakers, self.nccl_hears = answer.wakers, answer.nccl_hears
             before = {(one.thread, one.steps) for one in self.sleepers or ()}
             self.sleepers, self.sleepers_at = tuple(one for one in read if one is not None), answer.number
             self.steady = frozenset(before.intersection((one.thread, one.steps) for one in self.sleepers))

@@ -154,7 +154,8 @@ class ProgramRanks(RankTable):
         """Whether a wait of the knot may yet end because of a member that has ended.
 
         Its sockets close when its process ends. MPI has none to close: who is past its last exit handler only finalizes it.
-        Who starts and watches processes may end those that wait for a dead one.
+        Who starts and watches processes may end those that wait for a dead one, and so does NCCL's watchdog where NCCL hears
+        of it.
         """
         patience_s = SPAWNER_S if self.others() else self.settle_s
         for wait in knot:
@@ -167,6 +168,8 @@ class ProgramRanks(RankTable):
                 if one.state.status is Status.RUNNING:
                     continue
                 if not one.alive:
+                    if self._on_nccl(wait.wait.comm) and self._ranks[wait.rank].nccl_hears:
+                        return True
                     # Who aborts has its launcher end all others.
                     if now_s - one.ended_s < (SPAWNER_S if one.state.aborting else patience_s):
                         return True
@@ -177,6 +180,10 @@ class ProgramRanks(RankTable):
                 if not leaving or now_s - one.leaving_s < self.settle_s:
                     return True
         return False
+
+    def _on_nccl(self, comm: str) -> bool:
+        """Whether operations of a communicator go to GPUs, or may."""
+        return any(word in self.comms.kinds[comm][0] for word in ("nccl", "GPU"))
 
     def everybody(self) -> Mapping[int, ProcessRecord]:
         """Those that never came have a place where the knot rests on them: it must be told who lacks whom."""
