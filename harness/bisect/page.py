@@ -15,11 +15,11 @@ from lockstep.harness.report.pages.make import make_bisection_page
 MARKDOWN, JSON = "report.md", "report.json"
 
 
-def write(folder: Path, found: Account) -> None:
-    """Write both files, and the page."""
+def write(folder: Path, found: Account) -> Path | None:
+    """Write both files, and the page, which it gives; None where it could not be made."""
     files.replace_json(folder / JSON, found.to_json())
     files.replace(folder / MARKDOWN, render(found))
-    make_bisection_page(folder, found.to_json())
+    return make_bisection_page(folder, found.to_json())
 
 
 def render(found: Account) -> str:

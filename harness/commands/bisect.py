@@ -83,12 +83,14 @@ def bisect(arguments: argparse.Namespace) -> int:
             found = search.run()
         finally:
             said = account_of(launches, search, found or search.unfinished())
-            page.write(state.path, said)
+            made = page.write(state.path, said)
             if found is None or found.kind == "unfinished":
                 again = command_line(["lockstep", "bisect", "--resume", "--state", state.path])
                 print(f"to go on: {again}", file=sys.stderr)
     page.show(said)
     print(f"report: {state.path / page.MARKDOWN}", file=sys.stderr)
+    if made is not None:
+        print(f"page: {made}", file=sys.stderr)
     if options.json:
         print(json.dumps(said.to_json()))
     return FOUND if said.kind == "commit" else SEVERAL

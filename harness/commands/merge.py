@@ -35,5 +35,6 @@ def merge_runs(arguments: argparse.Namespace) -> int:
         print(sentence, file=sys.stderr)
     table.show(made.lines)
     print(f"reports: {made.path}", file=sys.stderr)
-    make_pages(made)
+    if page := make_pages(made):
+        print(f"page: {page}", file=sys.stderr)
     return exit_code(made.lines)

@@ -6,11 +6,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.program_rules import ProgramRules
+from lockstep.harness.judge.situation import situation
 from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.scenario.case import Limits
@@ -93,6 +95,10 @@ class Judgement(ABC):
         if failed:  # then the words of the events alone are the better ones
             return replace(verdict, findings=(*verdict.findings, *failed))
         return replace(verdict, text=found.text, blame=found.blame, signature=found.signature)
+
+    def situation(self, collected: Collected) -> dict[str, Any]:
+        """Where everybody stood when it was judged, as data; empty: nothing was judged."""
+        return situation(replace(self._judged, collected=collected)) if self._judged is not None else {}
 
     def _retells(self, verdict: Verdict) -> bool:
         """Whether what was collected says more of it."""

@@ -141,6 +141,8 @@ class CaseSession:
             gather = self._gathers(loop)
             guarded("stacks and dumps", lambda: evidence.collect(end, verdict, gather), None)
             verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
+            if not verdict.knot:
+                guarded("where everybody stands", self._keep_situation, None)
             verdict = guarded("second opinions", lambda: evidence.with_opinions(verdict), verdict)
         elif verdict.outcome is Outcome.SUCCESS and self.target.parks:
             guarded("letting ranks end", lambda: self._release(end, loop), None)
@@ -157,6 +159,11 @@ class CaseSession:
         """Whether there is anything left to ask where it stands, and why."""
         hangs = verdict.outcome in (Outcome.HANG, Outcome.SLOW) or verdict.cause is Cause.INTERRUPTED
         return hangs or self.state.judgement.by_limit
+
+    def _keep_situation(self) -> None:
+        """Who waits for whom where no knot says it: of a verdict that nothing proves it is all that there is to look at."""
+        if told := self.state.judgement.situation(self.state.evidence.collected()):
+            self.state.files.situation(told)
 
     def _retold(self, verdict: Verdict) -> Verdict:
         return self.state.judgement.retold(verdict, self.state.evidence.collected())

@@ -85,6 +85,14 @@ def test_evidence_of_an_interrupted_program(
     names = [f"{name}-{rank}.{kind}" for rank in (0, 1) for name, kind in (("rank", "events"), ("stacks/rank", "txt"))]
     assert set(names) <= files
     assert {"flight-recorder-rank-0.json", "flight-recorder-rank-1.json"} <= files
+    (waits,) = (tmp_path / "reports/runs/latest/cases").glob("*/waits.json")
+    told = [
+        (rank["rank"], wait["op"])
+        for rank in json.loads(waits.read_text())["ranks"]
+        for wait in rank["waits"]
+        if wait["comm"]
+    ]
+    assert told == [(0, "recv")]
     assert wait_until(lambda: not proc.with_variable(MARK, str(tmp_path)), 30.0)
 
 

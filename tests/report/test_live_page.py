@@ -1,15 +1,17 @@
-"""The page of a run while it goes on, from what its watchdogs answer: no process, no socket."""
+"""Pages from what watchdogs tell of ranks of which nothing is proved: no process, no socket."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lockstep.harness.report.line import not_judged
 from lockstep.harness.report.live.looks import Going, Look
+from lockstep.harness.report.pages.case_page import case_page
 from lockstep.harness.report.pages.live_page import ROWS, live_page
-from tests.report.page_samples import Page
+from tests.report.page_samples import Page, case_folder, is_safe
 from tests.report.test_case_page import HOSTILE
 
 
@@ -97,3 +99,26 @@ def test_thousands_of_ranks() -> None:
     made = live_page(look(Going("a", answer(*ranks))), Path("r1"))
     assert len(made) < 200_000
     assert f"{4096 - ROWS} more groups" in Page(made).text
+
+
+def test_who_waits_where_nothing_is_proved(tmp_path: Path) -> None:
+    """The graph of a hang without a proof is that of its waits.json, and says so; any other file is none."""
+    _, folder = case_folder(tmp_path, 4)
+    raw = json.loads((folder / "verdict.json").read_text())
+    raw |= {"proved": False, "cause": "stall", "knot": [], "blame": None}
+    (folder / "verdict.json").write_text(json.dumps(raw))
+    assert "Who waits for whom" not in case_page(folder)
+    told = answer(*(rank(number, [3], op=HOSTILE) for number in range(3)), rank(3, []))
+    (folder / "waits.json").write_text(json.dumps(told))
+    page = Page(case_page(folder))
+    is_safe(page)
+    for words in ("Who waits for whom", "Ranks 0-2", "in no known wait", "Nothing of this is proved"):
+        assert words in page.text
+    for text in (
+        "[]",
+        "{",
+        json.dumps({"ranks": [{"rank": "x"}, 3]}),
+        json.dumps({"ranks": [{**rank(0, [1]), "waits": 3}]}),
+    ):
+        (folder / "waits.json").write_text(text)
+        assert "Who waits for whom" not in case_page(folder)

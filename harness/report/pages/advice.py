@@ -52,6 +52,10 @@ CAUSE = {
 }
 
 
+SLOW = (
+    "Ranks still went on: give the case more time (`--deadline`, `limits.deadline_s`), or find in the timeline what takes so"
+    " long."
+)
 KNOT = (
     "Each of them waits for another of them, and no one of them is the first to blame: one of these waits must not be"
     " reached, or must have an end of its own."
@@ -64,6 +68,8 @@ def advice(case: CaseFolder) -> list[Advice]:
     if verdict.outcome is Outcome.SUCCESS:
         return []
     blame = verdict.blame
+    if verdict.outcome is Outcome.SLOW:
+        return [Advice(SLOW), *_again(case.raw)]
     if verdict.outcome is Outcome.INVALID:
         text = CAUSE.get(verdict.cause)
         return [*([Advice(text)] if text else []), *_again(case.raw)]

@@ -66,12 +66,16 @@ def answer(case: CaseFolder, stacks: StackTree, advice: Sequence[Advice]) -> Ans
     busy = "" if verdict.blame else _busy(verdict, stacks)
     if busy:
         facts.append(("In no known wait", busy))
+    decided = verdict.blame if verdict.blame and verdict.blame.by == "decision" else None
+    if decided:
+        facts.append(("Decision", " ".join(filter(None, (decided.site, decided.shape, "→", decided.choice)))))
     line = _line(verdict, stacks)
     if line:
-        facts.append(("Line", line))
+        facts.append(("Stands now at" if decided else "Line", line))  # a decision is made elsewhere, and earlier
     cure = next((one for one in advice if one.words.startswith("What cures it")), None) or next(iter(advice), None)
     if cure:
-        facts.append(("Cure" if cure.code and "cures" in cure.words else "Next", cure.code if cure.code else cure.words))
+        name = "Cure" if cure.code and "cures" in cure.words else "Run it again" if cure.code else "Next"
+        facts.append((name, cure.code or cure.words))
     return Answer(badge, verdict.outcome.value, sentence, now, tuple(facts))
 
 

@@ -15,8 +15,9 @@ from lockstep.harness.report.pages.columns import columns
 from lockstep.harness.report.pages.folder import CaseFolder, listed
 from lockstep.harness.report.pages.layout import drawing
 from lockstep.harness.report.pages.rendering import render
+from lockstep.harness.report.pages.situation_graph import unproved_graph
 from lockstep.harness.report.pages.stack_tree import StackTree, stack_tree
-from lockstep.harness.report.pages.timeline import has_device, legend, timelines
+from lockstep.harness.report.pages.timeline import has_device, legend, signs, timelines
 from lockstep.harness.report.pages.tracks import chosen, groups, read_tracks
 from lockstep.harness.report.pages.wait_graph import wait_graph
 
@@ -34,7 +35,8 @@ def case_page(path: Path, up: str = "../../report.html") -> str:
     compared = columns(verdict, tracks)
     stacks = _stacks(case)
     todo = advice(case)
-    graph = wait_graph(verdict)
+    proved = wait_graph(verdict)
+    graph = proved if proved.nodes else unproved_graph(case.situation())
     drawn = timelines(verdict, tracks, compared)
     logs, more_logs = case.logs()
     evidence, more_evidence = listed([str(name) for name in case.raw.get("evidence") or ()], EVIDENCE)
@@ -47,15 +49,19 @@ def case_page(path: Path, up: str = "../../report.html") -> str:
         answer=answer(case, stacks, todo),
         advice=todo,
         graph=graph,
+        unproved=not proved.nodes,
         across=drawing(graph, True, WIDE) if graph.nodes else None,
         down=drawing(graph, False, NARROW) if graph.nodes else None,
         timelines=drawn,
         libraries=legend(drawn),
+        signs=signs(drawn),
         on_device=has_device(drawn),
         columns=compared,
         decisions=decisions(verdict),
         stacks=stacks,
         ends=_ends(case)[:ROWS],
+        phased=any(end.phase or end.shape for end in verdict.ranks),
+        failed=any(end.error_type for end in verdict.ranks),
         more_ends=max(0, len(_ends(case)) - ROWS),
         logs=logs,
         more_logs=more_logs,

@@ -13,6 +13,7 @@ from typing import Any
 from lockstep.harness.judge.verdict import Verdict
 
 VERDICT = "verdict.json"
+SITUATION = "waits.json"
 LOG_BYTES = 8192  # of the end of a log
 STACK_BYTES = 1 << 18
 LINES, COLUMNS = 15, 400  # of the end of a log
@@ -46,6 +47,14 @@ class CaseFolder:
     def stack(self, name: str) -> str:
         """The stacks of a process; empty where there are none."""
         return _end(self.path / "stacks" / f"{name}.txt", STACK_BYTES)
+
+    def situation(self) -> Sequence[Mapping[str, Any]]:
+        """The ranks as they stood, where no knot tells; none where no such file says it."""
+        try:
+            ranks = _object(self.path / SITUATION).get("ranks")
+        except (OSError, ValueError, RecursionError):
+            return []
+        return [one for one in ranks if isinstance(one, dict)] if isinstance(ranks, list) else []
 
     def stacks(self) -> list[str]:
         """Of which processes there are stacks: `rank-0`, `process-4711`; ranks in their order."""

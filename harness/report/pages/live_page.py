@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.harness.judge.verdict import RankEnd, WaitLine
+from lockstep.harness.judge.verdict import WaitLine
 from lockstep.harness.judge.words import capital, ranks_text
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.live.looks import Going, Look
@@ -17,7 +17,8 @@ from lockstep.harness.report.pages.layout import drawing
 from lockstep.harness.report.pages.rendering import render
 from lockstep.harness.report.pages.run_page import SIGNS, WORDS
 from lockstep.harness.report.pages.shapes import Drawing
-from lockstep.harness.report.pages.wait_graph import WaitGraph, graph_of, short
+from lockstep.harness.report.pages.situation_graph import situation_graph, wait_lines
+from lockstep.harness.report.pages.wait_graph import WaitGraph, short
 
 EVERY_S = 3  # the page is renewed
 WIDE, NARROW = 46, 34  # characters of a line in the graph
@@ -126,7 +127,7 @@ def _told(going: Going, name: str) -> Told:
         return Told(name, "running", "", late or "its watchdog is being asked")
     ranks: list[Mapping[str, Any]] = list(answer.get("ranks") or ())
     phases = list(dict.fromkeys(str(rank["phase"]) for rank in ranks if rank["phase"]))
-    graph = graph_of([line for rank in ranks for line in _lines(rank)], [_end(rank) for rank in ranks])
+    graph = situation_graph(ranks)
     rows = _rows(ranks)
     since = f"{answer['since_start_s']:.0f} s after its start, {answer['still_s']:.0f} s since anything moved"
     told = f"{since}; told {going.age_s:.0f} s ago" + (f"; {late}" if late else "")
@@ -148,37 +149,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= TEXT else f"{text[:TEXT].rpartition(' ')[0]} ..."
 
 
-def _end(rank: Mapping[str, Any]) -> RankEnd:
-    return RankEnd(int(rank["rank"]), str(rank["status"]), str(rank["phase"]), str(rank["shape"]))
-
-
-def _lines(rank: Mapping[str, Any]) -> list[WaitLine]:
-    """Its waits. A thread of a library that waits for its own process tells nothing beside others."""
-    waits = [wait for wait in rank["waits"] if wait["comm"] or wait["site"]] or rank["waits"]
-    return [
-        WaitLine(
-            int(rank["rank"]),
-            str(wait["comm"]),
-            str(wait["kind"]) if wait["comm"] else "process",
-            str(wait["name"]),
-            str(wait["op"]),
-            int(wait["seq"]),
-            str(wait["phase"]),
-            str(rank["shape"]),
-            tuple(wait["for"]),
-            bool(wait["stream"]),
-            site=str(wait["site"]),
-        )
-        for wait in waits
-    ]
-
-
 def _rows(ranks: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Ranks alike together, in the order of the first of each."""
     alike: dict[Hashable, list[int]] = {}
     rows: dict[Hashable, Row] = {}
     for rank in ranks:
-        waits = _lines(rank)
+        waits = wait_lines(rank)
         operations = dict.fromkeys(" ".join(filter(None, (_library(one), one.name, one.op))) + _number(one) for one in waits)
         needs = sorted({lack for one in waits for lack in one.lacks if lack != one.rank})
         line = next((one.site for one in waits if one.site), "") or str(rank["line"])

@@ -265,6 +265,14 @@ def _apart(marks: list[Mark]) -> list[Mark]:
     return found[:400]
 
 
+def signs(drawn: Sequence[Timeline]) -> set[str]:
+    """What is in them that has to be explained."""
+    lanes = [lane for one in drawn for lane in one.lanes]
+    found = {mark.kind for lane in lanes for mark in lane.marks}
+    found |= {"open"} if any(lane.open for lane in lanes) else set()
+    return found | ({"phase"} if any(lane.phases for lane in lanes) else set())
+
+
 def has_device(drawn: Sequence[Timeline]) -> bool:
     """Whether something was handed to a device."""
     return any(lane.launches or lane.streams for one in drawn for lane in one.lanes)
