@@ -60,8 +60,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "watch",
         usage="lockstep watch [-n N] [--hosts H] [--interface I] [--launcher L]\n"
-        "                      [--deadline S] [--reports DIR] [--run-id ID] [--serve] [--json]\n"
-        "                      -- COMMAND...",
+        "                      [--deadline S] [--reports DIR] [--run-id ID] [--serve]\n"
+        "                      [--json] -- COMMAND...",
     )
     parser.add_argument(
         "-n", dest="processes", type=int, metavar="N", help="processes to launch (1; with --hosts: one for each slot)"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lockstep.harness.report import coverage
+from lockstep.harness.report.facts import facts
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.result import GREEN, STANDINGS, UNDETECTED, Result, results, undetected_text
 from lockstep.harness.terminal import clean
@@ -40,7 +41,10 @@ def render(run: Mapping[str, Any], lines: Sequence[Line], limit: int = LIMIT_BYT
     notes = (f"\n{notes}" if notes else "") + _cut("", len(fine) - kept, "notes", "junit.xml")
     rows, kept = fit(map(_row, found), room - sum(map(size, (details, notes, covered))))
     table = HEAD + rows + _cut("", len(found) - kept, "cases", "cases.jsonl")
-    return head + details + table + notes + covered
+    made = "".join(f"- {name}: {_name(value)}\n" for name, value in facts(run, lines))
+    made = f"\n## How it was made\n\n{made}" if made else ""
+    whole = head + details + table + notes + covered
+    return whole + made if size(whole) + size(made) < limit else whole
 
 
 def _missed(found: Sequence[Result], room: int) -> str:
@@ -104,7 +108,8 @@ STANDING = {
 
 def _row(result: Result) -> str:
     line = result.line
-    blame = f"{line.blame_ranks}: {line.blame_words}" if line.blame_ranks else "-"
+    who = "ranks" if set(line.blame_ranks) & set(",-") else "rank"
+    blame = f"{who} {line.blame_ranks}: {line.blame_words}" if line.blame_ranks else "-"
     time = line.verdict_after
     texts = (_name(line.case, _CELL_CHARACTERS), cell(line.words), STANDING[result.standing], cell(blame, _CELL_CHARACTERS))
     return f"| {' | '.join((*texts, time))} |\n"
@@ -125,7 +130,7 @@ def _details(result: Result) -> str:
         parts.append(f"Blame: {plain(line.blame_text)}\n")
     parts += [_listed(texts) for texts in (line.attempt_texts, line.finding_texts) if texts]
     if line.judged:
-        parts.append(f"Evidence: `cases/{line.slug}/`\n")
+        parts.append(f"Evidence: [`cases/{line.slug}/`](cases/{line.slug}/)\n")
     if line.rerun:
         parts.append(_fenced(line.rerun))
     return "\n".join(parts) + "\n"

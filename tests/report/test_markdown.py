@@ -31,12 +31,25 @@ def test_summary_of_a_run(tmp_path: Path) -> None:
     run.record(CaseRecord(case(NAMES[1]), success(), True, [], "lockstep run c", 1.5))
     text = (run.path / "summary.md").read_text()
     assert "3 cases: 1 as expected, 1 not as expected, 1 could not be judged." in text
-    assert f"| `{NAMES[0]}` | hang (deadlock, proved) | **NO** | 3: generation_capture bs=32: left-out" in text
+    assert f"| `{NAMES[0]}` | hang (deadlock, proved) | **NO** | rank 3: generation_capture bs=32: left-out" in text
     assert f"| `{NAMES[1]}` | success | yes | - | 3.1 s |" in text
     assert f"| `{NAMES[2]}` | invalid (harness) | **not judged** | - | - |" in text
     assert "```\nlockstep run a -k 'b'\n```" in text
     assert "Blame: Rank 3 left out bs=32 in generation_capture" in text
     assert "lockstep run c" not in text
+    (folder,) = re.findall(r"Evidence: \[`.*`\]\((.*)\)", text)
+    assert (run.path / folder).is_dir() or run.case_dir(case(NAMES[0])) == run.path / folder
+    made = text.partition("## How it was made\n\n")[2]
+    assert "- command: `lockstep run scenarios`\n" in made
+    assert "- Python: `3.12.1`\n" in made
+
+
+def test_how_it_was_made_goes_first_where_there_is_no_room() -> None:
+    """What needs to be known of cases is worth more."""
+    run = {**RUN, "argv": ["lockstep", "run", "x" * 3900], "started": "2026-11-24T13:15:02+00:00"}
+    lines = [not_judged({**PLAN, "id": f"case-{number}"}) for number in range(40)]
+    assert "How it was made" not in render(run, lines, 4096)
+    assert "How it was made" in render(run, lines, 1 << 16)
 
 
 def test_summary_stays_below_a_mebibyte() -> None:
