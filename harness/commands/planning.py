@@ -88,10 +88,11 @@ def _settled(planned: Sequence[PlannedCase], site: Site) -> list[PlannedCase]:
 
 
 def _as_planned(entries: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> list[PlannedCase]:
-    """The plan of a run with its cases as they are now; without those that are gone."""
+    """The plan of a run with its cases as they are now; without those that are gone. What was left out has its default."""
     known = {case.id: case for case in cases}
+    kept = ("repetition", "planted", "waive", "cost_s")
     return [
-        PlannedCase(known[entry["id"]], entry["repetition"], entry["planted"], entry["waive"], entry["cost_s"])
+        PlannedCase(known[entry["id"]], **{key: entry[key] for key in kept if key in entry})
         for entry in entries
         if entry["id"] in known
     ]

@@ -47,10 +47,35 @@ class _Entry:
 
 
 @dataclass(frozen=True)
+class _Gpu:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What a run is continued by; the commands that make runs have more, or others."""
+
+    scenarios: list[str] = field(default_factory=list)
+    all: bool = False
+    words: list[str] = field(default_factory=list)
+    tag: list[str] = field(default_factory=list)
+    case: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+    device: str = ""
+    launcher: str = ""
+    shard: str | None = None
+    nightly: bool = False
+    repeat: int | None = None
+    hosts: str | None = None
+    interface: str | None = None
+
+
+@dataclass(frozen=True)
 class _Environment:
     libraries: dict[str, Any] = field(default_factory=dict)
     mpi: dict[str, Any] = field(default_factory=dict)
     hosts: list[dict[str, Any]] = field(default_factory=list)
+    gpus: list[_Gpu] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -60,7 +85,7 @@ class _RunFile:
     started: str
     environment: _Environment
     plan: list[_Entry]
-    options: dict[str, Any] = field(default_factory=dict)
+    options: _Options = field(default_factory=_Options)
 
 
 _FILE = TypeAdapter(_RunFile)

@@ -253,11 +253,11 @@ def slow(rank: Rank) -> None:
         rank.recorder.milestone(f"round {number}")
 
 
-def jitter(rank: Rank) -> None:
+def jitter(rank: Rank, rounds: int = 40, pauses: tuple[float, ...] = (0.0, 0.0, 0.0005, 0.005, 0.02)) -> None:
     """Collectives on two communicators, in one order, with ranks that compute or sleep at random in between."""
     chance = random.Random(time.time_ns() ^ rank.rank)
-    for number in range(40):
-        pause = chance.choice((0.0, 0.0, 0.0005, 0.005, 0.02))
+    for number in range(rounds):
+        pause = chance.choice(pauses)
         until = time.monotonic() + pause
         if chance.random() < 0.5:
             time.sleep(pause)
@@ -267,6 +267,11 @@ def jitter(rank: Rank) -> None:
         if number % 3 == 0:
             rank.second_barrier()
         rank.recorder.milestone(f"round {number}")
+
+
+def moving(rank: Rank) -> None:
+    """The same for long, with little between: hardly a moment at which all ranks stand."""
+    jitter(rank, 10_000, (0.0, 0.0, 0.0, 0.0005, 0.002))
 
 
 def torch_barrier(rank: Rank) -> None:
@@ -388,7 +393,7 @@ PROGRAMS: dict[str, Callable[[Rank], None]] = {
         clean, deadlock, deadlock_when_told, hungry, raise_one, raise_all, raise_some, raise_in_turn, exit_one,
         exit_before_init, exit_all, kill_one, kill_unneeded, out_of_memory, segv_unneeded,
         abort, abort_after_error, watched, return_early,
-        spin, gil, livelock, slow, jitter, torch_barrier, too_slow, stopped, flood, exit_on_error,
+        spin, gil, livelock, slow, jitter, moving, torch_barrier, too_slow, stopped, flood, exit_on_error,
         children, stay, remember, replay, skip_replay, raise_after_launch,
     )
 }  # fmt: skip
