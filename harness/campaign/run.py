@@ -36,7 +36,7 @@ from lockstep.harness.vocabulary import Cause, Outcome
 from lockstep.harness.watchdog.listener import Listener, Silent
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.session import CaseSession
-from lockstep.harness.watchdog.targets import EngineTarget, Forks, ProgramTarget, Target
+from lockstep.harness.watchdog.targets import EngineTarget, ProgramTarget, Target
 
 SEED = "skew.seed"
 
@@ -145,16 +145,18 @@ class Run:
         launcher = choose(engine.launcher(case.spec), rank_map, self.launcher) if engine.attached else self.launcher
         try:
             target: Target = (
-                ProgramTarget(case, argv) if engine.attached else self._engine_target(case, engine, argv, number)
+                ProgramTarget(case, argv) if engine.attached else self._engine_target(case, engine, number, rank_map)
             )
             return not_by_slurm(CaseSession(target, launcher, folder, rank_map, listener).watch())
         except Exception as error:  # the harness failed, the case was not judged
             (folder / "harness-error.txt").write_text(traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
 
-    def _engine_target(self, case: Case, engine: EngineBase[Any], argv: Sequence[str], number: int) -> EngineTarget:
-        modules = tuple(engine.preload(case.spec)) if self.fork_servers else ()
-        return EngineTarget(case, argv, number, Forks(self.fork_servers, modules) if self.fork_servers else None)
+    def _engine_target(self, case: Case, engine: EngineBase[Any], number: int, rank_map: RankMap) -> EngineTarget:
+        server = ""
+        if self.fork_servers is not None:
+            server = self.fork_servers.address(engine.preload(case.spec), self.launcher, rank_map)
+        return EngineTarget(case, engine.command(case.spec), number, server)
 
 
 class CaseListener(Silent):

@@ -4,7 +4,7 @@ So both are as the launcher's would be: a supervisor is the parent of its rank, 
 launcher has started is a client of this process (fork_client.py), and stands for its supervisor. The server need not live
 on: it only waits for supervisors that end. It ends with the head that has started it.
 
-`python -m lockstep.harness.supervisor.fork_server LISTENER LIFELINE FILL MODULE...`, started by the head.
+`python -m lockstep.harness.supervisor.fork_server LISTENER LIFELINE READY FILL MODULE...`, started by the head.
 """
 
 from __future__ import annotations
@@ -68,7 +68,11 @@ class ForkServer:
             _refuse(connection, error)
             connection.close()
             return None
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _refuse(connection, error)
+            pid = -1
         if pid:
             request.close()
             connection.close()
@@ -113,7 +117,7 @@ def _refuse(connection: socket.socket, why: BaseException) -> None:
         connection.sendall(b"F" + str(why).encode())
 
 
-def main(listener: str, lifeline: str, fill: str, *modules: str) -> Order | None:
+def main(listener: str, lifeline: str, ready: str, fill: str, *modules: str) -> Order | None:
     """Import, and serve; what a rank is to do, in each rank."""
     title = ProcessTitle()
     title.write([word for word in sys.orig_argv if word != fill], {})
@@ -124,6 +128,8 @@ def main(listener: str, lifeline: str, fill: str, *modules: str) -> Order | None
     gc.collect()
     gc.freeze()  # what was imported stays: collections in forks leave its pages shared
     imported = Imported(environ, path, open_descriptors() - before, title)
+    os.write(int(ready), b"r")
+    os.close(int(ready))
     return ForkServer(int(listener), int(lifeline), imported).serve()
 
 

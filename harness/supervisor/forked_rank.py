@@ -28,6 +28,7 @@ from lockstep.harness.host.process_title import ProcessTitle
 # temporary file or a CUDA context is made. Fortran's says how it prints.
 FREE = (
     *("LOCKSTEP_", "PMI_", "PMIX_", "PRTE_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "MPIR_", "MPICH_", "UCX_", "FI_"),
+    "OPAL_",
     *("HWLOC_", "NCCL_", "GLOO_", "TORCH_NCCL_", "TORCH_FR_"),
 )
 FREE_NAMES = (
@@ -57,9 +58,17 @@ class Imported:
         more = {name: value for name, value in env.items() if self.environ.get(name) != value and len(value) < LONGEST_SHOWN}
         self.title.write(argv, {**first, **more})
 
+    def _hindrance(self, argv: Sequence[str], env: Mapping[str, str]) -> str:
+        """Why a rank is to be a process of its own start; empty: it need not."""
+        if argv[0] != sys.executable or program_of(argv) is None:
+            return f"{sys.executable} may run it in another way than {argv[0]} {' '.join(argv[1:2])} says"
+        names = self.differing(env)
+        return f"{', '.join(names)} might have changed what was imported" if names else ""
+
     def start(self, argv: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> spawning.ReapedProcess:
         """Start a rank's engine, as `spawning.start_engine` does. Raises ForkedRank in the rank."""
-        if self.differing(env) or argv[0] != sys.executable or program_of(argv) is None:
+        if why := self._hindrance(argv, env):
+            print(f"lockstep supervisor: its rank is not forked: {why}", file=sys.stderr, flush=True)
             return spawning.start_engine(argv, env, output)
         dies = spawning.dies_with(os.getpid())
         pid = os.fork()

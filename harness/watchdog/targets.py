@@ -7,7 +7,6 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +17,6 @@ from lockstep.harness.host.ports import free_port
 from lockstep.harness.host.shared_folder import state_name
 from lockstep.harness.interpreter import python_module
 from lockstep.harness.judge.verdict import Verdict
-from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.job import Job
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
@@ -80,26 +78,18 @@ class Target(Protocol):
         """The name on other hosts of what stays there between launches; empty: nothing does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forks:
-    """From where ranks are forked: a server that has imported these modules."""
-
-    servers: ForkServers
-    modules: tuple[str, ...]
-
-
 class EngineTarget:
     """Ranks that import the recorder. `launch`: which of the case's launches this is, from 1."""
 
     parks = True
 
-    def __init__(self, case: Case, argv: Sequence[str], launch: int = 1, forks: Forks | None = None) -> None:
-        """`forks`: from where ranks are forked; None: each is a process of its own start."""
+    def __init__(self, case: Case, argv: Sequence[str], launch: int = 1, fork_server: str = "") -> None:
+        """`fork_server`: the socket of that from which ranks are forked; empty: each starts by itself."""
         self.case = case
         self.argv = tuple(argv)
         self.ranks = EngineRanks(case.ranks)
         self._launch = launch
-        self._forks = forks
+        self._fork_server = fork_server
 
     def judgement(self, proof: Proof, membership: Membership) -> Judgement:
         """By milestones, decisions and proofs."""
@@ -119,10 +109,8 @@ class EngineTarget:
 
     def job(self, launcher: Launcher, rank_map: RankMap, environment: dict[str, str], log: Path) -> Job:
         """With the interface and the threads that suit our engines."""
-        address = self._forks.servers.address(self._forks.modules, launcher, rank_map) if self._forks else ""
-        if not address:
-            return Job(launcher, rank_map, ENGINE_SUPERVISOR, environment, log)
-        return Job(launcher, rank_map, [*FORK_CLIENT, address, *ENGINE_SUPERVISOR], environment, log)
+        client = [*FORK_CLIENT, self._fork_server] if self._fork_server else []
+        return Job(launcher, rank_map, [*client, *ENGINE_SUPERVISOR], environment, log)
 
     def keeps(self, verdict: Verdict) -> bool:
         """After a clean success that is not the last."""

@@ -21,10 +21,11 @@ from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.none import NoMpi
+from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.supervisor.forked_rank import program_of
 from lockstep.harness.vocabulary import Outcome
 from lockstep.harness.watchdog.session import CaseSession
-from lockstep.harness.watchdog.targets import EngineTarget, Forks
+from lockstep.harness.watchdog.targets import EngineTarget
 from tests.watchdog.launch import case
 
 RANKS = 2
@@ -39,18 +40,23 @@ def servers() -> Iterator[ForkServers]:
         yield made
 
 
-def launched(folder: Path, deed: str, forks: Forks | None, **environment: str) -> Verdict:
+def at(servers: ForkServers, *modules: str) -> str:
+    """The socket of the server that has imported these modules."""
+    return servers.address(modules or MODULES, find(), RankMap.on_this_host(RANKS))
+
+
+def launched(folder: Path, deed: str, server: str, **environment: str) -> Verdict:
     """The verdict on ranks that tell how they find themselves."""
-    return session(folder, deed, forks, **environment).watch()
+    return session(folder, deed, server, **environment).watch()
 
 
-def session(folder: Path, deed: str, forks: Forks | None, **environment: str) -> CaseSession:
+def session(folder: Path, deed: str, server: str, **environment: str) -> CaseSession:
     """The watchdog of such ranks, not yet started."""
     folder.mkdir(exist_ok=True)
     wanted = case("told", RANKS)
     wanted.spec["environment"] = environment
     argv = [sys.executable, "-m", "tests.supervisor.told", str(folder), deed]
-    return CaseSession(EngineTarget(wanted, argv, forks=forks), NoMpi(), folder)
+    return CaseSession(EngineTarget(wanted, argv, fork_server=server), NoMpi(), folder)
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
@@ -90,8 +96,8 @@ def alike(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def test_a_forked_rank_is_as_one_that_was_started(servers: ForkServers, tmp_path: Path) -> None:
     """Arguments, folder, environment, signals, descriptors, limits, session, and what others see of it are the same."""
-    for name, forks in (("fresh", None), ("forked", Forks(servers, MODULES))):
-        verdict = launched(tmp_path / name, "nothing", forks)
+    for name, server in (("fresh", ""), ("forked", at(servers))):
+        verdict = launched(tmp_path / name, "nothing", server)
         assert verdict.outcome is Outcome.SUCCESS, (verdict.text, log(tmp_path / name))
     fresh, forked = told(tmp_path / "fresh"), told(tmp_path / "forked")
     assert NOT_FORKED not in log(tmp_path / "forked")
@@ -106,8 +112,8 @@ def test_a_forked_rank_is_as_one_that_was_started(servers: ForkServers, tmp_path
 @pytest.mark.parametrize(("deed", "code"), [("3", 3), ("SIGSEGV", -11), ("SIGKILL", -9), ("error", 1)])
 def test_ends_are_told_exactly(deed: str, code: int, servers: ForkServers, tmp_path: Path) -> None:
     """Exit status and signal of a forked rank are those with which it ended; its error is printed as Python prints it."""
-    fresh = launched(tmp_path / "fresh", deed, None)
-    forked = launched(tmp_path / "forked", deed, Forks(servers, MODULES))
+    fresh = launched(tmp_path / "fresh", deed, "")
+    forked = launched(tmp_path / "forked", deed, at(servers))
     assert [rank.exit_code for rank in forked.ranks] == [rank.exit_code for rank in fresh.ranks] == [code] * RANKS
     assert (forked.outcome, forked.cause) == (fresh.outcome, fresh.cause)
     logs = [(tmp_path / name / "rank-0.log").read_text() if deed == "error" else "" for name in ("fresh", "forked")]
@@ -117,7 +123,7 @@ def test_ends_are_told_exactly(deed: str, code: int, servers: ForkServers, tmp_p
 
 def test_what_a_rank_leaves_does_not_touch_the_next(servers: ForkServers, tmp_path: Path) -> None:
     """Threads, folder, variables, umask, signals, niceness and path that one rank changes are as before for the next."""
-    forks = Forks(servers, MODULES)
+    forks = at(servers)
     launched(tmp_path / "before", "nothing", forks)
     launched(tmp_path / "leaking", "leak", forks)
     launched(tmp_path / "after", "nothing", forks)
@@ -128,7 +134,7 @@ def test_what_a_rank_leaves_does_not_touch_the_next(servers: ForkServers, tmp_pa
 
 def test_runs_side_by_side(servers: ForkServers, tmp_path: Path) -> None:
     """Cases that are launched at once from one server each get their own ranks."""
-    forks = Forks(servers, MODULES)
+    forks = at(servers)
     verdicts: dict[str, Verdict] = {}
 
     def judge(deed: str) -> None:
@@ -148,32 +154,32 @@ def test_runs_side_by_side(servers: ForkServers, tmp_path: Path) -> None:
 
 def test_another_environment_is_a_start_of_its_own(servers: ForkServers, tmp_path: Path) -> None:
     """A variable that may have been read while the server imported makes each rank a process of its own start."""
-    launched(tmp_path / "case", "nothing", Forks(servers, MODULES), OMP_NUM_THREADS="2", LOCKSTEP_ANY="1")
+    launched(tmp_path / "case", "nothing", at(servers), OMP_NUM_THREADS="2", LOCKSTEP_ANY="1")
     assert [(rank["known"], rank["environment"]["OMP_NUM_THREADS"]) for rank in told(tmp_path / "case")] == [
         (False, "2")
     ] * 2
-    launched(tmp_path / "other", "nothing", Forks(servers, MODULES), LOCKSTEP_ANY="1")
+    launched(tmp_path / "other", "nothing", at(servers), LOCKSTEP_ANY="1")
     assert [rank["known"] for rank in told(tmp_path / "other")] == [True, True]
 
 
 def test_a_server_with_threads_forks_nothing(servers: ForkServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where what was imported has started a thread each rank starts by itself, and its supervisor says why."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    verdict = launched(tmp_path / "case", "nothing", Forks(servers, ("tests.supervisor.threaded",)))
+    verdict = launched(tmp_path / "case", "nothing", at(servers, "tests.supervisor.threaded"))
     assert verdict.outcome is Outcome.SUCCESS
     assert log(tmp_path / "case").count(f"{NOT_FORKED}the fork server has 2 threads") == RANKS
 
 
 def test_a_module_that_is_not_there(servers: ForkServers, tmp_path: Path) -> None:
     """A server that cannot import what it should costs nothing but its time."""
-    verdict = launched(tmp_path / "case", "nothing", Forks(servers, ("tests.supervisor.nowhere",)))
+    verdict = launched(tmp_path / "case", "nothing", at(servers, "tests.supervisor.nowhere"))
     assert verdict.outcome is Outcome.SUCCESS
-    assert log(tmp_path / "case").count(NOT_FORKED) == RANKS
+    assert [rank["known"] for rank in told(tmp_path / "case")] == [False] * RANKS
 
 
 def waiting(folder: Path, servers: ForkServers, found: list[Verdict]) -> threading.Thread:
     """A case whose ranks wait for a file."""
-    dog = session(folder, "wait", Forks(servers, MODULES))
+    dog = session(folder, "wait", at(servers))
     judge = threading.Thread(target=lambda: found.append(dog.watch()))
     judge.start()
     assert wait_until(dog.state.registry.complete, 30.0)
@@ -200,7 +206,7 @@ def test_the_server_may_be_killed(servers: ForkServers, tmp_path: Path) -> None:
     (tmp_path / "case" / "go").touch()
     judge.join()
     assert found[0].outcome is Outcome.SUCCESS, found[0].text
-    assert launched(tmp_path / "next", "nothing", Forks(servers, MODULES)).outcome is Outcome.SUCCESS
+    assert launched(tmp_path / "next", "nothing", at(servers)).outcome is Outcome.SUCCESS
     assert [rank["known"] for rank in told(tmp_path / "next")] == [False, False]
 
 
@@ -244,10 +250,10 @@ def test_a_hang_in_forked_ranks(servers: ForkServers, tmp_path: Path) -> None:
     """Under MPI the verdict on a hang, its line and its stacks are those of ranks that start by themselves."""
     argv = [sys.executable, "-m", "tests.watchdog.ranks", "deadlock"]
     verdicts, stacks = [], []
-    for name, forks in (("fresh", None), ("forked", Forks(servers, MODULES))):
+    for name, server in (("fresh", ""), ("forked", at(servers))):
         folder = tmp_path / name
         folder.mkdir()
-        verdicts.append(CaseSession(EngineTarget(case("deadlock", RANKS), argv, forks=forks), find(), folder).watch())
+        verdicts.append(CaseSession(EngineTarget(case("deadlock", RANKS), argv, fork_server=server), find(), folder).watch())
         dumps = [path.read_text() for path in sorted((folder / "stacks").iterdir())]
         stacks.append([[line for line in text.splitlines() if line.startswith("    ")] for text in dumps])
         assert NOT_FORKED not in log(folder)

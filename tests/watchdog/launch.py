@@ -1,6 +1,6 @@
 """Runs one of the programs of `ranks.py` under the real watchdog. Also a command, so that a test can kill the head.
 
-`python -m tests.watchdog.launch NAME RANKS FOLDER` prints the verdict as JSON.
+`python -m tests.watchdog.launch NAME RANKS FOLDER [forked]` prints the verdict as JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
+from lockstep.harness.launch.fork_servers import ForkServers
+from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.watchdog.session import CaseSession
 from lockstep.harness.watchdog.targets import EngineTarget
@@ -45,8 +47,13 @@ def case(name: str, ranks: int, **limits: float) -> Case:
 
 def watchdog(name: str, ranks: int, folder: Path, **limits: float) -> CaseSession:
     """The watchdog of a program, not yet started."""
-    argv = [sys.executable, "-m", "tests.watchdog.ranks", name]
-    return CaseSession(EngineTarget(case(name, ranks, **limits), argv), find(), folder)
+    return launched_from("", case(name, ranks, **limits), folder)
+
+
+def launched_from(fork_server: str, program: Case, folder: Path) -> CaseSession:
+    """The same, with ranks that are forked; empty: that start by themselves."""
+    argv = [sys.executable, "-m", "tests.watchdog.ranks", program.id]
+    return CaseSession(EngineTarget(program, argv, fork_server=fork_server), find(), folder)
 
 
 def judge(name: str, ranks: int, folder: Path, **limits: float) -> Verdict:
@@ -54,9 +61,11 @@ def judge(name: str, ranks: int, folder: Path, **limits: float) -> Verdict:
     return watchdog(name, ranks, folder, **limits).watch()
 
 
-def main(name: str, ranks: str, folder: str) -> None:
+def main(name: str, ranks: str, folder: str, forked: str = "") -> None:
     """Judge one program and print the verdict."""
-    verdict: dict[str, Any] = judge(name, int(ranks), Path(folder)).to_json()
+    with ForkServers() as servers:
+        server = servers.address(("numpy.random",), find(), RankMap.on_this_host(int(ranks))) if forked else ""
+        verdict: dict[str, Any] = launched_from(server, case(name, int(ranks)), Path(folder)).watch().to_json()
     print(json.dumps(verdict))
 
 

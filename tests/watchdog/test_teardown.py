@@ -34,10 +34,10 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Own]:
         yield found
 
 
-def start(program: str, folder: Path) -> subprocess.Popen[bytes]:
+def start(program: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
     """A head in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.watchdog.launch", program, str(RANKS), str(folder)],
+        [sys.executable, "-m", "tests.watchdog.launch", program, str(RANKS), str(folder), *more],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=hear_interrupts,
@@ -69,10 +69,19 @@ def test_nothing_stays(program: str, own: Own, tmp_path: Path) -> None:
     assert own.nothing_left(), own.left()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-def test_nothing_stays_after_the_head(signum: signal.Signals, own: Own, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("signum", "how"),
+    [
+        (signal.SIGINT, ()),
+        (signal.SIGKILL, ()),
+        (signal.SIGTERM, ()),
+        (signal.SIGINT, ("forked",)),
+        (signal.SIGKILL, ("forked",)),
+    ],
+)
+def test_nothing_stays_after_the_head(signum: signal.Signals, how: tuple[str, ...], own: Own, tmp_path: Path) -> None:
     """Ctrl-C, SIGTERM or kill -9 of the head in the middle of a case leaves no process and no file."""
-    head = start("spin", tmp_path)
+    head = start("spin", tmp_path, *how)
     assert wait_until(lambda: len(engines(own)) == RANKS, 30.0)
     time.sleep(0.5)  # into the loop; any other moment must do as well
     head.send_signal(signum)
