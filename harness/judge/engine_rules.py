@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from lockstep.harness.judge import clock, words
+from lockstep.harness.judge.circles import in_circles
 from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
@@ -45,7 +46,13 @@ class EngineRules:
         return None
 
     def first_waits(self, case: CaseSnapshot, waits: Sequence[Stuck]) -> Sequence[Stuck]:
-        """The first in time; several where the clocks of their hosts cannot tell."""
+        """Those that wait for each other, of which none came first; else the first in time, or several where the clocks of
+        their hosts cannot tell.
+
+        By time, one fault would have a signature by who happened to be there sooner, and another one in the next launch.
+        """
+        if circle := in_circles(waits):
+            return circle
         since = {number: Time(s.wait.since_ns, case.histories[s.rank].clock) for number, s in enumerate(waits)}
         return [waits[number] for number in clock.first(since)]
 

@@ -56,10 +56,11 @@ def judged(
     limit: Limit | None = None,
     codes: dict[int, int] | None = None,
     advancing: bool = False,
+    order: Sequence[int] = (),
 ) -> Verdict:
-    """The verdict on `size` ranks that ran `program`."""
+    """The verdict on `size` ranks that ran `program`, in this order."""
     states, histories, comms, members = {}, {}, {}, {}
-    for rank in range(size):
+    for rank in order or range(size):
         script = Script(rank, size)
         with suppress(Stopped):
             try:
