@@ -13,6 +13,7 @@ from lockstep.harness.judge.guarded import Guarded
 from lockstep.harness.judge.signature import signature
 from lockstep.harness.judge.situation import situation_text
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
+from lockstep.harness.judge.standing import beside_places
 from lockstep.harness.judge.verdict import Finding, RankEnd, Verdict, WaitLine
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status
@@ -41,6 +42,8 @@ def decide(case: CaseSnapshot) -> Verdict:
     text = guarded("the verdict's text", lambda: case.rules.verdict_text(case, outcome, cause, knot, blamed, ends), named)
     nothing: tuple[Finding, ...] = ()
     found = guarded("the findings", lambda: findings(case), nothing)
+    nowhere: tuple[str, ...] = ()
+    beside = guarded("the places of a signature", lambda: beside_places(case), nowhere)
     marked = case.rules.signature_ends(blamed, ends)
     return Verdict(
         outcome=outcome,
@@ -50,7 +53,7 @@ def decide(case: CaseSnapshot) -> Verdict:
         knot=short(knot),
         blame=blamed,
         findings=(*found, *guarded.findings),
-        signature=signature(outcome, cause, knot, blamed, marked),
+        signature=signature(outcome, cause, knot, blamed, marked, beside),
         ranks=ends,
         last_block_to_verdict_s=case.last_block_to_verdict_s if case.knot else None,
         start_to_verdict_s=case.start_to_verdict_s,

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from lockstep.harness.judge.verdict import Blame, RankEnd, WaitLine
 from lockstep.harness.vocabulary import Cause, Outcome
 
 
-def signature(outcome: Outcome, cause: Cause, knot: Iterable[WaitLine], blame: Blame | None, ends: Iterable[RankEnd]) -> str:
-    """12 hex digits; empty for a success, which has nothing to compare."""
+def signature(
+    outcome: Outcome,
+    cause: Cause,
+    knot: Iterable[WaitLine],
+    blame: Blame | None,
+    ends: Iterable[RankEnd],
+    beside: Collection[str] = (),
+) -> str:
+    """12 hex digits; empty for a success, which has nothing to compare. `beside`: where those stand that are no ranks."""
     if outcome is Outcome.SUCCESS:
         return ""
     shape = {
@@ -27,4 +34,6 @@ def signature(outcome: Outcome, cause: Cause, knot: Iterable[WaitLine], blame: B
         "phase": blame.phase if blame else "",
         "errors": sorted({end.error_type for end in ends if end.error_type}),
     }
+    if beside:
+        shape["beside"] = sorted(set(beside))
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +18,7 @@ from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, RankState, Status, Wait
 from lockstep.harness.trace.wait import PIDS
 
+_NUMBERED = re.compile(r":\d+(?= in )")
 LISTED = 3  # messages that lie there
 
 
@@ -31,6 +33,17 @@ def standing_text(case: CaseSnapshot) -> str:
         parts += [text for pid, text in sorted(case.restless.items()) if pid not in dict(_others(case))]
     lying = [text for rank in sorted(case.states) for text in _lying(case, rank)]
     return "; ".join([*parts, *lying[:LISTED]])
+
+
+def beside_places(case: CaseSnapshot) -> tuple[str, ...]:
+    """Of a knot without ranks: what each of its processes is in, and where in its program, without numbers of processes and
+    lines, which others have elsewhere."""
+    found: list[str] = []
+    for pid in sorted({wait.rank % PIDS for wait in case.knot_beside}):
+        thread = main_thread(case.collected.others.get(pid, ""), case.collected.folder)
+        place = f" {_NUMBERED.sub('', thread.site)} {thread.inside}" if thread is not None else ""
+        found.append(_call(case, pid) + place)
+    return tuple(found)
 
 
 def left_text(case: CaseSnapshot) -> str:

@@ -247,3 +247,16 @@ def test_processes_that_may_be_awake_are_told_where_there_is_no_rank() -> None:
     told = standing_text(replace(found, collected=Collected(others={77: STACK})))
     assert "process 77, which is no rank, stands at /home/me/train.py:18 in save" in told
     assert "at work" not in told
+
+
+def test_a_knot_without_ranks_has_a_signature_of_its_places() -> None:
+    """The same in another launch and when lines were added above; another one where a process stands in another function."""
+
+    def signed(pids: tuple[int, int], stack: str) -> str:
+        whole = asleep(*pids)
+        return decide(replace(whole, collected=Collected(others={pids[0]: stack}, folder="/home/me"))).signature
+
+    first = signed((100, 101), STACK)
+    assert signed((300, 301), STACK.replace("train.py:18", "train.py:25")) == first
+    assert signed((100, 101), STACK.replace("save", "load")) != first
+    assert signed((100, 101), "") != first
