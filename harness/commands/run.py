@@ -32,6 +32,7 @@ from lockstep.harness.report.pages.make import make_run_page
 from lockstep.harness.report.result import RED
 from lockstep.harness.report.store import LOCK, ROOT, RunStore, find_run
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.shell import command_line
 from lockstep.harness.stop_signals import StopSignals
 
 
@@ -204,16 +205,23 @@ def _run(
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    at_end = ""
     try:
         with serving(store.path, options.serve, say), fork_servers, display:
             display.skip(len(kept), sum(line.standing in RED for line in kept))
             code = going.all(made.plan)
+    except KeyboardInterrupt:
+        where = ["--reports", options.reports] if options.reports != ROOT else []
+        at_end = f"to go on: {command_line(['lockstep', 'run', '--resume', store.id, *where])}"
+        raise
     finally:
         table.show(store.lines, details=options.detail is not Detail.LESS)
         display.recall(store.lines)
         print(f"reports: {store.path}", file=sys.stderr)
         if page := make_run_page(store):
             print(f"page: {page}", file=sys.stderr)
+        if at_end:
+            print(at_end, file=sys.stderr)
     if options.json:
         for line in store.lines:
             print(json.dumps(line.flat()))

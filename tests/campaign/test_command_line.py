@@ -119,7 +119,8 @@ def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path)
     environment = {**os.environ, "LOCKSTEP_TEST_MARK": mark}
     program, reports = str(Path(sys.executable).parent / "lockstep"), ["--reports", str(tmp_path), "--run-id", "r"]
     command = [program, "run", "tests/campaign/then_slow.yaml", *reports]
-    head = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment, preexec_fn=hear_interrupts)
+    with (tmp_path / "said").open("w") as said:
+        head = subprocess.Popen(command, stderr=said, env=environment, preexec_fn=hear_interrupts)
     assert wait_until(lambda: len(list(tmp_path.glob("r/cases/*/rank-*.events"))) == 4, 60)
     head.send_signal(signum)
     assert head.wait(60) == (130 if signum == signal.SIGINT else -9)
@@ -127,6 +128,8 @@ def test_report_after_the_head_was_ended(signum: signal.Signals, tmp_path: Path)
     done = lockstep("report", str(tmp_path / "r"), "--format", "json", check=0)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     interrupted = signum == signal.SIGINT
+    how = f"\nto go on: {shlex.join(['lockstep', 'run', '--resume', 'r', *reports[:2]])}\n"
+    assert (how in (tmp_path / "said").read_text()) == interrupted
     assert [(line["outcome"], line["judged"]) for line in lines] == [("hang", True), ("invalid", interrupted)]
     assert lines[1]["cause"] == ("interrupted" if interrupted else "harness")
     stacks = sorted(path.name for path in tmp_path.glob(f"r/cases/{lines[1]['slug']}/stacks/*"))
