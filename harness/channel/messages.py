@@ -51,10 +51,8 @@ from lockstep.harness.channel.to_watchdog import (
 
 Presence: TypeAlias = SupervisorBeat | Here | ClockRead | LauncherLost | Bye  # of the supervisor itself
 Delivery: TypeAlias = Dump | LeftOut | StateFile | LeftOnHost | Log  # for the case's folder, or for its end
-OfEither: TypeAlias = Hello | SharedMemory | Delta | Output | Ended | Stacks
-OfProgram: TypeAlias = (
-    Came | Gone | Processes | Idle | LeftBehind | Scanned | Around | Stands | LockHeld | FlightRecord | StacksDone
-)
+OfEither: TypeAlias = Hello | SharedMemory | Delta | Output | Ended | Stacks | StacksDone
+OfProgram: TypeAlias = Came | Gone | Processes | Idle | LeftBehind | Scanned | Around | Stands | LockHeld | FlightRecord
 News: TypeAlias = OfEither | Confirmed | Starved | OfProgram  # of an engine, or of a command and all below it
 FromSupervisor: TypeAlias = Presence | Delivery | News
 Question: TypeAlias = Confirm | Acknowledge | TakeDumps | TakeStacks | Release  # each kind of supervisor answers its own way
