@@ -57,16 +57,6 @@ class CaseFiles:
         """Append to the log of a supervisor that cannot write here itself."""
         self._append(supervisor_log_name(number), text.encode(errors="replace"))
 
-    def end_of_output(self, index: int) -> str:
-        """The last that an engine's rank printed, or a command: to stderr, or else to stdout."""
-        for name in (f"rank-{index}.log", f"command-{index}.stderr", f"command-{index}.stdout"):
-            path = self.folder / name
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - END_BYTES))
-                if text := file.read().decode(errors="replace").strip():
-                    return text
-        return ""
-
     def _append(self, name: str, data: bytes) -> None:
         file = self._open.pop(name, None)
         if file is None or isinstance(file, EventLogWriter):
@@ -119,3 +109,14 @@ class CaseFiles:
         for file in self._open.values():
             file.close()
         self._open.clear()
+
+
+def end_of_output(folder: Path, index: int) -> str:
+    """The last that an engine's rank printed, or a command: to stderr, or else to stdout."""
+    for name in (f"rank-{index}.log", f"command-{index}.stderr", f"command-{index}.stdout"):
+        path = folder / name
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - END_BYTES))
+            if text := file.read().decode(errors="replace").strip():
+                return text
+    return ""

@@ -20,7 +20,7 @@ from lockstep.harness.judge.snapshot import Collected
 from lockstep.harness.judge.verdict import Finding, Verdict
 from lockstep.harness.trace.state import Status
 from lockstep.harness.vocabulary import FindingKind
-from lockstep.harness.watchdog.case_files import CaseFiles
+from lockstep.harness.watchdog.case_files import CaseFiles, end_of_output
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
 from lockstep.harness.watchdog.proof import SETTLE_S
@@ -73,7 +73,7 @@ class Evidence(ABC):
             stacks={number: text for (ranked, number), text in self._stacks.items() if ranked},
             others={number: text for (ranked, number), text in self._stacks.items() if not ranked},
             output={
-                rank: self.files.end_of_output(record.process[0])
+                rank: end_of_output(self.files.folder, record.process[0])
                 for rank, record in self._ranks.everybody().items()
                 if record.state.status is Status.DEAD and self._prints_alone(record)
             },

@@ -176,7 +176,7 @@ class Intake:
                 record.confirm(message)
                 self.dirty |= record.state.kept_out != before  # no event tells it
             case Starved():
-                command.starved_s = message.waited_ns / 1e9
+                command.wanted(message.waited_ns / 1e9, not self._processes.records[number, ENGINE].state.busy)
             case SharedMemory():
                 command.shm_files |= set(message.paths)
             case _:

@@ -16,7 +16,7 @@ from lockstep.harness.judge.mismatch import libraries, recent
 from lockstep.harness.trace import layout
 from lockstep.harness.trace.event import RECORD, Kind, Need
 from lockstep.harness.trace.ring import Ring
-from lockstep.harness.watchdog.ranks.process_table import Command
+from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 
 COMM = {"kind": "mpi", "name": "world", "instance": 0, "members": [[0, 2, 1]], "scope": "mpi"}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lockstep.harness.scenario.case import Limits
 from lockstep.harness.watchdog.judgement import STARVED_DEADLINES, EngineJudgement
+from lockstep.harness.watchdog.ranks.command import Command
 
 SECONDS = st.floats(0, 1000, allow_nan=False)
 
@@ -25,3 +26,14 @@ def test_time_without_a_processor_counts_for_no_deadline(starved: list[float], p
     longest = 100.0 + min(max(starved, default=0.0), STARVED_DEADLINES * 100.0)
     if abs(passed - longest) > 0.001:
         assert judgement.late(passed) == (passed > longest)
+
+
+@given(st.lists(st.tuples(SECONDS, st.booleans()), max_size=8))
+def test_who_waits_wants_no_processor(told: list[tuple[float, bool]]) -> None:
+    """What a library's polling wants counts for no deadline: only what was wanted outside of waits does."""
+    command, whole, outside = Command("host", 1), 0.0, 0.0
+    for grown, waits in told:
+        whole += grown
+        outside += 0.0 if waits else grown
+        command.wanted(whole, waits)
+    assert abs(command.starved_s - outside) < 1e-6

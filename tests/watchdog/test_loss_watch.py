@@ -13,7 +13,7 @@ from lockstep.harness.trace import Need
 from lockstep.harness.trace.communicator import WORLDS_END
 from lockstep.harness.watchdog.loss_watch import BOUND_S, LEFT_S, QUIET_S, WATCHED_S, LossWatch
 from lockstep.harness.watchdog.proof import Proof
-from lockstep.harness.watchdog.ranks.process_table import Command
+from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 from tests.watchdog.test_process_table import Program

@@ -11,7 +11,8 @@ from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Need, Recorder
 from lockstep.harness.trace.ring import Ring
 from lockstep.harness.trace.state import Status
-from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Command, Origin
+from lockstep.harness.watchdog.ranks.command import Command
+from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Origin
 from lockstep.harness.watchdog.ranks.program_ranks import SPAWNER_S, ProgramRanks
 from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
 

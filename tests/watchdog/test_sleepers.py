@@ -19,7 +19,7 @@ from lockstep.harness.trace.state import Status
 from lockstep.harness.trace.wait import PROCESS, Wait
 from lockstep.harness.watchdog.mismatch_watch import MismatchWatch
 from lockstep.harness.watchdog.proof import Proof
-from lockstep.harness.watchdog.ranks.process_table import Command
+from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.sleep_watch import QUIET_S, SleepWatch
 from tests.watchdog.test_process_table import Program

@@ -19,7 +19,7 @@ from lockstep.harness.watchdog.evidence import Evidence, ProgramEvidence
 from lockstep.harness.watchdog.listener import Silent
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
 from lockstep.harness.watchdog.presence.membership import Membership
-from lockstep.harness.watchdog.ranks.process_table import Command
+from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
 from lockstep.harness.watchdog.teardown.local_cleanup import LocalCleanup
 from tests.watchdog.launch import watchdog

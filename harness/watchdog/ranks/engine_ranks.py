@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from lockstep.harness.judge.graph import Stuck, stuck
 from lockstep.harness.trace.state import RankState, Status
-from lockstep.harness.watchdog.ranks.process_table import ENGINE, Command, ProcessRecord
+from lockstep.harness.watchdog.ranks.command import Command
+from lockstep.harness.watchdog.ranks.process_table import ENGINE, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 
 

@@ -21,6 +21,7 @@ from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.trace.state import RankState, Status, Wait
 from lockstep.harness.trace.wait import STORES
+from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.retention import EACH, Retention
 from lockstep.harness.watchdog.ranks.turning import Turning
 
@@ -34,27 +35,6 @@ OF_ITSELF = (
 ENGINE = -1  # the number of an engine among its supervisor's processes: there is no other
 UNREAD = "a message of its supervisor could not be read"
 Process = tuple[int, int]  # supervisor, number among its processes
-
-
-@dataclass(slots=True)
-class Command:
-    """What one supervisor has started, an engine or a command, and what it tells of the processes below."""
-
-    host: str
-    pid: int
-    exit_code: int | None = None
-    ended_s: float = 0.0
-    ended_ns: int = 0  # when its supervisor saw it, by its host's clock
-    alive: tuple[int, ...] | None = None  # process ids; None: not told yet
-    idle: frozenset[int] = frozenset()  # of those that live, who has hardly computed for some seconds
-    left_behind: tuple[str, ...] = ()  # what was still there when it had ended in order
-    unread: bool = False  # whether something that its supervisor sent could not be read
-    scanned: int = -1  # epoch in which it looked last
-    unseen: tuple[str, ...] = ()
-    heirs: tuple[int, ...] = ()  # process ids: what one that has ended left behind with sockets open, perhaps its own
-    overseers: tuple[int, ...] = ()  # process ids: who has started processes with recorders, and may act by itself
-    starved_s: float = 0.0  # for how long an engine has wanted a processor and got none
-    shm_files: set[str] = field(default_factory=set)  # that its processes leave behind when they are killed
 
 
 class Sleeper(NamedTuple):

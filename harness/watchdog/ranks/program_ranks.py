@@ -16,8 +16,9 @@ from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.trace.wait import PROCESS
 from lockstep.harness.watchdog.ranks.absent_ranks import AbsentRanks
 from lockstep.harness.watchdog.ranks.claims import Claims
+from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.knots import Knots, communicates
-from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Command, Origin, Process, ProcessRecord
+from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Origin, Process, ProcessRecord
 from lockstep.harness.watchdog.ranks.rank_table import RankTable
 from lockstep.harness.watchdog.ranks.sleepers import Sleepers
 
