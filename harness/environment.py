@@ -41,9 +41,7 @@ ROOM: Final = "LOCKSTEP_ROOM"  # any text, host/process_title.py: a fork writes 
 # --- that processes of a watched program get ----------------------------------------------------------------------------
 
 ATTACH: Final = "LOCKSTEP_ATTACH"  # path: the socket where the recorder hands over its ring; attach/site has it too
-SUPERVISOR: Final = (
-    "LOCKSTEP_SUPERVISOR"  # whole number: the process below which the command was started; native/comms.inc too
-)
+SUPERVISOR: Final = "LOCKSTEP_SUPERVISOR"  # whole number: the process below which the command starts; native/comms.inc too
 WORLD_ID: Final = "LOCKSTEP_WORLD_ID"  # hexadecimal: tells MPI worlds of different launches apart
 
 # --- that the build command of a bisection gets -------------------------------------------------------------------------
