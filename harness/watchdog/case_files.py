@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from lockstep.harness.channel.bootstrap import STATE_FOLDER
 from lockstep.harness.channel.logs import supervisor_log_name
 from lockstep.harness.channel.to_watchdog import OUTPUT, Delta
 from lockstep.harness.trace.log import EventLogWriter
 
-SITUATION = "waits.json"
 END_BYTES = 4096  # of what a rank or a command printed
 
 
@@ -48,10 +46,6 @@ class CaseFiles:
             log = EventLogWriter(path, rank=rank, world=world, clock_offset_ns=clock_ns, resume=resume)
         self._keep(name, log)
         return log
-
-    def situation(self, told: Mapping[str, Any]) -> None:
-        """Who waits where and for whom, of a case that no proof has ended."""
-        (self.folder / SITUATION).write_text(json.dumps(told, indent=1) + "\n")
 
     def supervisor_log(self, number: int, text: str) -> None:
         """Append to the log of a supervisor that cannot write here itself."""

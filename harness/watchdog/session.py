@@ -6,6 +6,7 @@ opinions, the end of the case on all hosts) is done step by step; one that fails
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import time
@@ -38,6 +39,8 @@ from lockstep.harness.watchdog.targets import Target
 from lockstep.harness.watchdog.teardown.local_cleanup import LocalCleanup
 from lockstep.harness.watchdog.teardown.remote_cleanup import sweep_hosts
 from lockstep.harness.watchdog.teardown.shutdown import HURRY_S, Shutdown
+
+SITUATION = "waits.json"
 
 
 class CaseSession:
@@ -141,7 +144,7 @@ class CaseSession:
             gather = self._gathers(loop)
             guarded("stacks and dumps", lambda: evidence.collect(end, verdict, gather), None)
             verdict = guarded("the words of the verdict", lambda: self._retold(verdict), verdict)
-            if not verdict.knot:
+            if not verdict.knot and verdict.outcome is not Outcome.SLOW and verdict.cause is not Cause.LIVELOCK:
                 guarded("where everybody stands", self._keep_situation, None)
             verdict = guarded("second opinions", lambda: evidence.with_opinions(verdict), verdict)
         elif verdict.outcome is Outcome.SUCCESS and self.target.parks:
@@ -161,9 +164,12 @@ class CaseSession:
         return hangs or self.state.judgement.by_limit
 
     def _keep_situation(self) -> None:
-        """Who waits for whom where no knot says it: of a verdict that nothing proves it is all that there is to look at."""
+        """Who waits for whom where no knot says it: of a verdict that nothing proves it is all that there is to look at.
+
+        Not of ranks that go on: what is known of each is of another moment then, and would make a picture of no moment.
+        """
         if told := self.state.judgement.situation(self.state.evidence.collected()):
-            self.state.files.situation(told)
+            (self.folder / SITUATION).write_text(json.dumps(told, indent=1) + "\n")
 
     def _retold(self, verdict: Verdict) -> Verdict:
         return self.state.judgement.retold(verdict, self.state.evidence.collected())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,10 +13,14 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.host.polling import wait_until
+from tests.attach.launch import BIN
+from tests.attach.test_command_line import PATH
 from tests.attach.test_interruption import UNPROVED
 from tests.attach.test_peek import SCENARIO, await_up, going, lines_with
 from tests.report.page_samples import Page
 from tests.report.test_live_server import is_refused
+
+ROOT = Path(__file__).parents[2]
 
 
 def address(folder: Path) -> str:
@@ -70,3 +76,18 @@ def test_run(tmp_path: Path) -> None:
         head.terminate()
         assert head.wait(200) == 128 + signal.SIGTERM
         assert over(tmp_path, url)
+
+
+@pytest.mark.timeout(550)
+def test_commands_of_the_page(tmp_path: Path) -> None:
+    """Each command that docs/pages.md has for it says once where the page is, and ends as it does without."""
+    page = (ROOT / "docs" / "pages.md").read_text()
+    commands = re.findall(r"^lockstep (.*--serve.*)$", page, re.MULTILINE)
+    assert [words.split()[0] for words in commands] == ["run", "watch"]
+    for words, code in zip(commands, (0, 1), strict=True):
+        first, *rest = words.split()
+        command = [str(BIN / "lockstep"), first, "--reports", str(tmp_path), *rest]
+        env = {**os.environ, **PATH}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=250, check=False)
+        assert done.returncode == code, done.stderr
+        assert done.stderr.count("live page, for you alone: http://127.0.0.1:") == 1

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 FAILING = "tests/campaign/failing.yaml"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("columns", [80, 44])
 def test_while_it_goes_on(columns: int, tmp_path: Path) -> None:
     """How it stands is the first row and whole; each case in flight says where its ranks are, and who waits for whom."""
@@ -31,7 +31,7 @@ def test_while_it_goes_on(columns: int, tmp_path: Path) -> None:
     )
     words = [str(BIN / "lockstep"), "run", "two.yaml", "--jobs", "2"]
     with in_terminal(words, tmp_path, PATH, columns, (standing, waits)) as (command, terminal):
-        assert terminal.await_all(command, 100.0), terminal.screen.text()
+        assert terminal.await_all(command, 240.0), terminal.screen.text()
         command.send_signal(signal.SIGTERM)
         assert command.wait(200) == 128 + signal.SIGTERM
     text = terminal.screen.text()
@@ -39,14 +39,14 @@ def test_while_it_goes_on(columns: int, tmp_path: Path) -> None:
     assert not terminal.screen.coloured
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_a_program(tmp_path: Path) -> None:
     """Of a program too, below what it has printed, and gone when it has ended."""
     (tmp_path / "unproved.py").write_text(UNPROVED)
     waits = re.compile(r"up\nup\nrunning, \d:\d\d\n  rank 0 in gloo world recv #1 for rank 1\Z")
     words = [str(BIN / "lockstep"), "watch", "-n", "2", "--", "python", "unproved.py"]
     with in_terminal(words, tmp_path, PATH, 80, (waits,)) as (command, terminal):
-        assert terminal.await_all(command, 100.0), terminal.screen.text()
+        assert terminal.await_all(command, 240.0), terminal.screen.text()
         command.send_signal(signal.SIGINT)
         assert command.wait(200) == 128 + signal.SIGINT
     text = terminal.screen.text()
@@ -54,12 +54,12 @@ def test_a_program(tmp_path: Path) -> None:
     assert "lockstep: Ctrl-C: gathering" in text
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 def test_at_the_end(tmp_path: Path) -> None:
     """A case that is not as expected says so with expected against got, its sentence, and its command in one piece."""
     words = [str(BIN / "lockstep"), "run", FAILING, "--device", "cpu", "--reports", str(tmp_path)]
     with in_terminal(words, ROOT, PATH, 80, ()) as (command, terminal):
-        assert command.wait(150) == 1
+        assert command.wait(250) == 1
     written = terminal.written.decode()
     assert re.search(r"^NOT AS EXPECTED +\S+", written, re.MULTILINE)
     assert "outcome: expected" in written
@@ -67,11 +67,11 @@ def test_at_the_end(tmp_path: Path) -> None:
     assert not terminal.screen.coloured
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 def test_in_a_log(tmp_path: Path) -> None:
     """Nothing is drawn and no line comes twice where nobody sits."""
     words = [str(BIN / "lockstep"), "run", FAILING, "--device", "cpu", "--reports", str(tmp_path)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 1
     assert "\x1b" not in done.stderr
     said = [line for line in done.stderr.splitlines() if line.strip()]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lockstep.harness.judge.verdict import RankEnd, WaitLine
 from lockstep.harness.report.pages.wait_graph import WaitGraph, graph_of
 
 
-def situation_graph(ranks: Sequence[Mapping[str, Any]]) -> WaitGraph:
+def situation_graph(ranks: Sequence[Mapping[str, Any]], blamed: Collection[int] = ()) -> WaitGraph:
     """Of the ranks, each with its waits: as `lockstep peek` tells them, and waits.json."""
-    return graph_of([line for rank in ranks for line in wait_lines(rank)], [_end(rank) for rank in ranks])
+    return graph_of([line for rank in ranks for line in wait_lines(rank)], [_end(rank) for rank in ranks], blamed)
 
 
-def unproved_graph(ranks: Sequence[Mapping[str, Any]]) -> WaitGraph:
+def unproved_graph(ranks: Sequence[Mapping[str, Any]], blamed: Collection[int]) -> WaitGraph:
     """The same from a file, which may hold anything: then nothing is drawn."""
     try:
-        return situation_graph(ranks)
+        return situation_graph(ranks, blamed)
     except (LookupError, ValueError, TypeError, AttributeError):
         return WaitGraph((), ())
 
