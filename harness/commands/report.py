@@ -20,7 +20,10 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--reports", type=Path, default=ROOT, metavar="DIR", help=f"where runs are kept ({ROOT})")
     formats = sorted(FORMATS)
     parser.add_argument(
-        "--format", choices=formats, metavar="FORMAT", help=f"also print this report on stdout: {', '.join(formats)}"
+        "--format",
+        choices=formats,
+        metavar="FORMAT",
+        help=f"also print this report on stdout: {', '.join(formats)} (json: an object a line)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write it into this file instead, whole or not at all")
     parser.set_defaults(run=report)
