@@ -4,6 +4,7 @@
 # make test    the tests           make check   ruff, mypy, import-linter        make bench   the figures
 # make repeat  every scenario ROUNDS times (20) beside two processes that compute: what was not as expected, which must be nothing
 # make fuzz    strange inputs to all that reads what others have written, for SECONDS (60), by SEED (1)
+# make mutants  so many changes (EACH=10) of each file of judge, trace and channel: which of them no quick test notices
 # make soak    LAUNCHES (2000) by SEED (1) in a row, on a busy machine, parts stopped and killed: hours; goes on where it was
 #              ended. SHARD=I/N: a share; SECONDS: no launch after so many; `python -m benchmarks.soak --table`: of all shards
 # make test-gpu   the tests that need a GPU
@@ -35,7 +36,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: pictures kept-pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz soak clean
+.PHONY: pictures kept-pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz mutants soak clean
 
 env: $(VENV)/.ready
 
@@ -158,6 +159,10 @@ SEED ?= 1
 fuzz: SECONDS ?= 60
 fuzz: env
 	nice -n 10 $(BIN)/python -m benchmarks.fuzz $(SECONDS) $(SEED)
+
+EACH ?= 10
+mutants: env
+	nice -n 10 $(BIN)/python -m benchmarks.mutant_rooms --each $(EACH) --seed $(SEED)
 
 LAUNCHES ?= 2000
 SHARD ?= 1/1

@@ -30,13 +30,31 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 def mutants(source: str) -> Iterator[tuple[int, str, str]]:
     """The line, what was changed, and the whole text, of every mutant."""
     tree = ast.parse(source)
+    types = {id(part) for node in ast.walk(tree) for one in _types(node) for part in ast.walk(one)}
     for number, node in enumerate(ast.walk(tree)):
+        if id(node) in types:
+            continue
         for change in _changes(node):
             other = copy.deepcopy(tree)
             twin = list(ast.walk(other))[number]
             before, line = ast.unparse(twin), getattr(node, "lineno", 0)
             _apply(twin, change)
             yield line, f"{before}  ->  {ast.unparse(twin)}", ast.unparse(other)
+
+
+def _types(node: ast.AST) -> list[ast.expr]:
+    """What is said of types there, which nothing evaluates."""
+    match node:
+        case ast.AnnAssign(annotation=ast.Name(id="TypeAlias"), value=ast.expr() as value):
+            return [node.annotation, value]
+        case ast.AnnAssign():
+            return [node.annotation]
+        case ast.arg(annotation=ast.expr() as annotation):
+            return [annotation]
+        case ast.FunctionDef(returns=ast.expr() as returns):
+            return [returns]
+        case _:
+            return []
 
 
 def _changes(node: ast.AST) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 
+from benchmarks.mutant_rooms import Mutant, table, tests_of
 from benchmarks.mutants import mutants
 
 SOURCE = """
-def least(a, b, strict=True):
+def least(a: int | str, b, strict=True) -> int | str:
     if a < b and strict:
         return a + 1
     return b
@@ -40,3 +41,19 @@ def test_a_mutant_behaves_otherwise() -> None:
         return [least(a, b, *more) for a in range(3) for b in range(3) for more in ((), (True,), (False,))]
 
     assert all(answers(text) != answers(SOURCE) for _, _, text in mutants(SOURCE))
+
+
+def test_which_tests_a_file_has() -> None:
+    """Those that import it and the quick ones of its room; none that takes minutes."""
+    found = tests_of("harness/judge/graph.py")
+    assert {"tests/judge/test_start_up.py", "tests/judge/test_verdicts.py"} <= set(found)
+    assert not any("oracle" in test for test in found)
+    assert tests_of("harness/trace/folding.py") == ["tests/trace/test_folding.py", "tests/trace/test_state.py"]
+
+
+def test_survivors_are_listed() -> None:
+    """Each with its file and line, after how many there were."""
+    told = table({"a.py": (3, 1), "b.py": (2, 0)}, [Mutant("a.py", 7, "x < 1  ->  x <= 1", "")])
+    assert "| all | 5 | 1 |" in told
+    assert "- `a.py:7`: `x < 1  ->  x <= 1`" in told
+    assert "| all | 0 | 0 |" in table({}, [])
