@@ -76,7 +76,7 @@ class _Finder:
         return importlib.util.spec_from_file_location(name, place, loader=_Loader(name, place, self._mutant.text))
 
 
-def tests_of(file: str) -> list[str]:
+def chosen_tests(file: str) -> list[str]:
     """The tests of a file: those that import it by name, and those of its room that are quick and go through all of it."""
     room, stem = file.split("/")[1], Path(file).stem
     asks = re.compile(rf"harness\.{room}\.{stem} import|harness\.{room} import (?:[\w, ]*\b)?{stem}\b")
@@ -152,7 +152,7 @@ def main() -> int:
     arguments = parser.parse_args()
     rooms = [path for room in ROOMS for path in sorted((ROOT / "harness" / room).glob("[!_]*.py"))]
     files = arguments.files or [path.relative_to(ROOT).as_posix() for path in rooms]
-    files = [file for file in files if tests_of(file)]
+    files = [file for file in files if chosen_tests(file)]
     until = time.monotonic() + arguments.seconds
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp(prefix="mutants-")
     for name in LIBRARIES:
@@ -163,9 +163,9 @@ def main() -> int:
     for mutant in drawn(files, arguments.each, arguments.seed):
         if time.monotonic() > until:
             break
-        if mutant.file not in counts and not survives(None, tests_of(mutant.file)):
-            sys.exit(f"the tests fail without a mutant: {' '.join(tests_of(mutant.file))}")
-        left = survives(mutant, tests_of(mutant.file))
+        if mutant.file not in counts and not survives(None, chosen_tests(mutant.file)):
+            sys.exit(f"the tests fail without a mutant: {' '.join(chosen_tests(mutant.file))}")
+        left = survives(mutant, chosen_tests(mutant.file))
         made, before = counts.get(mutant.file, (0, 0))
         counts[mutant.file] = made + 1, before + left
         alive += [mutant] if left else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from benchmarks.mutant_rooms import Mutant, table, tests_of
+from benchmarks.mutant_rooms import Mutant, chosen_tests, table
 from benchmarks.mutants import mutants
 
 SOURCE = """
@@ -45,10 +45,10 @@ def test_a_mutant_behaves_otherwise() -> None:
 
 def test_which_tests_a_file_has() -> None:
     """Those that import it and the quick ones of its room; none that takes minutes."""
-    found = tests_of("harness/judge/graph.py")
+    found = chosen_tests("harness/judge/graph.py")
     assert {"tests/judge/test_start_up.py", "tests/judge/test_verdicts.py"} <= set(found)
     assert not any("oracle" in test for test in found)
-    assert tests_of("harness/trace/folding.py") == ["tests/trace/test_folding.py", "tests/trace/test_state.py"]
+    assert chosen_tests("harness/trace/folding.py") == ["tests/trace/test_folding.py", "tests/trace/test_state.py"]
 
 
 def test_survivors_are_listed() -> None:
