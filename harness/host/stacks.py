@@ -174,12 +174,14 @@ def as_started(text: str) -> str:
 
 
 def with_code(text: str) -> str:
-    """A dump in which each thread's innermost line is told as it is written, where this host has the file.
+    """A dump in which each thread's innermost line but ours is told as it is written, where this host has the file.
 
     A wait of a lock, a store or a library in C has no frame of its own: the line is all that names it.
     """
     lines, head = text.splitlines(keepends=True), False
     for at, line in enumerate(lines):
+        if head and IN_A_CALL in line:
+            continue  # around what the program calls
         frame = re.fullmatch(r"    .* \((/.+):(\d+)\)\n?", line) if head else None
         if frame is not None and (code := linecache.getline(frame[1], int(frame[2])).partition("  #")[0].strip()):
             lines[at] = f"{line.rstrip()}  # {code[:CODE_CHARACTERS]}\n"

@@ -14,6 +14,7 @@ WAITS = (
     "/multiprocessing/", "/queue.py", "/threading.py", "/concurrent/futures/", "/subprocess.py", "/asyncio/", "/zmq/",
     "/selectors.py", "/socket.py", "/ssl.py",
 )  # fmt: skip
+OURS = "/harness/attach/recorded.py"  # around each call that is written down
 DECORATOR = "/torch/distributed/c10d_logger.py"  # around each of torch's collectives: it tells nothing
 _THREAD = re.compile(r'^Thread \S+ \(([^)]*)\)(?:: "(.*)")?$')
 _FRAME = re.compile(r"^\s+(.*?) \((.*?):(\d+)\)(?:  # (.*))?$")
@@ -63,7 +64,8 @@ def named_frames(text: str) -> dict[str, list[Frame]]:
 def threads(text: str, folder: str = "") -> list[Thread]:
     """The threads of one process, as they are listed. `folder`: what file names are shortened by."""
     found: list[Thread] = []
-    for (name, holds_lock), stack in _stacks(text):
+    for (name, holds_lock), whole in _stacks(text):
+        stack = [frame for frame in whole if not frame.file.endswith(OURS)]
         at = next((at for at, frame in enumerate(stack) if frame.is_program), None)
         site = "" if at is None else stack[at].site(folder)
         found.append(Thread(name, holds_lock, site, _inside(stack, len(stack) if at is None else at)))

@@ -55,6 +55,12 @@ LOADING = "\n    ".join(
 ANSWERER = (2, "idle", "", ANSWER)
 
 
+def test_the_innermost_line_but_ours_is_told_as_it_is_written() -> None:
+    """Our own frame around a call would hide the program's line."""
+    text = dump((1, "idle", "MainThread", CALL)).replace("main (x.py:1)", wait(UNTIMED))
+    assert stacks.with_code(f"{text}\n").splitlines()[-1].endswith("  # waiter.acquire()")
+
+
 @pytest.mark.parametrize(
     ("threads", "ident", "doubts"),
     [

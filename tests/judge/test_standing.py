@@ -65,6 +65,18 @@ def waiting(rank: int, op: str, peer: int, tag: int = 0, need: Need = Need.RECV)
     return state
 
 
+def test_what_stands_around_a_recorded_call_is_no_operation() -> None:
+    """Of a call of C the line tells the operation, and of one of Python its function; our own is never named."""
+    call = "    recorded.<locals>.call (/x/lockstep/harness/attach/recorded.py:48)\n"
+    line = "    <module> (/home/me/train.py:9)"
+    of_c = main_thread(f'Thread 7 (idle): "MainThread"\n{call}{line}  # request.Wait()\n', "/home/me")
+    of_python = main_thread(f'Thread 7 (idle): "MainThread"\n    step (/usr/lib/python3.11/x.py:1)\n{call}{line}\n')
+    assert of_c is not None
+    assert of_python is not None
+    assert (of_c.site, of_c.inside) == ("train.py:9 in <module>", "`request.Wait()`")
+    assert of_python.inside == "step"
+
+
 def test_the_line_of_the_program() -> None:
     """Libraries are left out, names are shortened, and the main thread comes before others."""
     main = main_thread(STACK, "/home/me")
