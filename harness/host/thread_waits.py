@@ -39,6 +39,8 @@ _CALLS: dict[str, dict[int, str]] = {
     },
 }  # fmt: skip
 CALLS = _CALLS.get(os.uname().machine, {})
+# Where the kernel keeps a thread for others: a freezer of control groups, a tracer, who answers for the kernel (seccomp).
+KEPT = ("get_signal", "do_freezer_trap", "__refrigerator", "do_signal_stop", "ptrace_stop", "seccomp_do_user_notification")
 SET_LOCK = 7  # of fcntl: F_SETLKW
 P_ALL, P_PID = 0, 1  # whom waitid waits for
 
@@ -85,12 +87,21 @@ def _thread(pid: int, thread: str) -> ThreadWait | None:
         before = steps(folder)
         words = (folder / "syscall").read_text().split()
         call, timed, ends = _call(pid, words)
-        if not before or steps(folder) != before:
+        if not before or steps(folder) != before or is_kept(folder):
             call = ""
     except (OSError, ValueError, IndexError, struct.error):
         # Of a thing that is gone nothing is known; only of a thread that is gone there is nothing to know.
         return ThreadWait(int(thread), "", False, (), ()) if folder.exists() else None
     return ThreadWait(int(thread), call, timed, ends if call else (), before)
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether somebody else keeps a thread (its folder in /proc) from running: then it may have been woken long since.
+
+    A frozen one looks as if it still slept in what it had called, and so does one whose call another process answers.
+    """
+    state = re.search(r"^State:\s+(\S)", (folder / "status").read_text(), re.MULTILINE)
+    return state is None or state[1] in "Tt" or (folder / "wchan").read_text().startswith(KEPT)
 
 
 def steps(folder: Path) -> tuple[int, ...]:

@@ -43,7 +43,7 @@ class ProgramRules:
         if cause in (Cause.MISMATCH, Cause.DEADLOCK):
             return program_blame.hang_blame(case, cause is Cause.MISMATCH)
         if cause is Cause.ORPHANED:
-            return apart(case)
+            return apart(case) or _elsewhere(case)
         if cause is Cause.STALL:
             return program_blame.stall_blame(case)
         return early_leaver(case) if outcome is Outcome.RAISE else None
@@ -91,6 +91,24 @@ class ProgramRules:
         """The words of an engine, where a program has none of its own."""
         own = _verdict_text(case, outcome, cause, blame, ends)
         return _contested(case, outcome) + (own or words.verdict_text(outcome, cause, knot, blame, ends))
+
+
+def _elsewhere(case: CaseSnapshot) -> Blame | None:
+    """Where ranks have returned in order that others wait for: one that waits, and never came to what those had entered."""
+    found = program_blame.hang_blame(case, False)
+    if found is None or not all(rank in case.states and _missed(case, rank) for rank in found.ranks):
+        return None
+    ended = [state for state in case.states.values() if state.status is not Status.RUNNING]
+    return found if all(state.status is Status.RETURNED for state in ended) else None
+
+
+def _missed(case: CaseSnapshot, rank: int) -> bool:
+    """Whether a rank goes on, and has entered less of one of its groups than one that has returned."""
+    mine = case.states[rank]
+    returned = [state for state in case.states.values() if state.status is Status.RETURNED]
+    groups = [comm for comm, members in case.members.items() if rank in members]
+    less = any(state.entered.get(comm, 0) > mine.entered.get(comm, 0) for state in returned for comm in groups)
+    return mine.status is Status.RUNNING and less
 
 
 def _contested(case: CaseSnapshot, outcome: Outcome) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lockstep.harness.attach import natives
+from lockstep.harness.host.proc import listed
+from lockstep.harness.host.thread_waits import is_kept
 from lockstep.harness.trace.ring import Ring
 from lockstep.harness.trace.tables import threads_inside
 
@@ -17,10 +19,19 @@ def standing(ring: Ring, pid: int) -> tuple[int, tuple[str, ...]]:
     before, number = ring.written()
     inside = threads_inside(ring.memory)
     others = [*natives.doubts_about(pid, inside, mpi_is_seen=True), *_handlers(ring, pid)]
+    others += _kept(pid)
     after, _ = ring.written()
     if before % 2 or before != after:
         others.append("its events go on")
     return number, tuple(others)
+
+
+def _kept(pid: int) -> list[str]:
+    try:
+        kept = any(is_kept(task) for task in listed(Path(f"/proc/{pid}/task")))
+    except OSError as error:
+        return [f"whether its threads may run cannot be seen ({error.strerror})"]
+    return ["a thread of it is stopped, or frozen: what it waits for may have come"] if kept else []
 
 
 def _handlers(ring: Ring, pid: int) -> list[str]:

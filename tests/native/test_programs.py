@@ -94,6 +94,18 @@ def test_functions_of_attributes_of_python(tmp_path: Path) -> None:
     assert verdict.outcome is Outcome.SUCCESS, verdict.text
 
 
+def test_who_waits_elsewhere_is_to_blame_and_not_who_returned(tmp_path: Path) -> None:
+    """A rank that was done, and ended in order, is waited for too; the one that came to something else left the path."""
+    (tmp_path / "mine.py").write_text(
+        "from mpi4py import MPI\nimport numpy\nworld = MPI.COMM_WORLD\nline = world.Create_cart([3], [False])\n"
+        "if world.rank != 2:\n    line.Neighbor_allgather(numpy.zeros(1), numpy.zeros(2))\nelse:\n    world.Barrier()\n"
+    )
+    verdict = watch([sys.executable, str(tmp_path / "mine.py")], 3, tmp_path)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.ORPHANED, True), verdict.text
+    assert verdict.blame is not None
+    assert verdict.blame.ranks == (2,), verdict.text
+
+
 def test_python_and_c_are_one_graph(tmp_path: Path) -> None:
     """A rank of Python and one of C on one communicator wait for each other: one proof, with lines of both."""
     program = compiled("ways.c", tmp_path)
