@@ -111,7 +111,7 @@ def _facts(told: Told[Answer]) -> tuple[object, ...]:
 
 def _show(found: Sequence[Check]) -> None:
     for check in found:
-        mark = "ok  " if check.ok else "FAIL"
-        print(f"{mark} {check.name:15} {check.found}", file=sys.stderr)
+        mark = "--" if check.absent else "ok" if check.ok else "FAIL"
+        print(f"{mark:4} {check.name:15} {check.found}", file=sys.stderr)
         if not check.ok and check.advice:
             print(f"     {'':15} {check.advice}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import Any
 
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.report.alignment import logs_in, merged
+from lockstep.harness.report.destination import written
 from lockstep.harness.report.find_case import find_case, is_case, open_run
 from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
@@ -74,7 +75,8 @@ def _write_trace(folder: Path | None, file: Path) -> int:
         trace = perfetto_trace(folder)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise ScenarioError(f"lockstep events: {folder}: no case of which a trace can be made: {error}") from error
-    file.write_bytes(trace)
+    with written("--perfetto", file):
+        file.write_bytes(trace)
     return 0
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lockstep.harness.commands import Subparsers
 from lockstep.harness.rates import percent
+from lockstep.harness.report.destination import no_root
 from lockstep.harness.report.history import history_frame, rates, update
 from lockstep.harness.report.pages.make import make_history_page
 from lockstep.harness.report.store import ROOT
@@ -37,7 +38,7 @@ def add(commands: Subparsers) -> None:
 def history(arguments: argparse.Namespace) -> int:
     """Bring the index up to date and print the rates on stdout."""
     if not arguments.reports.is_dir():
-        raise ScenarioError(f"{arguments.reports}: no such folder, so there are no runs")
+        raise ScenarioError(no_root(arguments.reports))
     frame = history_frame(update(arguments.reports, arguments.rebuild))
     make_history_page(arguments.reports, frame)
     unknown = sorted({*arguments.scenario} - {*frame.scenario})

@@ -15,6 +15,7 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.commands.memory import short_of_memory
 from lockstep.harness.commands.selection import overrides
 from lockstep.harness.program_name import program_name
+from lockstep.harness.report.destination import written
 from lockstep.harness.scenario.config_file import Merged, given_path, under
 from lockstep.harness.scenario.document import Document, dotted
 from lockstep.harness.scenario.engine import find_engine
@@ -88,10 +89,8 @@ def import_config(arguments: argparse.Namespace) -> int:
     if options.output is None:
         print(text, end="")
         return 0
-    try:
+    with written("--output", options.output):
         options.output.write_text(text, "utf-8")
-    except OSError as error:
-        raise ScenarioError(f"--output {options.output}: cannot be written: {error.strerror}") from error
     print(
         f"{options.output}: `{command_line(['lockstep', 'show', options.output])}` says what its ranks get", file=sys.stderr
     )

@@ -22,7 +22,9 @@ from lockstep.harness.inspection.whole import whole
 from lockstep.harness.judge.inspection import Inspection, Look, inspect
 from lockstep.harness.launch.discovery import find
 from lockstep.harness.launch.survey import ask_hosts
+from lockstep.harness.report.destination import written
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.shell import command_line
 
 SECONDS = 3.0
 LONGEST_S = 20.0
@@ -109,7 +111,7 @@ def _say(found: Inspection) -> None:
 
 def _keep(folder: Path, seen: Look, found: Inspection) -> None:
     """The findings, and the stacks of all as they were last seen. Raises ScenarioError where nothing can be written."""
-    try:
+    with written("--keep", folder):
         folder.mkdir(parents=True, mode=0o700)  # stacks and command lines are their user's alone, as those of a run
         (folder / "stacks").mkdir(mode=0o700)
         _write(folder / "inspection.json", json.dumps(_json(found), indent=1) + "\n")
@@ -118,9 +120,7 @@ def _keep(folder: Path, seen: Look, found: Inspection) -> None:
             _write(folder / "stacks" / f"{name}.txt", one.stack or f"no stack: {one.error}\n")
             if one.flight:
                 _write(folder / f"flight-recorder-{name}.json", json.dumps(one.flight) + "\n")
-    except OSError as error:
-        raise ScenarioError(f"lockstep inspect: --keep {folder}: {error.strerror}") from error
-    print(f"kept in {folder}", file=sys.stderr)
+    print(f"kept in {command_line([folder])}", file=sys.stderr)
 
 
 def _write(file: Path, text: str) -> None:

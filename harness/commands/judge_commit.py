@@ -36,6 +36,7 @@ from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.placement import Placement
 from lockstep.harness.placement.request import Lack
 from lockstep.harness.rates import rate_seen
+from lockstep.harness.report.destination import make_root
 from lockstep.harness.report.names import slug
 from lockstep.harness.report.pages.make import make_run_page
 from lockstep.harness.report.plan import PlannedCase
@@ -110,6 +111,8 @@ def judge_commit(arguments: argparse.Namespace) -> int:
     if Path(harness.__file__).resolve().is_relative_to(here.resolve()):
         raise BisectionError(f"{here} holds the lockstep that judges: install it outside of the checkout that is judged")
     case, launcher, rank_map = _placed(options)
+    if options.reports:
+        make_root(options.reports)
     reports = (options.reports or _git_folder(here)).resolve()
     if options.build:
         reports.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import webbrowser
 from pathlib import Path
 
 from lockstep.harness.commands import Subparsers
+from lockstep.harness.report.destination import no_root
 from lockstep.harness.report.find_case import find_case, is_case, open_run
 from lockstep.harness.report.pages.make import PAGE, make_case_page, make_pages
 from lockstep.harness.report.store import ROOT, RunStore
@@ -46,6 +47,8 @@ def _page(names: list[str], root: Path) -> Path | None:
     if len(names) == 1 and is_case(Path(names[0]).absolute()):
         return _of_case(Path(names[0]).absolute())
     if len(names) == 1 and not _is_run(names[0], root):
+        if not root.is_dir():
+            raise ScenarioError(no_root(root))
         if not _is_run("latest", root):
             raise ScenarioError(f"{names[0]}: no such run in {root}, and no newest run that could have such a case")
         names.insert(0, "latest")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lockstep import harness
-from lockstep.harness.launch.check import Check
+from lockstep.harness.launch.check import NOT_INSTALLED, Check
 from lockstep.harness.shell import command_line
 
 DISTRIBUTION = "lockstep"
@@ -70,4 +70,4 @@ def _plugin(installed: str) -> Check:
     there = any(
         point.value == "lockstep.harness.pytest_plugin" for point in importlib.metadata.entry_points(group="pytest11")
     )
-    return Check("pytest plugin", True, "installed" if there else f"not installed; to have it: {installed}")
+    return Check("pytest plugin", True, "installed" if there else f"{NOT_INSTALLED}; to have it: {installed}")

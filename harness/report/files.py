@@ -17,6 +17,13 @@ def replace(path: Path, text: str, durable: bool = True) -> None:
 
     Not `durable`: after a fall of the whole machine it may be empty, as of what can be made again.
     """
+    with _told_of(path):
+        _replace(path, text, durable)
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _replace(path: Path, text: str, durable: bool) -> None:
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="replace", newline="") as file:
@@ -29,8 +36,17 @@ def replace(path: Path, text: str, durable: bool = True) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    if durable:
-        _sync_folder(path.parent)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """An error names the file that is meant: nobody has typed the temporary one, or finds it afterwards."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def replace_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lockstep.harness.report import annotation, baseline, files, junit, markdown, prometheus
+from lockstep.harness.report.destination import written
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.store import RunStore
 
@@ -30,7 +31,8 @@ def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None,
         if output is None:
             (out or sys.stdout).write(text)
         else:
-            files.replace(output, text)
+            with written("--output", output):
+                files.replace(output, text)
     return store.lines
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.rank_map import NodeRanks
 from lockstep.harness.report import files, junit, markdown, names, run_file
+from lockstep.harness.report.destination import make_root, no_root, written
 from lockstep.harness.report.evidence import attempts_in, evidence_in
 from lockstep.harness.report.line import Line, judged, not_judged, not_run
 from lockstep.harness.report.plan import PlannedCase
@@ -32,23 +33,26 @@ def find_run(name: str, root: Path = ROOT) -> Path:
     for path in (Path(name), root / name):
         if (path / "run.json").exists():
             return path
+    if name == "latest" and not root.is_dir():
+        raise ScenarioError(no_root(root))
     raise ScenarioError(f"{name}: no such run (looked for run.json there and in {root / name})")
 
 
 def new_folder(root: Path, run_id: str | None, advice: str) -> Path:
     """The folder of a new run, with that of its cases. Raises ScenarioError, with `advice`, when there is such a run."""
-    if run_id is None:
-        path = names.new_folder(root)
-    elif not run_id.strip() or Path(run_id).name != run_id or run_id in ("..", "latest"):
+    if run_id is not None and (not run_id.strip() or Path(run_id).name != run_id or run_id in ("..", "latest")):
         raise ScenarioError(f"--run-id {run_id or repr('')}: give a plain name; it becomes a folder of {root}")
-    else:
-        path = root / run_id
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            path.mkdir(mode=names.PRIVATE)
-        except FileExistsError as error:
-            raise ScenarioError(f"--run-id {run_id}: there is such a run; {advice}") from error
-    (path / "cases").mkdir()
+    make_root(root)
+    with written("--reports", root, "name a folder in which you may write"):
+        if run_id is None:
+            path = names.new_folder(root)
+        else:
+            path = root / run_id
+            try:
+                path.mkdir(mode=names.PRIVATE)
+            except FileExistsError as error:
+                raise ScenarioError(f"--run-id {run_id}: there is such a run; {advice}") from error
+        (path / "cases").mkdir()
     return path
 
 

@@ -80,7 +80,7 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Case]:
     matrix = document.data.get("matrix")
     varied = sorted(set(overrides or ()) & set(matrix if isinstance(matrix, dict) else ()))
     if varied:
-        raise ScenarioError(f"{path}: its matrix varies {', '.join(varied)}; choose cases with -k instead of setting it")
+        raise ScenarioError(f"--set {', '.join(varied)}: the matrix of {path} varies it; choose cases with -k instead")
     return cases_of(document, merged(document, overrides), overrides or {})
 
 

@@ -13,6 +13,7 @@ from lockstep.harness.judge.flight_dump import MOST_RANKS
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 
 LONGEST_BYTES = 64 << 20  # of a dump; PyTorch's own are a few MiB
+NAMED = "a dump is called nccl_trace_rank_3, or flight-recorder-rank-3.json, with its rank's number"
 _SUFFIXES = (".json", ".pickle", ".pkl", ".bin", ".dump", ".txt")
 
 
@@ -20,7 +21,10 @@ def read_all(paths: Sequence[Path]) -> dict[int, dict[str, Any]]:
     """The dump of each rank. Raises ValueError with the file that cannot be one."""
     found: dict[int, tuple[Path, dict[str, Any]]] = {}
     for file in _files(paths):
-        dump = read(file)
+        try:
+            dump = read(file)
+        except ValueError as error:
+            raise ValueError(_told(file, paths, str(error))) from error
         rank = rank_of(file, dump)
         if rank is None:
             raise ValueError(f"{file}: whose dump is it? name it so that it ends with the rank, as PyTorch does")
@@ -28,7 +32,7 @@ def read_all(paths: Sequence[Path]) -> dict[int, dict[str, Any]]:
             raise ValueError(f"{file}: {found[rank][0]} is a dump of rank {rank} too; give one of them")
         found[rank] = (file, dump)
     if not found:
-        raise ValueError(f"{', '.join(map(str, paths))}: no dump is there")
+        raise ValueError(f"no dumps in {', '.join(map(str, paths))}; {NAMED}")
     return {rank: dump for rank, (_, dump) in found.items()}
 
 
@@ -65,6 +69,22 @@ def rank_of(file: Path, dump: Mapping[str, Any]) -> int | None:
     if number is not None and int(number[1]) >= MOST_RANKS:
         raise ValueError(f"{file}: rank {number[1]}: a world of {MOST_RANKS} ranks is the largest that is read")
     return int(number[1]) if number else None
+
+
+def _told(file: Path, paths: Sequence[Path], why: str) -> str:
+    """Of a folder in which nothing is a dump the folder, else the file that is none."""
+    folder = file.parent
+    if folder not in paths or file in paths or any(map(_is_dump, _files([folder]))):
+        return why
+    return f"no dumps in {folder}; {NAMED} (the first of its files: {why})"
+
+
+def _is_dump(file: Path) -> bool:
+    try:
+        read(file)
+    except ValueError:
+        return False
+    return True
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lockstep.harness.judge.flight import diagnose
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
-from lockstep.harness.watchdog.dump_files import LONGEST_BYTES, rank_of
+from lockstep.harness.watchdog.dump_files import LONGEST_BYTES, rank_of, read_all
 
 HOSTILE = sorted((Path(__file__).parent / "hostile").iterdir())
 JUDGED = {"escape_0.json", "seq-gap_0.json", "seq-huge_0.json"}  # strange, and yet dumps
@@ -69,7 +69,7 @@ def test_only_regular_files(tmp_path: Path) -> None:
     for name, said in (
         ("/dev/zero", "not a regular file"),
         (str(pipe), "not a regular file"),
-        (str(empty), "no dump is there"),
+        (str(empty), f"no dumps in {empty}; a dump is called nccl_trace_rank_3"),
     ):
         done = lockstep(name)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
@@ -186,3 +186,16 @@ def test_json_names_its_verdict(tmp_path: Path) -> None:
     (tmp_path / "dump_0").write_text(json.dumps({"entries": [entry(retired=True)]}))
     done = lockstep("--json", str(tmp_path))
     assert (done.returncode, json.loads(done.stdout)["found"]) == (0, "nothing found")
+
+
+def test_a_folder_without_dumps(tmp_path: Path) -> None:
+    """The folder is told, with how a dump is called, and not only its first file; beside a dump a stray file is told."""
+    (tmp_path / "a.txt").write_text("hello")
+    (tmp_path / "z.json").write_text("{}")
+    with pytest.raises(
+        ValueError, match=f"^no dumps in {tmp_path}; a dump is called nccl_trace_rank_3, .*{tmp_path}/a.txt: "
+    ):
+        read_all([tmp_path])
+    (tmp_path / "rank_0.json").write_text(json.dumps({"entries": []}))
+    with pytest.raises(ValueError, match=f"^{tmp_path}/a.txt: "):
+        read_all([tmp_path])

@@ -209,3 +209,15 @@ def test_memory_of_a_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert host_memory.available_bytes() > 8192
     (tmp_path / "max").write_text("12288\n")
     assert host_memory.available_bytes() == 8192
+
+
+def test_keys_that_do_not_tell_whose_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside `--from` every key that is nearly a known one is told at once, with its place and whose that is."""
+    config = tmp_path / "trt.yaml"
+    config.write_text("max_batch_sizes: 8\nquuxfrob: 1\nkv_cache_confg: {}\n")
+    code, out, said = run(["import", str(config)], capsys)
+    assert (code, out) == (2, "")
+    assert "its keys do not tell whose config this is; give --from trtllm, vllm or sglang" in said
+    assert f"{config}:1:1: max_batch_sizes: no engine has this key; did you mean max_batch_size (TensorRT-LLM)" in said
+    assert f"{config}:3:1: kv_cache_confg: no engine has this key; did you mean kv_cache_config (TensorRT-LLM)" in said
+    assert "quuxfrob" not in said

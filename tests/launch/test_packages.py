@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from lockstep import harness
+from lockstep.harness.commands.doctor import _show
+from lockstep.harness.launch.check import Check
 from lockstep.harness.launch.packages import wanted_of, whole
 
 PINS = Path(__file__).parents[2] / "requirements" / "base.txt"
@@ -83,3 +85,16 @@ def test_pins_of_each_python() -> None:
     assert wanted_of(lines, (3, 10)) == {"numpy": "2.2.6", "Jinja2": "3.1.6"}
     assert wanted_of(lines, (3, 11)) == {"numpy": "2.4.6", "Jinja2": "3.1.6"}
     assert wanted_of(["# a comment", "", "rich", "pyzmq>=27"], (3, 12)) == {"rich": "", "pyzmq": ""}
+
+
+def test_what_is_not_here_is_not_called_ok(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line of what all is well without has a mark of its own, as has one of what is here, or is amiss."""
+    plugin = "pytest plugin"
+    _show(
+        [
+            Check(plugin, True, "not installed; to have it: x"),
+            Check(plugin, True, "installed"),
+            Check("rich", False, "not installed"),
+        ]
+    )
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["--", "ok", "FAIL"]

@@ -95,3 +95,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     (folder / "rank-0.events").write_bytes(b"x" * 64)
     assert main(["events", str(folder), "--perfetto", str(file)]) == 2
     assert "no case of which a trace can be made" in capsys.readouterr().err
+
+
+def test_a_trace_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The option is told, as it was typed."""
+    case_folder(tmp_path, 2)
+    assert main(["events", "one", "capture", "--reports", str(tmp_path), "--perfetto", "/proc/x"]) == 2
+    assert capsys.readouterr().err.startswith("--perfetto /proc/x: cannot be written: ")

@@ -185,7 +185,7 @@ def test_overrides(tmp_path: Path) -> None:
     cases = load(path, {"limits.deadline_s": 5, "config.max_batch_size": 2})
     assert [case.limits.deadline_s for case in cases] == [5, 5]
     assert [case.spec["config"]["max_batch_size"] for case in cases] == [2, 2]
-    with pytest.raises(ScenarioError, match=r"its matrix varies guards.general; choose cases with -k"):
+    with pytest.raises(ScenarioError, match=r"^--set guards.general: the matrix of \S+ varies it; choose cases with -k"):
         load(path, {"guards.general": "assert"})
 
 

@@ -49,7 +49,7 @@ def import_config(config: ForeignConfig) -> Imported:
     if known is None:
         product = f"give --from {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]}"
         problem = Problem(document.file, 1, 1, "", "its keys do not tell whose config this is", product)
-        return Imported("", {}, problems=(problem,))
+        return Imported("", {}, problems=(problem, *_near_misses(document)))
     entries = Entries(known, config.ignore_unknown)
     entries.add_all(document.data, lambda path: _origin(document, path))
     return _translated(entries, config.scale)
@@ -153,6 +153,24 @@ def _whose(document: Document) -> Table | None:
     counts = sorted(((sum(_knows(known, key) for key in data), known.name) for known in tables()), reverse=True)
     (most, name), (next_most, _) = counts[0], counts[1]
     return table(name) if most > next_most else None
+
+
+def _near_misses(document: Document) -> list[Problem]:
+    """The keys that no product has, with the known ones that may be meant; a key near none of them is left out."""
+    found: list[Problem] = []
+    for key in document.data:
+        if any(_knows(known, key) for known in tables()):
+            continue
+        near: dict[str, list[str]] = {}
+        for known in tables():
+            top = {name.partition(".")[0] for name in known.names}
+            if meant := known.meant(known.spelt(key), top):
+                near.setdefault(meant, []).append(known.product)
+        if near:
+            line, column = document.places.get((key,), (1, 1))
+            meant = " or ".join(f"{name} ({', '.join(products)})" for name, products in near.items())
+            found.append(Problem(document.file, line, column, str(key), "no engine has this key", f"did you mean {meant}?"))
+    return found
 
 
 def _knows(known: Table, key: object) -> bool:
