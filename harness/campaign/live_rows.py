@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 
 from lockstep.harness.campaign.rank_words import RankWords
+from lockstep.harness.report.width import middle_cut
 from lockstep.harness.terminal import clean
 
 MOST = 8  # cases in flight
@@ -52,18 +53,12 @@ def _named(name: str, phases: str, columns: int) -> str:
     if cell_len(whole) <= columns:
         return whole
     room = max(LEAST, columns - cell_len(phases) - 2)
-    return cut(f"{name if cell_len(name) <= room else middle_cut(name, room)}: {phases}", columns)
+    return cut(f"{middle_cut(name, room)}: {phases}", columns)
 
 
 def plain(text: str) -> str:
     """On one row, without what acts on a terminal."""
     return clean(text).replace("\n", " ").replace("\t", " ")
-
-
-def middle_cut(text: str, cells: int) -> str:
-    """Both ends of a text."""
-    half = (cells - 3) // 2
-    return f"{text[: cells - 3 - half]}...{text[-half:]}"
 
 
 def cut(text: str, columns: int) -> str:
