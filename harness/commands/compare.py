@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from lockstep.harness.campaign.compare import Comparison, Tolerance, compare
@@ -12,9 +14,12 @@ from lockstep.harness.commands import Subparsers
 from lockstep.harness.report import markdown
 from lockstep.harness.report.markdown import cell
 from lockstep.harness.report.store import ROOT
+from lockstep.harness.report.width import columns, entry, wrapped
 from lockstep.harness.scenario.errors import ScenarioError
+from lockstep.harness.terminal import clean
 
 EXIT_SAME, EXIT_WORSE = 0, 1
+INDENT = 6  # of what is said below a case
 
 
 def add(commands: Subparsers) -> None:
@@ -70,8 +75,17 @@ def _json(found: Comparison) -> dict[str, object]:
 
 
 def _text(found: Comparison) -> str:
-    rows = [f"{'WORSE' if c.worse else '':5} {c.kind:17} {c.case}: {c.text}\n" for c in found.changes]
-    return "".join((*rows, *(f"note: {note}\n" for note in found.notes), f"{_count(found)}\n"))
+    return "".join(f"{row}\n" for row in rows(found, columns(sys.stdout)))
+
+
+def rows(found: Comparison, width: int) -> Iterator[str]:
+    """Each change and note in at most `width` cells; only a word without room, as the name of a case, sticks out."""
+    for change in found.changes:
+        lead = f"{'WORSE' if change.worse else '':5} {change.kind:17} "
+        yield from entry(lead, clean(change.case), clean(change.text), width, INDENT, ": ")
+    for note in found.notes:
+        yield from wrapped(f"note: {clean(note)}", width, 0, INDENT)
+    yield from wrapped(_count(found), width)
 
 
 def _markdown(found: Comparison) -> str:

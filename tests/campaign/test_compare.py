@@ -198,7 +198,7 @@ def test_command(runs: Path, tmp_path: Path) -> None:
         rebuild(runs / "old", "baseline", out)
     reports = ("--reports", str(runs))
     done = lockstep("compare", "old", "new", *reports, check=1)
-    assert f"WORSE new-hang          {NAMES[1]}: success -> hang (deadlock, proved)\n" in done.stdout
+    assert f"WORSE new-hang\n      {NAMES[1]}\n      success -> hang (deadlock, proved)\n" in done.stdout
     assert f"      gone-hang         {NAMES[2]}: hang (deadlock, proved) -> success\n" in done.stdout
     assert done.stdout.endswith("3 cases in both: 1 changes for the worse, 1 others.\n")
     raw = json.loads(lockstep("compare", str(base), "new", "--json", *reports, check=1).stdout)

@@ -7,11 +7,15 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from lockstep.harness.campaign.compare import Change, Comparison
+from lockstep.harness.commands import compare, history
+from lockstep.harness.report.history import rates
 from lockstep.harness.report.line import not_judged
 from lockstep.harness.report.table import table_rows
 from lockstep.harness.report.width import columns, entry, middle_cut, wrapped
@@ -19,6 +23,7 @@ from lockstep.harness.terminal import clean
 
 WIDTHS = st.integers(40, 200)
 NAMES = st.one_of(st.text(max_size=120), st.from_regex(r"[a-z-]{1,60}(\[[a-z_.=]{1,60}\])?", fullmatch=True))
+DAYS = st.dates().map(str)
 LINE = not_judged({"id": "a", "scenario": "a", "path": "scenarios/a.yaml", "slug": "a"})
 
 
@@ -91,6 +96,64 @@ def test_the_table_of_a_run(lines: list, width: int) -> None:  # type: ignore[ty
     if len(lines) == 1 and lines[0].blame_ranks:
         assert " ".join(f"{lines[0].blame_ranks}: {plain(lines[0].blame_words)}".split()) in told
         assert "after 3.5 s" in told
+
+
+CHANGES = st.lists(st.builds(Change, st.sampled_from(["new-hang", "changed-expectation"]), NAMES, st.text(), st.booleans()))
+
+
+@given(CHANGES, st.lists(st.text(max_size=200), max_size=3), WIDTHS)
+def test_a_comparison(changes: list[Change], notes: list[str], width: int) -> None:
+    """Changes and notes: each name and each word whole, and nothing wider."""
+    rows = list(compare.rows(Comparison("old", "new", 3, tuple(changes), tuple(notes)), width))
+    fits(rows, width, *(plain(change.case) for change in changes))
+    told = " ".join(" ".join(rows).split())
+    assert all(plain(text) in told for text in notes)
+    assert all(plain(change.text) in told and plain(change.case) in told for change in changes)
+
+
+RUNS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "run": st.sampled_from(["r1", "r2", "r3"]), "started": DAYS, "scenario": NAMES, "program": NAMES,
+            "engine_commit": st.sampled_from(["", "fdcade713cc0111339598034a4137b30f5465195"]),
+            "libraries": st.sampled_from(["", "torch-2.13.0+cpu mpi4py-4.1.2 mpich-5.0.2"]),
+            "device": st.sampled_from(["cpu", "cuda"]), "standing": st.sampled_from(["expected", "unexpected", "invalid"]),
+            "outcome": st.sampled_from(["hang", "success"]), "signature": st.just("aa"),
+        }
+    ),
+    min_size=1, max_size=5,
+)  # fmt: skip
+WATCHED = {
+    "run": "r1", "started": "2026-11-30", "scenario": "watch", "program": "torchrun --nproc-per-node 2 " + "a/folder/" * 60,
+    "engine_commit": "", "libraries": "", "device": "cpu", "standing": "unexpected", "outcome": "hang", "signature": "aa",
+}  # fmt: skip
+
+
+@given(RUNS, WIDTHS)
+@example([WATCHED, {**WATCHED, "program": "python train.py"}], 80)
+def test_a_history(runs: list[dict[str, str]], width: int) -> None:
+    """No row is wider, every date and figure is whole, and no program fills more than a row."""
+    found = rates(pd.DataFrame(runs))
+    rows = list(history.rows(found, width))
+    fits(rows, width)
+    told = "\n".join(rows)
+    for row in found.to_dict("records"):
+        assert f"{row['failed']}/{row['launches']}" in told
+        assert all(row[day] in told for day in ("first", "last", "last_failed"))
+    if width >= 80:
+        assert rows[0].split() == [
+            "scenario",
+            "failed",
+            "95",
+            "%",
+            "interval",
+            "hangs",
+            "last",
+            "failed",
+            *rows[0].split()[8:],
+        ]
+    if found.program.nunique() > 1:
+        assert all(middle_cut(f"  {plain(program)}", width) in rows for program in found.program if program)
 
 
 def test_how_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
