@@ -17,6 +17,8 @@ from lockstep.harness.report.store import ROOT
 from lockstep.harness.scenario.errors import ScenarioError
 from lockstep.harness.trace.log import describe
 
+OPERATION = ("name", "op", "seq")  # told together, in words
+
 
 def add(commands: Subparsers) -> None:
     """Declare the command."""
@@ -39,8 +41,9 @@ def events(arguments: argparse.Namespace) -> int:
             print(json.dumps(event))
         elif folder is None:
             time_s, kind = event.pop("time_s"), event.pop("kind")
-            rest = " ".join(f"{key}={value}" for key, value in event.items() if value not in ("", None, -1))
-            print(f"{time_s:12.6f} {kind:10} {rest}")
+            what = _operation(event)
+            rest = (f"{key}={value}" for key, value in event.items() if value not in ("", None, -1) and key not in OPERATION)
+            print(f"{time_s:12.6f} {kind:10} {' '.join(filter(None, (what, *rest)))}")
         else:
             print(_line(event).rstrip())
     return 0
@@ -84,12 +87,20 @@ def _line(event: Mapping[str, Any]) -> str:
     """Whose, when, what: what matters most first, so that 80 columns show it."""
     place = " ".join(filter(None, (event["phase"], event["shape"])))
     if event["op"] is None:
-        what = str(event["text"] or "")
+        what = " ".join(filter(None, (event["name"], event["text"])))
     else:
         peer = f" peer={event['peer']}" if event["peer"] is not None else ""
         site = f" at {event['site']}" if event["site"] else ""
-        what = f"{event['comm'] or ''} {event['op']} #{event['seq']}{peer}{site}".strip()
-    return f"{event['time_s']:11.6f} r{event['rank']:<4} {event['kind']:9} {what}" + (f"  [{place}]" if place else "")
+        what = f"{_operation(event)}{peer}{site}"
+    whole = f"{what}  [{place}]" if place else what
+    comm = f"  {event['comm']}" if event["comm"] else ""
+    return f"{event['time_s']:11.6f} r{event['rank']:<4} {event['kind']:9} {whole}{comm}"
+
+
+def _operation(event: Mapping[str, Any]) -> str:
+    """`mpi tp allgather #37`, as in the sentence of a verdict, so that a search for its words finds it."""
+    number = None if event["seq"] is None else f"#{event['seq']}"
+    return " ".join(filter(None, (event["name"], event["op"], number)))
 
 
 def _read(log: Path) -> Iterator[dict[str, Any]]:

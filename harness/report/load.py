@@ -16,13 +16,13 @@ from lockstep.harness.trace.event import RECORD, Kind, Record
 from lockstep.harness.trace.log import read_log
 
 EVENTS = (
-    "rank", "number", "time_s", "kind", "thread", "phase", "shape", "comm", "op", "seq", "need", "peer", "tag", "size",
-    "site", "text",
+    "rank", "number", "time_s", "kind", "thread", "phase", "shape", "comm", "name", "op", "seq", "need", "peer", "tag",
+    "size", "site", "text",
 )  # fmt: skip
 DECISIONS = ("rank", "time_s", "phase", "shape", "site", "key", "choice", "detail", "deviates")
 WAITS = (
-    "rank", "thread", "begin_s", "end_s", "seconds", "library", "comm", "op", "seq", "need", "peer", "phase", "shape",
-    "site",
+    "rank", "thread", "begin_s", "end_s", "seconds", "library", "comm", "name", "op", "seq", "need", "peer", "phase",
+    "shape", "site",
 )  # fmt: skip
 
 

@@ -122,8 +122,8 @@ def read_log(path: Path) -> tuple[bytes, list[str], int]:
 def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]:
     """The events of a log for people and data frames, one flat dict each, in order.
 
-    `time_s` counts from the first event. `comm` is the communicator's key, as in a verdict's knot; `peer` is a global
-    rank. What an event does not have is None. `last`: only so many, from the end.
+    `time_s` counts from the first event. `comm` is the communicator's key, as in a verdict's knot, `name` what its sentence
+    calls it; `peer` is a global rank. What an event does not have is None. `last`: only so many, from the end.
     """
     records, strings, _ = read_log(path)
 
@@ -149,6 +149,7 @@ def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]
         info = comms.get(record.comm)
         waits = record.kind in WAITS
         works = waits or record.kind == Kind.LAUNCH
+        named = info if works or record.kind == Kind.COMM else None
         enters = waits and record.kind != Kind.EXIT
         names_peer = enters and record.b != Need.HOLDERS
         yield {
@@ -158,7 +159,8 @@ def describe(path: Path, last: int | None = None) -> Iterator[dict[str, object]]
             "thread": record.thread,
             "phase": phase,
             "shape": shape,
-            "comm": info.key if info and (works or record.kind == Kind.COMM) else None,
+            "comm": named.key if named else None,
+            "name": f"{named.kind} {named.name}" if named else None,
             "op": _launched(record, string) if record.kind == Kind.LAUNCH else string(record.a) if waits else None,
             "seq": record.seq if works else None,
             "need": NEEDS.get(record.b) if enters else None,

@@ -127,6 +127,7 @@ def test_describe(tmp_path: Path) -> None:
     broadcast = [event for event in events if event["kind"] == "enter"][-1]
     assert (broadcast["op"], broadcast["seq"], broadcast["need"], broadcast["peer"]) == ("broadcast", 2, "all", 2)
     assert broadcast["comm"] == by_kind["comm"]["comm"]
+    assert broadcast["name"] == by_kind["comm"]["name"] == "mpi tp"
     assert by_kind["raised"]["text"] == "RuntimeError: short of blocks"
 
 

@@ -111,7 +111,7 @@ def test_more_than_can_be_read_is_left_out() -> None:
 
 def event(kind: str, number: int, **more: Any) -> dict[str, Any]:
     """An event as `describe` gives it."""
-    empty = dict.fromkeys(("comm", "op", "seq", "need", "peer", "tag", "size", "site", "text"))
+    empty = dict.fromkeys(("comm", "name", "op", "seq", "need", "peer", "tag", "size", "site", "text"))
     return {"number": number, "time_s": number / 10, "kind": kind, "thread": 0, "phase": "", "shape": "", **empty, **more}
 
 

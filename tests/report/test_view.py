@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.cli import main
+from lockstep.harness.judge.verdict import WaitLine
+from lockstep.harness.judge.words import knot_text
 from lockstep.harness.report.alignment import begins_s, logs_in, merged
 from lockstep.harness.report.pages.make import PAGE
 from lockstep.harness.report.record import CaseRecord
@@ -90,6 +92,18 @@ def test_events_of_all_ranks(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert any(
         "r1    decision  capture.request bs=32: none (free_blocks=24 needed_blocks=32), deviates" in row for row in text
     )
+
+
+def test_a_search_for_the_words_of_the_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a verdict calls an operation stands so in the events, merged or of one rank, with the key beside it."""
+    _, folder = case_folder(tmp_path, 2)
+    sentence = knot_text([WaitLine(0, "mpi:tp#1@ab", "mpi", "tp", "allgather", 4, "capture", "", (1,))])
+    words = sentence.removeprefix("rank 0 waits in ").partition(" (")[0]
+    assert words == "mpi tp allgather #4"
+    for name in (folder, folder / "rank-0.events"):
+        assert main(["events", str(name)]) == 0
+        (row,) = [row for row in capsys.readouterr().out.splitlines() if words in row]
+        assert "mpi:tp#1@" in row
 
 
 def test_clocks_of_hosts(tmp_path: Path) -> None:
