@@ -7,17 +7,20 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from lockstep.harness.judge.verdict import Blame, RankEnd, Verdict, WaitLine
 from lockstep.harness.report.pages import wait_graph as graphs
 from lockstep.harness.report.pages.columns import columns
 from lockstep.harness.report.pages.layout import drawing
+from lockstep.harness.report.pages.shapes import ROWS, box
 from lockstep.harness.report.pages.stack_tree import stack_tree
 from lockstep.harness.report.pages.timeline import LABEL, WIDTH, timelines
 from lockstep.harness.report.pages.tracks import Track, groups
-from lockstep.harness.report.pages.wait_graph import wait_graph
+from lockstep.harness.report.pages.wait_graph import Node, wait_graph
+from lockstep.harness.report.width import wrapped
 from lockstep.harness.vocabulary import Cause, Outcome
 
 from .page_samples import STACK, hung
@@ -107,6 +110,19 @@ def test_more_than_can_be_read_is_left_out() -> None:
     assert len(graph.nodes) == graphs.MOST
     assert graph.left_out == 80 - graphs.MOST
     assert all(max(link.source, link.target) < graphs.MOST for link in graph.links)
+
+
+@given(st.text(max_size=200), st.text(max_size=200), st.integers(20, 60))
+@example("Rank 3", "generation_capture bs=32 draft=3 greedy advanced", 34)
+def test_the_texts_of_a_node(title: str, line: str, most: int) -> None:
+    """No row is wider, and no word is broken that has room in one, unless a text is longer than its rows."""
+    made = box(Node(title, (line,)), (0.0, 0.0), most)
+    rows = (made.title, *made.lines)
+    assert all(cell_len(row) <= most for row in rows)
+    assert len(rows) <= 2 * ROWS
+    if len(wrapped(title, most)) <= ROWS and len(wrapped(line, most)) <= ROWS:
+        told = {word for row in rows for word in row.split()}
+        assert all(word in told for word in (*title.split(), *line.split()) if cell_len(word) <= most)
 
 
 def event(kind: str, number: int, **more: Any) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lockstep.harness.report.pages.wait_graph import Node
+from lockstep.harness.report.width import middle_cut, wrapped
 
 Point = tuple[float, float]
 CHARACTER, TITLE_CHARACTER, LINE = 6.7, 7.6, 17.0  # of the font of the style sheet
 PADDING, MARGIN = 12.0, 14.0
+ROWS = 3  # of one text in a node
 GAP = 46.0  # between layers
 BEND = 38.0  # of one of two links between the same two nodes
 
@@ -57,8 +59,9 @@ class Drawing:
 
 
 def box(node: Node, middle: Point, most: int) -> Box:
-    """A node at its place, its texts cut to `most` characters."""
-    title, lines = _cut(node.title, most), tuple(_cut(line, most) for line in node.lines)
+    """A node at its place, its texts folded to `most` characters."""
+    title, *rest = _folded(node.title, most) or [""]
+    lines = (*rest, *(row for line in node.lines for row in _folded(line, most)))
     return Box(*middle, *_size(title, lines), title, lines, node.library, node.blamed)
 
 
@@ -67,12 +70,11 @@ def _size(title: str, lines: Sequence[str]) -> tuple[float, float]:
     return width, LINE * (1 + len(lines)) + PADDING
 
 
-def _cut(text: str, most: int) -> str:
-    """Both ends tell more than the middle: a file's name at one, a line at the other."""
-    if len(text) <= most:
-        return text
-    half = (most - 3) // 2
-    return f"{text[: most - 3 - half]}...{text[-half:]}"
+def _folded(text: str, most: int) -> list[str]:
+    """Between words. Of a word without room, and of a text of many rows, both ends tell more than the middle."""
+    rows = wrapped(text, most)
+    kept = [*rows[: ROWS - 1], " ".join(rows[ROWS - 1 :])] if len(rows) > ROWS else rows
+    return [middle_cut(row, most) for row in kept]
 
 
 def points(source: Box, target: Box, way: list[Point], pair: bool) -> list[Point]:
