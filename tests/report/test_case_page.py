@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -43,6 +44,25 @@ def test_a_page_at_any_number_of_ranks(tmp_path: Path, ranks: int) -> None:
         assert words in page.text, words
     assert "\x1b" not in page.text
     assert page.tags.count("svg") >= 3  # the graph for wide and for narrow screens, and the timeline
+
+
+@pytest.mark.parametrize(
+    ("more", "links"),
+    [
+        ({"reports": ["a/b#1", "a/b#2"], "source": "https://github.com/a/b/pull/1"}, ["pull/1", "issues/2"]),
+        ({"reports": ["a/b#1-followup", "c/d#2"], "source": "https://github.com/a/b/pull/1"}, ["pull/1", "issues/2"]),
+        ({"reports": ["a/b#1"], "source": ""}, ["issues/1"]),
+        ({"reports": [], "source": "https://github.com/a/b/pull/1"}, ["pull/1"]),
+        ({"reports": [], "source": "a paper"}, []),
+    ],
+)
+def test_reported_upstream(tmp_path: Path, more: dict[str, object], links: list[str]) -> None:
+    """The first link is the page that the scenario names as its source, a pull request too; others are issues' pages."""
+    _, folder = case_folder(tmp_path, 2)
+    case = json.loads((folder / "case.json").read_text())
+    (folder / "case.json").write_text(json.dumps({**case, **more}))
+    found = [link for link in Page(case_page(folder)).links() if link.startswith("https://")]
+    assert ["/".join(link.split("/")[-2:]) for link in found] == links
 
 
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:

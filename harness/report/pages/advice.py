@@ -122,14 +122,11 @@ def _reports(case: Mapping[str, Any]) -> list[Advice]:
             )
         )
     names = [str(name) for name in case.get("reports") or ()]
-    found += [
-        Advice("Reported upstream:", "", f"https://github.com/{name.replace('#', '/issues/')}")
-        for name in names[:3]
-        if _REPORT.fullmatch(name)
-    ]
     source = str(case.get("source") or "")
-    if not names and source.startswith("https://"):
-        found.append(Advice("Reported upstream:", "", source))
+    links = [f"https://github.com/{name.replace('#', '/issues/')}" if _REPORT.fullmatch(name) else "" for name in names]
+    if source.startswith("https://"):
+        links[:1] = [source]  # the first's own page, which may be a pull request, or no page of GitHub
+    found += [Advice("Reported upstream:", "", link) for link in links[:3] if link]
     return found
 
 
