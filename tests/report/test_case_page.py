@@ -46,6 +46,16 @@ def test_a_page_at_any_number_of_ranks(tmp_path: Path, ranks: int) -> None:
     assert page.tags.count("svg") >= 3  # the graph for wide and for narrow screens, and the timeline
 
 
+def test_what_next_is_told_once(tmp_path: Path) -> None:
+    """Advice without a command stands in the head or in the list below the graph, and not in both."""
+    _, folder = case_folder(tmp_path, 3)
+    case = json.loads((folder / "case.json").read_text())
+    (folder / "case.json").write_text(json.dumps({**case, "scenario": "watch", "path": ""}))
+    page = Page(case_page(folder))
+    assert page.text.count("Let all ranks make this choice together") == 1
+    assert "Run it again: lockstep run again" in page.text
+
+
 @pytest.mark.parametrize(
     ("more", "links"),
     [
