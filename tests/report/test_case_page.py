@@ -46,6 +46,26 @@ def test_a_page_at_any_number_of_ranks(tmp_path: Path, ranks: int) -> None:
     assert page.tags.count("svg") >= 3  # the graph for wide and for narrow screens, and the timeline
 
 
+def test_the_same_line_first(tmp_path: Path) -> None:
+    """Where a rank stands begins with the same line in the head and in the list of stacks: not with a wrapper of its own."""
+    _, folder = case_folder(tmp_path, 3)
+    path = folder / "stacks" / "rank-1.txt"
+    wrapper, place = "    allgather (/home/u/comm/mpi.py:63)", "/home/u/warmup/warm_up.py:169"
+    path.write_text(path.read_text().replace("    clock (/home/u/train.py:41)", f"{wrapper}\n    clock ({place})"))
+    page = Page(case_page(folder)).text
+    assert "Stands now at" in page
+    assert "warmup/warm_up.py:169 in clock, in comm/mpi.py:63 in allgather" in page
+    stands = page.partition("Where each stands")[2]
+    assert "Rank 1 /home/u/warmup/warm_up.py:169 in clock, in /home/u/comm/mpi.py:63 in allgather" in stands
+    raw = json.loads((folder / "verdict.json").read_text())
+    for wait in raw["knot"]:
+        wait["site"] = "comm/mpi.py:63 in Comm.allgather" if wait["rank"] == 1 else ""
+    (folder / "verdict.json").write_text(json.dumps(raw))
+    page = Page(case_page(folder)).text
+    assert "comm/mpi.py:63 in Comm.allgather" in page.partition("Where each stands")[0]
+    assert "Rank 1 /home/u/comm/mpi.py:63 in allgather" in page.partition("Where each stands")[2]
+
+
 def test_what_next_is_told_once(tmp_path: Path) -> None:
     """Advice without a command stands in the head or in the list below the graph, and not in both."""
     _, folder = case_folder(tmp_path, 3)

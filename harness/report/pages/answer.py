@@ -12,7 +12,8 @@ from lockstep.harness.judge.verdict import Blame, Verdict
 from lockstep.harness.judge.words import capital, ranks_text
 from lockstep.harness.report.pages.advice import Advice
 from lockstep.harness.report.pages.folder import CaseFolder
-from lockstep.harness.report.pages.stack_tree import StackTree
+from lockstep.harness.report.pages.stack_tree import Leaf, StackTree
+from lockstep.harness.report.pages.wait_graph import short
 from lockstep.harness.vocabulary import FindingKind, Outcome
 
 _FOLDERS = re.compile(r"(?<=[ (])(?:[^\s()/]*/)+(?=[^\s/]+:\d+)")  # of a file, before its line
@@ -124,16 +125,31 @@ def _line(verdict: Verdict, stacks: StackTree) -> str:
     if errors and (raised := _raised_at(errors[0])):
         return _near(raised)
     own = next((leaf for leaf in stacks.leaves if set(leaf.ranks) & set(who)), None)
-    if own is None:
-        return verdict.blame.site
-    return f"{_near(own.caller)}, in {_near(own.site)}" if own.caller else _near(own.site)
+    return verdict.blame.site if own is None else ", in ".join(map(_near, stands_at(verdict, own)))
+
+
+def stands_at(verdict: Verdict, leaf: Leaf) -> tuple[str, ...]:
+    """The line that tells most of a place, then the innermost one of the program where that is another.
+
+    It is the one that its wait was recorded with, if it is of this stack: a rank has several. Else who called what may be
+    the program's own small library of wrappers.
+    """
+    lines = {_file_line(place): place for place, _, _ in leaf.frames}
+    recorded = (_file_line(line.site) for line in verdict.knot if line.rank in leaf.ranks and line.site)
+    first = next((lines[site] for site in recorded if site in lines), leaf.caller)
+    return (first, leaf.site) if first and first != leaf.site else (leaf.site,)
+
+
+def _file_line(site: str) -> str:
+    """Without folders and function, which a recorder and a stack may tell in other ways."""
+    return short(site).partition(" in ")[0]
 
 
 def _busy(verdict: Verdict, stacks: StackTree) -> str:
     """Where those stand who are in no known wait, when a hang has nobody to blame."""
     running = {end.rank for end in verdict.ranks if end.status == "running"} if verdict.outcome is Outcome.HANG else set()
     leaf = next((leaf for leaf in stacks.leaves if leaf.ranks and set(leaf.ranks) <= running), None)
-    return f"{leaf.who} at {_near(leaf.site)}" if leaf else ""
+    return f"{leaf.who} at {', in '.join(map(_near, stands_at(verdict, leaf)))}" if leaf else ""
 
 
 def _raised_at(traceback: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from lockstep.harness.judge.words import capital, ranks_text
 from lockstep.harness.report.pages import folder
 from lockstep.harness.report.pages.advice import advice
-from lockstep.harness.report.pages.answer import answer, decisions
+from lockstep.harness.report.pages.answer import answer, decisions, stands_at
 from lockstep.harness.report.pages.columns import columns
 from lockstep.harness.report.pages.folder import CaseFolder, listed
 from lockstep.harness.report.pages.layout import drawing
@@ -60,6 +60,7 @@ def case_page(path: Path, up: str = "../../report.html") -> str:
         columns=compared,
         decisions=decisions(verdict),
         stacks=stacks,
+        places=[(leaf, stands_at(verdict, leaf)) for leaf in stacks.leaves],
         ends=_ends(case)[:ROWS],
         phased=any(end.phase or end.shape for end in verdict.ranks),
         failed=any(end.error_type for end in verdict.ranks),
