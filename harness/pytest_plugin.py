@@ -6,6 +6,7 @@ this file whether a test is marked or not.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,8 @@ DEADLINE_S = 300.0  # of a test that says nothing; a stall ends by it
 XDIST = "PYTEST_XDIST_"  # so variables of its workers begin
 END_S = 60.0  # what the watch is given to end what it started
 LAST_LINES = 40  # of what the ranks printed
+ARGUMENTS = ("ranks", "deadline", "launcher")  # of the mark
+ADVICE = "give ranks=N, from 1 on; deadline and launcher are all else"
 PHASES = ("setup", "call", "teardown")
 Phase = Literal["setup", "call", "teardown"]
 
@@ -134,14 +137,23 @@ def lockstep_watch(request: pytest.FixtureRequest) -> Callable[..., dict[str, An
 
 def _on_ranks(item: pytest.Item, mark: pytest.Mark) -> Found:
     """Run the test on its ranks and put together what they say and what is judged."""
-    given = {**dict(zip(("ranks", "deadline", "launcher"), mark.args, strict=False)), **mark.kwargs}
+    given = {**dict(zip(ARGUMENTS, mark.args, strict=False)), **mark.kwargs}
     ranks, deadline = given.pop("ranks", None), given.pop("deadline", DEADLINE_S)
     launcher = given.pop("launcher", "auto")
     if not isinstance(ranks, int) or ranks < 1 or given:
-        return Found("failed", f"@pytest.mark.lockstep: give ranks=N, from 1 on; deadline and launcher are all else: {mark}")
+        return Found("failed", f"@pytest.mark.lockstep: {_meant(given)}{ADVICE}: {mark}")
     with tempfile.TemporaryDirectory(prefix="lockstep-pytest-") as folder:
         verdict, output, where = _watched(_command(item), ranks, deadline, launcher, item.config, {PYTEST: folder})
         return _together(verdict, _told(Path(folder)), output, where)
+
+
+def _meant(unknown: Iterable[str]) -> str:
+    """Of each argument that there is not, what it may be; nothing where there is none."""
+    said = ""
+    for name in unknown:
+        close = difflib.get_close_matches(name, ARGUMENTS, n=1)
+        said += f"{name}: no such argument; {f'did you mean {close[0]}? ' if close else ''}"
+    return said
 
 
 def _command(item: pytest.Item) -> list[str]:

@@ -63,6 +63,10 @@ ODD = """
 def test_mistake():
     pass
 
+@pytest.mark.lockstep(rank=2)
+def test_misspelt():
+    pass
+
 @pytest.mark.skip(reason="not now")
 @pytest.mark.lockstep(ranks=2)
 def test_skipped_before():
@@ -132,9 +136,11 @@ def test_hangs(tmp_path: Path) -> None:
 def test_mistakes_and_marks_that_need_no_rank(tmp_path: Path) -> None:
     """A mark that says what there is not fails at once; a test that is skipped by its mark starts nothing."""
     done = run(tmp_path, ODD)
-    assert "@pytest.mark.lockstep: give ranks=N, from 1 on; deadline and launcher are all else" in done.stdout
+    advice = "give ranks=N, from 1 on; deadline and launcher are all else"
+    assert f"@pytest.mark.lockstep: timeout: no such argument; {advice}" in done.stdout
+    assert f"@pytest.mark.lockstep: rank: no such argument; did you mean ranks? {advice}" in done.stdout
     assert "not now" in done.stdout
-    assert "1 failed, 1 skipped" in done.stdout
+    assert "2 failed, 1 skipped" in done.stdout
 
 
 COMMAND = """

@@ -14,7 +14,7 @@ from lockstep.harness.bisect.environments import Install, check_python
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.bisect.images import Container, container_tool
 from lockstep.harness.bisect.package_index import versions
-from lockstep.harness.bisect.releases import Span, wanted
+from lockstep.harness.bisect.releases import FORMS, Span, wanted
 from lockstep.harness.bisect.state import ROOT
 from lockstep.harness.bisect.statistics.judgement import SIGNATURE
 from lockstep.harness.bisect.statistics.search import Options
@@ -24,6 +24,11 @@ from lockstep.harness.placement.pool import jobs_of
 
 OF_COMMITS = ("repo", "good", "bad", "build")
 OF_RELEASES = ("pip", "beside", "python", "environments")
+GIVEN = {
+    "versions": FORMS.removeprefix("give "),
+    "good": "a commit that does not hang",
+    "bad": "a commit that hangs",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +39,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bad", metavar="REV", help="a commit that hangs")
     parser.add_argument(
         "--versions",
-        default="",
         metavar="SPEC",
         help="releases instead: NAME==OLD..NEW; or NAME==VERSION, FILE.whl, docker://IMAGE:TAG, with commas between",
     )
@@ -142,7 +146,7 @@ class BisectOptions:
             arguments.state,
             arguments.resume,
             arguments.json,
-            _releases(arguments) if arguments.versions else None,
+            _releases(arguments) if arguments.versions is not None else None,
             arguments.fresh,
         )
 
@@ -173,15 +177,18 @@ def _check_nothing_is_given(arguments: argparse.Namespace) -> None:
 
 def _check_request(arguments: argparse.Namespace) -> None:
     """As far as that goes without the repository."""
-    needed = ("versions",) if arguments.versions else ("repo", "good", "bad")
-    missing = [name for name in needed if not getattr(arguments, name)]
+    of_releases = arguments.versions is not None  # an empty one is a mistake in it, not a wish for commits
+    needed = ("versions",) if of_releases else ("repo", "good", "bad")
+    missing = [name for name in needed if getattr(arguments, name) is None]
+    if empty := [name for name in needed if getattr(arguments, name) == ""]:
+        raise BisectionError(f"{_option(empty[0])} '': give {GIVEN[empty[0]]}")
     if missing or not arguments.scenarios:
         names = [_option(name) for name in missing] + ([] if arguments.scenarios else ["SCENARIO"])
         other = ", or --versions" if len(missing) == len(needed) else ""
         raise BisectionError(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing{other} (or --resume)")
-    others = OF_COMMITS if arguments.versions else OF_RELEASES
+    others = OF_COMMITS if of_releases else OF_RELEASES
     if given := [_option(name) for name in others if getattr(arguments, name)]:
-        kind = "releases are installed, not checked out" if arguments.versions else "of releases only, with --versions"
+        kind = "releases are installed, not checked out" if of_releases else "of releases only, with --versions"
         raise BisectionError(f"{', '.join(given)}: {kind}; leave out one or the other")
     if Path(arguments.tree).is_absolute() or ".." in Path(arguments.tree).parts:
         raise BisectionError(f"--tree {arguments.tree}: give a folder in the repository, relative to its root")

@@ -229,6 +229,8 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "--repo: releases are installed, not checked out" in refused("--versions", "a==1..2", "--repo", ".")
     assert "--with: of releases only, with --versions" in refused("--repo", ".", "--good", "a", "--bad", "b", "--with", "c")
     assert "--repo, --good, --bad are missing, or --versions" in refused()
+    assert "--versions '': give NAME==OLD..NEW, or two or more of " in refused("--versions", "")
+    assert "--good '': give a commit that does not hang" in refused("--repo", ".", "--good", "", "--bad", "b")
     assert "--python /nowhere: no Python interpreter" in refused("--versions", "a==1,a==2", "--python", "/nowhere")
     nowhere = "--python /nowhere: no Python interpreter: No such file or directory; give the path of one"
     assert nowhere in refused("--versions", "a==1..2", "--python", "/nowhere")
