@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import shutil
 import signal
@@ -76,7 +77,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     skip = next((one for one in item.iter_markers("skip")), None)
     started = time.time()
-    found = _skipped(str(skip.kwargs.get("reason", ""))) if skip else _on_ranks(item, mark)
+    found = _skipped(str(skip.kwargs.get("reason", next(iter(skip.args), "")))) if skip else _on_ranks(item, mark)
     for report in (_report(item, "setup"), _report(item, "call", found, started), _report(item, "teardown")):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
@@ -127,6 +128,8 @@ def lockstep_watch(request: pytest.FixtureRequest) -> Callable[..., dict[str, An
     """`lockstep_watch(command, ranks=2, deadline=300, check=True)`: the verdict on a command, which must succeed."""
 
     def watch(command: Sequence[str], ranks: int = 1, deadline: float = DEADLINE_S, check: bool = True) -> dict[str, Any]:
+        if mistake := _mistake(ranks, deadline):
+            pytest.fail(f"lockstep_watch: {mistake}", pytrace=False)
         verdict, output, where = _watched(list(map(str, command)), ranks, deadline, "auto", request.config, {})
         if check and verdict.get("outcome") != "success":
             pytest.fail(f"{_sentence(verdict, where)}\n{output}", pytrace=False)
@@ -140,20 +143,31 @@ def _on_ranks(item: pytest.Item, mark: pytest.Mark) -> Found:
     given = {**dict(zip(ARGUMENTS, mark.args, strict=False)), **mark.kwargs}
     ranks, deadline = given.pop("ranks", None), given.pop("deadline", DEADLINE_S)
     launcher = given.pop("launcher", "auto")
-    if not isinstance(ranks, int) or ranks < 1 or given:
-        return Found("failed", f"@pytest.mark.lockstep: {_meant(given)}{ADVICE}: {mark}")
+    if mistake := _unknown(given, len(mark.args)) or _mistake(ranks, deadline):
+        return Found("failed", f"@pytest.mark.lockstep: {mistake}: {mark}")
     with tempfile.TemporaryDirectory(prefix="lockstep-pytest-") as folder:
         verdict, output, where = _watched(_command(item), ranks, deadline, launcher, item.config, {PYTEST: folder})
         return _together(verdict, _told(Path(folder)), output, where)
 
 
-def _meant(unknown: Iterable[str]) -> str:
-    """Of each argument that there is not, what it may be; nothing where there is none."""
-    said = ""
-    for name in unknown:
+def _unknown(names: Iterable[str], places: int) -> str:
+    """What is wrong with arguments of the mark that there are not; empty where all are known."""
+    said = []
+    for name in names:
         close = difflib.get_close_matches(name, ARGUMENTS, n=1)
-        said += f"{name}: no such argument; {f'did you mean {close[0]}? ' if close else ''}"
-    return said
+        said.append(f"{name}: no such argument; " + (f"did you mean {close[0]}?" if close else ADVICE))
+    if places > len(ARGUMENTS):
+        said.append(f"{places} arguments without a name; {ADVICE}")
+    return "; ".join(said)
+
+
+def _mistake(ranks: object, deadline: object) -> str:
+    """What is wrong with these; empty where nothing is. Said of the one test: an error here would end all of pytest."""
+    if isinstance(ranks, bool) or not isinstance(ranks, int) or ranks < 1:
+        return ADVICE
+    if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not 0 < deadline < math.inf:
+        return f"deadline={deadline!r}: give seconds, above 0"
+    return ""
 
 
 def _command(item: pytest.Item) -> list[str]:

@@ -67,7 +67,18 @@ def test_mistake():
 def test_misspelt():
     pass
 
-@pytest.mark.skip(reason="not now")
+@pytest.mark.lockstep(ranks=2, deadline="60")
+def test_text():
+    pass
+
+@pytest.mark.lockstep(2, 60, "auto", 5)
+def test_one_too_many():
+    pass
+
+def test_of_the_fixture(lockstep_watch):
+    lockstep_watch(["true"], deadline=float("nan"))
+
+@pytest.mark.skip("not now")
 @pytest.mark.lockstep(ranks=2)
 def test_skipped_before():
     pass
@@ -138,9 +149,12 @@ def test_mistakes_and_marks_that_need_no_rank(tmp_path: Path) -> None:
     done = run(tmp_path, ODD)
     advice = "give ranks=N, from 1 on; deadline and launcher are all else"
     assert f"@pytest.mark.lockstep: timeout: no such argument; {advice}" in done.stdout
-    assert f"@pytest.mark.lockstep: rank: no such argument; did you mean ranks? {advice}" in done.stdout
+    assert "@pytest.mark.lockstep: rank: no such argument; did you mean ranks?: Mark(" in done.stdout
+    assert "@pytest.mark.lockstep: deadline='60': give seconds, above 0" in done.stdout
+    assert f"@pytest.mark.lockstep: 4 arguments without a name; {advice}" in done.stdout
+    assert "lockstep_watch: deadline=nan: give seconds, above 0" in done.stdout
     assert "not now" in done.stdout
-    assert "2 failed, 1 skipped" in done.stdout
+    assert "5 failed, 1 skipped" in done.stdout
 
 
 COMMAND = """
