@@ -53,6 +53,7 @@ def test_the_help_of_each_command(name: str, capsys: pytest.CaptureFixture[str],
     ("words", "said"),
     [
         (["lst"], "lockstep: lst: no such command; did you mean list?"),
+        (["hist"], "lockstep: hist: no such command; did you mean history?"),
         (["frobnicate"], "lockstep: frobnicate: no such command; there are watch, run, "),
         (["--nosuch"], "lockstep: --nosuch: no such option; there are --help, --version"),
         (["--verson"], "lockstep: --verson: no such option; did you mean --version?"),

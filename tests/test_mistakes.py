@@ -51,6 +51,8 @@ def test_options_of_a_selection(words: list[str], said: str, capsys: pytest.Capt
         ("max_batch_size: 32", 'max_batch_size: "8"', "input should be a valid integer, got '8'; without quotes: 8"),
         ("name: generation", "name: mörk-", "name: a name has lower case letters, digits, . _ and -, and begins with"),
         ("  max_seq_len: 256", "\tmax_seq_len: 256", "cannot start any token; indent with spaces, not with tabs"),
+        ("attention_dp: true}", "attention_dp: true", "but got ':'; look for a { above that is not closed"),
+        ("mechanism_class:", "---\nmechanism_class:", "found another document; leave out `---`; each scenario has a"),
         ("guards.generation_capture: [", "guards.generation: [", "guards.generation: unknown key; did you mean generation"),
         ("guards.generation_capture: [", "guards.nonsense: [", "are allowed; docs/scenarios.md has them"),
     ],

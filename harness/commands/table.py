@@ -88,7 +88,8 @@ def overview() -> str:
 def unknown(name: str) -> str:
     """What is said of a command that there is not."""
     kind, there = ("option", ("--help", "--version")) if name.startswith("-") else ("command", tuple(COMMANDS))
-    close = difflib.get_close_matches(name, there, n=1)
+    begun = [one for one in there if len(name) > 2 and one.startswith(name)]
+    close = begun or difflib.get_close_matches(name, there, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(there)}"
     return f"lockstep: {name}: no such {kind}; {hint}"
 

@@ -129,6 +129,15 @@ def _size(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]
     return known[id(node)]
 
 
+YAML_ADVICE = {  # what the parser's words mean to a person
+    "\\t": "indent with spaces, not with tabs",
+    "a single document": "leave out `---`; each scenario has a file of its own",
+    "flow mapping": "look for a { above that is not closed",
+    "flow sequence": "look for a [ above that is not closed",
+    "quoted scalar": "look for a quote above that is not closed",
+}
+
+
 def _yaml_problem(file: str, error: yaml.YAMLError) -> Problem:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
@@ -137,7 +146,7 @@ def _yaml_problem(file: str, error: yaml.YAMLError) -> Problem:
     else:
         line, column, what = 1, 1, str(error).splitlines()[0]
     what, _, advice = what.partition("; ")
-    advice = "indent with spaces, not with tabs" if "\\t" in what else advice
+    advice = next((told for words, told in YAML_ADVICE.items() if words in what), advice)
     return Problem(file, line, column, "", f"not valid YAML: {what}", advice)
 
 

@@ -69,7 +69,10 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     ),
     "YAML syntax": (
         [("{tp: 2}", "{tp: 2")],
-        ["a.yaml:5:7: not valid YAML: while parsing a flow mapping expected ',' or '}', but got ':'"],
+        [
+            "a.yaml:5:7: not valid YAML: while parsing a flow mapping expected ',' or '}', but got ':'; "
+            "look for a { above that is not closed"
+        ],
     ),
     "YAML tag": (
         [("tp: 2", "tp: !two 2")],
@@ -215,6 +218,10 @@ MISTAKES: dict[str, tuple[Changes, list[str]]] = {
     "tp that does not divide the heads": (
         [("{tp: 2}", "{tp: 3, ep: 1}")],
         ["a.yaml:4:16: parallel.tp: the model's 8 attention heads cannot be dealt to 3 ranks; use attention_dp"],
+    ),
+    "ep that does not divide the experts": (
+        [("{tp: 2}", "{tp: 3, attention_dp: true}")],
+        ["a.yaml:4:1: parallel.ep: the model's 8 experts cannot be dealt to 3 ranks; use ep: 1"],
     ),
     "a reserved variable": (
         [("kv_capacity:", 'environment: {LOCKSTEP_RANK: "0"}\nkv_capacity:')],

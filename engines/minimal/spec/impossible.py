@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
     _never(
         ("parallel", "ep"),
         lambda spec: EXPERTS % spec["parallel"]["ep"],
-        f"the model's {EXPERTS} experts cannot be dealt to {{parallel[ep]}} ranks",
+        f"the model's {EXPERTS} experts cannot be dealt to {{parallel[ep]}} ranks; use ep: 1",
     ),
     _never(
         ("parallel", "tp"),
@@ -142,7 +142,7 @@ RULES: tuple[Rule, ...] = (
     _never(
         ("parallel", "pp"),
         lambda spec: LAYERS % spec["parallel"]["pp"],
-        f"the model's {LAYERS} layers cannot be dealt to {{parallel[pp]}} stages",
+        f"the model's {LAYERS} layers cannot be dealt to {{parallel[pp]}} stages; set parallel.pp to a divisor of {LAYERS}",
     ),
     _never(
         ("parallel", "pp"),
