@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from lockstep.engines.minimal.base.out_of_step import OutOfStepError
 from lockstep.engines.minimal.spec.model import VOCABULARY
 from lockstep.engines.minimal.spec.settings import Settings
 from lockstep.engines.minimal.warmup.autotuner import Autotuner
@@ -101,6 +103,19 @@ def test_a_skipped_capture_hangs_later_and_elsewhere() -> None:
     answers = launch(ISSUE_14986, stuck_s=1.0)
     assert [str(answer) for answer in answers] == ["tp", "tp", "tp", "world"]
     assert {type(answer) for answer in answers} == {Stuck}
+
+
+def test_values_of_another_step_are_told_as_such() -> None:
+    """Ranks that are one forward apart in one phase get lists where they count: the words are ours, not Python's."""
+    guards = {"preset": "trtllm-14126", "general": "none", "generation_capture": "sync-skip"}
+    changes = {"parallel": {"tp": 2, "ep": 2, "attention_dp": True}, "kv_capacity": {"blocks": [96, 4]}, "guards": guards}
+    ranks = launch({**ISSUE_14986, "config.guided_decoding_backend": None, **changes}, 2, stuck_s=2.0)
+    errors = [rank for rank in ranks if isinstance(rank, OutOfStepError)]
+    assert errors, ranks
+    assert all(
+        re.match(r"the all-gather of (padding|graph|tokens) brought values of another step \(", str(error))
+        for error in errors
+    )
 
 
 @pytest.mark.parametrize("guard", ["assert", "agree"])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from lockstep.engines.minimal.base.batch import Batch, padding_row
+from lockstep.engines.minimal.base.out_of_step import gathered
 from lockstep.engines.minimal.base.protocols import Communicator, Device, Graph, Step, StepOutput
 from lockstep.engines.minimal.forward.compiler import Compiler
 from lockstep.engines.minimal.forward.variants.capture_recv import CAPTURE_RECV
@@ -73,23 +74,27 @@ class ModelEngine:
     def _padded(self, batch: Batch, can_graph: bool) -> Batch:
         """Host collective 1: pad up to the largest batch of all ranks, if padding is on and all may use a graph."""
         answers = self._choice.answers(self._peers, [can_graph, len(batch.rows)], "padding")
-        if not (self.settings.graphs.padding and all(answer[0] for answer in answers)):
-            return batch
-        largest = max(answer[1] for answer in answers)
+        with gathered(answers, "padding"):
+            if not (self.settings.graphs.padding and all(answer[0] for answer in answers)):
+                return batch
+            largest = max(answer[1] for answer in answers)
         sizes = [size for size in self.settings.graphs.sizes if size >= largest]
         return self._pad_rows(batch, min(sizes, default=largest))
 
     def _all_graph(self, batch: Batch, can_graph: bool) -> bool:
         """Host collective 3: a graph is used only if all ranks may and have equal batch sizes; else all run eager."""
         answers = self._choice.answers(self._peers, [can_graph, len(batch.rows)], "graph")
-        return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1
+        with gathered(answers, "graph"):
+            return all(answer[0] for answer in answers) and len({answer[1] for answer in answers}) == 1
 
     def _token_counts(self, batch: Batch) -> tuple[int, ...]:
         """Host collective 4: tokens of every expert-parallel rank."""
         known = self._counts.known(batch.num_tokens, self.settings.parallel.ep, self.warming_up)
         if known is not None:
             return known
-        counts = tuple(int(count) for count in self.of_all(batch.num_tokens, "tokens"))
+        answers = self.of_all(batch.num_tokens, "tokens")
+        with gathered(answers, "tokens"):
+            counts = tuple(int(count) for count in answers)
         return counts if self.settings.parallel.attention_dp else counts * self.settings.parallel.ep
 
     def _prefill_padding(self, batch: Batch, counts: tuple[int, ...]) -> tuple[Batch, tuple[int, ...]]:

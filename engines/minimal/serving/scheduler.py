@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lockstep.engines.minimal.base.out_of_step import gathered
 from lockstep.engines.minimal.base.requests import Request
 from lockstep.engines.minimal.forward.context import RankContext
 from lockstep.engines.minimal.kv.allocation import Allocation
@@ -56,7 +57,8 @@ class Scheduler:
         sizes = self.context.engine.of_all(len(self.scheduled) or int(stands_in), "can queue")
         drafts = self.settings.drafts
         # The largest batch decides for all ranks: graphs of one draft length have no peers in those of another.
-        self.draft_len = drafts.length if drafts.off_above is None or max(sizes) <= drafts.off_above else 0
+        with gathered(sizes, "can queue"):
+            self.draft_len = drafts.length if drafts.off_above is None or max(sizes) <= drafts.off_above else 0
         return all(sizes)
 
     def retire(self) -> list[Request]:

@@ -17,6 +17,7 @@ from lockstep.engines.minimal.base.batch import (
     max_context_tokens,
     warmup_request,
 )
+from lockstep.engines.minimal.base.out_of_step import gathered
 from lockstep.engines.minimal.forward.context import RankContext
 from lockstep.engines.minimal.forward.model_engine import WARMUP_STEPS
 from lockstep.engines.minimal.warmup.autotuner import Autotuner
@@ -106,7 +107,8 @@ class WarmUp:
         recorder.decision("general.shapes", "list", str(len(shapes)), f"max_tokens={largest}")
         if guard.agrees:
             lists = self.context.world.allgather([(shape.num_tokens, shape.num_gen) for shape in shapes], "shapes")
-            own, shapes = shapes, intersection(shapes, lists)
+            with gathered(lists, "shapes"):
+                own, shapes = shapes, intersection(shapes, lists)
             self.skipped["general"] = [shape.label for shape in own if shape not in shapes]
             recorder.decision("general.agreed_shapes", "list", " ".join(shape.label for shape in shapes))
         self._forwards(guard, shapes)
