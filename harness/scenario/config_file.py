@@ -49,6 +49,9 @@ def merged(document: Document, overrides: Mapping[str, Any] | None = None) -> Me
     if section is None or not isinstance(name, str):
         raise FileErrors(problems or [document.problem(("engine",), "must be the name of an engine", at_value=True)])
     path = Path(document.file).parent / section.path
+    if path.is_dir() or not path.exists():  # said where it is named: nobody has typed the path of the config itself
+        what = f"{section.path}: {'is a folder' if path.is_dir() else 'no such file'}"
+        raise FileErrors([document.problem((KEY,), what, "give the path of a config, relative to this file", at_value=True)])
     config = ForeignConfig(path, (), section.product, section.ignore_unknown, section.scale)
     try:
         imported = find_engine(name).imported(config)

@@ -249,6 +249,19 @@ def test_any_keys_come_to_a_scenario_or_to_problems(tmp_path: Path, config: tupl
         assert cases[0].ranks >= 2
 
 
+@pytest.mark.parametrize(("named", "what"), [("none.yaml", "no such file"), (".", "is a folder")])
+@pytest.mark.parametrize("in_mapping", [False, True])
+def test_a_config_that_is_not_there(named: str, what: str, in_mapping: bool, tmp_path: Path) -> None:
+    """It is told at the line of the scenario that names it."""
+    with pytest.raises(FileErrors) as raised:
+        loaded(tmp_path, CURATED, config_file={"path": named} if in_mapping else named)
+    (problem,) = raised.value.problems
+    assert (problem.file, problem.path) == (str(tmp_path / "scenario.yaml"), "config_file")
+    assert problem.line > 1
+    assert problem.what == f"{named}: {what}"
+    assert problem.advice == "give the path of a config, relative to this file"
+
+
 @given(st.integers(1, 1 << 17), st.none() | st.integers(1, 1 << 20), st.sampled_from([1, 8, 16, 32, 48, 64, 128]))
 def test_division_keeps_counts_of_blocks(batch: int, request_tokens: int | None, block: int) -> None:
     """A block and a request are divided by the same number as far as the block allows; a request stays long enough."""
