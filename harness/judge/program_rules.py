@@ -220,8 +220,9 @@ def _verdict_text(case: CaseSnapshot, outcome: Outcome, cause: Cause, blame: Bla
         return "The deadline was reached while ranks still went on."
     if outcome is Outcome.CRASH and blame is None:
         code = next(code for code in case.roots if code)
+        printed = words.last_output_text(case.collected.command, shared=False)
         left = "" if case.limit is None else f" {_left(case)}"
-        return f"The command ended: {words.death_words(code)}. No rank of it failed.{left}".rstrip()
+        return f"The command ended: {words.death_words(code)}{printed}. No rank of it failed.{left}".rstrip()
     return ""
 
 

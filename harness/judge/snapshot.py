@@ -62,6 +62,7 @@ class Collected:
     stacks: Mapping[int, str] = field(default_factory=dict)  # of ranks
     others: Mapping[int, str] = field(default_factory=dict)  # stacks of processes that are no ranks, by process id
     output: Mapping[int, str] = field(default_factory=dict)  # the last that the command of a rank printed
+    command: str = ""  # the last that the first launched command printed that has failed
     shared: Collection[int] = ()  # ranks whose command has others too: what it printed may be theirs
     flights: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # Flight Recorders of ranks
     folder: str = ""  # that the program was started in

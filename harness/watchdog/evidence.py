@@ -68,6 +68,7 @@ class Evidence(ABC):
     def collected(self) -> Collected:
         """What there is of it by now, as the judge takes it."""
         commands = Counter(record.process[0] for _, record in self._ranks)
+        failed = sorted(number for number, command in self._ranks.processes.commands.items() if command.exit_code)
         return Collected(
             shared={rank for rank, record in self._ranks if commands[record.process[0]] > 1},
             stacks={number: text for (ranked, number), text in self._stacks.items() if ranked},
@@ -77,6 +78,7 @@ class Evidence(ABC):
                 for rank, record in self._ranks.everybody().items()
                 if record.state.status is Status.DEAD and self._prints_alone(record)
             },
+            command=end_of_output(self.files.folder, failed[0]) if failed else "",
             flights={rank: dump for rank, _ in self._ranks if (dump := self._flight_of(rank))},
             folder=str(Path.cwd()),
         )

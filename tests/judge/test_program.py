@@ -8,7 +8,7 @@ from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.program_rules import ProgramRules
-from lockstep.harness.judge.snapshot import CaseSnapshot, Failure, Limit, Process
+from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Failure, Limit, Process
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.judge.words import BOTH
 from lockstep.harness.trace.event import Need
@@ -25,6 +25,7 @@ def judged(
     failures: tuple[Failure, ...] = (),
     limit: Limit | None = None,
     unseen: tuple[str, ...] = (),
+    printed: str = "",
 ) -> Verdict:
     """The verdict on ranks that raised an error of that name, returned (""), died ("dead"): when, and with what status; or
     that still wait for them all ("waits").
@@ -61,6 +62,7 @@ def judged(
             roots=roots,
             failures=failures,
             unseen=unseen,
+            collected=Collected(command=printed),
         )
     )
 
@@ -161,3 +163,10 @@ def test_a_command_that_fails_without_ranks() -> None:
     verdict = judged(roots=(-11,))
     assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.SIGNAL)
     assert "SIGSEGV" in verdict.text
+    last = (
+        'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    import b\nModuleNotFoundError: No b\n'
+    )
+    assert judged(roots=(0, 1), printed=last).text == (
+        'The command ended: exit status 1; the last that it printed: "File "a.py", line 1, in <module> / import b / '
+        'ModuleNotFoundError: No b". No rank of it failed.'
+    )
