@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import importlib.metadata
+import sys
 from typing import Any
 
 from lockstep.harness.scenario.engine_base import EngineBase
@@ -54,4 +56,10 @@ def sections_of_others(engine: EngineBase[Any]) -> set[str]:
 
 
 def _installed() -> dict[str, importlib.metadata.EntryPoint]:
+    return _listed(tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(path: tuple[str, ...]) -> dict[str, importlib.metadata.EntryPoint]:
+    """Those that are found on this path: a hundred files ask, and each answer reads what all packages say of themselves."""
     return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lockstep.harness.engine_api import EngineBase, Fault, FaultSections, Resources, Section
-from lockstep.harness.scenario.engine import GROUP, find_engine
+from lockstep.harness.scenario.engine import GROUP, find_engine, sections_of_others
 from lockstep.harness.scenario.engine_check import (
     check_command,
     checked,
@@ -158,6 +159,24 @@ def test_more_ranks_than_anybody_launches(ranks: int) -> None:
     """They are refused before anything is made for each of them."""
     with pytest.raises(ScenarioError, match=f"{ranks} ranks; at most 65536 are launched"):
         ranks_of(altered(ranks=lambda self, sections: ranks), NOTHING)
+
+
+def test_installed_engines_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by each file of scenarios: an answer reads what all packages say of themselves. Another path is looked at anew."""
+    asked = []
+
+    def counted(group: str) -> EntryPoints:
+        asked.append(group)
+        return entry_points(group=group)
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", counted)
+    monkeypatch.syspath_prepend("/nowhere-1")
+    for _ in range(3):
+        assert not sections_of_others(find_engine("minimal")) & {"kv_capacity"}
+    assert asked == [GROUP]
+    monkeypatch.syspath_prepend("/nowhere-2")
+    sections_of_others(find_engine("minimal"))
+    assert asked == [GROUP, GROUP]
 
 
 def installed(folder: Path, code: str) -> None:
