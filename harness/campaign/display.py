@@ -29,6 +29,7 @@ from lockstep.harness.watchdog.ranks.rank_table import RankTable
 AGAIN = "again: "
 REFRESHED = 4  # times a second
 NOTICE_CHARACTERS = 400
+SHORT_LOG = 20  # cases; in so short a log what was said as they were judged is still in sight
 MARKS = {"expected": "ok", "waived": "waived", "not-run": "not run"} | dict.fromkeys(
     ("unexpected", "invalid"), "NOT AS EXPECTED"
 )
@@ -131,8 +132,8 @@ class Display:
         self._print(text, more)
 
     def recall(self, lines: Sequence[Line]) -> None:
-        """At the end, on a terminal: each case that is not as expected once more: it may stand far above."""
-        if self._terminal and len(lines) > 1:
+        """At the end, each case that is not as expected once more, where what was said of it stands far above."""
+        if not self._quiet and len(lines) > (1 if self._terminal else SHORT_LOG):
             for line in lines:
                 if line.standing in RED and line.judged:
                     self._print(f"{MARKS[line.standing]:15} {line.case}: {line.words}", why(line))
