@@ -97,10 +97,12 @@ def test_a_red_night(checked_out: Path, tmp_path: Path) -> None:
     with another_blame(checked_out):
         job.go()
     wanted = {"Install": 0, "Check the machine": 0, "Run": 4, "Annotations": 0, "Summary": 0}
-    assert job.ran == {**wanted, "Compare with the baseline": 0, "Prometheus": 0}, job.said
+    assert job.ran == {**wanted, "Compare with the baseline": 1, "Prometheus": 0}, job.said
     assert "::error file=scenarios/planted-hangs.yaml,line=1,title=planted-hangs" in job.said["Annotations"]
     assert "PLANTED DEADLOCK NOT DETECTED" in job.summary["Summary"]
-    assert "1 cases in both: 0 changes for the worse" in job.summary["Compare with the baseline"]
+    compared = job.summary["Compare with the baseline"]
+    assert "1 cases in both: 1 changes for the worse" in compared
+    assert "| **worse** | changed-expectation | planted-hangs" in compared
     assert 'lockstep_run_exit_code{device="cpu",shard="1/2"} 4' in (textfiles / "lockstep-cpu-1.prom").read_text()
     (line,) = read_lines(checked_out / "reports/runs/night-7-1-0/cases.jsonl")
     assert line["outcome"] == "hang"

@@ -95,6 +95,6 @@ def test_whole_file(checked_out: Path) -> None:
     with another_blame(checked_out):
         done = build(22, LOCKSTEP_BASELINE=BASELINE)
     assert "sh ended with 4" in done.stdout
-    assert "0 changes for the worse" in done.stdout
+    assert "1 changes for the worse" in done.stdout
     assert "junit: found" in done.stdout
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "FAILURE")

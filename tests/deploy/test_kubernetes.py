@@ -161,7 +161,7 @@ def test_the_launcher(checked_out: Path) -> None:
     with another_blame(checked_out):
         done = launched(checked_out, LOCKSTEP_RUN="pods-2", LOCKSTEP_BASELINE=BASELINE)
     assert done.returncode == 4
-    assert "0 changes for the worse" in done.stdout
+    assert "1 changes for the worse" in done.stdout
     assert "## Not as expected" in (checked_out / "message").read_text()
 
 
