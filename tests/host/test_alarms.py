@@ -61,7 +61,7 @@ def test_who_does_not_take_the_signal(kept: str) -> None:
 def test_a_python_that_tells_of_its_alarms() -> None:
     """It is known by a descriptor, which those that are forked have too; one that is another program has it no more."""
     name = RECORDED.removeprefix("/memfd:")
-    code = f"import os; os.memfd_create({name!r}); pid = os.fork(); print(pid, flush=True); input()"
+    code = f"import os; os.memfd_create({name!r}); pid = os.fork(); os.write(1, b'%d\\n' % pid); input()"
     words = [sys.executable, "-c", code]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         assert one.stdout is not None

@@ -60,7 +60,7 @@ def test_a_disk_that_cannot_be_written(before: str, words: list[str], tmp_path: 
     mount = "mount -t tmpfs -o ro t ro" + (f"; {before}" if before else "")
     code, said = run("watch", *words, "--", "true", folder=tmp_path, mount=mount)
     assert code == 2
-    assert said.endswith(": Read-only file system\n")
+    assert ": Read-only file system" in said
 
 
 @needs_mounts
