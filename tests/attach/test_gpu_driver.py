@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +11,12 @@ import pytest
 
 from lockstep.harness.attach import gpu_driver
 from tests.attach.launch import HERE
+from tests.attach.stand_in import built
 
 
 def doubts(tmp_path: Path, library: str, what: str) -> str:
     """Of a process that has loaded such a driver (a stand-in: the real one needs a GPU)."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no compiler")
-    source, target = HERE / "programs" / "driver.c", tmp_path / library
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O0", "-o", str(target), str(source), "-lpthread"], check=True, timeout=60
-    )
+    target = built("driver.c", tmp_path / library)
     words = [sys.executable, str(HERE / "programs" / "driver.py"), str(target), what]
     return subprocess.run(words, check=True, timeout=60, capture_output=True, text=True).stdout.strip()
 

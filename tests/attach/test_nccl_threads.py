@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.attach.launch import HERE
+from tests.attach.stand_in import built
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,7 @@ from tests.attach.launch import HERE
 )
 def test_a_thread_that_polls(tmp_path: Path, library: str, name: str, doubt: str) -> None:
     """It is known by its name where NCCL (a stand-in: the real one needs a GPU) is loaded, and by nothing else."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no compiler")
-    source, target = HERE / "programs" / "proxy.c", tmp_path / library
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O0", "-o", str(target), str(source), "-lpthread"], check=True, timeout=60
-    )
+    target = built("proxy.c", tmp_path / library)
     words = [sys.executable, str(HERE / "programs" / "proxy.py"), str(target), name]
     told = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True).stdout.strip()
     assert doubt in told if doubt else not told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.host.nccl_threads import hears_of_ends
-from tests.attach.launch import HERE
+from tests.attach.stand_in import built
 
 PROGRAM = """
 import ctypes, os, sys
@@ -33,13 +32,7 @@ sys.stdin.read()
 )
 def test_who_hears(tmp_path: Path, library: str, name: str, hears: bool) -> None:
     """A process with such a thread and library (a stand-in: the real one needs a GPU)."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no compiler")
-    source, target = HERE / "programs" / "proxy.c", tmp_path / library
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O0", "-o", str(target), str(source), "-lpthread"], check=True, timeout=60
-    )
+    target = built("proxy.c", tmp_path / library)
     words = [sys.executable, "-c", PROGRAM, str(target), name]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
