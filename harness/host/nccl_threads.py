@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lockstep.harness.attach.natives import NCCL, OF_NCCL
 from lockstep.harness.host.proc import listed
 
-LIBRARY = "libnccl"
-NAMES = "NCCL "  # so begin the names of its threads, where NCCL_SET_THREAD_NAME=1
 BETWEEN_HOSTS = "NCCL Progress"  # that which serves connections between hosts: there is none without
 
 
@@ -19,8 +18,8 @@ def hears_of_ends(pid: int) -> bool:
     """So it may be where its threads have no names, or none yet: it connects to its peers over sockets at first."""
     try:
         names = [(task / "comm").read_text() for task in listed(Path(f"/proc/{pid}/task"))]
-        if any(name.startswith(NAMES) for name in names):
+        if any(name.startswith(OF_NCCL) for name in names):
             return any(name.startswith(BETWEEN_HOSTS) for name in names)
-        return f"/{LIBRARY}" in Path(f"/proc/{pid}/maps").read_text()
+        return f"/{NCCL}" in Path(f"/proc/{pid}/maps").read_text()
     except OSError:
         return True
