@@ -30,8 +30,12 @@ class Heirs:
         if now_s < self._due_s:
             return
         self._due_s = now_s + EACH_S
+        tables: dict[str, set[str]] = {}  # by network: of a host with many connections each is long
         for pid in recorded:
-            connected = _connections(pid)
+            network = _network(pid)
+            if network not in tables:
+                tables[network] = _connections(pid)
+            connected = tables[network]
             if found := {link for link in _links(pid) if link.startswith("socket:") and link[8:-1] in connected}:
                 self._held[pid] = found
 
@@ -66,6 +70,14 @@ def _links(pid: int) -> set[str]:
             with contextlib.suppress(OSError):
                 found.add(os.readlink(f"/proc/{pid}/fd/{name}"))  # noqa: PTH115
     return found
+
+
+def _network(pid: int) -> str:
+    """In which network a process is; its own where that cannot be read."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")  # noqa: PTH115
+    except OSError:
+        return str(pid)
 
 
 def _connections(pid: int) -> set[str]:
