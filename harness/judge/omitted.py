@@ -33,7 +33,7 @@ def omitted(case: CaseSnapshot) -> Blame | None:
     entry, ranks = found
     what = f"{group_name(case, entry.comm)} {entry.op} #{entry.seq}" + (f" (at {entry.site})" if entry.site else "")
     site = f"{case.comms.get(entry.comm, ('', entry.comm))[1]}.{entry.op}"
-    return Blame(ranks, "collective", words.missing_text(ranks, what, entry.phase), site=site)
+    return Blame(ranks, "collective", words.behind_text(ranks, what, entry.phase), site=site)
 
 
 def _called(case: CaseSnapshot) -> dict[str, dict[int, int]]:

@@ -86,6 +86,14 @@ def missing_text(missing: Iterable[int], what: str, phase: str) -> str:
     return f"{who[0].upper()}{who[1:]} never entered {what}{where}, which the others entered"
 
 
+def behind_text(behind: Sequence[int], what: str, phase: str) -> str:
+    """Ranks that have not entered what others have: so far, for they may only be late."""
+    where = f" of {phase}" if phase else ""
+    return (
+        f"{capital(ranks_text(behind))} {'have' if len(behind) > 1 else 'has'} not entered {what}{where}, which others have"
+    )
+
+
 def unreceived_text(missing: Iterable[int], waiter: int, what: str) -> str:
     """Ranks that never receive what another waits to send."""
     who = ranks_text(missing)
