@@ -82,6 +82,7 @@ def spawned(rank: int, name: str, port: int) -> None:
     """One rank of a program that starts its own."""
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     PROGRAMS[name](rank)
+    dist.destroy_process_group()  # without it torch itself may abort as the interpreter ends
 
 
 if __name__ == "__main__":
