@@ -14,6 +14,7 @@ import gc
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -97,10 +98,7 @@ class ForkServer:
         """The head is gone: so are its supervisors soon, and their clients fall back on nothing."""
         path = Path(self._listener.getsockname())
         self._listener.close()
-        with contextlib.suppress(OSError):
-            path.unlink()
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
+        shutil.rmtree(path.parent, ignore_errors=True)  # this process's alone, its temporary files too
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.wait()
@@ -128,7 +126,8 @@ def main(listener: str, lifeline: str, ready: str, fill: str, *modules: str) -> 
     gc.collect()
     gc.freeze()  # what was imported stays: collections in forks leave its pages shared
     imported = Imported(environ, path, open_descriptors() - before, title)
-    os.write(int(ready), b"r")
+    with contextlib.suppress(BrokenPipeError):  # the head is gone already: that is found below, and the folder removed
+        os.write(int(ready), b"r")
     os.close(int(ready))
     return ForkServer(int(listener), int(lifeline), imported).serve()
 

@@ -19,7 +19,7 @@ from lockstep.harness.host.polling import wait_until
 from lockstep.harness.host.stacks import as_started
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.launch.discovery import find
-from lockstep.harness.launch.fork_servers import ForkServers
+from lockstep.harness.launch.fork_servers import ForkServerProcess, ForkServers
 from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.supervisor.forked_rank import program_of
@@ -226,7 +226,7 @@ def test_no_rank_outlives_its_supervisor(victim: str, servers: ForkServers, tmp_
 
 
 HEAD = """
-from lockstep.harness.launch.fork_servers import ForkServers
+from lockstep.harness.launch.fork_servers import ForkServerProcess, ForkServers
 from lockstep.harness.launch.none import NoMpi
 from lockstep.harness.launch.rank_map import RankMap
 print(ForkServers().address(("numpy.random",), NoMpi(), RankMap.on_this_host(1)), flush=True)
@@ -282,3 +282,16 @@ def test_which_command_lines_can_be_forked() -> None:
     assert program_of(["python", "-X", "dev", "a.py"]) is None
     assert program_of(["python", "-m"]) is None
     assert program_of(["python"]) is None
+
+
+def test_a_head_killed_while_the_server_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose head was killed before it was ready removes its folder as it ends, and what it has made in it."""
+    monkeypatch.setattr("lockstep.harness.launch.fork_servers.short_folder", lambda: str(tmp_path))
+    (tmp_path / "code").mkdir()
+    program = "import select, sys, tempfile\nselect.select([int(sys.argv[2])], [], [])\ntempfile.mkdtemp()\n"
+    (tmp_path / "code" / "imports_long.py").write_text(program)  # it imports until its head has gone
+    server = ForkServerProcess(["imports_long"], {**os.environ, "PYTHONPATH": str(tmp_path / "code")})
+    os.close(server._said)
+    os.close(server._life)
+    assert server._process.wait(60) == 0
+    assert not list(tmp_path.glob("lockstep-forks-*"))
