@@ -13,7 +13,10 @@ from lockstep.harness.host.proc import listed
 SHM = "/dev/shm/"
 SECOND_LOOK_S = 0.2
 _HOSTS_PIDS = "pid:[4026531836]"  # the kernel's fixed number of its first PID namespace
-MPI_SHARED_MEMORY = ("mpich_shm_", "ucx_shm_posix_", "sm_segment.", "vader_segment.", "osc_sm")  # MPICH, its UCX; Open MPI
+MPI_SHARED_MEMORY = (
+    "mpich_shm_", "mpich_shar_tmp", "ucx_shm_posix_",  # MPICH, its UCX
+    "sm_segment.", "vader_segment.", "osc_sm",  # Open MPI
+)  # fmt: skip
 OTHERS = ("nccl-", "torch_", "psm_", "sem.mp-")  # NCCL, torch's tensors between processes, Python's shared memory and locks
 
 

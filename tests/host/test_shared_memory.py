@@ -73,13 +73,13 @@ def test_what_a_program_keeps_there_stays() -> None:
     folder = Path(f"/dev/shm/kept-{token}")
     folder.mkdir()
     kept = [Path(f"/dev/shm/weights-{token}"), folder / f"psm_{token}", Path(f"/dev/shm/nothing-{token}")]
-    theirs = [Path(f"/dev/shm/{name}{token}") for name in ("mpich_shm_", "psm_", "nccl-")]
+    theirs = [Path(f"/dev/shm/{name}{token}") for name in ("mpich_shm_", "mpich_shar_tmp", "psm_", "nccl-")]
     for path in [*kept[:2], *theirs]:
         path.write_bytes(b"x")
     try:
         removed = shared_memory.remove_files(str(path) for path in (*kept, *theirs))
         assert sorted(removed) == sorted(map(str, theirs))
-        assert [path.exists() for path in (*kept, *theirs)] == [True, True, False, False, False, False]
+        assert [path.exists() for path in (*kept, *theirs)] == [True, True, *[False] * 5]
     finally:
         shutil.rmtree(folder)
         for path in (kept[0], *theirs):
