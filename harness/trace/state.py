@@ -153,6 +153,11 @@ class RankState:
         """What changes with every step of the rank: equal at two moments means that it stood still between them."""
         return (self.number, self.status, *(lane.position for lane in self.lanes.values()))
 
+    def stepped_since(self, position: tuple[object, ...]) -> bool:
+        """Whether it has taken a step. One that was killed where it stood has not."""
+        number, _, *lanes = position
+        return self.number != number or [lane.position for lane in self.lanes.values()] != lanes
+
     def waits(self) -> list[tuple[int, Wait]]:
         """The waits of blocked threads and, with numbers from STREAM_WAITER on, of device streams.
 

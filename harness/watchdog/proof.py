@@ -75,9 +75,11 @@ class Proof:
 
     def confirm(self, now_s: float) -> list[Stuck] | None:
         """The knot that is proved, as of the last candidate that held; None when there is none, or it may yet be woken."""
-        if any(self.ranks[rank].state.position != position for rank, position in self._proved_at.items()):
+        if any(self.ranks[rank].state.stepped_since(position) for rank, position in self._proved_at.items()):
             self.withdrawn += 1
             self._forget()
+        elif self._moved_or_ended():
+            self._forget()  # somebody from outside ends the job, which is no step of a rank
         if self.candidate:
             self._check(now_s)
         return self.knot if self.knot and not self.ranks.may_wake(self.knot, now_s) else None
@@ -107,6 +109,9 @@ class Proof:
 
     def _elsewhere(self) -> dict[int, tuple[str, ...]]:
         return {rank: self.ranks[rank].open_waits for rank in self.positions if self.ranks[rank].open_waits}
+
+    def _moved_or_ended(self) -> bool:
+        return any(self.ranks[rank].state.position != position for rank, position in self._proved_at.items())
 
     def _moved(self, positions: Mapping[int, tuple[object, ...]]) -> bool:
         return any(self.ranks[rank].position != position for rank, position in positions.items())

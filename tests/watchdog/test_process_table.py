@@ -13,8 +13,8 @@ from lockstep.harness.trace.ring import Ring
 from lockstep.harness.trace.state import Status
 from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Origin
-from lockstep.harness.watchdog.ranks.program_ranks import SPAWNER_S, ProgramRanks
-from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
+from lockstep.harness.watchdog.ranks.program_ranks import ProgramRanks
+from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S, SPAWNER_S
 
 
 class Program:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lockstep.harness.trace.event import Need
-from lockstep.harness.trace.state import Wait
+from lockstep.harness.trace.state import Status, Wait
 from lockstep.harness.watchdog.proof import ASK_FIRST, Proof
 from lockstep.harness.watchdog.ranks.engine_ranks import EngineRanks
+from lockstep.harness.watchdog.ranks.rank_table import SPAWNER_S
 
 WORLD, PAIR = "mpi:world#1@0", "mpi:pair#1@0"
 
@@ -52,6 +53,31 @@ def test_a_proved_knot_stands_when_a_larger_one_is_refuted() -> None:
     found[2].state.number += 1  # it has moved on after all
     assert proof.confirm(2.0) == knot
     assert (proof.refuted, proof.withdrawn, proof.proved) == (1, 0, 1)
+
+
+def test_a_proved_knot_is_forgotten_when_somebody_ends_its_ranks() -> None:
+    """Who is killed where it stood has not moved: nothing is proved any more, and nothing is wrong with its events."""
+    found = engine_ranks(2)
+    proof = Proof(found)
+    block(found, 0, PAIR)
+    block(found, 1, WORLD)
+    answer(found, proof.look(), proof.epoch)
+    assert proof.confirm(1.0)
+    found.end(found[1], -15, 1.5)
+    assert not proof.confirm(2.0)
+    assert not proof.withdrawn
+
+
+def test_who_waits_for_a_rank_that_aborted_is_given_its_time_to_be_ended() -> None:
+    """A launcher ends all others of a job that is aborted, late on a busy host: until then nothing is proved of them."""
+    found = engine_ranks(2)
+    block(found, 0, WORLD)
+    found[1].state.status, found[1].state.aborting = Status.ABORTED, True
+    found.end(found[1], 7, 1.0)
+    knot = found.knot()
+    assert [stuck.rank for stuck in knot] == [0]
+    assert found.may_wake(knot, 1.0 + SPAWNER_S - 0.1)
+    assert not found.may_wake(knot, 1.0 + SPAWNER_S)
 
 
 def test_a_proved_knot_that_moves_is_withdrawn() -> None:

@@ -8,7 +8,7 @@ from lockstep.harness.judge.graph import Stuck, stuck
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.process_table import ENGINE, ProcessRecord
-from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.ranks.rank_table import SPAWNER_S, RankTable
 
 
 class EngineRanks(RankTable):
@@ -49,7 +49,8 @@ class EngineRanks(RankTable):
     def _closes(self, record: ProcessRecord, now_s: float) -> bool:
         if record.state.status is Status.RUNNING or (record.state.parked and record.alive):
             return False
-        return record.alive or now_s - record.ended_s < self.settle_s
+        # Who aborts has its launcher end all others.
+        return record.alive or now_s - record.ended_s < (SPAWNER_S if record.state.aborting else self.settle_s)
 
     def everybody(self) -> Mapping[int, ProcessRecord]:
         """Nobody is absent."""

@@ -19,10 +19,9 @@ from lockstep.harness.watchdog.ranks.claims import Claims
 from lockstep.harness.watchdog.ranks.command import Command
 from lockstep.harness.watchdog.ranks.knots import Knots, communicates
 from lockstep.harness.watchdog.ranks.process_table import NOWHERE, Origin, Process, ProcessRecord
-from lockstep.harness.watchdog.ranks.rank_table import RankTable
+from lockstep.harness.watchdog.ranks.rank_table import SPAWNER_S, RankTable
 from lockstep.harness.watchdog.ranks.sleepers import Sleepers
 
-SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 ENDED = (-signal.SIGTERM, -signal.SIGKILL)  # by who started it, and would not wait for the interpreter's own end
 
 

@@ -16,6 +16,7 @@ from lockstep.harness.watchdog.ranks.communicators import Communicators
 from lockstep.harness.watchdog.ranks.process_table import Process, ProcessRecord, ProcessTable
 
 SETTLE_S = 1.0  # what a death is given to wake its peers on the same host
+SPAWNER_S = 10.0  # what a process that starts and watches others is given to end those that wait for a dead one
 
 
 class RankTable(ABC):
