@@ -23,6 +23,7 @@ from lockstep.harness.trace.runs import pack
 from lockstep.harness.trace.writer import MAX_STRING, RecordWriter
 
 _pack_u64 = layout.U64.pack_into
+ABORT_S = 30.0  # until the watchdog has made sure that all others are there: a host may be busy, a supervisor stopped
 
 
 class Recorder(RecordWriter):
@@ -278,14 +279,14 @@ class Recorder(RecordWriter):
         """The rank's program ended by itself."""
         self.write(Kind.RETURNED, 0, 0)
 
-    def abort(self, code: int, patience_s: float = 5.0) -> None:
+    def abort(self, code: int, patience_s: float = ABORT_S) -> None:
         """The rank is about to end the job. Waits (boundedly) until the watchdog knows: the launcher kills everybody.
 
-        The watchdog first makes sure that all others are still there.
+        The watchdog first makes sure that all others are still there. Without a supervisor nothing is waited for.
         """
         self.write(Kind.ABORT, 0, 0, code & 0xFFFFFFFF)
         deadline = time.monotonic() + patience_s
-        while self.word(layout.ACKNOWLEDGED) < self.last and time.monotonic() < deadline:
+        while self.rank >= 0 and self.word(layout.ACKNOWLEDGED) < self.last and time.monotonic() < deadline:
             time.sleep(0.002)
 
     def park(self) -> None:

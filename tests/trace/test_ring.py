@@ -179,6 +179,9 @@ def test_abort_waits_for_the_watchdog() -> None:
     recorder.abort(3, patience_s=30.0)
     assert time.monotonic() - start < 15.0
     ring.close()
+    start = time.monotonic()
+    Recorder.attach({}).abort(3)  # no supervisor
+    assert time.monotonic() - start < 15.0
 
 
 def test_park_ends_with_the_release() -> None:
