@@ -1,4 +1,4 @@
-"""Mutants of whole rooms: `python -m benchmarks.mutant_rooms [--each N] [--seconds S] [--seed N] [FILE...]`.
+"""Mutants of whole rooms: `python -m benchmarks.mutant_rooms [--each N] [--seconds S] [--seed N] [--again] [FILE...]`.
 
 So many mutants of each file (default: of the judge, the trace and the channel), each in a process that is forked from one
 which has the libraries loaded, under the quickest tests that import the file. Who survives is written to `--output` as a
@@ -12,7 +12,6 @@ import importlib.machinery
 import importlib.util
 import os
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -22,17 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from benchmarks.mutant_reach import measured
 from benchmarks.mutants import ROOT, mutants
 
 ROOMS = ("judge", "trace", "channel")
-ALWAYS = {
-    "judge": tuple(f"tests/judge/test_{name}.py" for name in ("verdicts", "program", "situation", "messages")),
-    "trace": ("tests/trace/test_folding.py", "tests/trace/test_state.py"),
-    "channel": (),
-}
-LONG = ("oracle", "messaging")  # in the name of tests that take minutes: what these alone notice survives here
+LONG = ("oracle", "messaging", "nonsense")  # in the name of tests that take minutes: what these alone notice survives here
+BESIDE = (
+    *(f"tests/watchdog/test_{name}.py" for name in ("sleepers", "retention", "loops", "proof", "progress", "loss_watch")),
+    "tests/report/test_log.py",
+    "tests/native/test_tables.py",
+)
 LIBRARIES = ("pytest", "hypothesis", "hypothesis.strategies", "numpy", "msgpack", "pydantic", "zmq", "yaml")
-MOST_S = 120.0  # a mutant may never end
+MOST_S = 60.0  # a mutant may never end
 IMPORTED = "ignore::pytest.PytestAssertRewriteWarning"  # libraries are loaded before pytest begins
 OUTPUT = ROOT / "build" / "mutants.md"
 
@@ -76,20 +76,16 @@ class _Finder:
         return importlib.util.spec_from_file_location(name, place, loader=_Loader(name, place, self._mutant.text))
 
 
-def chosen_tests(file: str) -> list[str]:
-    """The tests of a file: those that import it by name, and those of its room that are quick and go through all of it."""
-    room, stem = file.split("/")[1], Path(file).stem
-    asks = re.compile(rf"harness\.{room}\.{stem} import|harness\.{room} import (?:[\w, ]*\b)?{stem}\b")
+def quick_tests() -> list[str]:
+    """Of the rooms, but for those that take minutes, and those of others that are quick and go through them."""
     found = [
-        path.relative_to(ROOT).as_posix()
-        for path in sorted((ROOT / "tests" / room).glob("test_*.py"))
-        if asks.search(path.read_text()) and not any(word in path.stem for word in LONG)
+        path.relative_to(ROOT).as_posix() for room in ROOMS for path in sorted((ROOT / "tests" / room).glob("test_*.py"))
     ]
-    return [*found, *(test for test in ALWAYS[room] if test not in found)]
+    return [*(path for path in found if not any(word in path for word in LONG)), *BESIDE]
 
 
-def survives(mutant: Mutant | None, tests: Sequence[str]) -> bool:
-    """Whether the tests pass over it; one that does not end is noticed. None: nothing is changed."""
+def survives(mutant: Mutant, tests: Sequence[str]) -> bool:
+    """Whether the tests pass over it; one that does not end is noticed."""
     child = os.fork()
     if child == 0:
         _run(mutant, tests)
@@ -104,7 +100,7 @@ def survives(mutant: Mutant | None, tests: Sequence[str]) -> bool:
     return False
 
 
-def _run(mutant: Mutant | None, tests: Sequence[str]) -> None:
+def _run(mutant: Mutant, tests: Sequence[str]) -> None:
     """In the child: it never returns."""
     code = 1
     try:
@@ -113,8 +109,7 @@ def _run(mutant: Mutant | None, tests: Sequence[str]) -> None:
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
         os.chdir(ROOT)
-        if mutant is not None:
-            sys.meta_path.insert(0, _Finder(mutant))
+        sys.meta_path.insert(0, _Finder(mutant))
         import pytest
 
         code = pytest.main(
@@ -149,10 +144,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=86_400.0)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--reach", type=Path, default=OUTPUT.with_suffix(".json"))
+    parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     rooms = [path for room in ROOMS for path in sorted((ROOT / "harness" / room).glob("[!_]*.py"))]
     files = arguments.files or [path.relative_to(ROOT).as_posix() for path in rooms]
-    files = [file for file in files if chosen_tests(file)]
     until = time.monotonic() + arguments.seconds
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp(prefix="mutants-")
     for name in LIBRARIES:
@@ -160,12 +156,14 @@ def main() -> int:
     counts: dict[str, tuple[int, int]] = {}
     alive: list[Mutant] = []
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    if arguments.again:
+        arguments.reach.unlink(missing_ok=True)
+    reach = measured(quick_tests(), arguments.reach)
     for mutant in drawn(files, arguments.each, arguments.seed):
         if time.monotonic() > until:
             break
-        if mutant.file not in counts and not survives(None, chosen_tests(mutant.file)):
-            sys.exit(f"the tests fail without a mutant: {' '.join(chosen_tests(mutant.file))}")
-        left = survives(mutant, chosen_tests(mutant.file))
+        tests = reach.tests(mutant.file, mutant.line)
+        left = not tests or survives(mutant, tests)
         made, before = counts.get(mutant.file, (0, 0))
         counts[mutant.file] = made + 1, before + left
         alive += [mutant] if left else []

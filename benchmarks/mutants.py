@@ -43,8 +43,10 @@ def mutants(source: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _types(node: ast.AST) -> list[ast.expr]:
-    """What is said of types there, which nothing evaluates."""
+    """What is said of types there, which nothing evaluates, and of classes (`frozen`, `slots`), which mypy holds."""
     match node:
+        case ast.ClassDef():
+            return node.decorator_list
         case ast.AnnAssign(annotation=ast.Name(id="TypeAlias"), value=ast.expr() as value):
             return [node.annotation, value]
         case ast.AnnAssign():

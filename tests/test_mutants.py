@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from benchmarks.mutant_rooms import Mutant, chosen_tests, table
-from benchmarks.mutants import mutants
+from benchmarks.mutant_reach import MOST_S, Reach
+from benchmarks.mutant_rooms import Mutant, quick_tests, table
+from benchmarks.mutants import ROOT, mutants
 
 SOURCE = """
 def least(a: int | str, b, strict=True) -> int | str:
@@ -43,12 +44,18 @@ def test_a_mutant_behaves_otherwise() -> None:
     assert all(answers(text) != answers(SOURCE) for _, _, text in mutants(SOURCE))
 
 
-def test_which_tests_a_file_has() -> None:
-    """Those that import it and the quick ones of its room; none that takes minutes."""
-    found = chosen_tests("harness/judge/graph.py")
-    assert {"tests/judge/test_start_up.py", "tests/judge/test_verdicts.py"} <= set(found)
-    assert not any("oracle" in test for test in found)
-    assert chosen_tests("harness/trace/folding.py") == ["tests/trace/test_folding.py", "tests/trace/test_state.py"]
+def test_which_tests_are_tried() -> None:
+    """The quick ones of the rooms that call the function of the line; of a line of none, all that come to the file."""
+    assert {"tests/judge/test_omitted.py", "tests/trace/test_state.py"} <= set(quick_tests())
+    assert not any("oracle" in test for test in quick_tests())
+    file = "harness/judge/names.py"
+    source = (ROOT / file).read_text().splitlines()
+    first, other = [number for number, line in enumerate(source, 1) if line.startswith("def ")][:2]
+    reach = Reach({"a": [(file, first)], "b": [(file, other)], "c": [(file, other)]}, {"a": 0.2, "b": MOST_S, "c": 0.1})
+    assert reach.tests(file, first + 1) == ["a"]
+    assert reach.tests(file, other) == ["c"]  # and no time is left for the other
+    assert reach.tests(file, 1) == ["c", "a"]
+    assert reach.tests("harness/judge/graph.py", 1) == []
 
 
 def test_survivors_are_listed() -> None:
