@@ -77,13 +77,13 @@ class Reach:
                 self._tests[file][_owner(functions[file], line)].add(test)
         self._functions = functions
 
-    def tests(self, file: str, line: int) -> list[str]:
+    def tests(self, file: str, line: int, most_s: float = MOST_S) -> list[str]:
         """Those that come to a line, the quickest first, for as many seconds as one mutant may take."""
         of_file = self._tests.get(file, {})
         owner = _owner(self._functions.get(file, []), line)
         found = of_file.get(owner, set()) if owner else set().union(*of_file.values())
         chosen: list[str] = []
-        left = MOST_S
+        left = most_s
         for test in sorted(found, key=lambda test: (self._seconds[test], test)):
             left -= self._seconds[test]
             if left < 0 and chosen:

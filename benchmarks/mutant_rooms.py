@@ -1,4 +1,4 @@
-"""Mutants of whole rooms: `python -m benchmarks.mutant_rooms [--each N] [--seconds S] [--seed N] [--again] [FILE...]`.
+"""Mutants of whole rooms: `python -m benchmarks.mutant_rooms [--each N] [--seed N] [--most S] [--again] [FILE...]`.
 
 So many mutants of each file (default: of the judge, the trace and the channel), each in a process that is forked from one
 which has the libraries loaded, under the quickest tests that import the file. Who survives is written to `--output` as a
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from benchmarks.mutant_reach import MOST_S as MOST_TESTS_S
 from benchmarks.mutant_reach import measured
 from benchmarks.mutants import ROOT, mutants
 
@@ -132,7 +133,7 @@ def table(counts: dict[str, tuple[int, int]], alive: Sequence[Mutant]) -> str:
     rows += [f"| {file} | {made} | {left} |" for file, (made, left) in sorted(counts.items())]
     made, left = (sum(each) for each in zip(*counts.values(), strict=True)) if counts else (0, 0)
     rows += [f"| all | {made} | {left} |", ""]
-    rows += [f"- `{one.file}:{one.line}`: `{one.change.splitlines()[0][:160]}`" for one in alive]
+    rows += [f"- `{one.file}:{one.line}`: `{one.change[:160]}`" for one in alive]
     return "\n".join(rows) + "\n"
 
 
@@ -145,6 +146,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--reach", type=Path, default=OUTPUT.with_suffix(".json"))
+    parser.add_argument("--most", type=float, default=MOST_TESTS_S, help="seconds of tests for each mutant")
     parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     rooms = [path for room in ROOMS for path in sorted((ROOT / "harness" / room).glob("[!_]*.py"))]
@@ -162,7 +164,7 @@ def main() -> int:
     for mutant in drawn(files, arguments.each, arguments.seed):
         if time.monotonic() > until:
             break
-        tests = reach.tests(mutant.file, mutant.line)
+        tests = reach.tests(mutant.file, mutant.line, arguments.most)
         left = not tests or survives(mutant, tests)
         made, before = counts.get(mutant.file, (0, 0))
         counts[mutant.file] = made + 1, before + left

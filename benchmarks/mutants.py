@@ -39,7 +39,14 @@ def mutants(source: str) -> Iterator[tuple[int, str, str]]:
             twin = list(ast.walk(other))[number]
             before, line = ast.unparse(twin), getattr(node, "lineno", 0)
             _apply(twin, change)
-            yield line, f"{before}  ->  {ast.unparse(twin)}", ast.unparse(other)
+            yield line, _told(before, ast.unparse(twin)), ast.unparse(other)
+
+
+def _told(before: str, after: str) -> str:
+    """What was changed into what, without what long ones have in common before it."""
+    same = next(at for at in range(len(before) + 1) if before[at : at + 1] != after[at : at + 1])
+    start = max(0, same - 60) if len(before) > 80 else 0
+    return f"{before[start : same + 60]}  ->  {after[start : same + 60]}".replace("\n", " ")
 
 
 def _types(node: ast.AST) -> list[ast.expr]:
