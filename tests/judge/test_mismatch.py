@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.history import Entry, History
-from lockstep.harness.judge.mismatch import mismatches, recent, standing
+from lockstep.harness.judge.limits import SOON_S
+from lockstep.harness.judge.mismatch import LIBRARY, Mismatch, hopeless, libraries, mismatches, recent, standing
 from lockstep.harness.judge.pairing import never_pair, operation, token
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.trace import Recorder, layout
@@ -110,6 +114,85 @@ def test_counts_for_each_member_make_another_operation() -> None:
     assert not never_pair(versions, entry("ibarrier", "mpi:world"), entry("ialltoallw", "mpi:world"), 0, 1, (0, 1), True)
 
 
+def test_a_root_and_its_peers_do_different_parts() -> None:
+    """What was measured of the root goes for the root alone: a leaf of MPI's gather leaves before anybody has come."""
+    versions = {"mpi": "MPICH 5.0.2"}
+    mine, theirs = entry("gather", "mpi:world", root=0), entry("barrier", "mpi:world")
+    assert never_pair(versions, mine, theirs, 0, 1, (0, 1), True)
+    assert not never_pair(versions, mine._replace(root=1), theirs, 0, 1, (0, 1), True)
+
+
+def test_one_way_over_the_wire_is_of_one_library() -> None:
+    """gloo's all_reduce and reduce_scatter are one operation there, and two where nobody has looked."""
+    assert token(entry("all_reduce")) == token(entry("reduce_scatter"))
+    assert token(entry("all_reduce", "nccl:world")) != token(entry("reduce_scatter", "nccl:world"))
+
+
+GLOO = {0: VERSIONS, 1: VERSIONS, 2: VERSIONS}
+MPICH = {rank: {"mpi": "MPICH 5.0.2"} for rank in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("ops", "group", "versions", "hosts", "lost"),
+    [
+        (("barrier", "all_reduce"), (0, 1), GLOO, "aa", {0: (1,), 1: (0,)}),
+        (("barrier", "all_reduce"), (0, 1), {**GLOO, 1: {"gloo": "gloo 2.12.0"}}, "aa", {}),  # the other one may be another
+        (("barrier", "all_reduce"), (0, 1), {0: VERSIONS}, "aa", {}),
+        (("barrier", "tomorrow's"), (0, 1), GLOO, "aa", {}),
+        (("barrier", "all_reduce", None), (0, 1, 2), GLOO, "aaa", {0: (1,), 1: (0,)}),  # who has not come is no reason
+        (("barrier", "tomorrow's", None), (0, 1, 2), GLOO, "aaa", {}),
+        (("barrier", "tomorrow's", "all_reduce"), (0, 1, 2), GLOO, "aaa", {0: (2,), 2: (0,)}),
+        (("barrier", "allgather"), (0, 1), MPICH, "aa", {0: (1,), 1: (0,)}),
+        (("barrier", "allgather"), (0, 1), MPICH, "ab", {}),  # on two hosts nothing was measured
+        (("barrier", "allgather", None), (0, 1, 2), MPICH, "aaa", {}),  # nor of three ranks
+    ],
+)
+def test_whose_wait_is_hopeless(
+    ops: tuple[str | None, ...],
+    group: tuple[int, ...],
+    versions: dict[int, dict[str, str]],
+    hosts: str,
+    lost: dict[int, tuple[int, ...]],
+) -> None:
+    """Of one in which somebody has come to what surely never pairs with it, in this version, which both of them tell."""
+    comm = f"{next(iter(versions[0]))}:world"
+    entries = {rank: entry(op, comm) for rank, op in enumerate(ops) if op}
+    states = {rank: waiting(op=op, comm=comm) if op else RankState(rank) for rank, op in enumerate(ops)}
+    found = [Mismatch(comm, 3, entries, tuple(entries))]
+    said = hopeless(states, found, {comm: group}, versions, dict(enumerate(hosts)))
+    assert said == {(rank, comm, 3): others for rank, others in lost.items()}
+
+
+def test_a_wait_that_may_end_is_never_hopeless() -> None:
+    """By a limit, alone, by another wait of that number, or since the first of several calls is not the one that is told."""
+    comm = "gloo:world"
+    found = [Mismatch(comm, 3, {0: entry("barrier"), 1: entry("all_reduce")}, (0,))]
+
+    def lost(mine: RankState) -> bool:
+        return bool(hopeless({0: mine, 1: RankState(1)}, found, {comm: (0, 1)}, GLOO, {}))
+
+    assert lost(waiting())
+    assert lost(waiting(Need.ROOT, peer=1))
+    assert not lost(waiting(Need.ROOT, peer=2))  # the root has not come to anything
+    assert not any(lost(waiting(need)) for need in (Need.TIMED, Need.NOBODY))
+    assert not lost(waiting(Need.ALL, "recv"))  # a message has a number of its own
+    assert not lost(replace(waiting(), kept_out=frozenset({0})))
+    other = waiting()
+    other.waiters = {0: waiting().waiters[0]._replace(seq=4)}  # type: ignore[union-attr]
+    assert not lost(other)
+
+
+def test_a_rank_tells_its_libraries() -> None:
+    """By the kind of communicator; later ones add to them, and what is no object says nothing."""
+    memory = bytearray(layout.ring_bytes(64))
+    recorder = Recorder(memory, 64)
+    recorder.string("another text")
+    for told in ({LIBRARY + "mpi": "MPICH 5.0.2", "python": "3.11"}, {LIBRARY + "gloo": "gloo 2.13.0"}, 7):
+        recorder.write(Kind.ENVIRONMENT, 0, 0, recorder.string(json.dumps(told)))
+    records = memory[layout.RECORDS : layout.RECORDS + recorder.last * RECORD.size]
+    assert libraries(records, list(recorder._strings).__getitem__) == {"mpi": "MPICH 5.0.2", **VERSIONS}
+
+
 def test_non_blocking_is_another_operation() -> None:
     """MPI matches Iallreduce with Iallreduce only; torch posts everything, and means nothing by it."""
     assert operation(entry("allreduce", "mpi:world", posted=True)) == "iallreduce"
@@ -117,10 +200,10 @@ def test_non_blocking_is_another_operation() -> None:
     assert token(entry("bcast", "mpi:w", root=0)) != token(entry("bcast", "mpi:w", root=1))
 
 
-def waiting(need: Need = Need.ALL, op: str = "barrier") -> RankState:
+def waiting(need: Need = Need.ALL, op: str = "barrier", comm: str = "gloo:world", peer: int = -1) -> RankState:
     """A rank that waits in number 3 of the world."""
     state = RankState(0, number=5)
-    state.waiters[0] = Wait("gloo:world", 3, op, need, -1, 0, 0, "", "")
+    state.waiters[0] = Wait(comm, 3, op, need, peer, 0, 0, "", "")
     return state
 
 
@@ -136,6 +219,9 @@ def test_without_a_proof_all_must_stand() -> None:
     assert standing(mismatches(busy, entered, members), busy, [1]) is not None  # C++ has issued it, and says so
     timed = {0: waiting(Need.TIMED), 1: waiting(op="all_reduce")}
     assert standing(mismatches(timed, entered, members), timed, []) is None
+    for limit_s, soon in ((SOON_S, True), (SOON_S + 1, False)):
+        timed[0].waiters = {0: waiting(Need.TIMED).waiters[0]._replace(limit_s=limit_s)}  # type: ignore[union-attr]
+        assert (standing(mismatches(timed, entered, members), timed, []) is None) is soon
     opaque = {0: waiting(), 1: waiting(op="all_reduce")}
     opaque[1].opaque.append("MPI_Barrier through ctypes")
     assert standing(mismatches(opaque, entered, members), opaque, []) is None

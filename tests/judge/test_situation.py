@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 
 from lockstep.harness.judge.decide import decide
+from lockstep.harness.judge.engine_rules import EngineRules
 from lockstep.harness.judge.history import Entry, History
-from lockstep.harness.judge.situation import situation, situation_text
+from lockstep.harness.judge.situation import difference_text, situation, situation_text
 from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit
 from lockstep.harness.trace.event import Need
-from lockstep.harness.trace.state import RankState, Wait
+from lockstep.harness.trace.state import STREAM_WAITER, RankState, Wait
 from lockstep.harness.vocabulary import Cause, Outcome
 from tests.judge.test_standing import STACK, WORLD, case
 
@@ -65,3 +66,28 @@ def test_interrupted() -> None:
 def test_nobody_has_come() -> None:
     """Without a rank there is still something to say."""
     assert situation_text(case({}, {})) == "no process has joined a communicator"
+
+
+def test_what_an_engine_entered_as_different_things() -> None:
+    """Where the rules of blame know no culprit, the collective that ranks entered as different ones is the difference."""
+    whole = replace(parted(), rules=EngineRules())
+    told = difference_text(whole)
+    assert told.startswith("Collective 2 of mpi world was entered as allreduce")
+    assert "barrier" in told
+    assert situation_text(whole).endswith(f". {told}")
+    alone = replace(whole, histories={rank: History(rank, comms={WORLD.key: WORLD}) for rank in (0, 1)})
+    assert difference_text(alone) == ""
+    skipped = History(0, comms={WORLD.key: WORLD}, result={"skipped": {"decode": [7]}})
+    assert difference_text(replace(alone, histories={**alone.histories, 0: skipped})) == ""  # another finding is none
+
+
+def test_a_device_stream_is_told_as_one() -> None:
+    """A wait of a stream, and none of the host that waits for its streams alone."""
+    whole = parted()
+    wait = whole.states[0].waiters[0]
+    assert wait is not None
+    whole.states[0].waiters.update({1: wait._replace(need=Need.STREAM)})
+    assert [told["stream"] for told in situation(whole)["ranks"][0]["waits"]] == [False]
+    stream = RankState(0, number=9, waiters={STREAM_WAITER: wait, STREAM_WAITER - 1: wait})
+    waits = situation(replace(whole, asleep={0: stream}))["ranks"][0]["waits"]
+    assert [told["stream"] for told in waits] == [False, True]  # by number
