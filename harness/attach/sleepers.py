@@ -5,10 +5,10 @@ Whether it sleeps in it, the kernel is asked from outside. A lock is known here:
 
 from __future__ import annotations
 
-import _thread
 import dis
 import linecache
 import os
+import queue
 import signal
 from types import CodeType, FrameType
 from typing import Any
@@ -16,22 +16,23 @@ from typing import Any
 from lockstep.harness.attach import c_calls
 from lockstep.harness.attach.loads import SKIPPED, loaded
 from lockstep.harness.attach.sites import site_text
+from lockstep.harness.trace.wait import TARGET
 
 LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python3", "/harness/attach/", "/harness/trace/", "<")
 STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
-LOCKS = (_thread.LockType, _thread.RLock)
+TAKES = ("acquire", "__enter__", "get")  # of a lock, or of a queue
 CODE_CHARACTERS = 80  # of a line that is told
 
 
 def entry(native: int, frame: FrameType, doubt: str, sure: bool) -> dict[str, object]:
     """What is told of a thread. `sure`: Python itself knows that it waits for a lock; `doubt`: what it is else."""
     own, inner = _own(frame)
-    inner = inner if own is not None else frame
     site = site_text(own.f_code, own.f_lineno) if own is not None else ""
     lock = sure or at_a_lock(frame)
-    standard = _is_standard(frame.f_code.co_filename) or c_calls.is_standard(frame)
+    op = _called(own, inner) if own is not None else _target(frame)
+    of_library = _is_standard(frame.f_code.co_filename) and not c_calls.passes_on(frame)
     told: dict[str, object] = {"thread": native, "lock": lock, "sure": sure, "text": doubt}
-    return told | {"standard": standard, "op": _called(own, inner), "site": site}
+    return told | {"standard": of_library or c_calls.is_standard(frame), "op": op, "site": site}
 
 
 def asking(native: int, port: int) -> dict[str, object]:
@@ -72,11 +73,18 @@ def _own(frame: FrameType) -> tuple[FrameType | None, FrameType | None]:
     return at, inner
 
 
-def _called(own: FrameType | None, inner: FrameType | None) -> str:
+def _target(frame: FrameType) -> str:
+    """What a thread calls of which all frames are of libraries: what it was given to do, where that is written in C."""
+    found: Any = c_calls.called(frame) if c_calls.passes_on(frame) else None
+    if type(found) not in c_calls.FUNCTIONS:
+        return _qualified(frame)
+    of = "os" if found.__module__ == "posix" else found.__module__ or type(found.__self__).__name__
+    return f"{of}.{found.__name__}{TARGET}"
+
+
+def _called(own: FrameType, inner: FrameType | None) -> str:
     if inner is not None:
         return _qualified(inner)
-    if own is None:
-        return "a call"
     code = linecache.getline(own.f_code.co_filename, own.f_lineno).partition("  #")[0].strip()[:CODE_CHARACTERS]
     return f"`{code}`" if code else "a call"
 
@@ -91,20 +99,22 @@ def _qualified(frame: FrameType) -> str:
 
 
 def at_a_lock(frame: FrameType) -> bool:
-    """Whether the instruction that a thread is at takes a held lock of Python, without a limit."""
+    """Whether the instruction that a thread is at takes a held lock of Python, or from an empty queue that is one in C.
+
+    Whether there is a limit the kernel tells.
+    """
     steps = [step for step in dis.get_instructions(frame.f_code) if step.opname not in SKIPPED]
     at = next((place for place, step in enumerate(steps) if step.offset == frame.f_lasti), None)
     if not at:
         return False
     if steps[at].opname in ("BEFORE_WITH", "SETUP_WITH"):
         return _is_held(loaded(frame, steps[:at]))
-    acquires = steps[at].opname in ("CALL", "CALL_METHOD", "CALL_FUNCTION") and steps[at].arg == 0
-    if acquires and steps[at - 1].opname in ("LOAD_METHOD", "LOAD_ATTR") and steps[at - 1].argval == "acquire":
-        return _is_held(loaded(frame, steps[: at - 1]))
-    return False
+    found = c_calls.called(frame)
+    takes = type(found) in c_calls.FUNCTIONS and found.__name__ in TAKES
+    return takes and _is_held(found.__self__)
 
 
 def _is_held(lock: Any) -> bool:
-    if type(lock) not in LOCKS:
-        return False
-    return not isinstance(lock, _thread.LockType) or lock.locked()
+    if type(lock) is queue.SimpleQueue:
+        return lock.empty()
+    return type(lock) is c_calls.RE_ENTRANT or (type(lock) is c_calls.LOCK and lock.locked())

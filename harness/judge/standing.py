@@ -16,7 +16,7 @@ from lockstep.harness.judge.stack_text import main_thread, place_text
 from lockstep.harness.judge.unreceived import unreceived
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, RankState, Status, Wait
-from lockstep.harness.trace.wait import PIDS
+from lockstep.harness.trace.wait import PIDS, TARGET
 
 _NUMBERED = re.compile(r":\d+(?= in )")
 LISTED = 3  # messages that lie there
@@ -60,7 +60,7 @@ def _rank(case: CaseSnapshot, rank: int) -> str:
         return _ended(case, rank)
     told = [(thread, wait) for thread, wait in _waits(state)]
     # A thread of a library that waits for its own process tells nothing beside others.
-    ours = [(thread, wait) for thread, wait in told if wait.comm or wait.site] or told
+    ours = [(thread, wait) for thread, wait in told if wait.comm or wait.site or wait.op.endswith(TARGET)] or told
     waits = [_wait(case, rank, thread, wait) for thread, wait in ours]
     place = _stack_place(case, rank)
     if state.kept_out and waits:

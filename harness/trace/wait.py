@@ -34,6 +34,7 @@ class Join(NamedTuple):
 
 
 STORES = "TCPStore "  # so begins what threads are in that serve a store, or ask one: they turn while others wait
+TARGET = ", a thread's target,"  # so ends what a thread is in that does nothing else, and has no line of the program
 
 
 class Wait(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import multiprocessing
 import os
 import queue
 import select
@@ -11,7 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.pool import mapstar  # type: ignore[attr-defined]
 from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -54,6 +57,11 @@ def re_entrant() -> None:
         pass
 
 
+def take_from_queue() -> None:
+    """A queue that is written in C, by a method that asks for its class."""
+    SIMPLE.get()
+
+
 def timed() -> None:
     """It ends by itself."""
     if HELD.acquire(timeout=100.0):
@@ -77,10 +85,12 @@ def frame(thread: threading.Thread) -> FrameType:
 
 
 QUEUE: queue.Queue[int] = queue.Queue()
+SIMPLE: queue.SimpleQueue[int] = queue.SimpleQueue()
 DONE = threading.Event()
 OWNER = Owner()
 WAITS: list[tuple[Callable[[], None], bool]] = [
-    (with_lock, True), (acquire, True), (re_entrant, True), (OWNER.take, True), (timed, False), (sleep, False),
+    (with_lock, True), (acquire, True), (re_entrant, True), (OWNER.take, True), (take_from_queue, True),
+    (timed, False), (sleep, False),
 ]  # fmt: skip
 
 
@@ -89,6 +99,8 @@ WAITS: list[tuple[Callable[[], None], bool]] = [
 def test_which_threads_wait_for_a_lock(function: Callable[[], None], lock: bool) -> None:
     """Of a held lock of Python that is taken without a limit it is known; the kernel agrees, or there is a doubt."""
     DONE.clear()
+    while not SIMPLE.empty():
+        SIMPLE.get()
     HELD.acquire()
     RE_HELD.acquire()
     OWNER.lock.acquire(blocking=False)
@@ -107,14 +119,54 @@ def test_which_threads_wait_for_a_lock(function: Callable[[], None], lock: bool)
             return (len(asleep), doubts) == ((1, []) if lock else (0, ["doubt"]))
 
         assert wait_until(told, 20.0)
-        assert at_a_lock(frame(thread)) == lock
+        assert at_a_lock(frame(thread)) == (lock or function is timed)  # of its limit the kernel tells
     finally:
         HELD.release()
         RE_HELD.release()
+        SIMPLE.put(1)
         DONE.set()
         if OWNER.lock.locked():
             OWNER.lock.release()
         thread.join()
+
+
+@pytest.mark.skipif(not CALLS, reason="the system calls of this machine are not known")
+@pytest.mark.parametrize("mode", ["lock", "packed", "queue", "semaphore", "by-a-library", "by-a-loop"])
+def test_a_thread_that_runs_nothing_but_c_code(mode: str) -> None:
+    """Without a line of the program it waits as others do; in what another library was handed nobody knows for whom."""
+    lock, waiting, semaphore = threading.Lock(), queue.SimpleQueue[int](), multiprocessing.Lock()
+    lock.acquire()
+    semaphore.acquire()
+    libc, word = ctypes.CDLL(None), (ctypes.c_uint64 * 1)()
+    events = os.eventfd(0)
+    targets: dict[str, tuple[Callable[..., object], tuple[Any, ...]]] = {
+        "lock": (lock.acquire, ()),
+        "packed": (lock.acquire, (True, -1)),
+        "queue": (waiting.get, ()),
+        "semaphore": (semaphore.acquire, ()),
+        "by-a-library": (libc.read, (events, word, 8)),
+        "by-a-loop": (mapstar, ((libc.read, [events], [word], [8]),)),
+    }
+    target, arguments = targets[mode]
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread.start()
+
+    def told() -> bool:
+        held, doubts = of_threads(os.getpid(), [entry(thread.native_id or 0, frame(thread), "doubt", False)], frozenset())
+        return (len(held), doubts) == ((0, ["doubt"]) if mode.startswith("by-") else (1, []))
+
+    try:
+        assert wait_until(
+            lambda: any(one.sleeps for one in thread_waits(os.getpid()) if one.thread == thread.native_id), 20.0
+        )
+        assert wait_until(told, 20.0)
+    finally:
+        lock.release()
+        semaphore.release()
+        waiting.put(1)
+        os.eventfd_write(events, 1)
+        thread.join()
+        os.close(events)
 
 
 def test_what_a_thread_calls() -> None:
