@@ -170,7 +170,7 @@ def _others(case: CaseSnapshot) -> Iterable[tuple[int, str]]:
     for pid in sorted({*case.collected.others, *asleep}):
         thread = main_thread(case.collected.others.get(pid, ""), case.collected.folder)
         if thread is not None:
-            yield pid, place_text(thread) + _beside(case, pid)
+            yield pid, place_text(thread, _call(case, pid) if pid in asleep else "") + _beside(case, pid)
         elif pid in asleep:
             yield pid, f"in {_call(case, pid)}{_beside(case, pid)}"
 

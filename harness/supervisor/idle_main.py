@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from lockstep.harness.host.stacks import glance
 from lockstep.harness.host.thread_waits import INTERRUPTIBLE, OWN, PARKED, End, ThreadWait
 from lockstep.harness.host.wakers import catches
-from lockstep.harness.judge.stack_text import Frame, named_frames
+from lockstep.harness.judge.stack_text import Frame, named_frames, program_at
 
 MAIN = "MainThread"
 MOST_S = 2.0  # for the stacks of one look
@@ -53,7 +53,7 @@ class IdleMain:
 def _serves(text: str) -> bool:
     """By the function that the program's innermost line has called; where that cannot be seen it may."""
     stack = named_frames(text).get(MAIN, [])
-    at = next((number for number, frame in enumerate(stack) if frame.is_program), None)
+    at = program_at(stack)
     if at is None:
         return True
     return at > 0 and _is_service(stack[at - 1])

@@ -56,6 +56,14 @@ def test_a_main_thread_that_waits_for_its_own_process(mode: str, mark: str, tmp_
     assert any(found.kind is FindingKind.NOT_VISIBLE and "Ctrl-C" in found.text for found in verdict.findings)
 
 
+def test_what_a_process_was_started_with(tmp_path: Path) -> None:
+    """Who runs no line of the program is told with what it was given to do, and with its parent's line as that."""
+    verdict = judged("given", tmp_path)
+    assert verdict.proved, verdict.text
+    assert "stands in Queue.get, with which it was started at " in verdict.text
+    assert line("the start's line") + "_given for process " in verdict.text
+
+
 @pytest.mark.parametrize("mode", ["slow", "server"])
 def test_idle_workers_are_not_hung(mode: str, tmp_path: Path) -> None:
     """Workers wait as long as somebody may still bring them work: one who sleeps, or a client."""

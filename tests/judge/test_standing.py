@@ -13,7 +13,7 @@ from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import History, Message
 from lockstep.harness.judge.program_rules import ProgramRules
 from lockstep.harness.judge.snapshot import CaseSnapshot, Collected, Limit, Process
-from lockstep.harness.judge.stack_text import main_thread, threads
+from lockstep.harness.judge.stack_text import main_thread, place_text, threads
 from lockstep.harness.judge.standing import standing_text
 from lockstep.harness.judge.unbuffered import unbuffered
 from lockstep.harness.judge.unreceived import unreceived
@@ -107,6 +107,29 @@ def test_what_a_line_is_in() -> None:
     main = main_thread(outer, "/home/me")
     assert main is not None
     assert (main.site, main.inside) == ("train.py:9 in <module>", "Queue.get")
+
+
+def test_what_a_process_was_started_with() -> None:
+    """It is what a process is in that runs no line of the program; below it may be its parent's stack as it was forked."""
+    library = "/usr/lib/python3.11/multiprocessing"
+    get = f"    _recv ({library}/connection.py:395)\n    Queue.get ({library}/queues.py:103)\n"
+    run = f"    BaseProcess.run ({library}/process.py:108)\n    BaseProcess._bootstrap ({library}/process.py:314)\n"
+    fork = f"    BaseProcess.start ({library}/process.py:121)\n    <module> (/home/me/train.py:9)\n"
+    spawn = f"    spawn_main ({library}/spawn.py:122)\n    <module> (<string>:1)\n"
+    own = "    work (/home/me/train.py:3)\n"
+    places = {
+        "forked": get + run + fork,
+        "spawned": get + run + spawn,
+        "in C": run + fork,
+        "in its own line": get + own + run + fork,
+    }
+    found = {name: main_thread(f'Thread 7 (idle): "MainThread"\n{text}', "/home/me") for name, text in places.items()}
+    assert {name: place_text(thread, "a lock") for name, thread in found.items() if thread is not None} == {
+        "forked": "in Queue.get, with which it was started at train.py:9 in <module>",
+        "spawned": "in Queue.get, with which it was started",
+        "in C": "in a lock, with which it was started at train.py:9 in <module>",
+        "in its own line": "at train.py:3 in work, in Queue.get",
+    }
 
 
 def test_a_stall_says_where_all_stand_and_blames_nobody_for_being_unknown() -> None:

@@ -15,6 +15,10 @@ LIB = "/usr/lib/python3.11"
 EVENT = f'Thread 10 (idle): "MainThread"\n    Event.wait ({LIB}/threading.py:5)\n{OWN_LINE}'
 JOIN = f'Thread 10 (idle): "MainThread"\n    Thread.join ({LIB}/threading.py:7)\n{OWN_LINE}'
 LOOP = f'Thread 10 (idle): "MainThread"\n    select ({LIB}/selectors.py:9)\n    run ({LIB}/asyncio/runners.py:1)\n{OWN_LINE}'
+PROCESS = f"{LIB}/multiprocessing/process.py"
+FORK = f"    run ({PROCESS}:8)\n    BaseProcess._bootstrap ({PROCESS}:9)\n    BaseProcess.start ({PROCESS}:1)\n{OWN_LINE}"
+EVENT_GIVEN = EVENT.replace(OWN_LINE, FORK)  # the target of a process that was forked from that line
+LOCK_GIVEN = LOCK.replace(OWN_LINE, FORK)
 
 
 def wait(call: str, end: End, steps: int = 1) -> list[ThreadWait]:
@@ -29,6 +33,8 @@ def wait(call: str, end: End, steps: int = 1) -> list[ThreadWait]:
         (wait("futex", OWN), LOCK, True, INTERRUPTIBLE),
         (wait("futex", OWN), JOIN, True, INTERRUPTIBLE),
         (wait("futex", OWN), EVENT, True, PARKED),
+        (wait("futex", OWN), EVENT_GIVEN, True, PARKED),
+        (wait("futex", OWN), LOCK_GIVEN, True, INTERRUPTIBLE),
         (wait("futex", OWN), "", True, PARKED),  # nobody knows
         (wait("futex", OWN), LOCK, False, None),
         (wait("epoll_wait", End("socket", "[2]")), LOOP, True, PARKED),

@@ -1,10 +1,11 @@
 """Processes that communicate in nothing but pipes, queues and locks: python waiting.py MODE [PORT].
 
-Hangs: `queues` (two that each wait for the other to send first), `full` (the same behind much output), `polls` (the same, by
-waits with a limit of time), `pool` (a worker has ended with its task), `locks` (two threads that take two locks in another
-order). No hangs, though nothing moves for a while: `slow`, `slower` (who sends sleeps first), `server` (idle workers, and a
-front end that waits for somebody to connect), `parked`, `loop` (idle workers, and a front end that serves until Ctrl-C, in
-an event or in asyncio; it prints its number).
+Hangs: `queues` (two that each wait for the other to send first), `full` (the same behind much output), `polls` (the same,
+by waits with a limit of time), `pool` (a worker has ended with its task), `locks` (two threads that take two locks in
+another order), `given` (a process that is started with nothing but a queue's method). No hangs, though nothing moves for
+a while: `slow`, `slower` (who sends sleeps first), `server` (idle workers, and a front end that waits for somebody to
+connect), `parked`, `loop` (idle workers, and a front end that serves until Ctrl-C, in an event or in asyncio; it prints
+its number).
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ def _pool() -> None:
         pool.map(_task, range(3), 1)  # the pool's line
 
 
+def _given() -> None:
+    requests = context.Queue()
+    worker = context.Process(target=requests.get)
+    worker.start()  # the start's line
+    worker.join()
+
+
 async def _serve() -> None:
     with ProcessPoolExecutor(2, mp_context=context) as workers:
         await asyncio.get_running_loop().run_in_executor(workers, _task, 0)
@@ -104,7 +112,7 @@ def _front_end(mode: str, port: int) -> None:
 def main() -> None:
     """One of the modes."""
     mode, port = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    {"locks": _locks, "pool": _pool, "loop": _loop}.get(mode, lambda: _front_end(mode, port))()
+    {"locks": _locks, "pool": _pool, "loop": _loop, "given": _given}.get(mode, lambda: _front_end(mode, port))()
 
 
 if __name__ == "__main__":
