@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.clock import DRIFT, OURS, Clock, Time, first
+from lockstep.harness.judge.clock import BUCKET_NS, DRIFT, OURS, Clock, Time, first
 
 S = 1_000_000_000
 SLACK_NS = 2  # of rounding
@@ -117,3 +118,40 @@ def test_exchanges_are_kept_one_a_second() -> None:
     """A case of hours keeps few exchanges."""
     clock = measured(Truth(5, (0.0, 0.0), 0), [(S // 100, 1000, 1000)] * 1000)
     assert len(clock._exchanges) <= 12
+
+
+def test_the_last_exchange_says_what_their_clock_reads_now() -> None:
+    """And not an earlier one, from which it may have drifted; with one alone it is that, with none our own time."""
+    clock = Clock()
+    assert clock.theirs(7 * S) == 7 * S
+    clock.exchanged(S, 101 * S, S)
+    assert clock.theirs(7 * S) == 107 * S
+    clock.exchanged(20 * S, 119 * S, 20 * S)
+    assert clock.theirs(27 * S) == 126 * S
+
+
+@pytest.mark.parametrize("gained_s", [1, -1])
+def test_a_clock_that_is_slewed(gained_s: int) -> None:
+    """One that gains or loses a second in ten is taken to do so throughout, and its true time lies within."""
+    clock = Clock()
+    clock.exchanged(0, 0, 0)
+    theirs = (10 + gained_s) * S
+    clock.exchanged(10 * S, theirs, 10 * S)
+    assert clock.drift == pytest.approx(2 * S / theirs)
+    low, high = clock.ahead(theirs // 2)
+    assert low <= gained_s * S // 2 <= high
+    calm = Clock()
+    calm.exchanged(0, 0, 0)
+    calm.exchanged(10 * S, 10 * S + S // 1000, 10 * S)
+    assert calm.drift == DRIFT
+
+
+def test_of_one_time_the_quickest_exchange_is_kept() -> None:
+    """Whatever came before or after it in the same while: how little is known of a slow one costs nothing."""
+    clock = Clock()
+    clock.exchanged(0, 5, 10)  # long ago
+    then = 500 * BUCKET_NS
+    for number, (there, back) in enumerate(((S, S), (10_000, 10_000), (S, S))):
+        asked = then + number * 1000
+        clock.exchanged(asked, asked + there, asked + there + back)
+    assert clock.within_ns(then + 10_000) < 100_000
