@@ -26,7 +26,8 @@ from benchmarks.mutant_reach import measured
 from benchmarks.mutants import ROOT, mutants
 
 ROOMS = ("judge", "trace", "channel")
-LONG = ("test_oracle", "messaging", "nonsense")  # in the name of tests that take minutes: what these alone notice survives here
+# In the name of tests that take minutes: what these alone notice survives here.
+LONG = ("test_oracle", "messaging", "nonsense")
 BESIDE = (
     *(f"tests/watchdog/test_{name}.py" for name in ("sleepers", "retention", "loops", "proof", "progress", "loss_watch")),
     "tests/report/test_log.py",

@@ -32,16 +32,12 @@ def unpack(packed: Iterable[int | Run]) -> tuple[int, ...]:
     """The ranks, in their order. Raises TypeError or ValueError where it is none of ours."""
     found: list[int] = []
     for part in packed:
-        if isinstance(part, int):
-            found.append(part)
-        else:
-            first, last, step = part
-            run = _run(first, last, step)
-            if len(run) > MOST:
-                raise ValueError("more ranks than any case has")
-            found += run
-        if len(found) > MOST or not 0 <= found[-1] < MOST:
+        first, last, step = (part, part, 1) if isinstance(part, int) else part
+        if not (0 <= first < MOST and 0 <= last < MOST):
             raise ValueError("no ranks of any case")
+        found += _run(first, last, step)
+        if len(found) > MOST:
+            raise ValueError("more ranks than any case has")
     return tuple(found)
 
 

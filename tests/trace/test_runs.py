@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.ring import Ring, decode
-from lockstep.harness.trace.runs import pack, unpack
+from lockstep.harness.trace.runs import MOST, pack, unpack
 from lockstep.harness.trace.state import CommInfo, RankState
 from lockstep.harness.trace.writer import MAX_STRING
 
@@ -25,6 +26,36 @@ def test_members_come_back_in_their_order(ranks: list[int]) -> None:
     """Packing, JSON and unpacking give the same ranks in the same order; a plain list of an older log is read as well."""
     assert unpack(json.loads(json.dumps(pack(ranks)))) == tuple(ranks)
     assert unpack(ranks) == tuple(ranks)
+
+
+@given(st.lists(st.tuples(*[st.integers(-3, 12)] * 2, st.integers(-3, 3)), max_size=4))
+def test_what_others_wrote_is_ranks_or_refused(parts: list[tuple[int, int, int]]) -> None:
+    """Whatever runs a log or a ring has: no rank is below 0, and a step of none is no run."""
+    try:
+        found = unpack([list(part) for part in parts])
+    except ValueError:
+        assert any(min(first, last) < 0 or step == 0 for first, last, step in parts)
+    else:
+        assert all(rank >= 0 for rank in found)
+        assert all(step for _, _, step in parts)
+
+
+def test_a_run_too_long_is_refused() -> None:
+    """Of one run, and of several together, before all of it is made."""
+    refused: list[list[int | list[int]]] = [[[0, MOST, 1]], [MOST], [-1], [[-5, 3, 1]], [[0, MOST - 1, 1], 1]]
+    for packed in refused:
+        with pytest.raises(ValueError, match="case"):
+            unpack(packed)
+    assert len(unpack([[0, 1 << 16, 1], [1 << 17, 0, -2]])) == (1 << 17) + 2
+
+
+def test_short_runs_are_written_out() -> None:
+    """Two ranks are two numbers; three with one step are a run, forwards and backwards."""
+    assert pack(()) == []
+    assert pack((3, 4)) == [3, 4]
+    assert pack((3, 4, 5)) == [[3, 5, 1]]
+    assert pack((5, 3, 1, 7)) == [[5, 1, -2], 7]
+    assert pack((0, 1, 3)) == [0, 1, 3]
 
 
 def test_a_communicator_of_thousands_is_told_whole() -> None:
