@@ -12,7 +12,6 @@ from lockstep.harness.watchdog.listener import Listener
 from lockstep.harness.watchdog.peek_folder import PeekFolder
 from lockstep.harness.watchdog.presence.abort_gate import AbortGate
 from lockstep.harness.watchdog.presence.failure_detector import FailureDetector
-from lockstep.harness.watchdog.presence.liveness_round import LivenessRound
 from lockstep.harness.watchdog.presence.membership import Membership
 from lockstep.harness.watchdog.proof import Proof
 from lockstep.harness.watchdog.stack_round import StackRound
@@ -29,7 +28,7 @@ class CaseState:
         self.proof = Proof(self.ranks)
         self.membership = Membership(rank_map, own)
         self.registry = self.membership.registry
-        self.liveness_round = LivenessRound()
+        self.liveness_round = self.membership.liveness_round
         self.failure_detector = FailureDetector(self.registry, rank_map, limits, own)
         self.abort_gate = AbortGate(self.registry, self.liveness_round)
         self.host_leaks = HostLeaks()

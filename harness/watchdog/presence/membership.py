@@ -8,12 +8,13 @@ from lockstep.harness.channel.bootstrap import SILENCE_S
 from lockstep.harness.channel.identity import Identity
 from lockstep.harness.channel.messages import FromSupervisor
 from lockstep.harness.channel.pacing import beat_s
-from lockstep.harness.channel.to_supervisor import ReadClock
+from lockstep.harness.channel.to_supervisor import Call, ReadClock
 from lockstep.harness.channel.to_watchdog import Bye, ClockRead, Hello, Here, LauncherLost
 from lockstep.harness.channel.watchdog_end import Head
 from lockstep.harness.judge.verdict import Finding, NodeReport
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.watchdog.presence.clock_sync import HostClocks
+from lockstep.harness.watchdog.presence.liveness_round import LivenessRound
 from lockstep.harness.watchdog.presence.node_report import gaps, nodes, uneven
 from lockstep.harness.watchdog.presence.registry import Registry
 from lockstep.harness.watchdog.ranks.rank_table import SETTLE_S
@@ -22,10 +23,11 @@ FAR_SETTLE_S = 3.0  # what a death is given to wake its peers on other hosts; mo
 
 
 class Membership:
-    """Keeps the registry and the clocks. `own`: the identity of the watchdog."""
+    """Keeps the registry, the clocks and the calls. `own`: the identity of the watchdog."""
 
     def __init__(self, rank_map: RankMap, own: Identity) -> None:
         self.registry = Registry(rank_map.ranks)
+        self.liveness_round = LivenessRound()
         self.clocks = HostClocks(own["clock"])
         self._local = rank_map.local
         self._beat_s = beat_s(rank_map.ranks, SILENCE_S)
@@ -38,6 +40,8 @@ class Membership:
             self.registry.join(number, message, now_s)
             self.clocks.join(number, message)
             self._ask_time(head, number)
+            if self.liveness_round.number:  # everybody was called before it came, and it would never answer
+                head.send(number, Call(self.liveness_round.number))
             return
         entry = self.registry.heard(number, now_s)
         self._gap_s = max(self._gap_s, entry.longest_s)
