@@ -120,6 +120,9 @@ def test_a_root_and_its_peers_do_different_parts() -> None:
     mine, theirs = entry("gather", "mpi:world", root=0), entry("barrier", "mpi:world")
     assert never_pair(versions, mine, theirs, 0, 1, (0, 1), True)
     assert not never_pair(versions, mine._replace(root=1), theirs, 0, 1, (0, 1), True)
+    leaf, unknown = entry("broadcast", root=0), entry("broadcast")
+    assert not never_pair(VERSIONS, unknown, leaf, 0, 1, (0, 1), True)  # nobody knows its part
+    assert not never_pair(VERSIONS, leaf, unknown, 1, 0, (0, 1), True)
 
 
 def test_one_way_over_the_wire_is_of_one_library() -> None:
