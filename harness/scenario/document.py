@@ -22,7 +22,8 @@ _OPEN = (-1, -1)  # the size of a node that is being looked at
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _ACTS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _RESOLVER = yaml.resolver.Resolver()
-_NUMBER, _MERGE = f"{_TAG}int", f"{_TAG}merge"
+_NUMBER, _FRACTION, _MERGE = f"{_TAG}int", f"{_TAG}float", f"{_TAG}merge"
+_OTHER_BASE = re.compile(r"[-+]?0[0-7_]*[0-7]|.*:.*")  # octal, sixties
 
 
 @dataclass(slots=True)
@@ -53,10 +54,12 @@ def dotted(path: Keys) -> str:
     return text
 
 
-def read(path: Path, form: str = "a scenario is a mapping of keys", advice: str = "see docs/scenarios.md") -> Document:
+def read(
+    path: Path, form: str = "a scenario is a mapping of keys", advice: str = "see docs/scenarios.md", pipes: bool = True
+) -> Document:
     """Read a file. What is wrong with its YAML is in `problems`; `form` and `advice` are said of one that is no mapping."""
     try:
-        text = read_text(path)
+        text = read_text(path, pipes=pipes)
     except FileErrors as error:
         return Document(str(path), problems=list(error.problems))
     return of_text(str(path), text, form, advice)
@@ -192,6 +195,8 @@ def _check(node: yaml.Node) -> None:
         wanted = _resolve(yaml.ScalarNode, node.value, (not node.style, bool(node.style)))
         if node.tag == _NUMBER and len(node.value) > MOST_DIGITS:
             raise _refused(node, f"a number of more than {MOST_DIGITS} digits")
+        if node.tag in (_NUMBER, _FRACTION) and _OTHER_BASE.fullmatch(node.value):
+            raise _refused(node, _other_base(node))
     else:
         kind: Any = type(node)
         wanted = _resolve(kind, None, True)
@@ -199,6 +204,14 @@ def _check(node: yaml.Node) -> None:
         raise _refused(node, f"a tag ({node.tag.removeprefix(_TAG)}) is not taken here; write the value without it")
     if node.tag == _MERGE:
         raise _refused(node, "the merge key << is not taken here; write out what it merges")
+
+
+def _other_base(node: yaml.ScalarNode) -> str:
+    """Of what looks like a time, an address or a plain number and is read as another one; whoever means it can say so."""
+    loader = yaml.SafeLoader("")
+    value = loader.construct_yaml_int(node) if node.tag == _NUMBER else loader.construct_yaml_float(node)
+    how = "counted by sixties" if ":" in node.value else "octal, as it begins with 0"
+    return f"{node.value} is the number {value} to YAML ({how}); write {value}, or quote it"
 
 
 @functools.lru_cache(maxsize=4096)
