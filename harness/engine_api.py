@@ -8,6 +8,7 @@ from lockstep.harness.scenario.engine_base import EngineBase, Path, Resources, R
 from lockstep.harness.scenario.errors import NotInCheckout, Problem, ScenarioError
 from lockstep.harness.scenario.faults import Fault, FaultSections, Skew
 from lockstep.harness.scenario.imported import ForeignConfig, Imported, Missing, Note, Origin
+from lockstep.harness.scenario.kernel_text import Variables, Word
 from lockstep.harness.scenario.section import Section
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "ScenarioError",
     "Section",
     "Skew",
+    "Variables",
+    "Word",
     "parse_document",
     "python_module",
     "read_document",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from lockstep.harness.engine_api import EngineBase, NotInCheckout, Path, Resources, Runtime, Section
+from lockstep.harness.engine_api import EngineBase, NotInCheckout, Path, Resources, Runtime, Section, Variables, Word
 
 TREE = "{tree}"  # stands for a checkout's folder
 
@@ -19,15 +19,15 @@ TREE = "{tree}"  # stands for a checkout's folder
 class Config(Section):
     """`config`: a command line, and how it is launched."""
 
-    argv: list[str] = Field(
+    argv: list[Word] = Field(
         min_length=1, description="the command; `python` alone is the Python that runs lockstep; `{tree}`: a checkout"
     )
     processes: PositiveInt = Field(1, description="how many are launched; it may start more itself")
     launcher: Literal["auto", "none", "hydra", "prrte", "srun"] = Field(
         "auto", description="auto: an MPI launcher for more than one process"
     )
-    env: dict[str, str] = Field(default_factory=dict, description="variables of its environment")
-    cwd: str | None = Field(None, description="its working directory; default: the one that lockstep runs in")
+    env: Variables = Field(default_factory=dict, description="variables of its environment")
+    cwd: Word | None = Field(None, description="its working directory; default: the one that lockstep runs in")
 
 
 class Sections(Section):
@@ -56,7 +56,7 @@ class CommandEngine(EngineBase[Sections]):
         """A program that is not there."""
         program = self.command(spec)[0]
         if TREE not in program and shutil.which(program) is None:
-            return [(("config", "argv", 0), f"{program}: no such program; give a path, or a name on PATH")]
+            return [(("config", "argv", 0), f"{program or repr(program)}: no such program; give a path, or a name on PATH")]
         return []
 
     def resources(self, spec: Mapping[str, Any]) -> Resources:
@@ -69,13 +69,16 @@ class CommandEngine(EngineBase[Sections]):
         return str(spec["config"].get("launcher", "auto"))
 
     def lacks(self, spec: Mapping[str, Any]) -> str:
-        """A checkout, where the command names one."""
+        """A checkout, where the command names one; a folder to run in, which a bisection may find in its checkout."""
         config = spec["config"]
         words = [*config["argv"], *config["env"].values(), config["cwd"] or ""]
         named = any(TREE in word for word in words)
-        return (
-            f"{TREE} stands for a checkout; lockstep bisect and judge-commit give one, else name a folder" if named else ""
-        )
+        if named:
+            return f"{TREE} stands for a checkout; lockstep bisect and judge-commit give one, else name a folder"
+        cwd = config["cwd"]
+        if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112  (a name that no file can have is no folder either)
+            return f"config.cwd: {cwd or repr(cwd)}: no such folder; give one that is there, or leave it out"
+        return ""
 
     def command(self, spec: Mapping[str, Any]) -> list[str]:
         """The command line of each launched process."""

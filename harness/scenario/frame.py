@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, NonNegativeInt, PositiveInt, WithJsonSchema
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, WithJsonSchema
 
+from lockstep.harness.scenario.kernel_text import short_enough
 from lockstep.harness.scenario.section import Section
 from lockstep.harness.vocabulary import Cause, FindingKind, Mechanism, Outcome
 
@@ -98,9 +99,9 @@ class Frame(Section):
     config_file: str | ConfigFile | None = Field(
         None, description="a config of the product that the engine stands for, as it is; what the file says beside it wins"
     )
-    environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
-        default_factory=dict, description="environment variables of the ranks, beside those that they inherit"
-    )
+    environment: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str], AfterValidator(short_enough)
+    ] = Field(default_factory=dict, description="environment variables of the ranks, beside those that they inherit")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: needs a GPU; auto: a GPU where there is one")
     launches: int = Field(
         1, ge=1, le=9, description="how often the job is launched, one after another, on what the earlier left"

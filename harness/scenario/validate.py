@@ -7,6 +7,7 @@ import difflib
 import re
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import date
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -74,7 +75,9 @@ def _problem(
     if kind in ("too_short", "too_long"):
         limit = detail["ctx"]["min_length" if kind == "too_short" else "max_length"]
         what, advice = f"has {detail['ctx']['actual_length']} entries", f"give {limit} {KINDS_OF_LIMIT[kind]}"
-    got = f", got {detail['input']!r}" if isinstance(detail["input"], (str, int, float, bool, type(None))) else ""
+    if kind == "string_type" and isinstance(detail["input"], (bool, int, float, date)):
+        advice = "write it in quotes"
+    got = f", got {_short(detail['input'])}" if isinstance(detail["input"], (str, int, float, bool, type(None))) else ""
     if kind == "literal_error" and not advice:
         close = difflib.get_close_matches(str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]), n=1)
         advice = f"did you mean {close[0]}?" if close else ""
@@ -82,6 +85,7 @@ def _problem(
 
 
 KINDS_OF_LIMIT = {"too_short": "or more", "too_long": "at most"}
+MOST_SHOWN = 200  # letters of a value
 MOST_LISTED = 16  # of keys; more are no advice
 
 
@@ -94,6 +98,12 @@ def unknown_key(key: object, allowed: Collection[str]) -> tuple[str, str]:
     if len(allowed) > MOST_LISTED:
         return "unknown key", f"{len(allowed)} are allowed; docs/scenarios.md has them, and so has `lockstep schema`"
     return "unknown key", f"allowed are: {', '.join(sorted(allowed))}" if allowed else "none is allowed here"
+
+
+def _short(value: object) -> str:
+    """A value as Python writes it, with as much of it as tells which one it is."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _as_number(value: Any) -> str:
