@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from lockstep.harness.scenario.engine import find_engine
 from lockstep.harness.scenario.errors import FileErrors, Problem, ScenarioError
 from lockstep.harness.scenario.frame import DEFAULT_ENGINE, ConfigFile
 from lockstep.harness.scenario.imported import ForeignConfig, Imported
+from lockstep.harness.scenario.input_file import read_text
 from lockstep.harness.scenario.validate import validate
 
 KEY = "config_file"
+MOST_LINES = 20  # that are told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,18 @@ def merged(document: Document, overrides: Mapping[str, Any] | None = None) -> Me
     if path.is_dir() or not path.exists():  # said where it is named: nobody has typed the path of the config itself
         what = f"{section.path}: {'is a folder' if path.is_dir() else 'no such file'}"
         raise FileErrors([document.problem((KEY,), what, "give the path of a config, relative to this file", at_value=True)])
-    config = ForeignConfig(path, (), section.product, section.ignore_unknown, section.scale)
+    try:
+        read_text(path, pipes=False)
+    except FileErrors as error:
+        what, advice = f"{section.path}: {error.problems[0].what}", error.problems[0].advice
+        raise FileErrors([document.problem((KEY,), what, advice, at_value=True)]) from error
+    quoted = _may_be_quoted(path, Path(document.file))
+    config = ForeignConfig(path, (), section.product, section.ignore_unknown, section.scale, typed=False, quoted=quoted)
     try:
         imported = find_engine(name).imported(config)
     except ScenarioError as error:
         raise FileErrors([document.problem((KEY,), str(error), at_value=True)]) from error
-    wrong = list(imported.problems)
+    wrong = list(imported.problems) if quoted else _counted(path, imported.problems)
     said = {*document.data, *(key.split(".")[0] for key in overrides or ())}
     for missing in imported.missing:
         if missing.path[0] not in said:
@@ -66,6 +75,25 @@ def merged(document: Document, overrides: Mapping[str, Any] | None = None) -> Me
     if wrong:
         raise FileErrors(wrong)
     return Merged(under(imported, document.data), imported, document)
+
+
+def _may_be_quoted(path: Path, scenario: Path) -> bool:
+    """Whether mistakes of a config may show what it holds: where whoever wrote the scenario could have put it there, or the
+    user works. A scenario of somebody else can name any file that its reader may read, and its log may be public."""
+    here, home = Path.cwd(), Path(os.path.expanduser("~"))  # noqa: PTH111  (without a home it stays as it is)
+    folders = {scenario.parent.resolve()} | ({here} - {home, Path("/")})
+    return any(path.resolve().is_relative_to(folder) for folder in folders)
+
+
+def _counted(path: Path, problems: Sequence[Problem]) -> list[Problem]:
+    """The mistakes in a config of which nothing is shown."""
+    if not problems:
+        return []
+    lines = sorted({problem.line for problem in problems})
+    what = f"{len(problems)} mistake{'s' * (len(problems) > 1)}, in line{'s' * (len(lines) > 1)} "
+    what += ", ".join(map(str, lines[:MOST_LINES])) + (", ..." if len(lines) > MOST_LINES else "")
+    advice = "since it lies in no folder of the scenario or of yours, only `lockstep import FILE` tells which"
+    return [Problem(str(path), lines[0], 1, "", what, advice)]
 
 
 def under(imported: Imported, own: Mapping[Any, Any]) -> dict[Any, Any]:

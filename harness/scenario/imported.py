@@ -25,6 +25,8 @@ class ForeignConfig:
     product: str = ""
     ignore_unknown: bool = False
     scale: int | None = None
+    typed: bool = True  # by the user, not named by a file: it may be a pipe, and need be no config
+    quoted: bool = True  # whether what it holds may be told where it is no key that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,12 @@ def _meant(name: str | Path) -> list[Path]:
             below = sorted(file for file in path.rglob("*.yaml") if file.name != WAIVES and file.is_file())
             if not below:
                 raise ScenarioError(f"{path}: no scenario (*.yaml) in this folder")
+            home = path.resolve()
+            if away := [file for file in below if not file.resolve().is_relative_to(home)]:
+                # It may lead to any file of whoever reads the folder, whose lines would then be told as unknown keys.
+                raise ScenarioError(f"{away[0]}: a link out of {path}; name that file by itself, or copy it")
             return below
-        if path.is_file():
+        if path.exists():  # also a pipe; who reads it says what cannot be read
             return [path]
     return named(str(name))
 

@@ -10,8 +10,9 @@ import pytest
 
 from lockstep.harness.placement.hosts import load_hosts
 from lockstep.harness.scenario.document import read
-from lockstep.harness.scenario.errors import FileErrors
+from lockstep.harness.scenario.errors import FileErrors, ScenarioError
 from lockstep.harness.scenario.input_file import LARGEST, read_text
+from lockstep.harness.scenario.load import discover
 
 
 def refusal(path: Path) -> str:
@@ -63,3 +64,68 @@ def test_a_pipe(tmp_path: Path) -> None:
 def test_a_list_of_hosts_that_is_longer_than_a_name() -> None:
     """It is no file."""
     assert len(load_hosts(",".join(f"192.0.2.{number}:8" for number in range(1, 41)))) == 40
+
+
+def test_a_pipe_is_read_once_and_told_as_often_as_it_is_asked_for(tmp_path: Path) -> None:
+    """`lockstep show <(command)` looks at its scenario several times; a pipe that a user names is a scenario like a file."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert discover([path]) == [path]
+    writer = threading.Thread(target=path.write_text, args=("a: 1\n",), daemon=True)
+    writer.start()
+    assert [read(path).data for _ in range(3)] == [{"a": 1}] * 3
+    writer.join()
+
+
+def test_what_is_there_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    """A link to a device is told as one, not as a name of nothing."""
+    link = tmp_path / "link"
+    link.symlink_to("/dev/zero")
+    assert discover([link]) == [link]
+    assert "this is a device or a socket" in refusal(link)
+
+
+def test_a_pipe_that_nobody_has_named(tmp_path: Path) -> None:
+    """Whatever a file names is read only if it is a file, without waiting for a writer."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileErrors, match="this is a pipe; give a file"):
+        read_text(tmp_path / "pipe", pipes=False)
+
+
+def test_a_link_out_of_a_folder_of_scenarios(tmp_path: Path) -> None:
+    """Who reads a folder of somebody else has not named the files outside of it; a link inside is fine."""
+    (tmp_path / "outside.yaml").write_text("secret: 1\n")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("")
+    (folder / "b.yaml").symlink_to("a.yaml")
+    assert len(discover([folder])) == 2
+    (folder / "c.yaml").symlink_to(tmp_path / "outside.yaml")
+    with pytest.raises(ScenarioError, match=r"c\.yaml: a link out of .*; name that file by itself, or copy it"):
+        discover([folder])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1:30:20", 5420), ("-1:30", -90), ("1:30.5", 90.5), ("017", 15), ("-0_17", -15), ("00", 0)],
+)
+def test_a_number_that_is_another_one_to_yaml(text: str, value: float, tmp_path: Path) -> None:
+    """Sixties and octal digits, which nobody means, are refused with the number that they are; in quotes they are a text."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"a: 1\nb: {text}\n")
+    (problem,) = read(path).problems
+    assert (problem.line, problem.column, problem.advice) == (2, 4, f"write {value}, or quote it")
+    assert f"{text} is the number {value} to YAML" in problem.what
+    path.write_text(f"a: {value}\nb: '{text}'\n")
+    assert read(path).data == {"a": value, "b": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0", 0), ("0.5", 0.5), ("1_000", 1000), ("0x1f", 31), ("0o17", "0o17"), ("on", True), ("1:90", "1:90")],
+)
+def test_other_words_are_what_yaml_takes_them_for(text: str, value: object, tmp_path: Path) -> None:
+    """Underscores, hexadecimal digits and yes, no, on, off are as in every file of YAML 1.1."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"a: {text}\n")
+    assert read(path).data == {"a": value}

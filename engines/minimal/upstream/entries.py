@@ -28,6 +28,7 @@ class Entries:
 
     table: Table
     ignore_unknown: bool = False
+    quoted: bool = True  # else of keys that nobody knows only the lines are told
     wins: bool = False  # what comes now, under whatever name, wins over what came before
     found: dict[str, Entry] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
@@ -95,10 +96,11 @@ class Entries:
         above = key.rpartition(".")[0]
         while above and above not in self.table.free:
             above = above.rpartition(".")[0]
+        shown = key if self.quoted else f"line {origin.line}"
         if above:
-            self.notes.append(Note("left out", key, f"one of the many keys of {above}, which are not looked at"))
+            self.notes.append(Note("left out", shown, f"one of the many keys of {above}, which are not looked at"))
         elif self.ignore_unknown:
-            self.notes.append(Note("left out", key, nobody))
+            self.notes.append(Note("left out", shown, nobody))
         else:
             close = self.table.meant(key)
             advice = f"did you mean {close}?" if close else "take it out"

@@ -42,15 +42,20 @@ def import_config(config: ForeignConfig) -> Imported:
     if config.words:
         return _command_line(config)
     assert config.file is not None  # noqa: S101  (one of both is given)
-    document = _read(config.file)
+    document = _read(config.file, config.typed)
     if document.problems:
         return Imported("", {}, problems=tuple(document.problems))
     known = table(config.product) if config.product else _whose(document)
     if known is None:
-        product = f"give --from {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]}"
+        option = "--from" if config.typed else "product beside path in config_file:"
+        product = f"give {option} {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]}"
         problem = Problem(document.file, 1, 1, "", "its keys do not tell whose config this is", product)
         return Imported("", {}, problems=(problem, *_near_misses(document)))
-    entries = Entries(known, config.ignore_unknown)
+    if not config.typed and document.data and not any(_knows(known, key) for key in document.data):
+        # A scenario of somebody else may name any file of its reader, such as one with passwords: none of that is told.
+        what = f"none of its {len(document.data)} keys is one of {known.product} ({known.version})"
+        return Imported("", {}, problems=(Problem(document.file, 1, 1, "", what, "name a config of it"),))
+    entries = Entries(known, config.ignore_unknown, config.quoted)
     entries.add_all(document.data, lambda path: _origin(document, path))
     return _translated(entries, config.scale)
 
@@ -132,8 +137,8 @@ def _add_option(entries: Entries, key: str, value: Any, name: str) -> None:
     entries.add_all({first: data}, lambda path: Origin(name, 0, 0, ""))
 
 
-def _read(path: File) -> Document:
-    document = read_document(path, FORM, "give a YAML or JSON file")
+def _read(path: File, pipes: bool = True) -> Document:
+    document = read_document(path, FORM, "give a YAML or JSON file", pipes)
     if not document.problems and not all(isinstance(key, str) for key in document.data):
         document.problems.append(Problem(document.file, 1, 1, "", FORM, "its keys are names"))
     return document
