@@ -71,7 +71,11 @@ def _in_flight(name: str | None, root: Path) -> tuple[Path, list[Path]]:
     found = {run: cases for run in sorted(runs, key=lambda run: run.stat().st_mtime) if (cases := in_flight(run))}
     if not found:
         latest = root / "latest"
-        last = f"; the last run is {latest.resolve().name}: {_see(latest.resolve())}" if latest.exists() else ""
+        last = (
+            f"; the last run is {latest.resolve().name}: {_see(latest.resolve())}"
+            if latest.is_symlink() and latest.exists()
+            else ""
+        )
         raise ScenarioError(f"lockstep peek: no run goes on in {root}{last}")
     *others, run = found
     if others:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import secrets
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -48,7 +50,17 @@ def slug(case_id: str, repetition: int = 1) -> str:
 
 
 def point(link: Path, name: str) -> None:
-    """Turn a symlink to another name, atomically."""
+    """Turn a symlink to another name, atomically. What others have put in its place stays, with a word on stderr: it is a
+    convenience, and its folder may be one in which everybody writes."""
     fresh = link.with_name(f".{link.name}-{os.getpid()}-{secrets.token_hex(4)}")
-    fresh.symlink_to(name)
-    fresh.replace(link)
+    try:
+        if link.exists() and not link.is_symlink():
+            raise FileExistsError(errno.EEXIST, "it is no link, and stays as it is")
+        try:
+            fresh.symlink_to(name)
+            fresh.replace(link)
+        finally:
+            fresh.unlink(missing_ok=True)
+    except OSError as error:
+        what = f"{link} cannot be made a link to {name}: {error.strerror or error}"
+        print(f"lockstep: {what}; name {link.parent / name} instead", file=sys.stderr)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import threading
 from dataclasses import replace
@@ -13,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockstep.harness import cli
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.files import locked
 from lockstep.harness.report.frame import cases_frame
-from lockstep.harness.report.names import new_run_id, slug
+from lockstep.harness.report.names import new_run_id, point, slug
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.errors import ScenarioError
@@ -177,3 +180,41 @@ def test_slugs_are_readable() -> None:
     """A plain name is its own slug; a matrix point can be read in it."""
     assert slug("autotuner-asymmetric") == "autotuner-asymmetric"
     assert slug(NAMES[0]).startswith("generation-capture-asymmetric-guards.generation_capture-none-")
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "pipe"])
+def test_latest_is_somebody_elses(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where everybody writes others may take that name: the run goes on with a word, theirs stays, nothing else does."""
+    link = tmp_path / "latest"
+    {"folder": Path.mkdir, "file": Path.touch, "pipe": os.mkfifo}[kind](link)  # type: ignore[operator]
+    before = link.lstat()
+    run = store(tmp_path)
+    assert (link.lstat().st_mode, link.lstat().st_ino) == (before.st_mode, before.st_ino)
+    assert {path.name for path in tmp_path.iterdir()} == {"latest", run.id}
+    said = capsys.readouterr().err
+    what = f"{link} cannot be made a link to {run.id}: it is no link, and stays as it is; name {run.path} instead"
+    assert said == f"lockstep: {what}\n"
+
+
+def test_latest_may_not_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another's link may not be replaced, as in a folder with the sticky bit, the temporary one is removed."""
+    store(tmp_path)
+    before = (tmp_path / "latest").readlink()
+
+    def refuse(path: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    point(tmp_path / "latest", "other")
+    assert (tmp_path / "latest").readlink() == before
+    assert not list(tmp_path.glob(".latest*"))
+
+
+def test_peek_takes_no_folder_of_that_name_for_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`latest` names the last run only as the link that a run has made."""
+    (tmp_path / "reports" / "runs" / "latest").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["peek"]) == 2
+    assert capsys.readouterr().err == "lockstep peek: no run goes on in reports/runs\n"
