@@ -277,8 +277,10 @@ def number_of(found: Any, place: str, least: int = 0, most: int = MOST_NUMBER) -
 
 
 def text_of(found: Any, place: str) -> str:
-    """Text for people: without what a terminal would obey, and not without end."""
+    """Text for people: what a terminal would obey is shown, as `\\x1b`, and not without end."""
     if isinstance(found, bool) or not isinstance(found, (str, int)) or (isinstance(found, int) and abs(found) > MOST_NUMBER):
         raise ValueError(f"{place}: not a text")
     text = str(found)[:MOST_CHARACTERS]
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+    return (
+        text if text.isprintable() else "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    )

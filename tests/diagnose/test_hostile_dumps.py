@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.harness.judge.flight import diagnose
+from lockstep.harness.judge.flight_dump import text_of
+from lockstep.harness.terminal import clean
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 from lockstep.harness.watchdog.dump_files import LONGEST_BYTES, rank_of, read_all
 
@@ -28,6 +30,15 @@ def limited() -> None:
     """4 GiB of addresses and 60 s of CPU time."""
     resource.setrlimit(resource.RLIMIT_AS, (4 * GIB, 4 * GIB))
     resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+
+
+@given(st.text(max_size=50))
+def test_text_of_others_is_shown_as_everywhere(text: str) -> None:
+    """What acts on a terminal is shown as the terminal's own filter shows it, and nothing else is changed by that filter."""
+    shown = text_of(text, "here")
+    assert clean(shown) == shown
+    assert clean(text).replace("\n", "\\n").replace("\t", "\\t") == shown or not text.replace("\n", "").isprintable()
+    assert text_of("a\x1b[2J\u202e\n", "here") == "a\\x1b[2J\\u202e\\n"
 
 
 def lockstep(*words: str) -> subprocess.CompletedProcess[str]:
