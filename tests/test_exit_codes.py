@@ -24,6 +24,12 @@ from lockstep.harness.stop_signals import Stopped
 LOCKSTEP = Path(sys.executable).with_name("lockstep")
 
 
+@pytest.fixture(autouse=True)
+def traces_in_the_tests_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A fault that is made here on purpose leaves its trace with the test's own files."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
 def ends_with(error: BaseException, words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """The exit code of a command that ends with an exception."""
 

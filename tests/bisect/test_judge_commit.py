@@ -103,16 +103,17 @@ def test_other_codes_stop(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_import_errors_stop(toy: Toy, tmp_path: Path) -> None:
     """When a library cannot be imported the code is 128 or more, not Python's 1."""
     (tmp_path / "pydantic.py").write_text("raise ImportError('broken')\n")
-    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)}  # the trace of it goes there
     done = subprocess.run([PROGRAM, "judge-commit", SCENARIO], cwd=toy.path, env=env, capture_output=True, check=False)
     assert done.returncode >= 128
 
 
-def test_closed_output_does_not_change_the_code(toy: Toy) -> None:
+def test_closed_output_does_not_change_the_code(toy: Toy, tmp_path: Path) -> None:
     """With stdout and stderr closed a good commit is 0 or a stop, never 1 or 120."""
     toy.git("checkout", "--quiet", toy.commits[0])
     words = [sys.executable, "-c", "import os, sys; os.closerange(1, 3); os.execv(sys.argv[1], sys.argv[1:])", PROGRAM]
-    done = subprocess.run([*words, "judge-commit", SCENARIO], cwd=toy.path, check=False)
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # of a fault the trace goes there
+    done = subprocess.run([*words, "judge-commit", SCENARIO], cwd=toy.path, env=env, check=False)
     assert done.returncode == 0 or done.returncode >= 128
 
 
