@@ -12,6 +12,7 @@ from lockstep.harness.program_name import redacted
 # Their places behind the program's name.
 _FLAGS, _USER_TICKS, _KERNEL_TICKS, _THREADS, _STARTED, _WAIT_STATUS = 6, 11, 12, 17, 19, 49
 _LAYOUT = (25, 45, 47)  # where stack, arguments and environment begin, which another program has elsewhere
+NAME_CHARACTERS = 40  # of a program that is told
 _EXITING = 0x4  # among the flags: its files are being closed, and its children have not been told yet
 
 
@@ -107,6 +108,14 @@ def command_line(pid: int) -> str:
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         return " ".join(redacted([word.decode(errors="replace") for word in words if word]))[:80]
+    return "?"
+
+
+def program_name(pid: int) -> str:
+    """What a process was started as, without its folder and arguments, cut to what a sentence can hold."""
+    with contextlib.suppress(OSError):
+        first = Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
+        return first.partition(" ")[0].rpartition("/")[2][:NAME_CHARACTERS] or "?"
     return "?"
 
 

@@ -60,6 +60,7 @@ class ThreadWait(NamedTuple):
     timed: bool
     ends: tuple[End, ...]
     steps: tuple[int, ...]
+    fd: int = -1  # the one descriptor that it reads or writes; -1: none, or several
 
     @property
     def sleeps(self) -> bool:
@@ -92,7 +93,8 @@ def _thread(pid: int, thread: str) -> ThreadWait | None:
     except (OSError, ValueError, IndexError, struct.error):
         # Of a thing that is gone nothing is known; only of a thread that is gone there is nothing to know.
         return ThreadWait(int(thread), "", False, (), ()) if folder.exists() else None
-    return ThreadWait(int(thread), call, timed, ends if call else (), before)
+    fd = int(words[1], 16) if call in ("read", "write", "accept") else -1
+    return ThreadWait(int(thread), call, timed, ends if call else (), before, fd)
 
 
 def is_kept(folder: Path) -> bool:

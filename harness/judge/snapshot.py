@@ -12,6 +12,7 @@ from lockstep.harness.judge.clock import Time
 from lockstep.harness.judge.divergence import Split, first_split, parting
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry, History
+from lockstep.harness.judge.kernel_calls import Program
 from lockstep.harness.judge.lacking import Holders
 from lockstep.harness.judge.manifests import GraphMismatch, graph_mismatch
 from lockstep.harness.judge.matching import Mispair, mispaired
@@ -142,6 +143,7 @@ class CaseSnapshot:
     asleep: Mapping[int, RankState] = field(default_factory=dict)  # ranks, with what their other threads sleep in
     knot_beside: Sequence[Stuck] = ()  # of processes that are no ranks, where no rank is left in the knot
     beside: Mapping[int, RankState] = field(default_factory=dict)  # processes that are no ranks and sleep, by their numbers
+    programs: Mapping[int, Program] = field(default_factory=dict)  # what processes run that are no ranks, by their numbers
     restless: Mapping[int, str] = field(default_factory=dict)  # processes that are no ranks and may not sleep: why, by id
     holders: Holders = field(default_factory=dict)  # of things that threads sleep for: who holds the other ends
 

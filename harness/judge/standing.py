@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from lockstep.harness.judge import words
+from lockstep.harness.judge import kernel_calls, words
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.lacking import lacking
 from lockstep.harness.judge.limits import endless
@@ -16,7 +16,7 @@ from lockstep.harness.judge.stack_text import main_thread, place_text
 from lockstep.harness.judge.unreceived import unreceived
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, RankState, Status, Wait
-from lockstep.harness.trace.wait import PIDS, TARGET
+from lockstep.harness.trace.wait import PIDS, PROCESS, TARGET
 
 _NUMBERED = re.compile(r":\d+(?= in )")
 LISTED = 3  # messages that lie there
@@ -28,9 +28,10 @@ def standing_text(case: CaseSnapshot) -> str:
     for rank in sorted(case.states):
         groups[_rank(case, rank)].append(rank)
     parts = [f"{words.ranks_text(ranks)} {_verb(what, len(ranks))}" for what, ranks in groups.items()]
-    parts += [f"process {pid}, which is no rank, stands {place}" for pid, place in _others(case)]
-    if not case.states:  # processes that run no Python are all that is left to tell of
-        parts += [text for pid, text in sorted(case.restless.items()) if pid not in dict(_others(case))]
+    others = dict(_others(case))
+    parts += [f"process {_named(case, pid)}, which is no rank, stands {place}" for pid, place in others.items()]
+    awaited = _awaited(case) if case.states else case.restless  # without ranks processes are all that is left to tell of
+    parts += [text for pid, text in sorted(case.restless.items()) if pid in awaited and pid not in others]
     lying = [text for rank in sorted(case.states) for text in _lying(case, rank)]
     return "; ".join([*parts, *lying[:LISTED]])
 
@@ -48,7 +49,7 @@ def beside_places(case: CaseSnapshot) -> tuple[str, ...]:
 
 def left_text(case: CaseSnapshot) -> str:
     """Processes that are no ranks and are still there when all ranks have ended; empty: none in lines of the program."""
-    parts = [f"process {pid}, which is no rank, still stands {place}" for pid, place in _others(case)]
+    parts = [f"process {_named(case, pid)}, which is no rank, still stands {place}" for pid, place in _others(case).items()]
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
@@ -165,14 +166,46 @@ def _ended(case: CaseSnapshot, rank: int) -> str:
     return {Status.RETURNED: "returned", Status.ABORTED: "called abort"}.get(state.status, str(state.status.value))
 
 
-def _others(case: CaseSnapshot) -> Iterable[tuple[int, str]]:
-    asleep = {node % PIDS for node in case.beside} if case.knot_beside or not case.states else set()
-    for pid in sorted({*case.collected.others, *asleep}):
+def _others(case: CaseSnapshot) -> dict[int, str]:
+    """Processes that are no ranks, by id: where they stand. Of those without a line, those that somebody waits for."""
+    told: dict[int, str] = {}
+    asleep = {node % PIDS: node for node in case.beside}
+    awaited = asleep if case.knot_beside or not case.states else _awaited(case)
+    for pid in sorted({*case.collected.others, *(asleep.keys() & awaited)}):
         thread = main_thread(case.collected.others.get(pid, ""), case.collected.folder)
         if thread is not None:
-            yield pid, place_text(thread, _call(case, pid) if pid in asleep else "") + _beside(case, pid)
+            told[pid] = place_text(thread, _call(case, pid) if pid in asleep else "") + _beside(case, pid)
         elif pid in asleep:
-            yield pid, f"in {_call(case, pid)}{_beside(case, pid)}"
+            told[pid] = f"in {_in_kernel(case, asleep[pid])}"
+    return told
+
+
+def _awaited(case: CaseSnapshot) -> set[int]:
+    """The ids of processes that a rank waits for, or one that such a process waits for."""
+    known = {**case.states, **case.asleep, **case.beside}
+    nodes = [node for node in known if node < PROCESS]
+    for node in nodes:
+        waits = [(thread, wait) for thread, wait in known[node].waits() if not wait.comm] if node in known else []
+        for peer in {peer for thread, wait in waits for peer in needs(case, node, thread, wait)}:
+            if peer >= PROCESS and peer not in nodes:
+                nodes.append(peer)
+    return {node % PIDS for node in nodes if node >= PROCESS}
+
+
+def _named(case: CaseSnapshot, pid: int) -> str:
+    """A process by its id; with what it runs, where it shows no line."""
+    if main_thread(case.collected.others.get(pid, ""), case.collected.folder) is not None:
+        return str(pid)
+    return next((f"{pid} ({one.name})" for node, one in case.programs.items() if node % PIDS == pid), str(pid))
+
+
+def _in_kernel(case: CaseSnapshot, node: int) -> str:
+    """What a process without a line is in, and whom it needs."""
+    state, program = case.beside[node], case.programs.get(node)
+    main = state.waits()[0][1]
+    lacks = sorted({peer for thread, wait in state.waits() for peer in _lacks(case, node, thread, wait)} - {node})
+    known = kernel_calls.sleeps_in(main, program, lacks, case.programs) if len(state.waits()) == 1 else ""
+    return known or main.op + _beside(case, node % PIDS)
 
 
 def _call(case: CaseSnapshot, pid: int) -> str:

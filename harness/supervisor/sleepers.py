@@ -162,11 +162,13 @@ def _is_known(wait: ThreadWait, entry: Mapping[str, Any], held: Holders) -> bool
 def _process(pid: int, waits: Sequence[ThreadWait], held: Holders, known: Known) -> Told:
     woken = wakers(pid)
     theirs = wakers(pid, tells_handlers=True) if pid in known.forks else woken  # without handlers of libraries
-    doubts = [f"a thread of process {pid} {_awake(one)}" for one in waits if not one.sleeps] + theirs
+    name = proc.program_name(pid)
+    doubts = [f"a thread of process {pid} ({name}) {_awake(one)}" for one in waits if not one.sleeps] + theirs
     end, alarms = _alarm(pid, known)
     doubts += alarms
     threads = [_told(one.thread, CALLS.get(one.call, one.call), "", one, held) for one in waits if one.sleeps]
-    told = {"pid": pid, "name": proc.command_line(pid), "threads": threads, "doubts": sorted(set(doubts))}
+    told = {"pid": pid, "name": name, "threads": threads, "doubts": sorted(set(doubts))}
+    told["fd"] = next((one.fd for one in waits if one.sleeps), -1)  # of the first of those threads
     told["waits"] = all(one.call for one in waits)
     told["turning"] = [_turning(one.thread, CALLS.get(one.call, one.call), "", one, "", held) for one in waits if one.timed]
     _note_interruption(told, FORKED if theirs != woken else None)

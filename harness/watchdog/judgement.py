@@ -223,6 +223,7 @@ class ProgramJudgement(Judgement):
             knot=(ranked := [wait for wait in knot if wait.rank < PROCESS]),
             knot_beside=() if ranked else knot,
             beside={node: state for node, state in states.items() if node >= PROCESS},
+            programs=sleepers.programs,
             restless=sleepers.restless(),
             holders=sleepers.holders(),
         )

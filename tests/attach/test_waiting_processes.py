@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -62,6 +63,13 @@ def test_what_a_process_was_started_with(tmp_path: Path) -> None:
     assert verdict.proved, verdict.text
     assert "stands in Queue.get, with which it was started at " in verdict.text
     assert line("the start's line") + "_given for process " in verdict.text
+
+
+def test_what_a_compiled_process_is_in(tmp_path: Path) -> None:
+    """It has no line: its program, the call, the descriptor and who else has what that is of are told."""
+    text = judged("compiled", tmp_path).text
+    assert re.search(r"process \d+ \(cat\), which is no rank, stands in read from its standard input, a pipe that", text)
+    assert re.search(r"a pipe that process \d+ \(python[0-9.]*\) has open too", text), text
 
 
 @pytest.mark.parametrize("mode", ["slow", "server"])

@@ -264,15 +264,17 @@ def test_processes_of_which_none_is_a_rank() -> None:
     assert (told.outcome, told.cause, told.proved, told.knot) == (Outcome.HANG, Cause.DEADLOCK, True, ())
     assert told.text == (
         "The processes that are left wait for each other, and none has joined a communicator. "
-        "Process 12, which is no rank, stands in read for process 13; "
-        "process 13, which is no rank, stands in read for process 12."
+        "Process 12, which is no rank, stands in read from a pipe that process 13 has open too; "
+        "process 13, which is no rank, stands in read from a pipe that process 12 has open too."
     )
     assert decide(replace(asleep(12, 13), limit=Limit.ASLEEP)).proved is False
     assert decide(asleep(12)).text.startswith("The one process that is left waits for itself, and none has joined")
     dead = case({0: RankState(0, status=Status.DEAD)}, {0: History(0)}, codes={0: -9})
     lost = decide(replace(asleep(12, 13), states=dead.states, histories=dead.histories, processes=dead.processes))
     assert (lost.outcome, lost.cause) == (Outcome.CRASH, Cause.SIGNAL)
-    assert lost.text.startswith("Rank 0 died: SIGKILL. Process 12, which is no rank, still stands in read for process 13")
+    assert lost.text.startswith(
+        "Rank 0 died: SIGKILL. Process 12, which is no rank, still stands in read from a pipe that process 13 has open"
+    )
 
 
 def test_processes_that_may_be_awake_are_told_where_there_is_no_rank() -> None:

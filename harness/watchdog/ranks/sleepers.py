@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lockstep.harness.channel.to_watchdog import Around
+from lockstep.harness.judge.kernel_calls import Program
 from lockstep.harness.judge.lacking import Holders
 from lockstep.harness.trace.state import RankState, Status
 from lockstep.harness.trace.wait import PIDS, PROCESS, STORES
@@ -36,6 +37,7 @@ class Sleepers:
     processes: ProcessTable
     ranks: Mapping[int, ProcessRecord]
     beside: dict[int, ProcessRecord] = field(default_factory=dict)
+    programs: dict[int, Program] = field(default_factory=dict)  # what those run, by the same numbers
     _hosts: list[str] = field(default_factory=list)
     _looked: dict[int, int] = field(default_factory=dict)  # by supervisor: the last epoch in which it told
 
@@ -50,6 +52,7 @@ class Sleepers:
                 continue
             node = self.number(host, told["pid"])
             seen.add(node)
+            self.programs[node] = Program(str(told.get("name", "?")), fd if isinstance(fd := told.get("fd"), int) else -1)
             state = RankState(node, number=1)
             record = self.beside.setdefault(node, ProcessRecord(state, host, told["pid"], (number, BESIDE)))
             record.sleepers = tuple(sleeper for one in told["threads"] if (sleeper := Sleeper.read(one, host)) is not None)

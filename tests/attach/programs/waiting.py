@@ -2,10 +2,10 @@
 
 Hangs: `queues` (two that each wait for the other to send first), `full` (the same behind much output), `polls` (the same,
 by waits with a limit of time), `pool` (a worker has ended with its task), `locks` (two threads that take two locks in
-another order), `given` (a process that is started with nothing but a queue's method). No hangs, though nothing moves for
-a while: `slow`, `slower` (who sends sleeps first), `server` (idle workers, and a front end that waits for somebody to
-connect), `parked`, `loop` (idle workers, and a front end that serves until Ctrl-C, in an event or in asyncio; it prints
-its number).
+another order), `given` (a process that is started with nothing but a queue's method), `compiled` (one that reads what
+nobody sends). No hangs, though nothing moves for a while: `slow`, `slower` (who sends sleeps first), `server` (idle
+workers, and a front end that waits for somebody to connect), `parked`, `loop` (idle workers, and a front end that serves
+until Ctrl-C, in an event or in asyncio; it prints its number).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import multiprocessing as mp
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -62,6 +63,11 @@ def _given() -> None:
     worker = context.Process(target=requests.get)
     worker.start()  # the start's line
     worker.join()
+
+
+def _compiled() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        child.wait()
 
 
 async def _serve() -> None:
@@ -112,7 +118,8 @@ def _front_end(mode: str, port: int) -> None:
 def main() -> None:
     """One of the modes."""
     mode, port = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    {"locks": _locks, "pool": _pool, "loop": _loop, "given": _given}.get(mode, lambda: _front_end(mode, port))()
+    alone = {"locks": _locks, "pool": _pool, "loop": _loop, "given": _given, "compiled": _compiled}
+    alone.get(mode, lambda: _front_end(mode, port))()
 
 
 if __name__ == "__main__":
