@@ -151,7 +151,7 @@ def test_of_one_time_the_quickest_exchange_is_kept() -> None:
     clock = Clock()
     clock.exchanged(0, 5, 10)  # long ago
     then = 500 * BUCKET_NS
-    for number, (there, back) in enumerate(((S, S), (10_000, 10_000), (S, S))):
-        asked = then + number * 1000
-        clock.exchanged(asked, asked + there, asked + there + back)
-    assert clock.within_ns(then + 10_000) < 100_000
+    for number, way in enumerate((S, 10_000, S)):
+        theirs = then + number * 1000
+        clock.exchanged(theirs - way, theirs, theirs + way)
+    assert clock.within_ns(then + 1000) < 100_000
