@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from lockstep.harness import regular_file
 from lockstep.harness.bisect.errors import BisectionError
 from lockstep.harness.report import files, names
 from lockstep.harness.report.schema import VerdictFile, read_verdict
@@ -100,12 +101,12 @@ class State:
         """Read a bisection back; without a folder the one that was started last. Raises BisectionError."""
         folder = (ROOT / "latest" if path is None else path).resolve()
         try:
-            raw = json.loads((folder / ASKED).read_text("utf-8"))
+            raw = files.read_object(folder / ASKED)
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "no JSON"
+            why = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{folder / ASKED}:").strip()
             what = f"{folder / ASKED}: there is no bisection to go on with ({why})"
             raise BisectionError(f"{what}; give --state with the folder of one") from error
-        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        if raw.get("schema") != SCHEMA:
             raise BisectionError(f"{folder / ASKED}: schema is not {SCHEMA!r}, which this lockstep reads")
         known = {name: raw[name] for name in BisectionRequest.__dataclass_fields__ if name in raw}
         releases = tuple((name, requirement) for name, requirement in raw.get("releases", ()))
@@ -160,7 +161,7 @@ class State:
     def verdict(self, launched: Launched) -> VerdictFile | None:
         """The verdict of a launch, read from its file; None when there is none, or one that cannot be read."""
         try:
-            found = read_verdict((self.path / self.verdict_path(launched)).read_bytes())
+            found = read_verdict(regular_file.read(self.path / self.verdict_path(launched)))
         except (OSError, ValueError):
             return None
         return found if found.case == self.asked.case["id"] else None

@@ -41,5 +41,5 @@ def may_retry(outcome: str, cause: str, folder: Path, retries: int) -> bool:
 
 
 def _put_away(folder: Path, verdict: Verdict | None) -> None:
-    numbers = [int(path.name.removeprefix(ATTEMPT)) for path in folder.glob(f"{ATTEMPT}*")]
+    numbers = [int(number) for path in folder.glob(f"{ATTEMPT}*") if (number := path.name.removeprefix(ATTEMPT)).isdecimal()]
     put_away(folder, f"{ATTEMPT}{max(numbers, default=0) + 1}", verdict, (ATTEMPT,))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.report import files
 
 STAYS = ("case.json",)
 
@@ -20,4 +20,4 @@ def put_away(folder: Path, name: str, verdict: Verdict | None, stays: tuple[str,
         if path.name not in STAYS and path.name != name and not path.name.startswith((".", *stays)):
             path.rename(past / path.name)
     if verdict is not None:  # in the place of the one that was written before its evidence was gathered
-        (past / "verdict.json").write_text(json.dumps(verdict.to_json()))
+        files.replace_json(past / "verdict.json", verdict.to_json())

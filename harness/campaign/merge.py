@@ -6,12 +6,14 @@ that was missed anywhere is missed. One that only some have judged stands there 
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lockstep.harness.regular_file import NOT_REGULAR
 from lockstep.harness.report import files, names
 from lockstep.harness.report.line import NOT_RUN, Line
 from lockstep.harness.report.store import LEFT_OUT, SCHEMA, RunStore, new_folder
@@ -29,6 +31,8 @@ def merge(stores: Sequence[RunStore], root: Path, run_id: str | None, argv: Sequ
     parts = _parts(stores)
     _check(stores, parts)
     options, said = _options(stores)
+    for _, (store, entry, _) in _numbered(parts):
+        _check_files(store.path / "cases" / entry["slug"])
     path = new_folder(root, run_id, "choose another name")
     plan = []
     for number, (store, entry, line) in _numbered(parts):
@@ -92,6 +96,15 @@ def _check(stores: Sequence[RunStore], parts: Mapping[str, Sequence[Part]]) -> N
             raise ScenarioError(f"lockstep merge: {ident} is not the same case in {runs} ({why}); merge each by itself")
 
 
+def _check_files(folder: Path) -> None:
+    """Raise ScenarioError where evidence is something that cannot be copied: a pipe would never begin."""
+    for place, folders, names_inside in os.walk(folder):
+        for name in (*folders, *names_inside):
+            mode = Path(place, name).lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                raise ScenarioError(f"lockstep merge: {Path(place, name)}: {NOT_REGULAR}; remove it to merge this run")
+
+
 def _numbered(parts: Mapping[str, Sequence[Part]]) -> list[tuple[int, Part]]:
     """Each with its repetition, from 1."""
     return [(number, part) for those in parts.values() for number, part in enumerate(those, 1)]
@@ -132,5 +145,5 @@ def _take(store: RunStore, old: str, line: Line, path: Path, slug: str, number: 
     if line.outcome == NOT_RUN:
         files.append_line(path / LEFT_OUT, {"slug": slug, "why": line.text})
     verdict = folder / "verdict.json"
-    if line.judged and verdict.is_file():
-        files.replace_json(verdict, {**json.loads(verdict.read_text("utf-8")), "repetition": number})
+    if line.judged:
+        files.replace_json(verdict, {**files.read_object(verdict), "repetition": number})

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from lockstep.harness.regular_file import read_text
 from lockstep.harness.report import baseline
 from lockstep.harness.report.find_case import open_run
 from lockstep.harness.report.store import ROOT
@@ -98,7 +99,7 @@ def read_past(name: str, root: Path = ROOT) -> Past:
 
 def _from_file(path: Path) -> Past:
     try:
-        raw = json.loads(path.read_text("utf-8"))
+        raw = json.loads(read_text(path, links=True))
         if not isinstance(raw, dict) or raw.get("schema") != baseline.SCHEMA:
             raise ScenarioError(f"{path}: not a baseline: its schema is not {baseline.SCHEMA!r}")
         return Past(str(path), raw["environment"], raw["argv"], _found(raw["cases"]))

@@ -19,6 +19,7 @@ from lockstep.harness.launch.fork_servers import ForkServers
 from lockstep.harness.launch.launcher import Launcher
 from lockstep.harness.launch.rank_map import RankMap
 from lockstep.harness.placement.pool import Pool
+from lockstep.harness.report import files
 from lockstep.harness.report.exit_code import exit_code
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.pages.make import make_case_page
@@ -149,7 +150,7 @@ class Run:
             )
             return not_by_slurm(CaseSession(target, launcher, folder, rank_map, listener).watch())
         except Exception as error:  # the harness failed, the case was not judged
-            (folder / "harness-error.txt").write_text(traceback.format_exc())
+            files.replace(folder / "harness-error.txt", traceback.format_exc())
             return Verdict(Outcome.INVALID, Cause.HARNESS, f"{type(error).__name__}: {error}")
 
     def _engine_target(self, case: Case, engine: EngineBase[Any], number: int, rank_map: RankMap) -> EngineTarget:

@@ -106,13 +106,15 @@ def _operation(event: Mapping[str, Any]) -> str:
 def _read(log: Path) -> Iterator[dict[str, Any]]:
     """The events of a log. Raises ScenarioError for what is none, or holds what no recorder writes."""
     if not log.is_file():
-        why = "not a file" if log.exists() else "no such file"
+        why = "not a regular file" if log.exists() else "no such file"
         raise ScenarioError(f"lockstep events: {log}: {why}; give the rank-N.events of a case, or a run and its case")
-    return _checked(log, lambda: describe(log))
+    return _checked(log, lambda: describe(log.resolve()))  # a link that somebody has named is followed
 
 
 def _checked(place: Path, source: Callable[[], Iterable[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     try:
         yield from source()
+    except OSError as error:
+        raise ScenarioError(f"lockstep events: {error.filename or place}: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise ScenarioError(f"lockstep events: {place}: no event log that can be read: {error}") from error

@@ -25,7 +25,7 @@ def add(commands: Subparsers) -> None:
         metavar="FORMAT",
         help=f"also print this report on stdout: {', '.join(formats)} (json: an object a line)",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write it into this file instead, whole or not at all")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write it there instead; a file is replaced whole")
     parser.set_defaults(run=report)
 
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lockstep.harness.trace.log import began_ns, describe, read_header
 
+_LOG = re.compile(r"rank-([0-9]{1,9})\.events")
+
 
 def logs_in(folder: Path) -> dict[int, Path]:
     """The event log of each rank, in the order of ranks."""
-    found = {int(path.stem.removeprefix("rank-")): path for path in folder.glob("rank-*.events") if path.stem[5:].isdigit()}
-    return dict(sorted((rank, path) for rank, path in found.items() if path.is_file()))
+    found = {int(number[1]): path for path in folder.glob("rank-*.events") if (number := _LOG.fullmatch(path.name))}
+    return dict(sorted(found.items()))
 
 
 def begins_s(logs: Mapping[int, Path]) -> dict[int, float]:
     """When the first event of each log was written, in seconds since the first of all. Logs without events are left out.
 
     Hosts have clocks of their own, which are brought together as exactly as the watchdog knew them; where that is not known
-    of some log, all are of one host and one clock. Raises ValueError for a file that is no event log.
+    of some log, all are of one host and one clock. Raises ValueError and OSError for what is no event log.
     """
     began: dict[int, tuple[int, int]] = {}
     for rank, path in logs.items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
 from lockstep.harness.report import names
+from lockstep.harness.report.files import read_object
 
 MADE = ("verdict.json", "report.html")  # of the rest, not beside it
 KILLED = "the run was ended before this attempt was judged"
@@ -16,13 +17,15 @@ def attempts_in(folder: Path) -> list[dict[str, Any]]:
     """The earlier attempts, as verdict.json names them."""
     found: list[dict[str, Any]] = []
     for path in folder.glob(f"{names.ATTEMPT}*"):
-        number = int(path.name.removeprefix(names.ATTEMPT))
+        number = path.name.removeprefix(names.ATTEMPT)
+        if not re.fullmatch("[0-9]{1,9}", number):
+            continue
         try:
-            raw = json.loads((path / "verdict.json").read_bytes())
+            raw = read_object(path / "verdict.json")
             told = {"outcome": raw["outcome"], "cause": raw["cause"], "text": raw["text"]}
         except (OSError, ValueError, KeyError, TypeError):
             told = {"outcome": "", "cause": "", "text": KILLED}
-        found.append({"number": number, **told, "folder": path.name})
+        found.append({"number": int(number), **told, "folder": path.name})
     return sorted(found, key=lambda one: int(one["number"]))
 
 

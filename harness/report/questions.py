@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.channel.identity import machine
+from lockstep.harness.report import files
 from lockstep.harness.watchdog.peek_folder import ANSWER, FOLDER, REQUEST, WATCHDOG, is_gone
 
 
@@ -20,7 +20,8 @@ def in_flight(run: Path) -> list[Path]:
     """The folders of cases whose watchdog answers; one that was killed on this host is left out."""
     own = machine()
     found = sorted(run.glob(f"cases/*/{FOLDER}/{WATCHDOG}"))
-    return [path.parents[1] for path in found if not is_gone(read_object(path), own)]
+    own_folders = (path for path in found if not any(one.is_symlink() for one in list(path.parents)[:3]))
+    return [path.parents[1] for path in own_folders if not is_gone(read_object(path), own)]
 
 
 @dataclass(slots=True)
@@ -68,6 +69,5 @@ class Question:
 def read_object(path: Path) -> dict[str, Any]:
     """What a file says; nothing where there is none, or none yet."""
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_text())
-        return found if isinstance(found, dict) else {}
+        return files.read_object(path)
     return {}

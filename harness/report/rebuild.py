@@ -17,7 +17,8 @@ from lockstep.harness.report.store import RunStore
 def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None, output: Path | None = None) -> list[Line]:
     """Write cases.jsonl, junit.xml and summary.md of a run anew; with a format also print that report to `out`.
 
-    With `output` it goes into that file instead: a reader finds the whole of it or what was there before.
+    With `output` it goes into that file instead: a reader finds the whole of it or what was there before. Into a pipe, a
+    device, or what a link names, it is written as it comes.
 
     A planned case without a verdict is `invalid` in the reports; no verdict file is made for it. Doing it twice
     changes nothing. Raises ValueError for an unknown format or a folder that holds no run.
@@ -32,7 +33,7 @@ def rebuild(run_dir: Path, format: str | None = None, out: TextIO | None = None,
             (out or sys.stdout).write(text)
         else:
             with written("--output", output):
-                files.replace(output, text)
+                files.write_as_named(output, text)
     return store.lines
 
 

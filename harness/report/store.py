@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -106,13 +107,19 @@ class RunStore:
         """Read a run back, with the verdicts it has. Raises ValueError when `path` holds no run of this version."""
         path = path.resolve()  # `latest` may move on
         try:
-            run = json.loads(_text_of(path / "run.json"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ValueError(f"{path}: not the folder of a run: {error}") from error
-        if not isinstance(run, dict) or run.get("schema") != SCHEMA:
+            run = files.read_object(path / "run.json")
+        except OSError as error:
+            raise ValueError(f"{path}/run.json: {error.strerror}; not the folder of a run") from error
+        except ValueError as error:
+            raise ValueError(f"{error}; not the folder of a run") from error
+        if run.get("schema") != SCHEMA:
             raise ValueError(f"{path}/run.json: schema is not {SCHEMA!r}, which this lockstep reads")
+        if link := _link(path / "cases"):
+            raise ValueError(f"{link}: a symbolic link; what is written there would go elsewhere; not the folder of a run")
         try:
             run_file.check(run)
+        except RecursionError as error:
+            raise ValueError(f"{path}/run.json: nested too deeply; not the folder of a run") from error
         except ValueError as error:
             raise ValueError(f"{path}/run.json: {error}; not the folder of a run as this lockstep writes it") from error
         return cls(path, run)
@@ -220,19 +227,36 @@ def _read_line(run: Path, entry: Mapping[str, Any], left_out: str | None) -> Lin
     """The line of a planned case from its verdict file, if there is a good one."""
     path = run / "cases" / entry["slug"] / "verdict.json"
     try:
-        raw = json.loads(_text_of(path))
+        raw = files.read_object(path)
         Verdict.from_json(raw)
         if (raw["case"], raw["repetition"]) != (entry["id"], entry.get("repetition", 1)):
             return not_judged(entry, f"verdict.json is that of another case: {raw['case']}, repetition {raw['repetition']}")
         return run_file.checked_line(judged(entry, raw))
     except FileNotFoundError:
         return not_judged(entry) if left_out is None else not_run(entry, left_out)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        return not_judged(entry, f"verdict.json cannot be read: {error}")
+    except OSError as error:
+        return not_judged(entry, f"verdict.json cannot be read: {error.strerror}")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return not_judged(entry, f"verdict.json cannot be read: {_why(path, error)}")
 
 
-def _text_of(path: Path) -> str:
-    """Only of a regular file: a pipe in its place would never begin."""
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path}: not a regular file")
-    return path.read_text("utf-8")
+def _why(path: Path, error: Exception) -> str:
+    """In our words, without the folder, which a report has anyway."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]}: it has no such field"
+    if isinstance(error, ValueError):
+        return f"{error}".removeprefix(f"{path}: ").replace(f"{path}:", "verdict.json:")
+    return f"not as this lockstep writes it ({error})"
+
+
+def _link(cases: Path) -> Path | None:
+    """The folder of the cases, or of one of them, where that is a link."""
+    if cases.is_symlink():
+        return cases
+    try:
+        with os.scandir(cases) as found:
+            return next((Path(entry.path) for entry in found if entry.is_symlink()), None)
+    except OSError:  # there is none, or a file
+        return None

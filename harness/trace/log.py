@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+from lockstep.harness.regular_file import opened, read
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo
 
@@ -25,6 +26,7 @@ HEADER = struct.Struct("<8sIiIq")  # magic, version, rank, world, CLOCK_REALTIME
 FRAME = struct.Struct("<II")  # bytes of the body, crc32 of the body
 BODY = struct.Struct("<QI")  # records lost before this frame, number of strings; then strings, then records
 STRING_HEAD = struct.Struct("<I")
+MOST_BYTES = 4 << 30  # of a log that is read: 67 million events
 RECORD_KIND = 8  # where in a record its kind stands; all kinds are below 256
 KINDS = {kind.value: kind.name.lower() for kind in Kind}
 NEEDS = {need.value: need.name.lower() for need in Need}
@@ -45,7 +47,8 @@ class EventLogWriter:
 
     def __init__(self, path: Path, rank: int, world: int = 0, clock_offset_ns: int = 0, resume: bool = False) -> None:
         # Unbuffered: what was appended survives a SIGKILL of this process.
-        self._file = path.open("r+b" if resume else "wb", buffering=0)
+        flags = os.O_RDWR if resume else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self._file = os.fdopen(opened(path, flags), "r+b" if resume else "wb", buffering=0)
         self._rank, self._world = rank, world
         if resume:
             self._file.seek(0, os.SEEK_END)
@@ -82,13 +85,13 @@ class EventLogWriter:
 
 def read_header(path: Path) -> LogHeader | None:
     """The header; None when the writer was killed before it was written. ValueError when it is no event log."""
-    with path.open("rb") as file:
+    with os.fdopen(opened(path), "rb") as file:
         return _header(path, file.read(HEADER.size))
 
 
 def began_ns(path: Path) -> int:
     """When the first event of a log was written, by its host's CLOCK_MONOTONIC; 0 without events."""
-    for body in _bodies(memoryview(path.read_bytes())):
+    for body in _bodies(memoryview(read(path, MOST_BYTES))):
         _, count = BODY.unpack_from(body, 0)
         at = BODY.size
         for _ in range(count):
@@ -100,7 +103,7 @@ def began_ns(path: Path) -> int:
 
 def read_log(path: Path) -> tuple[bytes, list[str], int]:
     """All records, the string table and the number of lost records. A torn tail ends the log; it is no error."""
-    raw = path.read_bytes()
+    raw = read(path, MOST_BYTES)
     records: list[bytes] = []
     strings: list[str] = []
     lost = 0

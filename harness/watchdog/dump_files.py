@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lockstep.harness import regular_file
 from lockstep.harness.judge.flight_dump import MOST_RANKS
 from lockstep.harness.watchdog.dump_decoding import read_json, read_pickle
 
@@ -39,7 +38,9 @@ def read_all(paths: Sequence[Path]) -> dict[int, dict[str, Any]]:
 def read(file: Path) -> dict[str, Any]:
     """One dump, JSON or pickle. Raises ValueError where it cannot be read, or is none."""
     try:
-        raw = _content(file)
+        raw = regular_file.read(file, LONGEST_BYTES, links=True)
+    except regular_file.NotRegularError as error:
+        raise ValueError(f"{error}; it is no dump of a Flight Recorder") from error
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from error
     # A pickle is read as plain data only: what would call anything is refused.
@@ -98,16 +99,3 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield from (file for file in inside if not file.name.startswith(".") and not file.is_dir())
         else:
             yield path
-
-
-def _content(file: Path) -> bytes:
-    """Only of a regular file: a device never ends, and a pipe may never begin."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as opened:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"{file}: not a regular file")
-        raw = opened.read(LONGEST_BYTES + 1)
-    if len(raw) > LONGEST_BYTES:
-        raise ValueError(f"{file}: more than {LONGEST_BYTES} bytes are no dump of a Flight Recorder")
-    return raw

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from lockstep.harness.regular_file import opened
 
 END_S = 3.0  # for it to end by itself
 TOKEN_BYTES = 24
@@ -54,7 +57,7 @@ def _listener() -> socket.socket:
 def _start(run: Path, listener: socket.socket) -> tuple[subprocess.Popen[bytes], str]:
     """The process, and where its page is. The token goes through a pipe: arguments and variables are for all to see."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    with listener, (run / LOG).open("wb") as log:
+    with listener, os.fdopen(opened(run / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as log:
         host, port = listener.getsockname()[:2]
         words = [sys.executable, "-m", "lockstep.harness.report.live", str(run), str(listener.fileno())]
         process = subprocess.Popen(

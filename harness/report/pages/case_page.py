@@ -40,7 +40,7 @@ def case_page(path: Path, up: str = "../../report.html") -> str:
     graph = proved if proved.nodes else unproved_graph(case.situation(), case.blamed)
     drawn = timelines(verdict, tracks, compared)
     logs, more_logs = case.logs()
-    evidence, more_evidence = listed([str(name) for name in case.raw.get("evidence") or ()], EVIDENCE)
+    evidence, more_evidence = listed(case.evidence(), EVIDENCE)
     return render(
         "case.html",
         up=up,

@@ -3,7 +3,7 @@ that may be large."""
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.judge.verdict import Verdict
+from lockstep.harness.regular_file import read_end
+from lockstep.harness.report.files import read_object
 
 VERDICT = "verdict.json"
 SITUATION = "waits.json"
@@ -48,17 +50,23 @@ class CaseFolder:
         """The stacks of a process; empty where there are none."""
         return _end(self.path / "stacks" / f"{name}.txt", STACK_BYTES)
 
+    def evidence(self) -> list[str]:
+        """The files that its verdict names, as far as they are below its folder: a page leads nowhere else."""
+        found = self.raw.get("evidence")
+        return [str(name) for name in found if _is_below(self.path, str(name))] if isinstance(found, list) else []
+
     def situation(self) -> Sequence[Mapping[str, Any]]:
         """The ranks as they stood, where no knot tells; none where no such file says it."""
         try:
-            ranks = _object(self.path / SITUATION).get("ranks")
-        except (OSError, ValueError, RecursionError):
+            ranks = read_object(self.path / SITUATION).get("ranks")
+        except (OSError, ValueError):
             return []
         return [one for one in ranks if isinstance(one, dict)] if isinstance(ranks, list) else []
 
     def stacks(self) -> list[str]:
         """Of which processes there are stacks: `rank-0`, `process-4711`; ranks in their order."""
-        found = (path.stem for path in (self.path / "stacks").glob("*-*.txt") if path.stem != "left-out")
+        stacks = self.path / "stacks"
+        found = (path.stem for path in stacks.glob("*-*.txt") if path.stem != "left-out" and not stacks.is_symlink())
         return sorted(found, key=lambda name: (not name.startswith("rank-"), number(name), name))
 
     def logs(self) -> tuple[list[Log], int]:
@@ -72,8 +80,8 @@ class CaseFolder:
 
 def read(path: Path) -> CaseFolder:
     """Of a case that was judged. Raises ValueError, OSError, LookupError or TypeError where the files are no such."""
-    raw = _object(path / VERDICT)
-    case = _object(path / "case.json") if (path / "case.json").is_file() else {}
+    raw = read_object(path / VERDICT)
+    case = read_object(path / "case.json") if os.path.lexists(path / "case.json") else {}
     return CaseFolder(path, Verdict.from_json(dict(raw)), raw, case)
 
 
@@ -91,21 +99,21 @@ def number(name: str) -> int:
 
 
 def _end(path: Path, size: int) -> str:
-    """The last bytes of a regular file: a pipe in its place would never begin."""
-    if not path.is_file():
+    """The last bytes of a file; nothing where there is none, or something else in its place."""
+    try:
+        return read_end(path, size).decode("utf-8", "replace")
+    except OSError:
         return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - size))
-        return file.read(size).decode("utf-8", "replace")
 
 
-def _object(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    found = json.loads(path.read_text("utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: not a JSON object")
-    return found
+def _is_below(folder: Path, name: str) -> bool:
+    """Whether a name leads from a folder to what lies below it, whatever links are there."""
+    if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+        return False
+    try:
+        return (folder / name).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 def listed(values: Sequence[str], most: int) -> tuple[list[str], int]:

@@ -28,7 +28,7 @@ def make_case_page(folder: Path, tell: Callable[[str], None] = _to_stderr) -> Pa
 
         files.replace(folder / PAGE, case_page(folder), durable=False)
     except Exception as error:  # whatever lies in the folder: the verdict stands
-        tell(f"lockstep: no page of {folder.name}: {type(error).__name__}: {error}")
+        tell(f"lockstep: no page of {folder.name}: {_why(error)}")
         return None
     return folder / PAGE
 
@@ -40,7 +40,7 @@ def make_run_page(store: RunStore, tell: Callable[[str], None] = _to_stderr) -> 
 
         files.replace(store.path / PAGE, run_page(store.path, store.run, store.lines), durable=False)
     except Exception as error:
-        tell(f"lockstep: no page of run {store.id}: {type(error).__name__}: {error}")
+        tell(f"lockstep: no page of run {store.id}: {_why(error)}")
         return None
     return store.path / PAGE
 
@@ -59,7 +59,7 @@ def make_history_page(root: Path, frame: pd.DataFrame, tell: Callable[[str], Non
 
         files.replace(root / HISTORY_PAGE, history_page(root, frame), durable=False)
     except Exception as error:
-        tell(f"lockstep: no page of the history: {type(error).__name__}: {error}")
+        tell(f"lockstep: no page of the history: {_why(error)}")
         return None
     return root / HISTORY_PAGE
 
@@ -71,9 +71,14 @@ def make_bisection_page(folder: Path, report: Mapping[str, Any], tell: Callable[
 
         files.replace(folder / PAGE, bisection_page(report), durable=False)
     except Exception as error:
-        tell(f"lockstep: no page of the bisection: {type(error).__name__}: {error}")
+        tell(f"lockstep: no page of the bisection: {_why(error)}")
         return None
     return folder / PAGE
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a file is a sentence already; anything else is told with its kind."""
+    return str(error) if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: {error}"
 
 
 def _judged(store: RunStore) -> Iterable[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.harness.report.facts import facts
+from lockstep.harness.report.files import read_object
 from lockstep.harness.report.line import Line
 from lockstep.harness.report.markdown import counts
 from lockstep.harness.report.pages.rendering import render
@@ -92,7 +92,7 @@ def run_page(path: Path, run: Mapping[str, Any], lines: Sequence[Line]) -> str:
 def _tags(path: Path, line: Line) -> tuple[str, ...]:
     """The tags of a case, and the folder that its scenario lies in, which names the engine or library."""
     try:
-        raw = json.loads((path / "cases" / line.slug / "case.json").read_text("utf-8"))
+        raw = read_object(path / "cases" / line.slug / "case.json")
         tags = [str(tag) for tag in raw.get("tags") or ()]
     except (OSError, ValueError, AttributeError, TypeError):
         tags = []

@@ -10,6 +10,7 @@ from typing import Any
 
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.alignment import aligned, begins_s
+from lockstep.harness.trace.log import read_header
 
 MOST = 16  # ranks of a case that are shown one by one
 LAST = 2000  # events of a rank, from its end
@@ -50,9 +51,17 @@ def chosen(verdict: Verdict) -> list[tuple[int, tuple[int, ...]]]:
 
 def read_tracks(folder: Path, ranks: Sequence[tuple[int, tuple[int, ...]]], last: int = LAST) -> list[Track]:
     """Of those that have a log which can be read."""
-    logs = {rank: path for rank, _ in ranks if (path := folder / f"rank-{rank}.events").is_file()}
+    named = {rank: folder / f"rank-{rank}.events" for rank, _ in ranks}
+    logs = {rank: path for rank, path in named.items() if _is_log(path)}
     begins = begins_s(logs)
     return [_track(logs[rank], rank, alike, begins[rank], last) for rank, alike in ranks if rank in begins]
+
+
+def _is_log(path: Path) -> bool:
+    try:
+        return read_header(path) is not None
+    except (OSError, ValueError):  # absent, something else in its place, or damaged: the page tells of the others
+        return False
 
 
 def _track(path: Path, rank: int, alike: tuple[int, ...], begin_s: float, last: int) -> Track:
