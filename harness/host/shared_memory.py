@@ -11,6 +11,7 @@ from pathlib import Path
 from lockstep.harness.host.proc import listed
 
 SHM = "/dev/shm/"
+DELETED = "(deleted)"
 SECOND_LOOK_S = 0.2
 _HOSTS_PIDS = "pid:[4026531836]"  # the kernel's fixed number of its first PID namespace
 MPI_SHARED_MEMORY = (
@@ -21,12 +22,33 @@ OTHERS = ("nccl-", "torch_", "psm_", "sem.mp-")  # NCCL, torch's tensors between
 
 
 def mapped_by(pid: int) -> set[str]:
-    """The files in /dev/shm that a process maps."""
+    """The files in /dev/shm that a process maps, by the names that they have now.
+
+    glibc makes a semaphore under a passing name, which stays the one in the table of mappings: it is found by its inode.
+    """
     with contextlib.suppress(OSError):
-        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-        paths = {line[line.index(SHM) :] for line in lines if SHM in line}
-        return {path for path in paths if not path.endswith("(deleted)")}
+        lines = [line for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if SHM in line]
+        passing = {_file(line) for line in lines if line.endswith(DELETED)}
+        paths = {line[line.index(SHM) :] for line in lines if not line.endswith(DELETED)}
+        return paths | (_named(passing) if passing else set())
     return set()
+
+
+def _file(line: str) -> tuple[int, int]:
+    """Device and inode of a line of the table of mappings."""
+    _, _, _, device, inode, *_ = line.split()
+    major, _, minor = device.partition(":")
+    return os.makedev(int(major, 16), int(minor, 16)), int(inode)
+
+
+def _named(files: set[tuple[int, int]]) -> set[str]:
+    found: set[str] = set()
+    for path in listed(Path(SHM)):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if (status.st_dev, status.st_ino) in files:
+                found.add(str(path))
+    return found
 
 
 def open_in(pid: int) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.harness.host import shared_memory
+from lockstep.harness.host import process_tree, shared_memory
 from lockstep.harness.host.leftovers import Leftovers
 
 HOLDS = "import mmap, os, sys\nfile = open(sys.argv[1], 'r+b')\n{}\nprint('held', flush=True); sys.stdin.read()"
@@ -105,3 +105,20 @@ def test_what_python_shares_with_another_job_stays() -> None:
         assert shared_memory.remove_files([str(path)]) == []
         process.communicate()
     assert shared_memory.remove_files([str(path)]) == [str(path)]
+
+
+def test_a_semaphore_that_glibc_has_made_under_another_name() -> None:
+    """Python's locks for spawned processes are held by who maps them, and go when that was killed with its tracker."""
+    code = (
+        "import multiprocessing as mp, sys; one = mp.get_context('spawn').Lock(); print(one._semlock.name); sys.stdin.read()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    path = Path(f"/dev/shm/sem.{process.stdout.readline().strip().removeprefix('/')}")
+    assert path.exists()
+    assert str(path) in shared_memory.mapped_by(process.pid)
+    assert not shared_memory.unheld({str(path)})
+    process_tree.end_all([*process_tree.descendants(process.pid), process.pid])
+    process.communicate()
+    assert shared_memory.remove_files([str(path)]) == [str(path)]
+    assert not path.exists()
