@@ -166,3 +166,31 @@ def test_the_line_of_a_call_is_the_programs(files: list[str], site: str) -> None
     ]
     ((call,),) = parse(0, raw).calls.values()
     assert call.site == site
+
+
+def test_what_the_dumps_cannot_tell() -> None:
+    """That ends are not told is said of a backend that tells none, and of peers where there are such operations."""
+    ends, peers = "their backend does not say which collectives have ended", "point-to-point operations are not followed"
+    told = diagnose({0: dump(DONE), 1: dump(DONE)}).limits
+    assert ends not in told
+    assert peers not in told
+    silent = dump(("0", 1, "all_reduce", "scheduled"))
+    assert ends in diagnose({0: silent, 1: silent}).limits
+    with_peers = dump(DONE)
+    with_peers["entries"].append({**with_peers["entries"][0], "profiling_name": "nccl:send 0->1", "is_p2p": True})
+    assert peers in diagnose({0: with_peers, 1: dump(DONE)}).limits
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "word"),
+    [
+        ((DONE,), (DONE,), "nothing found"),
+        ((DONE, ("0", 2, "barrier", "started")), (DONE,), "waiting"),
+        ((DONE, ("1", 1, "all_reduce", "started")), (DONE, ("0", 2, "barrier", "started")), "hang"),
+        ((("0", 1, "barrier", "started"),), (("0", 1, "barrier", "started"),), "waiting"),
+        ((("0", 1, "barrier", "started"),), (("0", 1, "all_reduce", "started"),), "hang"),
+    ],
+)
+def test_in_one_word(mine: tuple[Any, ...], theirs: tuple[Any, ...], word: str) -> None:
+    """Ranks that wait for each other hang, and those that met as two operations; who stands in one may come out."""
+    assert diagnose({0: dump(*mine), 1: dump(*theirs)}).word == word

@@ -53,3 +53,34 @@ def test_capture_in_progress_is_no_difference() -> None:
 def test_strangers_may_differ() -> None:
     """Ranks without a common communicator in their graphs may capture what they like."""
     assert graph_mismatch({0: history(0, [("32", 4)]), 1: history(1, [("16", 4)], key="nccl:ep#1@y")}) is None
+
+
+def test_a_capture_is_over_with_the_next_phase() -> None:
+    """That came after it: one that had come before, or the capture itself again, says nothing."""
+    first = history(0, [("32", 4), ("16", 4)])
+    other = history(1, [("32", 4)], left=False)
+    for phases, over in (
+        ([(0, "load"), (5, "capture")], False),
+        ([(0, "load"), (5, "capture"), (9, "capture")], False),
+        ([(5, "capture"), (6, "decode")], True),
+        ([(0, "load")], False),
+    ):
+        other.phases = phases
+        assert (graph_mismatch({0: first, 1: other}) is not None) is over
+
+
+def test_graphs_in_words() -> None:
+    """How many collectives of which kind, of which size where all have one."""
+    first, other = history(0, [("32", 2)]), history(1, [("32", 0)])
+    sized = (KEY, "all_reduce y", 0)
+    first.graphs = [CapturedGraph(1, "32", "capture", (*first.graphs[0].collectives, sized))]
+    found = graph_mismatch({0: first, 1: other})
+    assert found is not None
+    assert found.groups["32 (no collectives)"] == [1]
+    other.graphs = [CapturedGraph(1, "32", "capture", (sized,))]
+    found = graph_mismatch({0: first, 1: other})
+    assert found is not None
+    assert found.groups == {
+        "32 (2 nccl:ep all_to_all, 1 nccl:ep all_reduce of 0)": [0],
+        "32 (1 nccl:ep all_reduce of 0)": [1],
+    }

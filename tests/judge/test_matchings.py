@@ -88,6 +88,9 @@ def test_what_nobody_knows_may_come() -> None:
         lost[rank].order.lost = True
         assert ends(lost, wait(1, 7))
     assert ends(ranks([], receives), wait(1, 7, seq=2))
+    unheard = ranks([], receives)
+    del unheard[1]
+    assert ends(unheard, wait(1, 7), moves=(1,))
     doubted = ranks([], receives)
     doubted[0].order.cancel(COMM, (1, 7, 1), True)
     assert ends(doubted, wait(1, 7))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.history import History
+from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.matching import first_mismatch
 from lockstep.harness.judge.snapshot import Limit
+from lockstep.harness.trace.state import CommInfo
 from lockstep.harness.vocabulary import Cause
 from tests.judge.test_verdicts import Script, Stopped, blame_of, judged
 
@@ -113,3 +114,22 @@ def test_first_unmatched_message(sent: list[str], received: list[str]) -> None:
     for at, history in zip(place, histories, strict=True):
         messages = history.messages
         assert at == messages[number].at if number < len(messages) else at > max((m.at for m in messages), default=0)
+
+
+def test_only_what_both_belong_to_is_compared() -> None:
+    """A communicator of others, of which one of the two tells, is no difference; nor is a collective that is named twice."""
+    world, others = CommInfo("mpi:w", "mpi", "w", (0, 1)), CommInfo("mpi:o", "mpi", "o", (1, 2))
+
+    def history(rank: int, *entries: tuple[str, int]) -> History:
+        listed = [Entry(at, comm, seq, "barrier", "", "", -1) for at, (comm, seq) in enumerate(entries)]
+        comms = {info.key: info for info in (world, others) if rank in info.members}
+        return History(rank, comms=comms, entries=listed)
+
+    both = [("mpi:w", 1), ("mpi:w", 2)]
+    assert first_mismatch(history(0, *both), history(1, ("mpi:o", 1), *both)) is None
+    assert first_mismatch(history(1, ("mpi:o", 1), *both), history(0, *both)) is None
+    assert first_mismatch(history(0, both[0], *both), history(1, *both)) is None  # begun, and then waited for
+    assert first_mismatch(history(0, *both), history(1, both[0])) == (1, 1)
+    unmade = history(1)
+    unmade.comms = {}
+    assert first_mismatch(history(0, *both), unmade) == (0, 1)  # it has never made it

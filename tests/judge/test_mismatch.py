@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.history import Entry, History
 from lockstep.harness.judge.limits import SOON_S
-from lockstep.harness.judge.mismatch import LIBRARY, Mismatch, hopeless, libraries, mismatches, recent, standing
+from lockstep.harness.judge.mismatch import LIBRARY, TAIL, Mismatch, hopeless, libraries, mismatches, recent, standing
 from lockstep.harness.judge.pairing import never_pair, operation, token
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.trace import Recorder, layout
@@ -194,6 +194,27 @@ def test_a_rank_tells_its_libraries() -> None:
         recorder.write(Kind.ENVIRONMENT, 0, 0, recorder.string(json.dumps(told)))
     records = memory[layout.RECORDS : layout.RECORDS + recorder.last * RECORD.size]
     assert libraries(records, list(recorder._strings).__getitem__) == {"mpi": "MPICH 5.0.2", **VERSIONS}
+
+
+def test_as_many_events_are_looked_through_as_are_said() -> None:
+    """What a rank waits in stands among its last events, what it runs on among its first."""
+    memory = bytearray(layout.ring_bytes(3 * TAIL))
+    recorder = Recorder(memory, 3 * TAIL)
+    world = recorder.comm("gloo", "world", range(2))
+    while recorder.last < TAIL - 1:
+        recorder.milestone("x")
+    recorder.environment({LIBRARY + "gloo": "gloo 2.13.0"})  # the last that counts
+    recorder.environment({LIBRARY + "mpi": "MPICH 5.0.2"})
+    recorder.collective(world, "barrier")
+    recorder.collective(world, "barrier")
+    while recorder.last < 2 * TAIL + 2:
+        recorder.milestone("x")
+    records = memory[layout.RECORDS : layout.RECORDS + recorder.last * RECORD.size]
+    texts = list(recorder._strings).__getitem__
+    assert libraries(records, texts) == VERSIONS
+    comms = {world.id: CommInfo("gloo:world", "gloo", "world", (0, 1))}
+    assert [seq for _, seq in recent(records[: -RECORD.size], texts, comms)] == [1, 2]
+    assert [seq for _, seq in recent(records, texts, comms)] == [2]
 
 
 def test_non_blocking_is_another_operation() -> None:

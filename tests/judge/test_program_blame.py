@@ -72,7 +72,7 @@ def test_a_blocking_collective_and_one_that_does_not_block() -> None:
     blame = hang_blame(told(*([one] for one in entries), waits=(wait(WORLD, 1, "allreduce"),) * 3), True)
     assert blame is not None
     assert blame.ranks == (1,)
-    assert "non-blocking allreduce at a.py:3 in main" in blame.text
+    assert "rank 1 entered non-blocking allreduce at a.py:3 in main" in blame.text
     assert blame.text.count("non-blocking") == 1
 
 
@@ -139,9 +139,9 @@ def test_two_ranks_out_of_step(mine: list[str], theirs: list[str], ahead: tuple[
         histories[rank].entries = [entry(at, "barrier", site) for at, site in enumerate(sites, 1)]
     shift = first_shift(histories, Course(histories))
     assert (shift.left if shift else None) == ahead
-    for gap in (1, 3):
+    for gap in (1, 2, 3):  # the place of the first event before which some are missing
         histories[0].gap = gap
-        assert (first_shift(histories, Course(histories)) is None) is (gap == 1 or ahead is None)
+        assert (first_shift(histories, Course(histories)) is None) is (gap < 3 or ahead is None)
 
 
 @pytest.mark.parametrize(
