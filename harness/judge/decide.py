@@ -10,14 +10,16 @@ from lockstep.harness.judge.blame import blame
 from lockstep.harness.judge.findings import findings
 from lockstep.harness.judge.graph import Stuck, lacked
 from lockstep.harness.judge.guarded import Guarded
+from lockstep.harness.judge.kernel_calls import Program
 from lockstep.harness.judge.signature import signature
 from lockstep.harness.judge.situation import situation_text
 from lockstep.harness.judge.snapshot import CaseSnapshot, Limit
+from lockstep.harness.judge.stack_text import main_thread
 from lockstep.harness.judge.standing import beside_places
-from lockstep.harness.judge.verdict import Finding, RankEnd, Verdict, WaitLine
+from lockstep.harness.judge.verdict import Finding, ProcessWait, RankEnd, Verdict, WaitLine
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import STREAM_WAITER, Status
-from lockstep.harness.trace.wait import PROCESS
+from lockstep.harness.trace.wait import PIDS, PROCESS
 from lockstep.harness.vocabulary import Cause, Outcome
 
 LISTED = 200_000  # ranks that the waits of a verdict list in all
@@ -43,6 +45,7 @@ def decide(case: CaseSnapshot) -> Verdict:
     nothing: tuple[Finding, ...] = ()
     found = guarded("the findings", lambda: findings(case), nothing)
     nowhere: tuple[str, ...] = ()
+    no_process: tuple[ProcessWait, ...] = ()
     beside = guarded("the places of a signature", lambda: beside_places(case), nowhere)
     marked = case.rules.signature_ends(blamed, ends)
     return Verdict(
@@ -51,6 +54,7 @@ def decide(case: CaseSnapshot) -> Verdict:
         text=text,
         proved=bool(case.knot or case.knot_beside) and case.limit is None if outcome is Outcome.HANG else None,
         knot=short(knot),
+        knot_processes=guarded("the processes of the knot", lambda: process_waits(case), no_process),
         blame=blamed,
         findings=(*found, *guarded.findings),
         signature=signature(outcome, cause, knot, blamed, marked, beside),
@@ -123,6 +127,26 @@ def wait_lines(case: CaseSnapshot) -> tuple[WaitLine, ...]:
         for stuck in case.knot
         if not stuck.wait.serves
     )
+
+
+def process_waits(case: CaseSnapshot) -> tuple[ProcessWait, ...]:
+    """The waits of processes in a knot that are no ranks, in plain data; the line is that of a process's main thread.
+
+    A thread that any of several ends could wake has one wait.
+    """
+    threads: dict[tuple[int, int], list[Stuck]] = {}
+    for stuck in case.knot_processes:
+        threads.setdefault((stuck.rank, stuck.thread), []).append(stuck)
+    found: list[ProcessWait] = []
+    for (node, _), waits in threads.items():
+        pid, program = node % PIDS, case.programs.get(node, Program("?"))
+        thread = main_thread(case.collected.others.get(pid, ""), case.collected.folder)
+        site = waits[0].wait.site or (thread.site if thread is not None else "")
+        peers = {peer for stuck in waits for peer in stuck.lacks}
+        lacks = sorted(peers - {node}) or sorted(peers)
+        ranks, processes = (peer for peer in lacks if peer < PROCESS), (peer % PIDS for peer in lacks if peer >= PROCESS)
+        found.append(ProcessWait(program.host, pid, program.name, waits[0].wait.op, site, tuple(ranks), tuple(processes)))
+    return tuple(found)
 
 
 def _place(stuck: Stuck) -> tuple[str, str]:

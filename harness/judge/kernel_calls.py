@@ -19,6 +19,7 @@ class Program(NamedTuple):
 
     name: str
     fd: int = -1
+    host: str = ""
 
 
 def sleeps_in(wait: Wait, program: Program | None, lacks: Sequence[int], programs: Mapping[int, Program]) -> str:

@@ -142,6 +142,7 @@ class CaseSnapshot:
     collected: Collected = Collected()
     asleep: Mapping[int, RankState] = field(default_factory=dict)  # ranks, with what their other threads sleep in
     knot_beside: Sequence[Stuck] = ()  # of processes that are no ranks, where no rank is left in the knot
+    knot_processes: Sequence[Stuck] = ()  # the processes that are no ranks of whatever knot there is
     beside: Mapping[int, RankState] = field(default_factory=dict)  # processes that are no ranks and sleep, by their numbers
     programs: Mapping[int, Program] = field(default_factory=dict)  # what processes run that are no ranks, by their numbers
     restless: Mapping[int, str] = field(default_factory=dict)  # processes that are no ranks and may not sleep: why, by id

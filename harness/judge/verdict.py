@@ -70,6 +70,24 @@ class WaitLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessWait:
+    """One wait of a stuck process that is no rank: in what it sleeps, where, and who could end that."""
+
+    host: str
+    pid: int
+    program: str  # its name, without folder and arguments
+    op: str  # the call that it sleeps in, as the kernel knows it
+    site: str  # the line of a Python program
+    lacks: tuple[int, ...]  # ranks
+    lacks_processes: tuple[int, ...]  # process ids, on the same host
+
+    @staticmethod
+    def from_json(raw: dict[str, Any]) -> ProcessWait:
+        """As it was written down."""
+        return ProcessWait(**{**raw, "lacks": tuple(raw["lacks"]), "lacks_processes": tuple(raw["lacks_processes"])})
+
+
+@dataclass(frozen=True, slots=True)
 class RankEnd:
     """How one rank ended, or stood when the verdict fell."""
 
@@ -115,6 +133,7 @@ class Verdict:
     proved: bool | None = None  # for a hang only
     launch: int = 1  # of the case's launches, from 1: the one that this verdict is of
     knot: tuple[WaitLine, ...] = ()
+    knot_processes: tuple[ProcessWait, ...] = ()
     blame: Blame | None = None
     findings: tuple[Finding, ...] = ()
     signature: str = ""
@@ -145,6 +164,7 @@ class Verdict:
         data["outcome"] = Outcome(data["outcome"])
         data["cause"] = Cause(data["cause"])
         data["knot"] = tuple(WaitLine(**{**w, "lacks": tuple(w["lacks"])}) for w in data["knot"])
+        data["knot_processes"] = tuple(ProcessWait.from_json(one) for one in data.get("knot_processes", ()))
         blame = data["blame"]
         data["blame"] = None if blame is None else Blame(**{**blame, "ranks": tuple(blame["ranks"])})
         data["findings"] = tuple(Finding(FindingKind(f["kind"]), f["text"], f["facts"]) for f in data["findings"])

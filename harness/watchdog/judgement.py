@@ -94,7 +94,8 @@ class Judgement(ABC):
         failed = tuple(finding for finding in found.findings if "traceback" in finding.facts)
         if failed:  # then the words of the events alone are the better ones
             return replace(verdict, findings=(*verdict.findings, *failed))
-        return replace(verdict, text=found.text, blame=found.blame, signature=found.signature)
+        told = replace(verdict, knot_processes=found.knot_processes)
+        return replace(told, text=found.text, blame=found.blame, signature=found.signature)
 
     def situation(self, collected: Collected) -> dict[str, Any]:
         """Where everybody stood when it was judged, as data; empty: nothing was judged."""
@@ -222,6 +223,7 @@ class ProgramJudgement(Judgement):
             asleep={rank: state for rank, state in states.items() if rank < PROCESS},
             knot=(ranked := [wait for wait in knot if wait.rank < PROCESS]),
             knot_beside=() if ranked else knot,
+            knot_processes=[wait for wait in knot if wait.rank >= PROCESS],
             beside={node: state for node, state in states.items() if node >= PROCESS},
             programs=sleepers.programs,
             restless=sleepers.restless(),

@@ -67,7 +67,11 @@ def test_what_a_process_was_started_with(tmp_path: Path) -> None:
 
 def test_what_a_compiled_process_is_in(tmp_path: Path) -> None:
     """It has no line: its program, the call, the descriptor and who else has what that is of are told."""
-    text = judged("compiled", tmp_path).text
+    verdict = judged("compiled", tmp_path)
+    text, (child,) = verdict.text, [one for one in verdict.knot_processes if one.program == "cat"]
+    (front,) = [one for one in verdict.knot_processes if one.pid in child.lacks_processes]
+    assert (child.op, child.site, front.lacks_processes) == ("read", "", (child.pid,))
+    assert line("the child's line") in front.site
     assert re.search(r"process \d+ \(cat\), which is no rank, stands in read from its standard input, a pipe that", text)
     assert re.search(r"a pipe that process \d+ \(python[0-9.]*\) has open too", text), text
 

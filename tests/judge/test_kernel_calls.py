@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+from lockstep.harness.judge.decide import decide
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.kernel_calls import Program
-from lockstep.harness.judge.snapshot import Limit
+from lockstep.harness.judge.snapshot import Collected, Limit
 from lockstep.harness.judge.standing import standing_text
+from lockstep.harness.judge.verdict import ProcessWait, Verdict
 from lockstep.harness.trace.event import Need
 from lockstep.harness.trace.state import RankState, Wait
 from lockstep.harness.trace.wait import PROCESS
@@ -53,3 +56,23 @@ def test_processes_that_ranks_wait_for_are_told() -> None:
     assert "process 12, which is no rank, stands in read from a pipe that process 13 has open too" in told
     assert told.endswith("; a thread of process 13 is at work")
     assert "14" not in told
+
+
+def test_the_knot_names_processes() -> None:
+    """Each with its program, call and line, and with those of which any could end its wait."""
+    node, peer = PROCESS + 12, PROCESS + 13
+    wait = Wait("", 0, "read", Need.HOLDERS, -1, 0, 0, "", "", end="pipe 1")
+    states = {one: RankState(one, number=1, waiters={0: wait}) for one in (node, peer)}
+    knot = [Stuck(node, 0, wait, (0, peer)), Stuck(node, 0, wait, (node,)), Stuck(peer, 0, wait, (node,))]
+    programs = {node: Program("cat", 0, "here"), peer: Program("python", 3, "here")}
+    stack = 'Thread 13 (idle): "MainThread"\n    work (/home/me/train.py:3)\n'
+    whole = replace(case({}, {}), beside=states, holders={"pipe 1": {node, peer}}, knot_beside=knot, programs=programs)
+    before = decide(whole)
+    verdict = decide(replace(whole, knot_processes=knot, collected=Collected(others={13: stack}, folder="/home/me")))
+    assert verdict.knot_processes == (
+        ProcessWait("here", 12, "cat", "read", "", (0,), (13,)),
+        ProcessWait("here", 13, "python", "read", "train.py:3 in work", (), (12,)),
+    )
+    assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+    assert before.knot_processes == ()
+    assert decide(replace(whole, knot_processes=knot)).signature == before.signature

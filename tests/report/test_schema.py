@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.verdict import Blame, Finding, RankEnd, Verdict, WaitLine
+from lockstep.harness.judge.verdict import Blame, Finding, ProcessWait, RankEnd, Verdict, WaitLine
 from lockstep.harness.report.line import judged
 from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.schema import Attempt, Expected, Place, Skew, VerdictFile, read_verdict, verdict_schema
@@ -42,6 +42,9 @@ VERDICTS = st.builds(
         st.builds(WaitLine, st.integers(), WORD, WORD, WORD, WORD, st.integers(), WORD, WORD, RANKS, st.booleans(), WORD),
         max_size=2,
     ).map(tuple),
+    knot_processes=st.lists(st.builds(ProcessWait, WORD, st.integers(), WORD, WORD, WORD, RANKS, RANKS), max_size=2).map(
+        tuple
+    ),
     blame=st.none() | BLAME,
     findings=st.lists(st.builds(Finding, st.sampled_from(FindingKind), WORD, JSON), max_size=2).map(tuple),
     signature=WORD,
@@ -126,7 +129,9 @@ def documented(title: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
 
 
-@pytest.mark.parametrize("kind", [VerdictFile, Expected, Attempt, Place, Skew, WaitLine, Blame, Finding, RankEnd])
+@pytest.mark.parametrize(
+    "kind", [VerdictFile, Expected, Attempt, Place, Skew, WaitLine, ProcessWait, Blame, Finding, RankEnd]
+)
 def test_page_names_every_field(kind: type) -> None:
     """docs/verdicts.md lists the fields of every part of a verdict file, in order and no other."""
     assert is_dataclass(kind)

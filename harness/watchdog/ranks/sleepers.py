@@ -52,7 +52,8 @@ class Sleepers:
                 continue
             node = self.number(host, told["pid"])
             seen.add(node)
-            self.programs[node] = Program(str(told.get("name", "?")), fd if isinstance(fd := told.get("fd"), int) else -1)
+            fd = told.get("fd")
+            self.programs[node] = Program(str(told.get("name", "?")), fd if isinstance(fd, int) else -1, host)
             state = RankState(node, number=1)
             record = self.beside.setdefault(node, ProcessRecord(state, host, told["pid"], (number, BESIDE)))
             record.sleepers = tuple(sleeper for one in told["threads"] if (sleeper := Sleeper.read(one, host)) is not None)

@@ -67,7 +67,7 @@ def _given() -> None:
 
 def _compiled() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
-        child.wait()
+        child.wait()  # the child's line
 
 
 async def _serve() -> None:
