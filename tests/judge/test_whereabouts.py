@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.harness.judge.observation import KernelWait, Observation
+from lockstep.harness.judge.observation_words import line
 from tests.judge.test_inspection import ASLEEP, seen, stack, told, torch_call
 
 
@@ -74,3 +75,40 @@ def test_any_job_is_told_in_a_sentence(observations: list[Observation], world: i
     assert not set(found.absent) & {one.rank for one in observations}
     if any(one.gone for one in observations):
         assert found.word != "hang"
+
+
+@pytest.mark.parametrize(
+    ("frames", "behind"),
+    [
+        (("step (/job/t.py:5)", "step (/job/t.py:9)"), (0,)),
+        (("step (/job/t.py:9)", "step (/job/t.py:5)"), (1,)),
+        (("step (/job/t.py:9)", "load (/job/t.py:5)"), ()),
+        (("step (/job/t.py:9)", "step (/job/u.py:5)"), ()),
+    ],
+)
+def test_who_has_come_less_far(frames: tuple[str, str], behind: tuple[int, ...]) -> None:
+    """Of two ranks in two lines of one function the upper one, below the same lines; in other functions nobody can tell."""
+    calls = ("barrier", "all_reduce")
+    stacks = [
+        stack(
+            f"{call} (/venv/torch/distributed/distributed_c10d.py:9)",
+            frame,
+            "main (/job/t.py:30)",
+            "<module> (/job/t.py:99)",
+        )
+        for call, frame in zip(calls, frames, strict=True)
+    ]
+    assert told(seen(0, stacks[0]), seen(1, stacks[1])).behind == behind
+
+
+def test_who_cannot_be_woken() -> None:
+    """Where in the kernel it is says more than the call, of those that cannot be woken alone."""
+
+    def words(**wait: str) -> str:
+        return line(seen(0, ASLEEP, waits=(KernelWait(100, **wait),)), 3.0)
+
+    assert "cannot be woken in nfs_wait" in words(state="D", where="nfs_wait")
+    assert "cannot be woken;" in words(state="D")
+    assert words(state="T", where="do_signal_stop").endswith("stopped by a signal")
+    assert "the kernel says read with rank 1" in words(state="S", call="read", peer="rank 1")
+    assert "kernel" not in words(state="S", call="futex")
