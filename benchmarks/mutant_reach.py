@@ -78,10 +78,11 @@ class Reach:
         self._functions = functions
 
     def tests(self, file: str, line: int, most_s: float = MOST_S) -> list[str]:
-        """Those that come to a line, the quickest first, for as many seconds as one mutant may take."""
+        """Those that come to a line, the quickest first, for as many seconds as a mutant may take; of a file whose functions
+        nobody calls (tables, enumerations) all."""
         of_file = self._tests.get(file, {})
         owner = _owner(self._functions.get(file, []), line)
-        found = of_file.get(owner, set()) if owner else set().union(*of_file.values())
+        found = of_file.get(owner, set()) if owner else set().union(*of_file.values()) or set(self._seconds)
         chosen: list[str] = []
         left = most_s
         for test in sorted(found, key=lambda test: (self._seconds[test], test)):
