@@ -145,7 +145,7 @@ def test_two_ranks_out_of_step(mine: list[str], theirs: list[str], ahead: tuple[
 
 
 @pytest.mark.parametrize(
-    ("peer", "tag", "lies"), [(1, 7, False), (1, 8, True), (-1, 8, False), (1, -1, False), (0, 8, True)]
+    ("peer", "tag", "lies"), [(1, 7, False), (1, 8, True), (-1, 8, False), (1, -1, False), (0, 8, True), (1, 0, True)]
 )
 def test_who_takes_from_anybody_leaves_nothing_certain(peer: int, tag: int, lies: bool) -> None:
     """A receive that leaves its peer, or its tag, open may have taken any message of that communicator."""

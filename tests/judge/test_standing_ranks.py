@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from lockstep.harness.judge.history import History
 from lockstep.harness.judge.snapshot import Collected
-from lockstep.harness.judge.standing import standing_text
+from lockstep.harness.judge.standing import needs, standing_text
 from lockstep.harness.trace.event import Need
-from lockstep.harness.trace.state import RankState, Status, Wait
+from lockstep.harness.trace.state import STREAM_WAITER, RankState, Status, Wait
 from tests.judge.test_standing import STACK, case, waiting
 
 
@@ -70,3 +70,40 @@ def test_for_whom_a_send_waits() -> None:
     assert wait is not None
     states[1].waiters[0] = wait._replace(comm="mpi:unknown")
     assert standing_text(whole).endswith("send #1 of tag 0 at train.py:11 in main")
+
+
+def test_for_whom_a_receive_waits() -> None:
+    """For its peer while nothing has come from it; of one that may end nobody is named."""
+    states = {0: RankState(0, waiters={0: None}), 1: waiting(1, "recv", 0)}
+    whole = case(states, {0: History(0), 1: History(1)})
+    wait = states[1].waiters[0]
+    assert wait is not None
+    assert needs(whole, 1, 0, wait) == (0,)
+    assert standing_text(whole).endswith("recv #1 of tag 0 at train.py:11 in main for rank 0")
+    states[0].sent[wait.comm, 1, 0] = 1
+    assert needs(whole, 1, 0, wait) == ()
+    assert standing_text(whole).endswith("recv #1 of tag 0 at train.py:11 in main")
+
+
+def test_a_wait_for_several_lists_the_first() -> None:
+    """Three of them, and how many more there are."""
+    part = waiting(0, "recv", 1).waiters[0]
+    assert part is not None
+    for count, more in ((3, ""), (4, " and 1 more"), (6, " and 3 more")):
+        parts = tuple(part._replace(tag=tag, site="") for tag in range(count))
+        several = Wait("", 0, "waitany", Need.EITHER, -1, 0, 0, "", "", site="a.py:3 in f", parts=parts)
+        text = standing_text(case({0: RankState(0, waiters={0: several}), 1: RankState(1)}, {0: History(0), 1: History(1)}))
+        assert text.count("mpi world recv") == 3
+        assert f"{more} at a.py:3 in f" in text
+        assert text.startswith("rank 0 waits in waitany of any of mpi world recv #1 of tag 0 for rank 1, ")
+
+
+def test_a_stream_is_told_as_one() -> None:
+    """And no thread is."""
+    wait = waiting(0, "barrier", -1, need=Need.ALL).waiters[0]
+    for thread, told in (
+        (STREAM_WAITER, "its stream mpi world barrier #1"),
+        (STREAM_WAITER - 1, "waits in mpi world barrier #1"),
+    ):
+        states = {0: RankState(0, waiters={thread: wait}), 1: RankState(1)}
+        assert told in standing_text(case(states, {0: History(0), 1: History(1)}))

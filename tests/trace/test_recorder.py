@@ -8,7 +8,7 @@ import struct
 from lockstep.harness.trace import Recorder, layout
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.restoring import HEAD, restore
-from lockstep.harness.trace.ring import decode
+from lockstep.harness.trace.ring import Ring, decode
 from lockstep.harness.trace.state import RankState
 from lockstep.harness.trace.wait import STORES, Wait
 
@@ -155,3 +155,48 @@ def test_environment_and_result_are_json() -> None:
     memory.recorder.result({"tokens": [1]})
     records = memory.new()
     assert [json.loads(memory.recorder.text(record.a)) for record in records] == [{"python": "3.11"}, {"tokens": [1]}]
+
+
+def test_events_of_the_rank_alone() -> None:
+    """They are on no communicator and have no number, but for what that column says of them."""
+    memory = Memory()
+    recorder = memory.recorder
+    with recorder.phase("warm-up"):
+        recorder.shape("bs=8")
+    recorder.decision("site", "key", "run")
+    recorder.decision("site", "key", "left-out", deviates=True)
+    recorder.join("world", 0, 2)
+    recorder.opaque("ctypes")
+    recorder.raised(ValueError("x"))
+    recorder.raised(ValueError("x"), device_lost=True)
+    recorder.error(ValueError("x"))
+    recorder.unable("no GPU")
+    recorder.status(3)
+    recorder.leaving()
+    recorder.returned()
+    with recorder.waiter():
+        pass
+    recorder.abort(-1, 0.0)
+    assert [told(record)[:3] for record in memory.new()] == [
+        (Kind.PHASE, 0, 0), (Kind.SHAPE, 0, 0), (Kind.MILESTONE, 0, 0), (Kind.PHASE, 0, 0),
+        (Kind.DECISION, 0, 0), (Kind.DECISION, 0, 1), (Kind.JOIN, 0, 0), (Kind.OPAQUE, 0, 0),
+        (Kind.RAISED, 0, 0), (Kind.RAISED, 0, 1), (Kind.ERROR, 0, 0), (Kind.UNABLE, 0, 0), (Kind.STATUS, 0, 0),
+        (Kind.LEAVING, 0, 0), (Kind.RETURNED, 0, 0), (Kind.WAITER, 0, 0), (Kind.WAITER_END, 0, 0), (Kind.ABORT, 0, 0),
+    ]  # fmt: skip
+
+
+def test_how_far_a_ring_was_read() -> None:
+    """The number of the last record that was read, or skipped; nothing is skipped twice."""
+    ring = Ring(0, 1, 64)
+    recorder = Recorder.attach({layout.RING_FD: str(ring.fd)})
+    assert ring.read_up_to == 0
+    assert len(ring.read().records) == recorder.last * RECORD.size
+    assert ring.read_up_to == recorder.last
+    begin = recorder.last
+    for _ in range(5):
+        recorder.milestone("x")
+    assert ring.skip_to(begin + 2) == 2
+    assert ring.skip_to(begin + 1) == 0
+    assert ring.read_up_to == begin + 2
+    assert [record.number for record in decode(ring.read().records)] == [begin + 3, begin + 4, begin + 5]
+    ring.close()
