@@ -71,3 +71,10 @@ def test_words() -> None:
     assert [handed_words(One(*one)) for one in ((1, "MPI_INT MPI_SUM"), (-1, "MPI_INT"), (4, ""), (-1, ""))] == [
         "1 MPI_INT with MPI_SUM", "MPI_INT", "4", "",
     ]  # fmt: skip
+
+
+def test_bytes_and_characters_are_one_wide() -> None:
+    """Four of them are as much as one of four bytes."""
+    for name in ("MPI_BYTE", "MPI_CHAR", "MPI_PACKED", "MPI_C_BOOL", "MPI_INT8_T"):
+        assert not sizes_differ([One(4, name), One(1, "MPI_INT")])
+        assert sizes_differ([One(2, name), One(1, "MPI_INT")])
