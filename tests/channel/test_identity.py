@@ -27,3 +27,12 @@ def test_the_version_of_what_is_installed(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "nowhere"), "", str(tmp_path / "there")])
     assert [identity._installed(name) for name in ("one", "two", "three")] == ["1.2", "5.0", ""]
+
+
+def test_which_clock_a_host_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of one machine may have another monotonic clock each, in time namespaces, where its kernel has these."""
+    namespace = tmp_path / "time"
+    monkeypatch.setattr(identity, "TIME", namespace)
+    assert identity.identity()["clock"] == f"{identity.machine()} "
+    namespace.symlink_to("time:[402653]")
+    assert identity.identity()["clock"] == f"{identity.machine()} time:[402653]"

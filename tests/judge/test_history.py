@@ -37,6 +37,7 @@ def test_what_was_launched_has_its_numbers() -> None:
         ("tp", 5, "broadcast", 6, "g1"),
         ("ep", 2, "all_to_all", -1, "g1"),
     ]
+    assert not any(one.posted for one in found.entries)
     assert [(one.name, len(one.collectives)) for one in found.graphs] == [("g1", 3)]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.harness.judge.history import Entry, History
+from lockstep.harness.judge.history import Entry, History, Message
 from lockstep.harness.judge.matching import first_mismatch
 from lockstep.harness.judge.snapshot import Limit
 from lockstep.harness.trace.state import CommInfo
@@ -133,3 +134,43 @@ def test_only_what_both_belong_to_is_compared() -> None:
     unmade = history(1)
     unmade.comms = {}
     assert first_mismatch(history(0, *both), unmade) == (0, 1)  # it has never made it
+
+
+def two(sent: list[tuple[int, int, int]], received: list[tuple[int, int, int]]) -> tuple[History, History]:
+    """Ranks 0 and 1 that begin messages to and from each other: place, peer and tag."""
+
+    def messages(sends: bool, listed: list[tuple[int, int, int]]) -> list[Message]:
+        return [Message(at, "mpi:w", sends, peer, tag, 1, "", False, "", "") for at, peer, tag in listed]
+
+    return History(0, messages=messages(True, sent)), History(1, messages=messages(False, received))
+
+
+def test_an_open_receive_leaves_nothing_to_compare() -> None:
+    """Whether it leaves its peer or its tag open: which message it has taken is not known."""
+    assert first_mismatch(*two([(3, 1, 7)], [(4, 0, 8)])) == (3, 4)
+    assert first_mismatch(*two([(3, 1, 0)], [(4, 0, 0)])) is None
+    for peer, tag in ((-1, 8), (0, -1)):
+        assert first_mismatch(*two([(3, 1, 7)], [(4, peer, tag)])) is None
+
+
+def test_messages_after_a_gap_are_not_compared() -> None:
+    """The gap's own place comes after it too: that is of the first event before which some are missing."""
+    sender, receiver = two([(2, 1, 7), (5, 1, 7)], [(2, 0, 7)])
+    assert first_mismatch(sender, receiver) == (5, 3)
+    sender.gap = 6
+    assert first_mismatch(sender, receiver) == (5, 3)
+    sender.gap = 5
+    assert first_mismatch(sender, receiver) is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "same"), [((8, 8), True), ((8, 4), False), ((0, 8), False), ((-1, 8), True), ((8, -1), True)]
+)
+def test_sizes_of_a_collective(sizes: tuple[int, int], same: bool) -> None:
+    """They must be the same where both are known; none is a size too."""
+    info = CommInfo("mpi:w", "mpi", "w", (0, 1))
+    one, other = (
+        History(rank, comms={info.key: info}, entries=[Entry(1, info.key, 1, "allreduce", "", "", size)])
+        for rank, size in enumerate(sizes)
+    )
+    assert (first_mismatch(one, other) is None) is same

@@ -161,6 +161,8 @@ def test_a_command_that_fails_without_ranks() -> None:
     """Without a rank there is only the command's exit status."""
     assert judged(roots=(0,)).outcome is Outcome.SUCCESS
     assert judged(("", 1, 0)).text == "The one rank ended in order."
+    assert judged(("dead", 1, 0), ("", 1, 0)).cause is Cause.ABORT  # without a word, and nobody expects a status of 0
+    assert judged(("dead", 1, 1), ("", 1, 0)).outcome is Outcome.SUCCESS
     assert judged(("", 1, 0), ("", 1, 0)).text == "All 2 ranks ended in order."
     verdict = judged(roots=(-11,))
     assert (verdict.outcome, verdict.cause) == (Outcome.CRASH, Cause.SIGNAL)

@@ -156,3 +156,22 @@ def test_who_takes_from_anybody_leaves_nothing_certain(peer: int, tag: int, lies
     assert not unreceived(histories, 1)
     histories[0].gap = 1
     assert not unreceived(histories, 0)
+
+
+def test_what_ranks_entered_where_no_line_tells_who_is_ahead() -> None:
+    """Of a knot the first collective that they entered as different ones is told; else the missing one."""
+    waits = (wait(WORLD, 1, site="c.py:1 in h"), wait(SUB, 2, site="d.py:1 in i"), wait(SUB, 2, site="d.py:1 in i"))
+    parts = [[entry(1, op, site, SUB, 1)] for op, site in (("bcast", "a.py:9 in f"), *(("allreduce", "b.py:5 in g"),) * 2)]
+    whole = told(*parts, waits=waits)
+    assert hang_blame(whole, False) is None
+    verdict = decide(whole)
+    assert verdict.cause is Cause.DEADLOCK
+    assert verdict.blame is not None
+    assert (verdict.blame.ranks, verdict.blame.site) == ((0,), "sub.bcast")
+    assert verdict.text.startswith(
+        "Ranks first differ in mpi sub #1: rank 0 entered bcast at a.py:9 in f; ranks 1-2 entered allreduce at b.py:5 in g."
+    )
+    apart = [[entry(1, "barrier", "a.py:9 in f")], [entry(1, "barrier", "b.py:5 in g", SUB, 1)]]
+    whole = told(*apart, waits=(wait(WORLD, 1, site="a.py:9 in f"), wait(SUB, 1, site="b.py:5 in g")))
+    assert hang_blame(whole, False) is None
+    assert decide(whole).text.startswith("Rank 1 never entered world barrier #1 (at a.py:9 in f), which the others entered.")
