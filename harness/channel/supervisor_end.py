@@ -134,6 +134,11 @@ class Line:
         if self._connected and now - self._heard > self._silence_s:
             raise LostError(f"the watchdog has been silent for {self._silence_s:.0f} s")
 
+    def drop(self) -> None:
+        """Close when nobody is there to read: what is queued would be kept for two seconds."""
+        self._socket.linger = 0
+        self.close()
+
     def close(self) -> None:
         """Send what is queued (for at most two seconds) and close."""
         self._socket.disable_monitor()

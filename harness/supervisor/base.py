@@ -117,6 +117,7 @@ class SupervisorBase(ABC):
             if self.log:
                 self.log.supervisor.warning("%s; ending what it started", lost)
             print(f"lockstep supervisor: {lost}; ending what it started", file=sys.stderr, flush=True)
+            line.drop()
             self.abandon()
             remove_job_folder(os.environ.get("TMPDIR", ""))  # the head would have
             time.sleep(LINGER_S)

@@ -28,7 +28,7 @@ def turn_away(plan: Plan, number: int) -> NoReturn:
             pass
         line.close()
     except LostError:
-        pass
+        line.drop()
     host = os.uname().nodename
     raise SystemExit(
         f"lockstep supervisor on {host}: nothing was started for rank {number} of {plan.world}: it is one too many"

@@ -75,6 +75,18 @@ def test_a_watchdog_that_is_silent() -> None:
     assert seconds > 1.4
 
 
+def test_what_is_queued_for_nobody_keeps_nobody() -> None:
+    """A supervisor that never found its watchdog ends at once, whatever it had to say."""
+    with Head(1) as head:
+        nowhere = f"tcp://127.0.0.1:{free_port()}"
+        line = Line(plan(nowhere, head))
+        line._socket.linger = 600_000
+        line.send(hello(0))
+        begun = time.monotonic()
+        line.drop()
+        assert time.monotonic() - begun < 300
+
+
 def test_a_full_queue_does_not_keep_it_from_noticing() -> None:
     """A supervisor that has much to say to a watchdog that does not read ends all the same."""
     with Head(1) as head:
