@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lockstep.harness.errors import LockstepError
+from lockstep.harness.regular_file import NotRegularError
 
 _REPORTS = "reports"
 EXIT_INPUT = 2
@@ -36,7 +37,8 @@ def _judged(error: Exception, words: Sequence[str]) -> tuple[str, int]:
         return f"{error}", error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
         name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
-        code = EXIT_INPUT if error.errno in _INPUT and _is_input(name, words) else EXIT_FAULT
+        given = isinstance(error, NotRegularError) or (error.errno in _INPUT and _is_input(name, words))
+        code = EXIT_INPUT if given else EXIT_FAULT
         return f"lockstep: {name}: {error.strerror}", code
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         more = ", and --resume goes on with it" if words[:1] == ["run"] else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from lockstep.harness.campaign.evidence import STAYS, put_away
 from lockstep.harness.judge.verdict import Verdict
 from lockstep.harness.report.evidence import attempts_in
-from lockstep.harness.report.names import ATTEMPT
+from lockstep.harness.report.names import ATTEMPT, attempt_number
 from lockstep.harness.vocabulary import Cause, Outcome
 
 RETRIED = (Cause.LAUNCH, Cause.NODE_LOST)
@@ -41,5 +41,5 @@ def may_retry(outcome: str, cause: str, folder: Path, retries: int) -> bool:
 
 
 def _put_away(folder: Path, verdict: Verdict | None) -> None:
-    numbers = [int(number) for path in folder.glob(f"{ATTEMPT}*") if (number := path.name.removeprefix(ATTEMPT)).isdecimal()]
+    numbers = [attempt_number(path.name) or 0 for path in folder.glob(f"{ATTEMPT}*")]
     put_away(folder, f"{ATTEMPT}{max(numbers, default=0) + 1}", verdict, (ATTEMPT,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,15 @@ def attempts_in(folder: Path) -> list[dict[str, Any]]:
     """The earlier attempts, as verdict.json names them."""
     found: list[dict[str, Any]] = []
     for path in folder.glob(f"{names.ATTEMPT}*"):
-        number = path.name.removeprefix(names.ATTEMPT)
-        if not re.fullmatch("[0-9]{1,9}", number):
+        number = names.attempt_number(path.name)
+        if number is None:
             continue
         try:
             raw = read_object(path / "verdict.json")
             told = {"outcome": raw["outcome"], "cause": raw["cause"], "text": raw["text"]}
         except (OSError, ValueError, KeyError, TypeError):
             told = {"outcome": "", "cause": "", "text": KILLED}
-        found.append({"number": int(number), **told, "folder": path.name})
+        found.append({"number": number, **told, "folder": path.name})
     return sorted(found, key=lambda one: int(one["number"]))
 
 

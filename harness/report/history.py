@@ -134,7 +134,7 @@ def _current(index: sqlite3.Connection) -> bool:
 
 def _usable(path: Path) -> bool:
     """Whether there is an index of this version. One that is damaged is not."""
-    if not path.exists():
+    if path.is_symlink() or not path.is_file():  # what somebody else has put into a shared folder is not written through
         return False
     try:
         with closing(sqlite3.connect(path, timeout=60.0)) as index:

@@ -49,6 +49,12 @@ def slug(case_id: str, repetition: int = 1) -> str:
     return f"{plain}-{digest}".lstrip("-")
 
 
+def attempt_number(name: str) -> int | None:
+    """Of the folder of an attempt; None of one that is called in another way."""
+    found = re.fullmatch(f"{ATTEMPT}([0-9]{{1,9}})", name)
+    return int(found[1]) if found else None
+
+
 def point(link: Path, name: str) -> None:
     """Turn a symlink to another name, atomically. What others have put in its place stays, with a word on stderr: it is a
     convenience, and its folder may be one in which everybody writes."""

@@ -80,10 +80,16 @@ class _Options:
 
 
 @dataclass(frozen=True)
+class _Host:
+    name: str
+    libraries: dict[str, Any] | None = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Environment:
     libraries: dict[str, Any] = field(default_factory=dict)
     mpi: dict[str, Any] = field(default_factory=dict)
-    hosts: list[dict[str, Any]] = field(default_factory=list)
+    hosts: list[_Host] = field(default_factory=list)
     gpus: list[_Gpu] = field(default_factory=list)
 
 

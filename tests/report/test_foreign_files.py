@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from lockstep.harness import regular_file
+from lockstep.harness.campaign.attempts import judged_attempt
 from lockstep.harness.cli import main
 from lockstep.harness.regular_file import NotRegularError
 from lockstep.harness.report import files
@@ -139,6 +139,45 @@ def test_folders_that_lead_elsewhere(linked: str, run: Path, tmp_path: Path, cap
     assert {path: path.stat().st_mtime_ns for path in elsewhere.rglob("*")} == before
 
 
+@PUT
+@pytest.mark.parametrize("name", ["cases.jsonl", "not-run.jsonl", "run.json"])
+def test_any_file_of_a_run(
+    put: Callable[[Path], None], name: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can be made again is, in the place of what lay there; of the rest the place is told."""
+    put(run / name)
+    if name == "cases.jsonl":
+        assert main(["report", str(run)]) == 0
+        assert len(files.read_lines(run / name)) == 1
+        return
+    for words in (["report", str(run)], ["run", "--resume", str(run)], ["merge", str(run), "--reports", str(tmp_path)]):
+        said = told(words, capsys)
+        assert f"{run / name}: " in said
+        assert "not a regular file" in said or "larger than" in said
+
+
+def test_index_that_leads_elsewhere(run: Path, tmp_path: Path) -> None:
+    """The index of a shared folder of runs is made anew in the place of a link; what that names stays as it is."""
+    (tmp_path / "target").write_bytes(b"")
+    (run.parent / "history.sqlite").symlink_to(tmp_path / "target")
+    assert main(["history", "--reports", str(run.parent)]) == 0
+    assert (tmp_path / "target").read_bytes() == b""
+
+
+def test_evidence_that_a_killed_run_left_behind_links(run: Path, tmp_path: Path) -> None:
+    """What lies in the folder of a case that is launched again is put away as it is: nothing is written through it."""
+    folder, victim = run / "cases" / "a", tmp_path / "victim"
+    victim.mkdir()
+    for name in ("rank-0.log", "stacks", "peek", "harness-error.txt"):
+        (folder / name).symlink_to(victim)
+    fifo(folder / "launcher.log")
+    (folder / "attempt-x").mkdir()
+    (folder / "attempt-1").symlink_to(victim)
+    judged_attempt(folder, 0, hang)
+    assert sorted(path.name for path in folder.iterdir()) == ["attempt-1", "attempt-2", "attempt-x", "case.json"]
+    assert not list(victim.iterdir())
+
+
 @pytest.mark.parametrize("link", [True, False])
 def test_lock_that_is_no_file(link: bool, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`run.lock` as a link makes no file elsewhere; as a pipe it is not waited for."""
@@ -173,6 +212,8 @@ def test_merge_of_a_pipe(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         (("plan", 0, "origin"), "x" * 5000, "plan.0.origin: "),
         (("run",), "x" * 5000, "run: "),
         (("options",), {"shard": "1/100000000000"}, "options.shard: "),
+        (("environment", "hosts"), [{"libraries": {}}], "environment.hosts.0.name: "),
+        (("environment", "hosts"), [{"name": "h", "libraries": "x"}], "environment.hosts.0.libraries"),
         (("started",), "yesterday", "started: 'yesterday' is no time"),
     ],
 )
@@ -229,32 +270,6 @@ def test_numbers_that_no_table_holds(run: Path) -> None:
         verdict.write_text(json.dumps({**good, **change}))
         (line,) = RunStore.open(run).lines
         assert (line.judged, line.text.split(": ")[:2]) == (False, ["verdict.json cannot be read", place])
-
-
-def test_output_into_a_pipe(run: Path, tmp_path: Path) -> None:
-    """The report goes into it, and it stays a pipe."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    found: list[str] = []
-    reader = threading.Thread(target=lambda: found.append(pipe.read_text()), daemon=True)
-    reader.start()
-    assert main(["report", str(run), "--format", "json", "--output", str(pipe)]) == 0
-    reader.join()
-    assert json.loads(found[0])["case"] == "a"
-    assert pipe.is_fifo()
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_output_through_a_link(there: bool, run: Path, tmp_path: Path) -> None:
-    """The report goes into the file that it names, and it stays a link; a file is replaced whole."""
-    link, target = tmp_path / "link", tmp_path / "target"
-    link.symlink_to("target")
-    if there:
-        target.write_text("x" * 1_000_000)
-    for output in (link, target):
-        assert main(["report", str(run), "--format", "json", "--output", str(output)]) == 0
-        assert json.loads(target.read_text())["case"] == "a"
-    assert link.is_symlink()
 
 
 def test_case_that_is_continued(run: Path) -> None:
