@@ -180,6 +180,7 @@ def test_who_left_early_is_to_blame_for_a_closed_socket() -> None:
         verdict.text
         == "Rank 1 returned 1 collective of mpi world before the others; rank 0 failed over it at train.py:16 in step."
     )
+    assert verdict.blame.detail.startswith("RuntimeError: [x.cc:534] Connection closed by peer.")
     histories[1].ended_ns = 5  # its process ended later: it had closed its group as its last act
     verdict = decide(case(states, histories, codes={0: 1, 1: 0}))
     assert verdict.blame is not None
