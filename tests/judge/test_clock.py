@@ -155,3 +155,13 @@ def test_of_one_time_the_quickest_exchange_is_kept() -> None:
         theirs = then + number * 1000
         clock.exchanged(theirs - way, theirs, theirs + way)
     assert clock.within_ns(then + 1000) < 100_000
+
+
+def test_what_is_known_fades_as_fast_as_clocks_may_drift() -> None:
+    """And not faster: a second after an exchange that took no time, by a second's drift."""
+    clock = Clock()
+    clock.exchanged(10 * S, 10 * S, 10 * S)
+    for theirs in (9 * S, 11 * S):
+        low, high = clock.ahead(theirs)
+        assert low == pytest.approx(-DRIFT * S)
+        assert high == pytest.approx(DRIFT * S)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.harness.judge.graph import stuck
-from lockstep.harness.judge.limits import SOON_S, endless, until_limit
+from lockstep.harness.judge.limits import SOON_S, endless, limit_s, until_limit
 from lockstep.harness.supervisor.ring_reader import RingReader
 from lockstep.harness.trace import Recorder
 from lockstep.harness.trace.event import Kind, Need
@@ -109,3 +109,10 @@ def test_a_limit_is_that_of_the_wait_which_begins_next() -> None:
     recorder.write(Kind.LIMIT, 0, 0, size=-5)
     with recorder.collective(comm, "barrier", need=Need.TIMED):
         assert told() == [0]
+
+
+def test_the_first_limit_counts() -> None:
+    """Of several waits; where none is known there is none to tell."""
+    wait = Wait("world", 1, "barrier", Need.TIMED, -1, 0, 0, "", "")
+    assert limit_s([wait._replace(limit_s=90), wait, wait._replace(limit_s=70)]) == 70
+    assert limit_s([wait]) == limit_s([]) == 0
