@@ -145,9 +145,11 @@ def _on_ranks(item: pytest.Item, mark: pytest.Mark) -> Found:
     launcher = given.pop("launcher", "auto")
     if mistake := _unknown(given, len(mark.args)) or _mistake(ranks, deadline):
         return Found("failed", f"@pytest.mark.lockstep: {mistake}: {mark}")
-    with tempfile.TemporaryDirectory(prefix="lockstep-pytest-") as folder:
-        verdict, output, where = _watched(_command(item), ranks, deadline, launcher, item.config, {PYTEST: folder})
-        return _together(verdict, _told(Path(folder)), output, where)
+    from lockstep.harness.host.temporary_folder import temporary_folder
+
+    with temporary_folder("pytest") as folder:
+        verdict, output, where = _watched(_command(item), ranks, deadline, launcher, item.config, {PYTEST: str(folder)})
+        return _together(verdict, _told(folder), output, where)
 
 
 def _unknown(names: Iterable[str], places: int) -> str:
@@ -190,12 +192,13 @@ def _watched(
     command: list[str], ranks: int, deadline: float, launcher: str, config: pytest.Config, more: dict[str, str]
 ) -> tuple[dict[str, Any], str, Path | None]:
     """The verdict on a command, what was printed meanwhile, and where its run is kept: of a success nowhere."""
+    from lockstep.harness.host.temporary_folder import temporary_folder
     from lockstep.harness.report import names
 
     kept = Path(config.rootpath, config.getoption("--lockstep-reports"))
-    with tempfile.TemporaryDirectory(prefix="lockstep-pytest-") as folder:
+    with temporary_folder("pytest") as folder:
         words = [sys.executable, "-m", "lockstep.harness.cli", "watch", "--json", "-n", str(ranks), "--launcher", launcher]
-        words += ["--deadline", f"{deadline:g}", "--reports", folder, "--", *command]
+        words += ["--deadline", f"{deadline:g}", "--reports", str(folder), "--", *command]
         # Ranks of a worker of pytest-xdist are no workers: a test that asks would take another's place.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(XDIST)}
         code, out, said = _run(words, {**inherited, **more}, config.invocation_params.dir)
@@ -203,12 +206,12 @@ def _watched(
             verdict: dict[str, Any] = json.loads(out.splitlines()[-1])
         except (ValueError, IndexError):  # it could not be launched
             return {"outcome": "invalid", "cause": "", "text": said.strip() or f"exit code {code}"}, "", None
-        output = "\n".join(said.splitlines()[-LAST_LINES:]).replace(folder, str(kept))
+        output = "\n".join(said.splitlines()[-LAST_LINES:]).replace(str(folder), str(kept))
         if verdict["outcome"] == "success":
             return verdict, output, None
         kept.mkdir(parents=True, exist_ok=True)
         place = kept / verdict["run"]
-        shutil.move(Path(folder, verdict["run"]), place)
+        shutil.move(folder / verdict["run"], place)
         names.point(kept / "latest", place.name)  # where `lockstep view` looks
         return verdict, output, place
 

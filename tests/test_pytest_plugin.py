@@ -91,7 +91,8 @@ def run(folder: Path, text: str, *words: str, beginning: str = BEGINNING) -> sub
     limit = 200 if "-n" in words else 110  # below that of the test
     plugin = ["-p", "no:lockstep", "-p", "lockstep.harness.pytest_plugin"]  # as its entry point loads it
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *plugin, "test_it.py", *words]
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
+    (folder / "tmp").mkdir()  # what a pytest leaves that is ended at once stays there
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "TMPDIR": str(folder / "tmp")}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=limit, check=False)
 
 
