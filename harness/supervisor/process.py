@@ -116,7 +116,8 @@ class Attached:
             pid, status = os.waitpid(self.pid, os.WNOHANG)  # adopted by the supervisor
             if pid:
                 return os.waitstatus_to_exitcode(status)
-        with contextlib.suppress(OSError):  # Linux 6.15 and later tell it also when the parent has asked
+        # Linux 6.15 and later tell it also when the parent has asked. One that was gone at once has no descriptor.
+        with contextlib.suppress(OSError, ValueError):
             told = bytearray(INFO.size)
             INFO.pack_into(told, 0, INFO_EXIT, 0)
             fcntl.ioctl(self._pidfd, GET_INFO, told)
