@@ -110,5 +110,5 @@ def test_idle_is_not_hung(mode: str, tmp_path: Path) -> None:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
     with clients(port, 12.0):
-        verdict = watch(python(PROGRAM, mode, str(port)), 1, tmp_path, deadline_s=200.0)
+        verdict = watch(python(PROGRAM, mode, str(port), str(tmp_path / "keys")), 1, tmp_path, deadline_s=200.0)
     assert verdict.outcome is Outcome.SUCCESS, verdict.text

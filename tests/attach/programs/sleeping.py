@@ -14,7 +14,6 @@ import asyncio
 import os
 import socket
 import sys
-import tempfile
 import threading
 import time
 from datetime import timedelta
@@ -96,7 +95,7 @@ def _file_store(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) 
 
 
 def _late_file(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) -> None:
-    store = FileStore(f"{tempfile.gettempdir()}/store-{os.environ['MASTER_PORT']}", 2)
+    store = FileStore(sys.argv[3], 2)
     if rank == 0:
         store.wait(["ready"], timedelta(hours=1))
     else:
@@ -121,8 +120,9 @@ def _late_key(rank: int, work: Queue[Any], replies: Queue[Any], event: Event) ->
     dist.barrier()
 
 
+FED = ("queue", "slow", "server", "pool")  # by the front end
 PARTS = {
-    "queue": _queue,
+    **dict.fromkeys(FED, _queue),
     "event": _event,
     "lock": _lock,
     "loop": _loop,
@@ -130,6 +130,7 @@ PARTS = {
     "file-store": _file_store,
     "hash-store": _hash_store,
     "late-key": _late_key,
+    "late-file": _late_file,
 }
 
 
@@ -137,7 +138,7 @@ def rank_process(mode: str, rank: int, port: int, work: Queue[Any], replies: Que
     """One rank."""
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE="2")
     dist.init_process_group("gloo")
-    PARTS.get(mode, _queue)(rank, work, replies, event)
+    PARTS[mode](rank, work, replies, event)
     dist.destroy_process_group()
 
 
@@ -167,7 +168,7 @@ def main() -> None:
     parts = [context.Process(target=rank_process, args=(mode, r, meeting, queues[r], replies, event)) for r in range(2)]
     for part in parts:
         part.start()
-    if mode not in PARTS or mode == "queue":
+    if mode in FED:
         front = threading.Thread(target=front_end, args=(mode, port, queues, replies))
         (front.start if mode == "pool" else front.run)()
     for part in parts:
