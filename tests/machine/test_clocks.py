@@ -41,6 +41,7 @@ ALLOWED = {
     "channel/identity.py": "told at the hello, so that people can compare logs of hosts",
     "host/shared_folder.py": "how old a folder is that nobody holds and a crash has left; what a run uses is held",
     "host/sweep.py": "which files are new, of those that no process holds; else they stay",
+    "host/temporary_folder.py": "how old a folder is that nobody holds and another process left; what is used is held",
     "launch/slurm_job.py": "Slurm tells the end of an allocation as a time of day",
 }
 
