@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lockstep.harness.judge.verdict import Blame, Finding, RankEnd, Verdict, WaitLine
+from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.scenario.case import Case, Expectation, Limits
 from lockstep.harness.trace.recorder import Recorder
@@ -86,6 +87,13 @@ def success() -> Verdict:
 def store(root: Path, names: Sequence[str] = NAMES) -> RunStore:
     """A new run that plans cases of these ids."""
     return RunStore.create(root, None, ["lockstep", "run", "scenarios"], ENVIRONMENT, [case(name) for name in names])
+
+
+def judged_run(root: Path) -> Path:
+    """The folder of a run of one case, `a`, that was judged, and not as expected."""
+    made = RunStore.create(root, "one", ["lockstep"], ENVIRONMENT, [case("a")])
+    made.record(CaseRecord(case("a"), hang(), False, ["cause"], "again", 1.0))
+    return made.path
 
 
 def deltas() -> list[Delta]:

@@ -19,7 +19,7 @@ from lockstep.harness.report.record import CaseRecord
 from lockstep.harness.report.store import RunStore
 from lockstep.harness.trace.log import EventLogWriter, read_log
 
-from .samples import ENVIRONMENT, case, hang, store
+from .samples import case, hang, judged_run, store
 
 pytestmark = pytest.mark.timeout(60)  # what hangs here would wait for ever
 
@@ -27,9 +27,7 @@ pytestmark = pytest.mark.timeout(60)  # what hangs here would wait for ever
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """The folder of a run of one case, `a`, that was judged."""
-    made = RunStore.create(tmp_path / "runs", "one", ["lockstep"], ENVIRONMENT, [case("a")])
-    made.record(CaseRecord(case("a"), hang(), False, ["cause"], "again", 1.0))
-    return made.path
+    return judged_run(tmp_path / "runs")
 
 
 def fifo(path: Path) -> None:

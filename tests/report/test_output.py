@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.cli import main
-from lockstep.harness.report.record import CaseRecord
-from lockstep.harness.report.store import RunStore
 
-from .samples import ENVIRONMENT, case, hang
+from .samples import judged_run
 
 pytestmark = pytest.mark.timeout(60)  # what hangs here would wait for ever
 
@@ -21,9 +19,7 @@ pytestmark = pytest.mark.timeout(60)  # what hangs here would wait for ever
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """The folder of a run of one case, `a`, that was judged."""
-    made = RunStore.create(tmp_path / "runs", "one", ["lockstep"], ENVIRONMENT, [case("a")])
-    made.record(CaseRecord(case("a"), hang(), False, ["cause"], "again", 1.0))
-    return made.path
+    return judged_run(tmp_path / "runs")
 
 
 def test_output_into_a_pipe(run: Path, tmp_path: Path) -> None:

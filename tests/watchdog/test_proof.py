@@ -37,9 +37,8 @@ def answer(found: EngineRanks, ranks: list[int], epoch: int) -> None:
         found[rank].confirmed = epoch
 
 
-def test_a_proved_knot_stands_when_a_larger_one_is_refuted() -> None:
-    """Of ranks that only seem to join a proved knot one moves: that takes nothing back, and the knot is given."""
-    found = engine_ranks(4)
+def proved(found: EngineRanks) -> Proof:
+    """The first two ranks wait for each other, which is proved."""
     proof = Proof(found)
     block(found, 0, PAIR)
     block(found, 1, WORLD)
@@ -47,6 +46,14 @@ def test_a_proved_knot_stands_when_a_larger_one_is_refuted() -> None:
     knot = proof.confirm(1.0)
     assert knot is not None
     assert [stuck.rank for stuck in knot] == [0, 1]
+    return proof
+
+
+def test_a_proved_knot_stands_when_a_larger_one_is_refuted() -> None:
+    """Of ranks that only seem to join a proved knot one moves: that takes nothing back, and the knot is given."""
+    found = engine_ranks(4)
+    proof = proved(found)
+    knot = proof.knot
     for rank in (2, 3):
         block(found, rank, WORLD)
     assert set(proof.look()) == {0, 1, 2, 3}
@@ -58,11 +65,7 @@ def test_a_proved_knot_stands_when_a_larger_one_is_refuted() -> None:
 def test_a_proved_knot_is_forgotten_when_somebody_ends_its_ranks() -> None:
     """Who is killed where it stood has not moved: nothing is proved any more, and nothing is wrong with its events."""
     found = engine_ranks(2)
-    proof = Proof(found)
-    block(found, 0, PAIR)
-    block(found, 1, WORLD)
-    answer(found, proof.look(), proof.epoch)
-    assert proof.confirm(1.0)
+    proof = proved(found)
     found.end(found[1], -15, 1.5)
     assert not proof.confirm(2.0)
     assert not proof.withdrawn
@@ -83,11 +86,7 @@ def test_who_waits_for_a_rank_that_aborted_is_given_its_time_to_be_ended() -> No
 def test_a_proved_knot_that_moves_is_withdrawn() -> None:
     """Whoever was proved to be stuck and moves shows that events do not tell all."""
     found = engine_ranks(2)
-    proof = Proof(found)
-    block(found, 0, PAIR)
-    block(found, 1, WORLD)
-    answer(found, proof.look(), proof.epoch)
-    assert proof.confirm(1.0)
+    proof = proved(found)
     found[0].state.number += 1
     assert proof.confirm(2.0) is None
     assert proof.withdrawn == 1
