@@ -111,6 +111,10 @@ def hopeless(
                 if (wait.comm, wait.seq) == at and not is_message(wait.op)
             }
             wait = needs.get(Need.ALL) or needs.get(Need.ROOT)
+            # A prefix needs those below, by MPI's promise; that it never ends beside another operation is measured for any
+            # rank. One of Python's objects tells no datatype: it is a chain of messages, which a later prefix could meet.
+            if mismatch.entries[rank].data:
+                wait = wait or needs.get(Need.BELOW)
             if wait is None or states[rank].kept_out:  # there it is at the first of several calls of MPI, which may pair
                 continue
             asked = [wait.peer] if wait.need is Need.ROOT else [member for member in group if member != rank]

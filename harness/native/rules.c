@@ -415,7 +415,7 @@ static unsigned need_of(char rule, const struct comm *comm, int root, int some) 
   if (comm->inter) return rule == 'm' ? NEED_ALL : NEED_NOBODY; /* it needs the other group, which no event can say */
   switch (rule) {
     case 'a': case 'm': return NEED_ALL;
-    case 'b': return comm->rank ? NEED_BELOW : NEED_NOBODY;
+    case 'b': return NEED_BELOW; /* the first has nobody below it */
     case 'f': return comm->rank == root ? NEED_NOBODY : NEED_ROOT;
     case 't': return comm->rank == root ? NEED_ALL : NEED_NOBODY;
   }

@@ -67,6 +67,13 @@ def test_a_rank_that_returned_from_another_operation_is_a_mismatch(tmp_path: Pat
     assert "barrier" in verdict.text
 
 
+@pytest.mark.skipif((BIN / "ompi_info").exists(), reason="which of its collectives never pair is not measured of Open MPI")
+def test_a_prefix_against_another_operation_is_proved(tmp_path: Path) -> None:
+    """The first rank of it needs nobody by MPI's promise, and still never comes out: that is measured of this library."""
+    verdict = watch([compiled("ways.c", tmp_path), "prefix"], 2, tmp_path)
+    assert (verdict.outcome, verdict.cause, verdict.proved) == (Outcome.HANG, Cause.MISMATCH, True), verdict.text
+
+
 @pytest.mark.parametrize("way", ["clean", "late_thread"])
 def test_what_ends_is_no_hang(way: str, tmp_path: Path) -> None:
     """A thread that has not communicated yet may still do so: nothing is proved while it is asleep."""
