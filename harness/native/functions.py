@@ -228,8 +228,11 @@ def _communicators() -> list[Function]:
         )
         for name, (arguments, old, new, what) in MAKERS.items()
     ]  # fmt: skip
+    copy = "call_collective(&call, STARTS, a0, \"dup\", 'm', -1, !call_calls_back());"
     return [
         *found,
+        Function("Comm_idup", 3, copy, "call_copying(&call, code, a1, a2);"),
+        Function("Comm_idup_with_info", 4, copy, "call_copying(&call, code, a2, a3);"),
         Function("Comm_create_group", 4, "", 'call_made(&call, code, a3, "group", a2);'),
         Function("Intercomm_create", 6, "", 'call_made(&call, code, a5, "inter", a4);'),
         Function("Comm_free", 1, "word old = call_forget(a0);", "call_forgotten(&call, code, old);"),

@@ -167,6 +167,7 @@ void call_restarted(struct call *call, int code);
 void call_cancel(struct call *call, word request);
 void call_drop(struct call *call, word request);
 void call_made(struct call *call, int code, word made, const char *several, word tag);
+void call_copying(struct call *call, int code, word made, word request);
 word call_forget(word place);
 void call_forgotten(struct call *call, int code, word handle);
 void call_window(struct call *call, int code, word place, word info);

@@ -45,12 +45,14 @@ struct request {
   enum { OF_MESSAGE, OF_COLLECTIVE } kind; /* what starting it again means */
   int64_t size;
   uint32_t data;
+  struct copy *copy; /* of a communicator, which is there when it has ended */
 };
 
 static struct comm *comms[BUCKETS], *windows[BUCKETS], *world, *world_end;
 static struct request *requests[BUCKETS], *unused;
 static word own_operations[OWN_OPERATIONS];
 static unsigned own_count;
+static int copying; /* communicators, under the lock */
 static uint8_t *busy[2]; /* by lane: thread + 1 that begins a send, or a receive, there */
 static _Atomic int finished, told;
 static pid_t known_in;
@@ -62,10 +64,17 @@ static unsigned bucket(word handle) { return (unsigned)(((uint64_t)handle * 0x9E
 
 static word handle_of(word given) { return lockstep_mpi.handle_bytes == 4 ? (word)(int32_t)given : given; }
 
-static struct comm *comm_of(word given) {
+static struct comm *comm_held(word given) {
   word handle = handle_of(given);
   struct comm *found = comms[bucket(handle)];
   while (found && found->handle != handle) found = found->next;
+  return found;
+}
+
+/* The communicator of a call. One that is still being copied, as far as is known, is in use: its end was told elsewhere. */
+static struct comm *comm_of(word given) {
+  struct comm *found = comm_held(given);
+  if (!found && copying) ring_opaque("it uses a communicator that is not known, while one is being copied");
   return found;
 }
 
@@ -75,8 +84,11 @@ static struct request *request_of(word handle) {
   return found;
 }
 
+static void copy_lost(struct request *request);
+
 static void request_drop(struct request *request) {
   if (request->dropped) return;
+  copy_lost(request);
   struct request **place = &requests[bucket(request->handle)];
   while (*place && *place != request) place = &(*place)->next;
   if (*place) *place = request->next;
@@ -600,6 +612,9 @@ word call_statuses(struct call *call, word given, word count) {
   return call->statuses ? (word)call->statuses : given;
 }
 
+static void copy_made(struct request *request);
+static void copies_adopt(void);
+
 static void completed(struct request *request, word status) {
   struct issued *issued = &request->issued;
   int gone = 0;
@@ -618,6 +633,7 @@ static void completed(struct request *request, word status) {
     if (!gone) took(issued, is_open(issued) ? TOOK_WILD : TOOK_NAMED, status, KIND_TOOK);
   }
   request->active = 0;
+  copy_made(request);
   if (!request->persistent) request_drop(request);
 }
 
@@ -645,6 +661,7 @@ void call_completed(struct call *call, int code, word done, word outcount, word 
       if (call->requests[at]) request_release(call->requests[at]);
     if (call->waits) leave(call);
     ring_unlock();
+    copies_adopt();
   }
   if (call->requests != call->few) free(call->requests);
   free(call->statuses);

@@ -1,4 +1,4 @@
-"""Operations between two groups, among neighbours, on windows, and that start processes, under the native recorder."""
+"""Operations between two groups, among neighbours, on windows and copies, and that start processes, recorded natively."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ def natively(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NATIVE, "1")
 
 
-@pytest.mark.parametrize("way", ["inter_barrier", "inter_bcast", "neighbour", "fence", "exposure", "spawn"])
+WAYS = ("inter_barrier", "inter_bcast", "neighbour", "copies", "copying", "fence", "exposure", "spawn")
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_hang_is_proved(way: str, tmp_path: Path) -> None:
     """Whoever is in the operation needs a rank that waits in turn: proved, at the line of the operation."""
     verdict = watch([compiled("several.c", tmp_path), way], 4, tmp_path)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static int rank, one[8], two[8];
-static MPI_Comm half, inter, ring, graph;
+static MPI_Comm half, inter, ring, graph, copy, copies[2];
 static MPI_Win window;
 static MPI_Group all, first, last;
 
@@ -52,6 +52,29 @@ static void epochs(void) {
   }
 }
 
+static void copied(void) {
+  MPI_Request request, requests[2];
+  int done = 0;
+  MPI_Comm_idup(MPI_COMM_WORLD, &copy, &request);
+  late();
+  while (!done) MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+  for (int at = 0; at < 2; at++) MPI_Comm_idup(copy, &copies[at], &requests[at]);
+  MPI_Barrier(copy);
+  MPI_Waitall(2, requests, MPI_STATUSES_IGNORE);
+  late();
+  for (int at = 0; at < 2; at++) MPI_Barrier(copies[at]);
+  for (int at = 0; at < 2; at++) MPI_Comm_free(&copies[at]);
+  MPI_Comm_free(&copy);
+  MPI_Comm_idup(MPI_COMM_WORLD, &copy, &request); /* it is used before its request is waited for */
+  for (done = 0; !done;) MPI_Request_get_status(request, &done, MPI_STATUS_IGNORE);
+  MPI_Barrier(copy);
+  late();
+  MPI_Wait(&request, MPI_STATUS_IGNORE);
+  late();
+  MPI_Barrier(copy);
+  MPI_Comm_free(&copy);
+}
+
 static void right(void) {
   MPI_Request request;
   int root = rank < 2 ? (rank == 0 ? MPI_ROOT : MPI_PROC_NULL) : 0;
@@ -69,6 +92,7 @@ static void right(void) {
   MPI_Ineighbor_allgather(one, 1, MPI_INT, two, 1, MPI_INT, graph, &request);
   MPI_Wait(&request, MPI_STATUS_IGNORE);
   epochs();
+  copied();
 }
 
 int main(int argc, char **argv) {
@@ -90,6 +114,21 @@ int main(int argc, char **argv) {
     if (rank == 3) never(0);
     MPI_Neighbor_allgather(one, 1, MPI_INT, two, 1, MPI_INT, ring); /* neighbour */
     MPI_Barrier(MPI_COMM_WORLD);
+  }
+  if (!strcmp(way, "copies")) {
+    MPI_Request request;
+    MPI_Comm_idup(MPI_COMM_WORLD, &copy, &request);
+    if (rank == 3) never(0);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    MPI_Barrier(copy); /* copies */
+    MPI_Comm_free(&copy);
+  }
+  if (!strcmp(way, "copying")) {
+    MPI_Request request;
+    if (rank == 3) never(0);
+    MPI_Comm_idup(MPI_COMM_WORLD, &copy, &request);
+    MPI_Wait(&request, MPI_STATUS_IGNORE); /* copying */
+    MPI_Comm_free(&copy);
   }
   if (!strcmp(way, "fence")) {
     MPI_Win_fence(0, window);
