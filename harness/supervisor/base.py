@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import read_plan
-from lockstep.harness.channel.pacing import crowding, gather_s, rest_s
+from lockstep.harness.channel.pacing import crowding, gather_s, rest_s, scan_rest_s
 from lockstep.harness.environment import INDEX, LOG, TOKEN
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.shared_folder import remove_job_folder
@@ -89,6 +89,7 @@ class SupervisorBase(ABC):
         crowd = crowding(max(self.plan.nodes), os.cpu_count() or 1)
         self.poll_ms, self.scan_s = int(self.poll_ms * crowd), self.scan_s * min(crowd, 4.0)
         self.next_forward = self.next_scan = 0.0
+        self.in_a_row = 0  # times that there was news to forward
         self._oom_kills = proc.oom_kills()
         self._daemon = daemon_above(launched or os.getpid())
         spawning.adopt_orphans()
@@ -134,12 +135,15 @@ class SupervisorBase(ABC):
         if time.monotonic() >= self.next_forward:
             before, began_s = line.sent, time.thread_time()
             self.forward(line)
-            if line.sent != before:
-                self.next_forward = time.monotonic() + max(self.gather_s, rest_s(time.thread_time() - began_s))
+            self.in_a_row = self.in_a_row + 1 if line.sent != before else 0
+            if self.in_a_row:
+                rest = rest_s(time.thread_time() - began_s, self.in_a_row)
+                self.next_forward = time.monotonic() + max(self.gather_s, rest)
         if time.monotonic() >= self.next_scan:
-            self.next_scan = time.monotonic() + self.scan_s
+            began_s = time.thread_time()
             self.scan(line)
             self._look_after_launcher(line)
+            self.next_scan = time.monotonic() + scan_rest_s(time.thread_time() - began_s, self.scan_s)
         if self.log:
             self.log.send(line)
         if self.stack_reader:

@@ -27,6 +27,7 @@ from lockstep.harness.watchdog.presence.liveness_round import Step
 from lockstep.harness.watchdog.proof import SETTLE_S
 
 POLL_MS = 10
+REST_MS = 50  # while nothing is in question: what comes wakes the watchdog at once, and each look costs the ranks their core
 INTERRUPTED_S = 20.0  # for each thing that is gathered when somebody wants the end; they may kill what takes longer
 BEHIND_S = 1.0  # a watchdog that is further behind with reading does not judge
 
@@ -52,7 +53,9 @@ class RunLoop:
         state = self._state
         while True:
             changes = state.intake.changes
-            self.listen(POLL_MS)
+            # What no message tells may be about to be known: a look that is due, a knot, a verdict that was held back.
+            in_question = state.intake.dirty or state.proof.pending() or self._held is not None
+            self.listen(POLL_MS if in_question else REST_MS)
             busy = state.intake.changes - changes > BUSY * state.ranks.processes.supervisors
             if self._listener.stopped():
                 raise KeyboardInterrupt
