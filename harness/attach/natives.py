@@ -94,16 +94,19 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
         if libraries is None:
             yield "a thread that Python did not start is at work"
             continue
-        strange = (path for path in libraries if not _is_known(path, driver_calls))
+        called = _name(pid, name).strip()
+        # What a stream is to call runs on threads of the driver's own: torch's workers have only called it.
+        gives = (lambda: False) if called.startswith(TORCH) else driver_calls
+        strange = (path for path in libraries if not _is_known(path, gives))
         unknown = sorted(Path(path).name or "code made at run time" for path in strange)
         if unknown:
-            yield f"a thread that Python did not start ({', '.join(unknown)}) may call into Python"
+            yield f"a thread that Python did not start ({called}: {', '.join(unknown)}) may call into Python"
         of_python = any(_is_python(path) for path in libraries)
-        of_torch = of_python and _name(pid, name).startswith(TORCH)
+        of_torch = of_python and called.startswith(TORCH)
         # Like torch's, a thread of the driver may have an old address of Python's left on its stack; and what is about to
         # run Python code has not called the driver yet.
         in_driver = any(Path(path).name.startswith(gpu_driver.LIBRARY) for path in libraries)
-        of_driver = in_driver and not unknown and _name(pid, name).startswith(gpu_driver.THREAD)
+        of_driver = in_driver and not unknown and called.startswith(gpu_driver.THREAD)
         if of_python and not of_driver and not (of_torch and waits_untimed(pid, name)):
             beginning += 1
             rests[name] = _rest(pid, name) if of_torch and pid == os.getpid() else ()
