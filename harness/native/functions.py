@@ -240,7 +240,33 @@ def _communicators() -> list[Function]:
     ]
 
 
-RECORDED = [*_messages(), *_requests(), *_collectives(), *_neighbours(), *_communicators(), *_windows()]
+# All members of a file call these. name: arguments; the second have a non-blocking form, and large counts as the third.
+FILES = {"set_size": 2, "preallocate": 2, "set_view": 6, "set_info": 2, "set_atomicity": 2, "sync": 1, "seek_shared": 3}
+ACCESSES = {"read_at_all": 6, "write_at_all": 6, "read_all": 5, "write_all": 5}
+ORDERED = {"read_ordered": 5, "write_ordered": 5}
+
+
+def _files() -> list[Function]:
+    begin, end = 'call_file(&call, %s, a0, "%s");', "call_end(&call, 0);"
+    found = [Function(f"File_{name}", count, begin % ("WAITS", f"file_{name}"), end) for name, count in FILES.items()]
+    for name, count in (ACCESSES | ORDERED).items():
+        first, last = f"{name}_begin", f"{name}_end"
+        found += [
+            Function(f"File_{name}", count, begin % ("WAITS", name), end, True),
+            Function(f"File_{first}", count - 1, begin % ("WAITS", first), end, True),
+            Function(f"File_{last}", 3, begin % ("WAITS", last), end),
+        ]
+    for name, count in ACCESSES.items():
+        started = f"call_file_started(&call, code, a{count - 1});"
+        found.append(Function(f"File_i{name}", count, begin % ("STARTS", name), started, True))
+    return [
+        *found,
+        Function("File_open", 5, "", "call_opened(&call, code, a0, a4);"),
+        Function("File_close", 1, "call_close(&call, a0);", end),
+    ]
+
+
+RECORDED = [*_messages(), *_requests(), *_collectives(), *_neighbours(), *_communicators(), *_windows(), *_files()]
 # Those whose wrapper is of another form: name, arguments, statements before and after.
 SPECIAL = [
     Function("Init", 2, "call_init(&call, CALLER);", "call_initialized(&call, code);"),

@@ -48,7 +48,8 @@ struct request {
   struct copy *copy; /* of a communicator, which is there when it has ended */
 };
 
-static struct comm *comms[BUCKETS], *windows[BUCKETS], *world, *world_end;
+static struct comm *comms[BUCKETS], *windows[BUCKETS], *files[BUCKETS], *world, *world_end;
+static int file_count;
 static struct request *requests[BUCKETS], *unused;
 static word own_operations[OWN_OPERATIONS];
 static unsigned own_count;
@@ -735,3 +736,4 @@ void call_drop(struct call *call, word place) {
 
 #include "comms.inc"
 #include "windows.inc"
+#include "files.inc"

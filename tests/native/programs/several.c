@@ -1,5 +1,5 @@
 /* Operations between two groups, among neighbours, on windows, and that start processes. argv: a way of four ranks that hangs,
- * or `right`, in which rank 3 comes late to all. */
+ * or `right`, in which rank 3 comes late to all, and a path. */
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +75,25 @@ static void copied(void) {
   MPI_Comm_free(&copy);
 }
 
+static const char *path;
+
+static void on_file(void) {
+  MPI_File file;
+  MPI_Request request;
+  MPI_Status status;
+  MPI_File_open(MPI_COMM_WORLD, "/nowhere/at/all", MPI_MODE_RDONLY, MPI_INFO_NULL, &file);
+  MPI_File_open(MPI_COMM_WORLD, path, MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file);
+  for (int at = 0; at < 2; at++) {
+    late();
+    MPI_File_write_at_all(file, 4 * rank, &rank, 1, MPI_INT, &status);
+  }
+  MPI_File_iwrite_at_all(file, 4 * rank, &rank, 1, MPI_INT, &request);
+  MPI_Wait(&request, &status);
+  MPI_File_write_all_begin(file, &rank, 1, MPI_INT);
+  MPI_File_write_all_end(file, &rank, &status);
+  MPI_File_close(&file);
+}
+
 static void right(void) {
   MPI_Request request;
   int root = rank < 2 ? (rank == 0 ? MPI_ROOT : MPI_PROC_NULL) : 0;
@@ -93,12 +112,14 @@ static void right(void) {
   MPI_Wait(&request, MPI_STATUS_IGNORE);
   epochs();
   copied();
+  on_file();
 }
 
 int main(int argc, char **argv) {
   const char *way = argc > 1 ? argv[1] : "right";
   MPI_Init(&argc, &argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  path = argc > 2 ? argv[2] : "file";
   make();
   if (!strcmp(way, "right")) right();
   if (!strcmp(way, "inter_barrier")) {
