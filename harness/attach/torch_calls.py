@@ -18,7 +18,7 @@ from lockstep.harness.attach.recorded import Call, recorded
 from lockstep.harness.attach.recording import Recording
 from lockstep.harness.attach.sites import call_site
 from lockstep.harness.attach.torch_groups import Group, count, group_of, limit_s, look_for_unseen, sooner
-from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, describe, gpu_of, has
+from lockstep.harness.attach.torch_ops import OPERATIONS, P2P, UNTOLD, describe, gpu_of, has
 from lockstep.harness.trace.event import Need
 
 
@@ -31,6 +31,9 @@ def wrap(module: ModuleType) -> None:
     for name in P2P:
         if hasattr(kind, name):
             setattr(kind, name, _p2p(name, getattr(kind, name)))
+    for name, what in UNTOLD.items():
+        if hasattr(kind, name):
+            setattr(kind, name, _untold(what, getattr(kind, name)))
     if hasattr(kind, "_end_coalescing"):
         kind._start_coalescing = recorded(kind._start_coalescing, _start_coalescing)
         kind._end_coalescing = torch_works.coalesced(kind._end_coalescing, _end_coalescing)
@@ -221,6 +224,15 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         return Posting(found, issued._replace(limit_s=group.limit_s), group)
 
     return _of_group(original, prepare)
+
+
+def _untold(what: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        group = group_of(arguments[0])
+        if group is not None:
+            recording.opaque(f"{group.comm.key} {what}")
+
+    return recorded(original, prepare)
 
 
 def _start_coalescing(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ OPERATIONS = {
     "allgather_into_tensor_coalesced": Operation("all_gather_into_tensor_coalesced", "all"),
     "all_gather_single_coalesced": Operation("all_gather_into_tensor_coalesced", "all"),
     "gather": Operation("gather", "to-root"),
+    "gather_single": Operation("gather", "to-root", same=1),
+    "gather_into_tensor": Operation("gather", "to-root", same=1),
     "scatter": Operation("scatter", "from-root"),
     "reduce_scatter": Operation("reduce_scatter", "all"),
     "_reduce_scatter_base": Operation("reduce_scatter_tensor", "all", same=0),
@@ -32,6 +34,8 @@ OPERATIONS = {
     "monitored_barrier": Operation("monitored_barrier", "to-and-from-root"),
 }
 P2P = ("send", "recv", "recv_anysource")
+# After these nothing that is written down of a group holds: its members are others, or write into each other's memory.
+UNTOLD = {"reconfigure": "was given other members", "new_window": "has a window, which is written to without an event"}
 
 
 def describe(name: str, arguments: tuple[Any, ...], named: dict[str, Any], rank: int) -> tuple[Need, int, int]:

@@ -30,6 +30,8 @@ class Rooted:
         ("reduce", ([FULL], Rooted()), 1, Need.ALL, 1, 4),
         ("reduce", ([FULL], Rooted()), 0, Need.NOBODY, 1, 4),
         ("gather", ([], [FULL], Rooted()), 0, Need.NOBODY, 1, -1),
+        ("gather_single", (torch.ones(8), FULL, Rooted()), 0, Need.NOBODY, 1, 4),
+        ("gather_single", (torch.ones(8), FULL, Rooted()), 1, Need.ALL, 1, 4),
         ("_allgather_base", (torch.ones(8), FULL), 0, Need.ALL, -1, 4),
         ("allgather", ([[FULL, EMPTY]], [FULL]), 0, Need.NOBODY, -1, -1),
         ("alltoall_base", (FULL, FULL, [2, 2], [2, 2]), 0, Need.ALL, -1, -1),
