@@ -16,6 +16,7 @@
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
 # make test-peers     the test suites of mpi4py and PyTorch, plain and watched: the same results
+# make test-torch     what concerns torch on another release of it, TORCH=2.14.1, in .venv-torch-2.14.1
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
 #
 # make files   every file in one line
@@ -36,7 +37,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: pictures kept-pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-vllm check bench bench-scale repeat fuzz mutants soak clean
+.PHONY: pictures kept-pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-torch test-vllm check bench bench-scale repeat fuzz mutants soak clean
 
 env: $(VENV)/.ready
 
@@ -117,6 +118,23 @@ test-peers: env $(VENV)/.peers
 
 $(VENV)/.peers: $(VENV)/.ready requirements/peers.txt
 	$(PIP) install --quiet -r requirements/peers.txt
+	touch $@
+
+# Not the pinned torch: the recorder reads much of it that is not its interface. Whatever build the package index gives: PyPI's
+# is for CUDA and takes 6 GB; see README for a CPU build.
+TORCH ?= 2.14.1
+TORCH_VENV := .venv-torch-$(TORCH)
+TORCH_TESTS ?= tests/attach/test_torch_programs.py tests/attach/test_torch_stores.py tests/attach/test_torch_calls.py \
+  tests/attach/test_tensor_reads.py tests/diagnose/test_real_dumps.py
+test-torch: $(TORCH_VENV)/.ready
+	$(TORCH_VENV)/bin/python -m pytest $(TORCH_TESTS)
+	$(TORCH_VENV)/bin/lockstep run scenarios/command --jobs $(JOBS)
+
+$(TORCH_VENV)/.ready: $(filter-out requirements/torch.txt,$(REQUIREMENTS)) pyproject.toml
+	$(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/python -m pip --disable-pip-version-check install --quiet torch==$(TORCH) \
+	  $(foreach file,$(filter %.txt,$^),-r $(file))
+	$(TORCH_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 # A machine that has torch and Open MPI already: a user site and a PATH that hold those of .venv-openmpi stand in for it.
