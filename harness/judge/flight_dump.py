@@ -19,7 +19,10 @@ _NUMBER = re.compile(r"-1|[0-9]{1,18}")
 DONE = ("completed",)
 DEFAULT = "default_pg"  # how PyTorch describes the group of the whole world
 UNDESCRIBED = ("", "undefined")
-_BETWEEN = ("/torch/", "/harness/attach/")  # the program and its process group: PyTorch, and who writes operations down
+# Between the program and its process group: PyTorch, and who writes operations down. A program may lie in a folder torch.
+_BETWEEN = re.compile(
+    r"-packages/torch/|/torch/(?:_|(?:autograd|cuda|distributed|fx|multiprocessing|nn|optim|utils)/)|/harness/attach/"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def _site(frames: Any, budget: _Budget, place: str) -> str:
     for found in (_mapping(frame, place) for frame in budget.items(frames or (), place)):
         file, line = text_of(found.get("filename", ""), place), number_of(found.get("line", 0), place)
         frame = Frame(text_of(found.get("name", ""), place), file, line, "")
-        if any(part in file for part in _BETWEEN):
+        if _BETWEEN.search(file):
             continue
         if frame.is_program:
             return frame.site()

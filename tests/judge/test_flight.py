@@ -150,12 +150,13 @@ def test_order_in_time_and_size_of_a_gap_do_not_matter() -> None:
             ["/x/torch/distributed/c10d_logger.py", "/x/harness/attach/recorded.py", "/home/me/train.py"],
             "/home/me/train.py:3 in f3",
         ),
-        (["/x/torch/a.py", "/y/site-packages/vllm/b.py", "/me/serve.py"], "/me/serve.py:3 in f3"),
+        (["/x/torch/nn/a.py", "/y/site-packages/vllm/b.py", "/me/serve.py"], "/me/serve.py:3 in f3"),
         (
-            ["/x/torch/a.py", "/y/site-packages/vllm/b.py", "/y/lib/python3/a.py"],
+            ["/x/torch/nn/a.py", "/y/site-packages/vllm/b.py", "/y/lib/python3/a.py"],
             "/y/site-packages/vllm/b.py:2 in f2",
         ),
-        (["/x/torch/a.py"], ""),
+        (["/x/torch/nn/a.py"], ""),
+        (["/y/site-packages/torch/a.py", "/x/torch/_ops.py", "/me/torch/serve.py"], "/me/torch/serve.py:3 in f3"),
     ],
 )
 def test_the_line_of_a_call_is_the_programs(files: list[str], site: str) -> None:
