@@ -29,6 +29,7 @@ WRAPPERS = {
     "torch.distributed.rpc": ("visibility", "wrap_rpc"),
     "ctypes": ("visibility", "wrap_ctypes"),
     "cffi.api": ("visibility", "wrap_cffi"),
+    "ray._private.worker": ("ray_gets", "wrap"),
 }
 ALARMS = ("alarm", "setitimer")  # of the module signal
 IN_C = ("alarm", "ualarm", "setitimer", "timer_create")  # ... and of the C library, looked up through ctypes

@@ -13,9 +13,10 @@ from lockstep.harness.host.alarms import LAUNCHERS
 from lockstep.harness.host.proc import name_of
 from lockstep.harness.host.process_tree import ancestors
 from lockstep.harness.host.thread_waits import thread_waits
+from lockstep.harness.supervisor.ray_workers import RAYLET
 
 # A limit of time that the user has set is an end from outside.
-PROGRAMS = (*LAUNCHERS, "timeout")
+PROGRAMS = (*LAUNCHERS, "timeout", RAYLET)
 # Agents that are Python programs: words of their command lines.
 AGENTS = (
     "torchrun",
@@ -27,12 +28,13 @@ AGENTS = (
 )
 
 
-def overseers(recorded: Collection[int], below: Collection[int]) -> tuple[int, ...]:
+def overseers(recorded: Collection[int], below: Collection[int], waiting: Collection[int] = ()) -> tuple[int, ...]:
     """Those that stand above a process with a recorder, and of which a thread is at work or in a wait that ends by itself.
 
-    `below`: all processes of the command.
+    `below`: all processes of the command. `waiting`: those of which it is known that they do nothing, whatever their threads
+    look like.
     """
-    found = {one for pid in recorded for one in ancestors(pid)}.intersection(below)
+    found = {one for pid in recorded for one in ancestors(pid)}.intersection(below).difference(waiting)
     return tuple(sorted(pid for pid in found if not _is_launcher(pid) and _may_act(pid)))
 
 

@@ -54,6 +54,7 @@ from lockstep.harness.supervisor.native_standing import standing
 from lockstep.harness.supervisor.output_pump import OutputPump
 from lockstep.harness.supervisor.overseers import overseers
 from lockstep.harness.supervisor.process import Attached
+from lockstep.harness.supervisor.ray_workers import MARK, RayWorkers
 from lockstep.harness.supervisor.ring_socket import RingSocket
 from lockstep.harness.supervisor.sleepers import Known, around
 from lockstep.harness.supervisor.surplus import turn_away
@@ -86,6 +87,7 @@ class ProgramSupervisor(SupervisorBase):
         self.idleness = Idleness()
         self.idle: tuple[int, ...] = ()
         self.idle_main, self.heirs = IdleMain(), Heirs()
+        self.ray = RayWorkers(f"{self.reception.path}{MARK}")
         self.leftover: Leftover | None = None  # once the command has ended in order
         self.next_leftover_s = self.heard_s = 0.0
         self.code: int | None = None
@@ -200,7 +202,8 @@ class ProgramSupervisor(SupervisorBase):
         recorded = [one.pid for one in self.attached.values() if not one.ended]
         self.heirs.look(recorded, time.monotonic())
         left = self.heirs.found({one.pid for one in self.attached.values() if one.ended}, alive, recorded, self.child.pid)
-        if (seen := Processes(tuple(alive), tuple(unseen), left, overseers(recorded, alive))) != self.seen:
+        above = {*overseers(recorded, alive, self.ray.waiting(alive)), *self.ray.acting(alive, recorded, time.monotonic())}
+        if (seen := Processes(tuple(alive), tuple(unseen), left, tuple(sorted(above)))) != self.seen:
             self.seen = seen
             line.send(seen)
         if (idle := self.idleness.look(alive, time.monotonic())) != self.idle:

@@ -45,4 +45,5 @@ def test_who_may_end_what_it_has_started(then: str, words: tuple[str, ...], acts
     with starter(then, *words) as (parent, child):
         assert wait_until(lambda: overseers([child], [parent, child]) == ((parent,) if acts else ()), 20)
         assert overseers([child], [child]) == ()
+        assert overseers([child], [parent, child], [parent]) == ()
         assert overseers([], [parent, child]) == ()
