@@ -15,6 +15,7 @@
 # make kept-pictures   the small ones that make test-browser compares pages with, anew: needs the font DejaVu Sans besides
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
 # make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
+# make test-ray       actors of Ray under lockstep watch, in .venv-ray
 # make test-peers     the test suites of mpi4py and PyTorch, plain and watched: the same results
 # make test-torch     what concerns torch on another release of it, TORCH=2.14.1, in .venv-torch-2.14.1
 # make test-system    the same on a Python and a PATH that have torch and Open MPI already
@@ -37,7 +38,7 @@ REQUIREMENTS := requirements/base.txt requirements/test.txt $(if $(SYSTEM),,requ
 SITE := "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: pictures kept-pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-torch test-vllm check bench bench-scale repeat fuzz mutants soak clean
+.PHONY: pictures kept-pictures test-browser env files quick coverage changelog repro catalogue test test-gpu test-openmpi test-deploy test-cluster test-system test-peers test-torch test-vllm test-ray check bench bench-scale repeat fuzz mutants soak clean
 
 env: $(VENV)/.ready
 
@@ -110,6 +111,15 @@ test-cluster: env
 
 test-vllm: env .venv-vllm/.ready
 	LOCKSTEP_VLLM=1 $(BIN)/python -m pytest -m vllm tests/vllm
+
+# Ray with torch on a CPU, in an environment of its own.
+.venv-ray/.ready: requirements/ray.txt requirements/torch.txt
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip --disable-pip-version-check install --quiet -r requirements/ray.txt -r requirements/torch.txt
+	touch $@
+
+test-ray: env .venv-ray/.ready
+	LOCKSTEP_RAY=1 $(BIN)/python -m pytest -m ray tests/ray
 
 # mpi4py's suite (fetched from the package index) and PyTorch's, plain and watched; LOCKSTEP_PEERS="test_comm" for some.
 test-peers: export LOCKSTEP_PEERS ?= all
