@@ -29,7 +29,7 @@ def early_leaver(case: CaseSnapshot) -> Blame | None:
     if victim is None:
         return None
     history = case.histories[victim]
-    if history.error is None or not _CLOSED.search(history.error[1]):
+    if not failed_over_socket(case, victim):
         return None
     left = {
         rank: case.ended(rank)
@@ -44,8 +44,14 @@ def early_leaver(case: CaseSnapshot) -> Blame | None:
     if others:
         text += words.perhaps_earlier_text(others, max(left[rank].within_ns for rank in (first, *others)))
     state = case.states[first]
-    detail = f"{history.error[0]}: {history.error[1]}"
+    detail = ": ".join(history.error[:2]) if history.error else ""
     return Blame((first, *others), "returned", text, phase=state.phase, shape=state.shape, choice="returned", detail=detail)
+
+
+def failed_over_socket(case: CaseSnapshot, rank: int) -> bool:
+    """Whether the error of a rank says that the process at the other end of a socket is gone."""
+    error = case.histories[rank].error
+    return error is not None and _CLOSED.search(error[1]) is not None
 
 
 def first_raised(case: CaseSnapshot) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from lockstep.harness.judge import clock, pairing, program_blame, words
 from lockstep.harness.judge.apart import apart
-from lockstep.harness.judge.early_leaver import early_leaver, first_raised
+from lockstep.harness.judge.early_leaver import early_leaver, failed_over_socket, first_raised
 from lockstep.harness.judge.graph import Stuck
 from lockstep.harness.judge.history import Entry
 from lockstep.harness.judge.limits import limit_s
@@ -21,6 +21,7 @@ from lockstep.harness.vocabulary import Cause, Outcome
 
 SIGTERM = -15
 NOTICED_NS = 100_000_000  # a death is seen a little later than by the peers that raise over it
+NOTICED_LATE_NS = 5_000_000_000  # ... and much later where processors are few: peers need not wait for a supervisor's turn
 
 
 class ProgramRules:
@@ -174,7 +175,16 @@ def _before_death(case: CaseSnapshot, raised: int, dead: int) -> bool:
     failed, died = case.histories[raised].failed, case.ended(dead)
     if case.states[raised].aborting:
         return not died.ns or failed.before(died)
-    return failed.before(died, NOTICED_NS)
+    return failed.before(died, NOTICED_LATE_NS if _answers(case, raised, dead) else NOTICED_NS)
+
+
+def _answers(case: CaseSnapshot, raised: int, dead: int) -> bool:
+    """Whether an error can be nothing but the answer to a death: a socket to a member on this host was closed, which the
+    kernel does when a process ends, and no other member has left in order. Between hosts a network may have failed.
+    """
+    among = any(dead in comm.members for comm in case.histories[raised].comms.values())
+    here = case.processes[raised].host == case.processes[dead].host
+    return among and here and failed_over_socket(case, raised) and early_leaver(case) is None
 
 
 def _by_others(code: int | None, content: bool) -> bool:
