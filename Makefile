@@ -14,7 +14,7 @@
 # make pictures   those of docs/pages.md, anew: needs the same
 # make kept-pictures   the small ones that make test-browser compares pages with, anew: needs the font DejaVu Sans besides
 # make test-cluster   the tests on several hosts, which root makes of namespaces: ssh, Slurm, both MPIs
-# make test-vllm      vLLM on CPU under lockstep watch, in .venv-vllm
+# make test-vllm      vLLM and transformers on CPU under lockstep watch, in .venv-vllm
 # make test-ray       actors of Ray under lockstep watch, in .venv-ray
 # make test-peers     the test suites of mpi4py and PyTorch, plain and watched: the same results
 # make test-torch     what concerns torch on another release of it, TORCH=2.14.1, in .venv-torch-2.14.1
@@ -102,7 +102,7 @@ test-cluster: env
 	LOCKSTEP_CLUSTER=1 $(MAKE) test TESTS="$(CLUSTER)"
 	LOCKSTEP_CLUSTER=1 $(MAKE) test MPI=openmpi TESTS="$(CLUSTER)"
 
-# vLLM on CPU, judged unmodified; several GB, in an environment of its own. Its image, audio and video parts are not needed.
+# vLLM and transformers on CPU, judged unmodified, in an environment of their own of several GB, without image and audio parts.
 .venv-vllm/.ready: requirements/vllm.txt
 	$(PYTHON) -m venv .venv-vllm
 	.venv-vllm/bin/python -m pip --disable-pip-version-check install --quiet -r requirements/vllm.txt
@@ -110,7 +110,7 @@ test-cluster: env
 	touch $@
 
 test-vllm: env .venv-vllm/.ready
-	LOCKSTEP_VLLM=1 $(BIN)/python -m pytest -m vllm tests/vllm
+	LOCKSTEP_VLLM=1 $(BIN)/python -m pytest -m vllm tests/vllm tests/transformers
 
 # Ray with torch on a CPU, in an environment of its own.
 .venv-ray/.ready: requirements/ray.txt requirements/torch.txt
