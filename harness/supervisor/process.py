@@ -116,7 +116,15 @@ class Attached:
             pid, status = os.waitpid(self.pid, os.WNOHANG)  # adopted by the supervisor
             if pid:
                 return os.waitstatus_to_exitcode(status)
-        # Linux 6.15 and later tell it also when the parent has asked. One that was gone at once has no descriptor.
+        # Its parent may ask between two looks: who had not been asked for at the first may be gone at the second.
+        found = self._told_code()
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if found is None and (stat := Stat.of(self.pid)).ended:
+                return os.waitstatus_to_exitcode(stat.wait_status)
+        return self._told_code() if found is None else found
+
+    def _told_code(self) -> int | None:
+        """As Linux 6.15 and later tell it when the parent has asked. One that was gone at once has no descriptor."""
         with contextlib.suppress(OSError, ValueError):
             told = bytearray(INFO.size)
             INFO.pack_into(told, 0, INFO_EXIT, 0)
@@ -124,10 +132,6 @@ class Attached:
             mask, status = INFO.unpack(told)
             if mask & INFO_EXIT:
                 return os.waitstatus_to_exitcode(status)
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            stat = Stat.of(self.pid)
-            if stat.ended:
-                return os.waitstatus_to_exitcode(stat.wait_status)
         return None
 
     def close(self) -> None:
