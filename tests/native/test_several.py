@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.harness.environment import NATIVE
-from lockstep.harness.launch.prrte import ROOT_MAY
+from lockstep.harness.launch.prrte import OVERSUBSCRIBED, ROOT_MAY
 from lockstep.harness.trace.event import Kind, Need
 from lockstep.harness.trace.ring import decode
 from lockstep.harness.vocabulary import Cause, Outcome
@@ -43,7 +43,7 @@ def test_what_is_late_is_no_hang(tmp_path: Path) -> None:
 def test_operations_on_files_are_recorded_and_need_nobody(tmp_path: Path) -> None:
     """MPI promises no wait there, and a disk may take its time: where a rank is can be told, and nothing be proved."""
     words = [str(BIN / "mpiexec"), "-n", "4", compiled("several.c", tmp_path), "right", str(tmp_path / "file")]
-    code, came = recorded(words, tmp_path, LD_PRELOAD=str(library()), **ROOT_MAY)
+    code, came = recorded(words, tmp_path, LD_PRELOAD=str(library()), **ROOT_MAY, **OVERSUBSCRIBED)
     assert (code, len(came)) == (0, 4)
     for one in came:
         delta = one.ring.read()
