@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from lockstep.harness.judge.datatypes import sizes_differ
 from lockstep.harness.judge.history import NO_OPERATION, Entry, entry_of
 from lockstep.harness.judge.limits import SOON_S
-from lockstep.harness.judge.pairing import never_pair, token
+from lockstep.harness.judge.pairing import SLOTS, never_pair, token
 from lockstep.harness.trace.event import RECORD, Kind, Need, Record
 from lockstep.harness.trace.state import CommInfo, RankState
 
@@ -129,7 +129,24 @@ def hopeless(
             )
             if others:
                 lost[rank, mismatch.comm, mismatch.seq] = others
-    return lost
+    return _of_those_who_stay(lost, states)
+
+
+def _of_those_who_stay(
+    lost: dict[tuple[int, str, int], tuple[int, ...]], states: Mapping[int, RankState]
+) -> dict[tuple[int, str, int], tuple[int, ...]]:
+    """Those whose member stands in the other operation in turn, or has ended.
+
+    MPI's libraries tell collectives apart by their operation, not by their number: a member that leaves the other one may
+    enter the matching one later, by mistake, and end the wait. Where messages carry both there is no such second chance.
+    """
+    left: dict[tuple[int, str, int], tuple[int, ...]] = {}
+    for (rank, comm, seq), others in lost.items():
+        numbered = comm.partition(":")[0] in SLOTS
+        stay = others if numbered else tuple(m for m in others if states[m].gone or (m, comm, seq) in lost)
+        if stay:
+            left[rank, comm, seq] = stay
+    return left if left == lost else _of_those_who_stay(left, states)
 
 
 def standing(found: Sequence[Mismatch], states: Mapping[int, RankState], inside: Sequence[int]) -> Mismatch | None:

@@ -185,20 +185,6 @@ def test_a_wait_that_may_end_is_never_hopeless() -> None:
     assert not lost(other)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-@pytest.mark.parametrize(
-    ("theirs", "data", "never"),
-    [("barrier", "MPI_INT MPI_SUM", True), ("barrier", "", False), ("allreduce", "MPI_INT MPI_SUM", False)],
-)
-def test_a_prefix_is_hopeless_on_any_rank(rank: int, theirs: str, data: str, never: bool) -> None:
-    """Of buffers, where that was measured: one of objects is a chain of messages, and others pair with it on the wire."""
-    comm, other = "mpi:world", 1 - rank
-    entries = {rank: entry("scan", comm)._replace(data=data), other: entry(theirs, comm)}
-    states = {rank: waiting(Need.BELOW, "scan", comm), other: RankState(other)}
-    found = hopeless(states, [Mismatch(comm, 3, entries, (rank,))], {comm: (0, 1)}, MPICH, {0: "a", 1: "a"})
-    assert found == ({(rank, comm, 3): (other,)} if never else {})
-
-
 def test_a_rank_tells_its_libraries() -> None:
     """By the kind of communicator; later ones add to them, and what is no object says nothing."""
     memory = bytearray(layout.ring_bytes(64))
