@@ -95,9 +95,7 @@ def _doubts(pid: int, python: Collection[int], others: int, mpi_is_seen: bool) -
             yield "a thread that Python did not start is at work"
             continue
         called = _name(pid, name).strip()
-        # What a stream is to call runs on threads of the driver's own: torch's workers have only called it.
-        gives = (lambda: False) if called.startswith(TORCH) else driver_calls
-        strange = (path for path in libraries if not _is_known(path, gives))
+        strange = (path for path in libraries if not _is_known(path, driver_calls))
         unknown = sorted(Path(path).name or "code made at run time" for path in strange)
         if unknown:
             yield f"a thread that Python did not start ({called}: {', '.join(unknown)}) may call into Python"

@@ -14,11 +14,9 @@ SUPERVISORS_A_CORE = 8  # that may look a hundred times a second; more of them w
 MOST_ROUND_S = 0.05  # one round of reading; then it looks whether there is a verdict, whatever is still to be read
 BUSY = 0.01  # of all supervisors with news in one round: there is much else to do
 FORWARDING = 0.02  # of a core that a supervisor may take for telling what ranks do that communicate without a pause
-STREAM = 50  # times in a row that there was news: ranks that have communicated without a pause for a second go on so
+STREAM = 50  # times in a row that there was news: ranks that have communicated without a pause for so long go on so
 STREAMING = 0.004  # ... and then; most of what it costs them is that somebody is woken on their core
-SCANNING = 0.01  # of a core for looking at the processes below, which whoever asks whether ranks stand has done anew
-MOST_SCAN_S = 1.0
-MOST_GATHER_S = 0.1  # then: so much later the last of what they did is known
+MOST_GATHER_S = 0.05  # then: so much later the last of what they did is known
 LAPSE_S = 0.25  # a round that takes longer is one in which the watchdog did not listen
 
 
@@ -39,11 +37,6 @@ def rest_s(spent_s: float, in_a_row: int = 1) -> float:
     `in_a_row`: so many times there was news, the last look included.
     """
     return min(MOST_GATHER_S, spent_s / (FORWARDING if in_a_row < STREAM else STREAMING))
-
-
-def scan_rest_s(spent_s: float, scan_s: float) -> float:
-    """When to look at the processes below again after a look that took `spent_s` of CPU; `scan_s` at the soonest."""
-    return max(scan_s, min(MOST_SCAN_S, spent_s / SCANNING))
 
 
 def crowding(supervisors: int, cores: int) -> float:

@@ -5,6 +5,7 @@ Nothing is held back there, so that one failure brings others with it: the first
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Sequence
 
 from lockstep.harness.judge import clock, pairing, program_blame, words
@@ -21,6 +22,7 @@ from lockstep.harness.vocabulary import Cause, Outcome
 
 SIGTERM = -15
 NOTICED_NS = 100_000_000  # a death is seen a little later than by the peers that raise over it
+_OF_A_GROUP = re.compile(r"gloo|c10d|torch/distributed|/torch/csrc/", re.IGNORECASE)  # whose sockets the error is about
 NOTICED_LATE_NS = 5_000_000_000  # ... and much later where processors are few: peers need not wait for a supervisor's turn
 
 
@@ -184,7 +186,9 @@ def _answers(case: CaseSnapshot, raised: int, dead: int) -> bool:
     """
     among = any(dead in comm.members for comm in case.histories[raised].comms.values())
     here = case.processes[raised].host == case.processes[dead].host
-    return among and here and failed_over_socket(case, raised) and early_leaver(case) is None
+    told = case.histories[raised].error or ()
+    groups = any(_OF_A_GROUP.search(text) for text in told[1:])  # a program has other sockets as well
+    return among and here and groups and failed_over_socket(case, raised) and early_leaver(case) is None
 
 
 def _by_others(code: int | None, content: bool) -> bool:

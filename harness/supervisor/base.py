@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lockstep.harness.channel.bootstrap import read_plan
-from lockstep.harness.channel.pacing import crowding, gather_s, rest_s, scan_rest_s
+from lockstep.harness.channel.pacing import crowding, gather_s, rest_s
 from lockstep.harness.environment import INDEX, LOG, TOKEN
 from lockstep.harness.host import proc, process_tree, spawning
 from lockstep.harness.host.shared_folder import remove_job_folder
@@ -140,10 +140,9 @@ class SupervisorBase(ABC):
                 rest = rest_s(time.thread_time() - began_s, self.in_a_row)
                 self.next_forward = time.monotonic() + max(self.gather_s, rest)
         if time.monotonic() >= self.next_scan:
-            began_s = time.thread_time()
+            self.next_scan = time.monotonic() + self.scan_s
             self.scan(line)
             self._look_after_launcher(line)
-            self.next_scan = time.monotonic() + scan_rest_s(time.thread_time() - began_s, self.scan_s)
         if self.log:
             self.log.send(line)
         if self.stack_reader:

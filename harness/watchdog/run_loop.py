@@ -154,6 +154,7 @@ class RunLoop:
         state, liveness = self._state, self._state.liveness_round
         if basis is None:
             liveness.dismiss()
+            self._held = None
             return None
         epoch = state.proof.epoch if basis.knot and basis.limit is None else 0
         present = state.registry.present(liveness.number)

@@ -30,15 +30,14 @@ def doubts(tmp_path: Path, library: str, what: str) -> str:
         ("libcuda.so.1", "watched frozen", ""),
         ("libcuda.so.1", "frozen", "may call into Python"),
         ("libcuda.so.1", "package", "(cuda-EvtHandlr: libcuda.so.1) may call into Python"),
-        ("libcuda.so.1", "worker callback", ""),
-        ("libtheirs.so.1", "worker callback", "may call into Python"),
+        ("libcuda.so.1", "worker callback", "(pt_gloo_runloop: libcuda.so.1) may call into Python"),
         ("libtheirs.so.1", "nothing", "may call into Python"),
     ],
 )
 def test_a_thread_of_the_driver(tmp_path: Path, library: str, what: str, doubt: str) -> None:
     """An old address of Python's on its stack says nothing; a callback, or a package that gives it some, says all. What a
-    program has frozen cannot be looked at: it is before, where somebody watches. A worker of torch's has only called the
-    driver."""
+    program has frozen cannot be looked at: it is before, where somebody watches. A name that threads
+    inherit from who starts them says nothing."""
     told = doubts(tmp_path, library, what)
     assert doubt in told if doubt else not told
 

@@ -13,7 +13,7 @@ from lockstep.harness.attach import gpu_driver
 from lockstep.harness.attach.natives import doubts_about
 
 library, what = sys.argv[1:]
-NAME = "pt_gloo_runloop" if "worker" in what else "cuda-EvtHandlr"  # one of torch's workers, which has called the driver
+NAME = "pt_gloo_runloop" if "worker" in what else "cuda-EvtHandlr"  # as a thread is called that one of torch's starts
 driver = ctypes.CDLL(library)
 driver.start_driver.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 old = None if "worker" in what else ctypes.cast(ctypes.pythonapi.Py_IncRef, ctypes.c_void_p).value
