@@ -25,14 +25,15 @@ def wrap(module: Any) -> None:
     """Have `ray.get` leave a file while it waits; `ray` takes it from this module of its own."""
     address = os.environ.get(ATTACH)
     if address:
-        module.get = _telling(module.get, module, Path(f"{address}{MARK}{os.getpid()}"))
+        module.get = _telling(module.get, module, address)
 
 
-def _telling(original: Any, module: Any, mark: Path) -> Any:
+def _telling(original: Any, module: Any, address: str) -> Any:
     @wraps(original)
     def get(*arguments: Any, **named: Any) -> Any:
         if named.get("timeout") is not None or not _alone(module):
             return original(*arguments, **named)
+        mark = Path(f"{address}{MARK}{os.getpid()}")
         with contextlib.suppress(OSError):  # the supervisor is gone
             mark.touch(0o600)
         try:

@@ -7,15 +7,19 @@ of an actor may end it: a driver, or any other actor or task.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockstep.harness.host.proc import name_of
+from lockstep.harness.host.process_tree import ancestors
 
 RAYLET = "raylet"  # so its process is called that starts all workers of a host
 MARK = ".ray-get-"  # behind the socket's name, before a process's number; attach/ray_gets has it too
 WORKER = b"ray::"  # so begins the command line of a worker, and goes on with what it runs
+LIBRARY = b"/_raylet.so"  # who has loaded it is a worker, a driver, or one of Ray's own services
+SERVICES = b"-packages/ray/"  # in the command lines of the latter
 NOTHING = (b"ray::IDLE", b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")  # ... of the program's
 KEPT_S = 5.0  # who has just become idle may have given an answer over which its driver does something
 
@@ -28,23 +32,45 @@ class RayWorkers:
     _busy_s: dict[int, float] = field(default_factory=dict)  # when each was last seen to run something
 
     def acting(self, below: Collection[int], recorded: Collection[int], now_s: float) -> set[int]:
-        """Those without a recorder that may act: they run something, or did a moment ago, whether they live or not.
+        """Those that may act: they run something, or did a moment ago, whether they live or not; drivers that do not wait.
 
-        None where there is no raylet, or nothing that they could act on.
+        Ranks are among them: whoever asks leaves out those that he asks about. None where there is no raylet, or nothing
+        that they could act on.
         """
         if not recorded or not any(name_of(pid) == RAYLET for pid in below):
             return set()
-        self._busy_s |= {pid: now_s for pid in below if pid not in recorded and _runs_something(pid)}
+        waiting = self.waiting(below)
+        self._busy_s |= {pid: now_s for pid in below if _runs_something(pid) or (pid not in waiting and _drives(pid))}
         self._busy_s = {pid: seen_s for pid, seen_s in self._busy_s.items() if now_s - seen_s < KEPT_S}
         return set(self._busy_s)
 
     def waiting(self, pids: Collection[int]) -> set[int]:
-        """The drivers that wait in `ray.get` without a limit, and have no thread that could do anything meanwhile."""
-        return {pid for pid in pids if Path(f"{self.mark}{pid}").exists()}
+        """The drivers that have waited for long in one `ray.get` without a limit, and have no thread to do anything beside.
+
+        One that asks its actors again and again how far they are decides between the answers.
+        """
+        return {pid for pid in pids if _age_s(Path(f"{self.mark}{pid}")) >= KEPT_S}
 
 
 def _runs_something(pid: int) -> bool:
+    """Of a worker: also of one that has given itself another title than Ray's."""
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return words.startswith(WORKER) and not words.startswith(NOTHING)
+        if words.startswith(NOTHING) or SERVICES in words:
+            return False
+        return words.startswith(WORKER) or any(name_of(one) == RAYLET for one in ancestors(pid))
     return False
+
+
+def _drives(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        if SERVICES in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return False
+        return LIBRARY in Path(f"/proc/{pid}/maps").read_bytes()
+    return False
+
+
+def _age_s(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime
+    return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -39,10 +40,33 @@ def test_who_runs_something(tmp_path: Path) -> None:
         below = [raylet, busy, idle, agent]
         assert workers.acting(below, [], 0.0) == set()
         assert workers.acting([busy, idle, agent], [1], 0.0) == set()
-        assert workers.acting(below, [busy], 0.0) == set()
+        assert workers.acting(below, [busy], 1.0) == {busy}  # a recorder makes no rank
         assert workers.acting(below, [1], 1.0) == {busy}
         assert workers.acting([raylet, idle, agent], [1], 1.0 + KEPT_S / 2) == {busy}
         assert workers.acting([raylet, idle, agent], [1], 1.0 + KEPT_S) == set()
+
+
+def test_who_has_another_title(tmp_path: Path) -> None:
+    """A worker that has given itself a title of its own is told by its raylet; a driver that does not wait may act."""
+    workers = RayWorkers(str(tmp_path / "socket"))
+    script = "import subprocess, sys; open('/proc/self/comm', 'w').write('raylet'); "
+    script += "print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
+    argv = [sys.executable, "-S", "-c", f"{script}; sys.stdin.read()"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as raylet:
+        assert raylet.stdout is not None
+        titled = int(raylet.stdout.readline())
+        try:
+            assert workers.acting([raylet.pid, titled], [1], 1.0) == {titled}
+        finally:
+            os.kill(titled, 9)
+            raylet.kill()
+    driver = ExitStack()
+    with driver, (tmp_path / "_raylet.so").open("wb+") as library:
+        library.write(bytes(4096))
+        library.flush()
+        with mmap.mmap(library.fileno(), 4096):
+            other = begin(driver, "raylet", "raylet")
+            assert workers.acting([other, os.getpid()], [1], 100.0) == {os.getpid()}
 
 
 class Module:
@@ -66,6 +90,8 @@ def test_driver_tells_that_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     address = str(tmp_path / "socket")
     pid = os.getpid()
     workers = RayWorkers(f"{address}{ray_workers.MARK}")
+    ages = [0.0, KEPT_S]
+    monkeypatch.setattr(ray_workers, "_age_s", lambda path: ages[-1] if path.exists() else 0.0)
     monkeypatch.setenv("LOCKSTEP_ATTACH", address)
     monkeypatch.setattr(ray_gets, "_alone", lambda _: True)
     monkeypatch.setattr(Module, "get", Module.get)
@@ -76,6 +102,9 @@ def test_driver_tells_that_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     assert look() == set()
     assert Module.get(look) == {pid}
+    ages.pop()
+    assert Module.get(look) == set()  # not yet for long
+    ages.append(KEPT_S)
     assert Module.get(look, timeout=1.0) == set()
     assert look() == set()
     with pytest.raises(ZeroDivisionError):
