@@ -7,6 +7,7 @@ wake there all the time, and not that the program's own code comes to nothing be
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import threading
@@ -17,6 +18,7 @@ from typing import Any
 from lockstep.harness.environment import ATTACH
 
 MARK = ".ray-get-"  # behind the supervisor's socket's name, before a process's number; supervisor/ray_workers has it too
+_calls = itertools.count()  # which tell one wait from the next
 # Ray's own in a driver: they collect garbage and print what actors print.
 RAYS_OWN = ("PythonGCThread", "ray_listen_error_messages", "ray_print_logs", "ray_print_logs_thread")
 
@@ -36,6 +38,7 @@ def _telling(original: Any, module: Any, address: str) -> Any:
         mark = Path(f"{address}{MARK}{os.getpid()}")
         with contextlib.suppress(OSError):  # the supervisor is gone
             mark.touch(0o600)
+            mark.write_text(str(next(_calls)))
         try:
             return original(*arguments, **named)
         finally:

@@ -202,7 +202,8 @@ class ProgramSupervisor(SupervisorBase):
         recorded = [one.pid for one in self.attached.values() if not one.ended]
         self.heirs.look(recorded, time.monotonic())
         left = self.heirs.found({one.pid for one in self.attached.values() if one.ended}, alive, recorded, self.child.pid)
-        above = {*overseers(recorded, alive, self.ray.waiting(alive)), *self.ray.acting(alive, recorded, time.monotonic())}
+        now_s = time.monotonic()
+        above = {*overseers(recorded, alive, self.ray.waiting(alive, now_s)), *self.ray.acting(alive, recorded, now_s)}
         if (seen := Processes(tuple(alive), tuple(unseen), left, tuple(sorted(above)))) != self.seen:
             self.seen = seen
             line.send(seen)

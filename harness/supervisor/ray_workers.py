@@ -7,7 +7,6 @@ of an actor may end it: a driver, or any other actor or task.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ class RayWorkers:
 
     mark: str
     _busy_s: dict[int, float] = field(default_factory=dict)  # when each was last seen to run something
+    _marks: dict[int, tuple[str, float]] = field(default_factory=dict)  # of drivers: which call, and when it was first seen
 
     def acting(self, below: Collection[int], recorded: Collection[int], now_s: float) -> set[int]:
         """Those that may act: they run something, or did a moment ago, whether they live or not; drivers that do not wait.
@@ -39,17 +39,22 @@ class RayWorkers:
         """
         if not recorded or not any(name_of(pid) == RAYLET for pid in below):
             return set()
-        waiting = self.waiting(below)
+        waiting = self.waiting(below, now_s)
         self._busy_s |= {pid: now_s for pid in below if _runs_something(pid) or (pid not in waiting and _drives(pid))}
         self._busy_s = {pid: seen_s for pid, seen_s in self._busy_s.items() if now_s - seen_s < KEPT_S}
         return set(self._busy_s)
 
-    def waiting(self, pids: Collection[int]) -> set[int]:
+    def waiting(self, pids: Collection[int], now_s: float) -> set[int]:
         """The drivers that have waited for long in one `ray.get` without a limit, and have no thread to do anything beside.
 
         One that asks its actors again and again how far they are decides between the answers.
         """
-        return {pid for pid in pids if _age_s(Path(f"{self.mark}{pid}")) >= KEPT_S}
+        marks = {pid: number for pid in pids if (number := _number(Path(f"{self.mark}{pid}"))) is not None}
+        known, self._marks = self._marks, {}
+        for pid, number in marks.items():
+            before = known.get(pid)
+            self._marks[pid] = before if before is not None and before[0] == number else (number, now_s)
+        return {pid for pid, (_, seen_s) in self._marks.items() if now_s - seen_s >= KEPT_S}
 
 
 def _runs_something(pid: int) -> bool:
@@ -70,7 +75,8 @@ def _drives(pid: int) -> bool:
     return False
 
 
-def _age_s(path: Path) -> float:
+def _number(path: Path) -> str | None:
+    """The number of the call that has left a file; None where there is none."""
     with contextlib.suppress(OSError):
-        return time.time() - path.stat().st_mtime
-    return 0.0
+        return path.read_text()
+    return None

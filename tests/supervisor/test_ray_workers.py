@@ -90,21 +90,18 @@ def test_driver_tells_that_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     address = str(tmp_path / "socket")
     pid = os.getpid()
     workers = RayWorkers(f"{address}{ray_workers.MARK}")
-    ages = [0.0, KEPT_S]
-    monkeypatch.setattr(ray_workers, "_age_s", lambda path: ages[-1] if path.exists() else 0.0)
     monkeypatch.setenv("LOCKSTEP_ATTACH", address)
     monkeypatch.setattr(ray_gets, "_alone", lambda _: True)
     monkeypatch.setattr(Module, "get", Module.get)
     ray_gets.wrap(Module)
 
     def look() -> set[int]:
-        return workers.waiting([pid])
+        soon, later = workers.waiting([pid], 1.0), workers.waiting([pid], 1.0 + KEPT_S)
+        assert soon == set()  # not yet for long
+        return later
 
     assert look() == set()
     assert Module.get(look) == {pid}
-    ages.pop()
-    assert Module.get(look) == set()  # not yet for long
-    ages.append(KEPT_S)
     assert Module.get(look, timeout=1.0) == set()
     assert look() == set()
     with pytest.raises(ZeroDivisionError):
