@@ -203,7 +203,8 @@ class ProgramSupervisor(SupervisorBase):
         self.heirs.look(recorded, time.monotonic())
         left = self.heirs.found({one.pid for one in self.attached.values() if one.ended}, alive, recorded, self.child.pid)
         now_s = time.monotonic()
-        above = {*overseers(recorded, alive, self.ray.waiting(alive, now_s)), *self.ray.acting(alive, recorded, now_s)}
+        waiting = self.ray.waiting(alive, now_s)
+        above = {*overseers(recorded, alive, waiting), *self.ray.acting(alive, recorded, waiting, now_s)}
         if (seen := Processes(tuple(alive), tuple(unseen), left, tuple(sorted(above)))) != self.seen:
             self.seen = seen
             line.send(seen)

@@ -31,7 +31,7 @@ class RayWorkers:
     _busy_s: dict[int, float] = field(default_factory=dict)  # when each was last seen to run something
     _marks: dict[int, tuple[str, float]] = field(default_factory=dict)  # of drivers: which call, and when it was first seen
 
-    def acting(self, below: Collection[int], recorded: Collection[int], now_s: float) -> set[int]:
+    def acting(self, below: Collection[int], recorded: Collection[int], waiting: Collection[int], now_s: float) -> set[int]:
         """Those that may act: they run something, or did a moment ago, whether they live or not; drivers that do not wait.
 
         Ranks are among them: whoever asks leaves out those that he asks about. None where there is no raylet, or nothing
@@ -39,7 +39,6 @@ class RayWorkers:
         """
         if not recorded or not any(name_of(pid) == RAYLET for pid in below):
             return set()
-        waiting = self.waiting(below, now_s)
         self._busy_s |= {pid: now_s for pid in below if _runs_something(pid) or (pid not in waiting and _drives(pid))}
         self._busy_s = {pid: seen_s for pid, seen_s in self._busy_s.items() if now_s - seen_s < KEPT_S}
         return set(self._busy_s)

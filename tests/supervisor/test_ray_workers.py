@@ -38,12 +38,12 @@ def test_who_runs_something(tmp_path: Path) -> None:
         )
         workers = RayWorkers(str(tmp_path / "socket"))
         below = [raylet, busy, idle, agent]
-        assert workers.acting(below, [], 0.0) == set()
-        assert workers.acting([busy, idle, agent], [1], 0.0) == set()
-        assert workers.acting(below, [busy], 1.0) == {busy}  # a recorder makes no rank
-        assert workers.acting(below, [1], 1.0) == {busy}
-        assert workers.acting([raylet, idle, agent], [1], 1.0 + KEPT_S / 2) == {busy}
-        assert workers.acting([raylet, idle, agent], [1], 1.0 + KEPT_S) == set()
+        assert workers.acting(below, [], (), 0.0) == set()
+        assert workers.acting([busy, idle, agent], [1], (), 0.0) == set()
+        assert workers.acting(below, [busy], (), 1.0) == {busy}  # a recorder makes no rank
+        assert workers.acting(below, [1], (), 1.0) == {busy}
+        assert workers.acting([raylet, idle, agent], [1], (), 1.0 + KEPT_S / 2) == {busy}
+        assert workers.acting([raylet, idle, agent], [1], (), 1.0 + KEPT_S) == set()
 
 
 def test_who_has_another_title(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_who_has_another_title(tmp_path: Path) -> None:
         assert raylet.stdout is not None
         titled = int(raylet.stdout.readline())
         try:
-            assert workers.acting([raylet.pid, titled], [1], 1.0) == {titled}
+            assert workers.acting([raylet.pid, titled], [1], (), 1.0) == {titled}
         finally:
             os.kill(titled, 9)
             raylet.kill()
@@ -66,7 +66,7 @@ def test_who_has_another_title(tmp_path: Path) -> None:
         library.flush()
         with mmap.mmap(library.fileno(), 4096):
             other = begin(driver, "raylet", "raylet")
-            assert workers.acting([other, os.getpid()], [1], 100.0) == {os.getpid()}
+            assert workers.acting([other, os.getpid()], [1], (), 100.0) == {os.getpid()}
 
 
 class Module:
