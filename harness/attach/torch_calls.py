@@ -227,12 +227,10 @@ def _p2p(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _untold(what: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    def prepare(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        group = group_of(arguments[0])
-        if group is not None:
-            recording.opaque(f"{group.comm.key} {what}")
+    def prepare(found: Recording, group: Group, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        recording.opaque(f"{group.comm.key} {what}")
 
-    return recorded(original, prepare)
+    return _of_group(original, prepare)
 
 
 def _start_coalescing(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
