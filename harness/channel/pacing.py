@@ -1,6 +1,7 @@
 """The pace: how often what is done, so that one watchdog can serve thousands of supervisors. Standard library, no clock.
 
-Whatever is done later because of it is only done later: nothing that is judged depends on how soon it is told.
+Whatever is done later because of it is only done later: nothing that is judged depends on how soon it is told,
+but for whose end came first where a program fails, which is given more (`NOTICED_NS` of judge/program_rules).
 """
 
 from __future__ import annotations

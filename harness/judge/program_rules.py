@@ -22,8 +22,8 @@ from lockstep.harness.vocabulary import Cause, Outcome
 
 SIGTERM = -15
 NOTICED_NS = 100_000_000  # a death is seen a little later than by the peers that raise over it
-_OF_A_GROUP = re.compile(r"gloo|c10d|torch/distributed|/torch/csrc/", re.IGNORECASE)  # whose sockets the error is about
 NOTICED_LATE_NS = 5_000_000_000  # ... and much later where processors are few: peers need not wait for a supervisor's turn
+_OF_A_GROUP = re.compile(r"gloo|c10d|torch/distributed|/torch/csrc/", re.IGNORECASE)  # whose sockets the error is about
 
 
 class ProgramRules:
